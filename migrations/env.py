@@ -1,0 +1,24 @@
+"""Runs the migrations of one wiki, through the connection that `worker.migrating` hands over."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from outbox import mediawiki, tables
+from worker.classification import tables as classification_tables
+
+
+def run() -> None:
+    connection: Connection | None = context.config.attributes.get("connection")
+    if connection is None:
+        raise SystemExit("migrations run through `outpatrol migrate`, which knows the wikis' databases")
+    context.configure(
+        connection=connection,
+        target_metadata=[tables.metadata, mediawiki.metadata, classification_tables.metadata],
+        version_table="outpatrol_version",
+        transactional_ddl=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

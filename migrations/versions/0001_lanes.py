@@ -1,0 +1,58 @@
+"""The lanes: messages, waiting messages and dead letters, for edits and for events."""
+
+from alembic import op
+from sqlalchemy import CheckConstraint, Column, Integer, String, Text
+
+from outbox.columns import AutoId, Moment, Payload, database_now
+from outbox.tables import INNODB
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+LANES = ("outbox", "event_outbox")
+
+
+def upgrade() -> None:
+    for lane in LANES:
+        op.create_table(
+            lane,
+            Column("id", AutoId, primary_key=True, autoincrement=True),
+            Column("payload", Payload, nullable=False),
+            Column("attempt", Integer, nullable=False, server_default="0"),
+            Column("recorded_at", Moment, nullable=False, server_default=database_now()),
+            Column("lease_token", String(32)),
+            Column("leased_until", Moment),
+            CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name=op.f(f"{lane}_whole_lease")),
+            **INNODB,
+        )
+        op.create_table(
+            f"{lane}_waiting",
+            Column("id", AutoId, primary_key=True, autoincrement=True),
+            Column("payload", Payload, nullable=False),
+            Column("attempt", Integer, nullable=False),
+            Column("recorded_at", Moment, nullable=False),
+            Column("due_at", Moment, nullable=False),
+            Column("error", Text, nullable=False),
+            **INNODB,
+        )
+        op.create_index(f"{lane}_waiting_due_at", f"{lane}_waiting", ["due_at"])
+        op.create_table(
+            f"{lane}_dead",
+            Column("id", AutoId, primary_key=True, autoincrement=True),
+            Column("payload", Payload, nullable=False),
+            Column("attempt", Integer, nullable=False),
+            Column("recorded_at", Moment, nullable=False),
+            Column("died_at", Moment, nullable=False, server_default=database_now()),
+            Column("reason", String(64), nullable=False),
+            Column("error", Text, nullable=False),
+            **INNODB,
+        )
+
+
+def downgrade() -> None:
+    for lane in reversed(LANES):
+        op.drop_table(f"{lane}_dead")
+        op.drop_table(f"{lane}_waiting")
+        op.drop_table(lane)

@@ -1,0 +1,85 @@
+"""Taking messages for a limited time, and holding on to them while work goes on."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, delete, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from outbox.columns import database_now
+from outbox.messages import Claim
+from outbox.tables import Lane
+
+
+def claim(session: Session | Connection, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
+    """Take up to *limit* ready messages, oldest first, and count one more attempt for each.
+
+    Messages that another claimer is taking at this moment are passed over, not waited for. Does not commit: the claim
+    holds once the caller does, which should be at once, with no HTTP call in between. Must run READ COMMITTED
+    (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own edits deadlock.
+    """
+    _promote_due(session, lane, limit)
+    messages = lane.messages
+    ready = (
+        select(messages.c.id, messages.c.payload, messages.c.attempt)
+        .where(or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now()))
+        .order_by(messages.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.execute(ready).all()
+    if not rows:
+        return []
+    token = uuid.uuid4().hex
+    session.execute(
+        update(messages)
+        .where(messages.c.id.between(rows[0].id, rows[-1].id), messages.c.id.in_([row.id for row in rows]))
+        .values(lease_token=token, leased_until=database_now(lease), attempt=messages.c.attempt + 1)
+    )
+    return [Claim(message=row.id, payload=row.payload, attempt=row.attempt + 1, token=token) for row in rows]
+
+
+def renew(session: Session | Connection, lane: Lane, claims: Sequence[Claim], *, lease: timedelta) -> int:
+    """Extend the lease of *claims*, all taken by one call of `claim`; does not commit.
+
+    Returns how many are still ours. Fewer than all means that a lease ran out and somebody else may be at work.
+    """
+    if not claims:
+        return 0
+    messages = lane.messages
+    result = session.execute(update(messages).where(*ours(lane, claims)).values(leased_until=database_now(lease)))
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]:
+    """The fence: the messages of one claim that still carry its token.
+
+    A range of the primary key, since a list of ids turns into a scan of the whole table when that is nearly empty, the
+    normal state of a healthy lane, and would then wait for the rows of others.
+    """
+    ids = [claim.message for claim in claims]
+    return (lane.messages.c.id.between(min(ids), max(ids)), lane.messages.c.lease_token == claims[0].token)
+
+
+def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> None:
+    """Move waiting messages whose time has come among the ready ones."""
+    waiting = lane.waiting
+    due: Sequence[Row[tuple[int]]] = session.execute(
+        select(waiting.c.id)
+        .where(waiting.c.due_at <= database_now())
+        .order_by(waiting.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not due:
+        return
+    ids = sorted(row.id for row in due)
+    kept = [waiting.c.payload, waiting.c.attempt, waiting.c.recorded_at]
+    session.execute(
+        insert(lane.messages).from_select(
+            ["payload", "attempt", "recorded_at"], select(*kept).where(waiting.c.id.in_(ids)).order_by(waiting.c.id)
+        )
+    )
+    session.execute(delete(waiting).where(waiting.c.id.between(ids[0], ids[-1]), waiting.c.id.in_(ids)))

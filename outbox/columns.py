@@ -1,0 +1,74 @@
+"""Column types and the database's clock, spelled for MariaDB and for SQLite."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import BINARY, VARBINARY, BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class BinaryString(TypeDecorator[str]):
+    """UTF-8 text in a VARBINARY column, as MediaWiki's `binary` character set has it; plain text on SQLite.
+
+    Lengths are bytes. Source: mediawiki/core maintenance/tables.json REL1_39.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int, *, fixed: bool = False) -> None:
+        super().__init__(length)
+        self.length = length
+        self.fixed = fixed
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(BINARY(self.length) if self.fixed else VARBINARY(self.length))
+        return dialect.type_descriptor(String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "sqlite":
+            return value
+        return value.encode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return value.decode() if isinstance(value, bytes) else value
+
+
+#: SQLite counts by itself only in a column that is declared INTEGER PRIMARY KEY.
+AutoId = BigInteger().with_variant(Integer, "sqlite")
+UnsignedBigInt = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
+UnsignedInt = Integer().with_variant(mysql.INTEGER(unsigned=True), "mysql", "mariadb")
+UnsignedTinyInt = Integer().with_variant(mysql.TINYINT(unsigned=True), "mysql", "mariadb")
+#: A microsecond apart is apart: leases and ages are compared in the database.
+Moment = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+#: JSON text of up to 16 MB.
+Payload = Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+class database_now(FunctionElement[Any]):  # noqa: N801 - reads as a SQL function
+    """This moment, or one *ahead* of it, in UTC by the database's clock, so that hosts need not agree on the time."""
+
+    type = DateTime()
+    inherit_cache = False
+
+    def __init__(self, ahead: timedelta = timedelta(0)) -> None:
+        super().__init__()
+        self.microseconds = round(ahead / timedelta(microseconds=1))
+
+
+@compiles(database_now)
+def _on_mariadb(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+    now = "UTC_TIMESTAMP(6)"
+    return f"{now} + INTERVAL {element.microseconds:d} MICROSECOND" if element.microseconds else now
+
+
+@compiles(database_now, "sqlite")
+def _on_sqlite(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+    # Milliseconds are all that SQLite's clock has; the zeros make its text sort beside SQLAlchemy's.
+    shift = f", '{element.microseconds / 1_000_000:+.3f} seconds'" if element.microseconds else ""
+    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now'{shift}) || '000')"

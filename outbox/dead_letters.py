@@ -1,0 +1,50 @@
+"""Messages given up: seen, requeued, discarded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.orm import Session
+
+from outbox.tables import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that was given up."""
+
+    id: int
+    payload: str
+    attempt: int
+    #: When the promise was made and when it was given up; naive, UTC by the database's clock.
+    recorded_at: datetime
+    died_at: datetime
+    reason: str
+    error: str
+
+
+def list_dead_letters(
+    session: Session | Connection, lane: Lane, *, reason: str | None = None, limit: int = 100
+) -> list[DeadLetter]:
+    """Return the newest dead letters of *lane*, at most *limit*, of one *reason* if given."""
+    dead = lane.dead_letters
+    query = select(dead).order_by(dead.c.id.desc()).limit(limit)
+    if reason is not None:
+        query = query.where(dead.c.reason == reason)
+    return [DeadLetter(**row) for row in session.execute(query).mappings()]
+
+
+def requeue(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:
+    """Make dead letters ready again with no attempt counted; returns how many there were. Does not commit."""
+    dead = lane.dead_letters
+    rows = session.execute(delete(dead).where(dead.c.id.in_(sorted(ids))).returning(dead.c.payload)).all()
+    if rows:
+        session.execute(insert(lane.messages), [{"payload": row.payload} for row in rows])
+    return len(rows)
+
+
+def discard(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:
+    """Delete dead letters for good; returns how many there were. Does not commit."""
+    dead = lane.dead_letters
+    return len(session.execute(delete(dead).where(dead.c.id.in_(sorted(ids))).returning(dead.c.id)).all())

@@ -1,0 +1,102 @@
+"""What happened on a wiki: one saved edit, in the words of the field. Pure; knows no database."""
+
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from outbox.errors import UndecodableMessage
+
+#: The first wiki went online in January 2001; nothing before that year is a real edit.
+FIRST_WIKI_YEAR = 2001
+
+
+class PatrolStatus(IntEnum):
+    """`rc_patrolled`. Source: mediawiki/core includes/recentchanges/RecentChange.php, the PRC_* constants, REL1_39."""
+
+    UNPATROLLED = 0
+    PATROLLED = 1
+    AUTOPATROLLED = 2
+
+
+class EditSource(StrEnum):
+    """`rc_source` of the changes that are edits; MediaWiki's other sources (log, categorize) are not."""
+
+    EDIT = "mw.edit"
+    NEW = "mw.new"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.year < FIRST_WIKI_YEAR:
+        raise ValueError(f"{moment.isoformat()} is before the first wiki")
+    return moment.astimezone(UTC)
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class Edit(BaseModel):
+    """One saved edit: what was changed, by whom and how.
+
+    Whitelisted fields only, so that no client address or user agent can slip into a payload, a log or an event.
+    An anonymous editor's public user name is an address; that name is the only place where one can stand.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Database name of the wiki, "enwiki".
+    wiki: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
+    revision: int = Field(gt=0)
+    #: 0 for the first revision of a page.
+    parent_revision: int = Field(default=0, ge=0)
+    #: `rc_id` of the change where the wiki gave one; the emulated wiki counts its own otherwise.
+    change: int | None = Field(default=None, gt=0)
+    page: int = Field(gt=0)
+    namespace: int
+    #: With its namespace prefix, spaces for underscores: "User:WP 1.0 bot/Tables".
+    title: str = Field(min_length=1, max_length=300)
+    timestamp: Timestamp
+    source: EditSource = EditSource.EDIT
+    user: str = Field(min_length=1, max_length=255)
+    is_bot: bool = False
+    is_minor: bool = False
+    is_anonymous: bool = False
+    patrol_status: PatrolStatus = PatrolStatus.UNPATROLLED
+    #: Size of the page in bytes after and before the edit; unknown where the wiki did not say.
+    length: int | None = Field(default=None, ge=0)
+    parent_length: int | None = Field(default=None, ge=0)
+    #: Id of the web request that saved the edit, carried into the event for tracing.
+    request_id: str | None = Field(default=None, max_length=128)
+
+    @property
+    def is_new_page(self) -> bool:
+        return self.source is EditSource.NEW or self.parent_revision == 0
+
+    def encode(self) -> str:
+        """The payload of a message in the edits' lane: JSON, unset and empty fields left out."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def decode(cls, payload: str) -> Self:
+        """Read a payload back.
+
+        Raises:
+            UndecodableMessage: the payload is not an edit; the text names the fields, never their values.
+        """
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError as error:
+            reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors())
+            raise UndecodableMessage(f"the payload is not an edit: {reasons}") from error
+
+
+def must_be_stored(edit: Edit, *, bots_are_autopatrolled: bool = True) -> bool:
+    """Whether patrollers must look at *edit*, and so whether its scores are kept as rows.
+
+    MediaWiki's job queue has no such rule: it skips bots only, and asks nobody about autopatrol.
+    Source: mediawiki/extensions/ORES includes/Hooks/RecentChangeSaveHookHandler.php @ e8804727.
+    """
+    if edit.patrol_status is PatrolStatus.AUTOPATROLLED:
+        return False
+    return not (edit.is_bot and bots_are_autopatrolled)

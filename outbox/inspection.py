@@ -1,0 +1,64 @@
+"""What is in a lane, by derived state. Reads only."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from outbox.columns import database_now
+from outbox.tables import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStatus:
+    """Counts by state. `oldest_age_seconds` is the age of the oldest promise not yet kept, or None where all are."""
+
+    lane: str
+    ready: int
+    claimed: int
+    waiting: int
+    dead: int
+    oldest_age_seconds: float | None
+
+    @property
+    def pending(self) -> int:
+        """Promises still to be kept; dead letters are not among them."""
+        return self.ready + self.claimed + self.waiting
+
+
+def inspect_lane(session: Session | Connection, lane: Lane) -> LaneStatus:
+    """Count the messages of *lane* by state: one statement per table. Abandoned messages count as ready."""
+    messages, waiting = lane.messages, lane.waiting
+    is_ready = or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now())
+    ready, total, oldest, now = session.execute(
+        select(
+            func.coalesce(func.sum(case((is_ready, 1), else_=0)), 0),
+            func.count(),
+            func.min(messages.c.recorded_at),
+            database_now(),
+        ).select_from(messages)
+    ).one()
+    waits, oldest_waiting = session.execute(select(func.count(), func.min(waiting.c.recorded_at))).one()
+    dead = session.execute(select(func.count()).select_from(lane.dead_letters)).scalar_one()
+    oldest_of_all = min((moment for moment in (oldest, oldest_waiting) if moment is not None), default=None)
+    return LaneStatus(
+        lane=lane.name,
+        ready=int(ready),
+        claimed=total - int(ready),
+        waiting=waits,
+        dead=dead,
+        oldest_age_seconds=None if oldest_of_all is None else max(0.0, (now - oldest_of_all).total_seconds()),
+    )
+
+
+def has_work(session: Session | Connection, lane: Lane) -> bool:
+    """Whether a claim made now would find something. Cheap: asks for the first row only."""
+    messages, waiting = lane.messages, lane.waiting
+    is_ready = or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now())
+    for first in (
+        select(messages.c.id).where(is_ready).limit(1),
+        select(waiting.c.id).where(waiting.c.due_at <= database_now()).limit(1),
+    ):
+        if session.execute(first).first() is not None:
+            return True
+    return False

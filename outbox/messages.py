@@ -1,0 +1,46 @@
+"""A claimed message, and the three ways in which a claim can end. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A message that is ours until its lease runs out."""
+
+    message: int
+    #: JSON as recorded; what it holds depends on the lane.
+    payload: str
+    #: Claims so far, this one included: 1 while first worked on. A worker's death counts.
+    attempt: int
+    #: Shared by all messages claimed together; every later write is fenced by it.
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Done: the message is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Not now: the message waits for *delay* and then becomes ready again.
+
+    An outage is nobody's fault among the messages, so it may give the attempt back.
+    """
+
+    delay: timedelta
+    error: str
+    burns_attempt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up: the message moves to the dead letters, where it can be seen, requeued or discarded."""
+
+    #: A short word to select by: "undecodable", "attempts_exhausted", "refused".
+    reason: str
+    error: str
+
+
+Outcome = Delivered | RetryLater | Dead

@@ -1,0 +1,82 @@
+"""Ending a claim: the one way out of a lane, fenced by the lease token."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.orm import Session
+
+from outbox.claiming import ours
+from outbox.columns import database_now
+from outbox.messages import Claim, Dead, Outcome, RetryLater
+from outbox.tables import Lane
+
+
+def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
+    """End every claim in *outcomes*, all taken by one call of `claim`, each in its own way; does not commit.
+
+    Returns the claims that were still ours. For a claim that is not among them nothing was written, and the caller must
+    write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
+    the fence, so that whatever the caller writes next in this transaction stands or falls with it.
+    """
+    claims = list(outcomes)
+    if not claims:
+        return frozenset()
+    messages = lane.messages
+    removed = session.execute(
+        delete(messages)
+        .where(*ours(lane, claims), messages.c.id.in_([claim.message for claim in claims]))
+        .returning(messages.c.id, messages.c.recorded_at)
+    ).all()
+    recorded_at = {row.id: row.recorded_at for row in removed}
+    kept = [claim for claim in claims if claim.message in recorded_at]
+    _let_wait(session, lane, kept, outcomes, recorded_at)
+    _bury(session, lane, kept, outcomes, recorded_at)
+    return frozenset(kept)
+
+
+def _let_wait(
+    session: Session | Connection,
+    lane: Lane,
+    claims: Sequence[Claim],
+    outcomes: Mapping[Claim, Outcome],
+    recorded_at: Mapping[int, datetime],
+) -> None:
+    retries = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], RetryLater)]
+    if not retries:
+        return
+    now: datetime = session.execute(select(database_now())).scalar_one()
+    rows: list[dict[str, Any]] = [
+        {
+            "payload": claim.payload,
+            "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
+            "recorded_at": recorded_at[claim.message],
+            "due_at": now + max(outcome.delay, timedelta(0)),
+            "error": outcome.error,
+        }
+        for claim, outcome in retries
+    ]
+    session.execute(insert(lane.waiting), rows)
+
+
+def _bury(
+    session: Session | Connection,
+    lane: Lane,
+    claims: Sequence[Claim],
+    outcomes: Mapping[Claim, Outcome],
+    recorded_at: Mapping[int, datetime],
+) -> None:
+    dead = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], Dead)]
+    rows: list[dict[str, Any]] = [
+        {
+            "payload": claim.payload,
+            "attempt": claim.attempt,
+            "recorded_at": recorded_at[claim.message],
+            "reason": outcome.reason,
+            "error": outcome.error,
+        }
+        for claim, outcome in dead
+    ]
+    if rows:
+        session.execute(insert(lane.dead_letters), rows)

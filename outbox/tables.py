@@ -1,0 +1,82 @@
+"""The lanes: for each kind of promise one table of messages, one of waiting messages and one of dead letters.
+
+`outbox` holds edits to score, `event_outbox` events to publish. They are of one shape, so that a stuck consumer of the
+one holds up nobody in the other, and a later consumer gets a lane of its own with one line here.
+There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
+past, so ready again); it is *waiting* or *dead* by the table it is in.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, String, Table, Text
+
+from outbox.columns import AutoId, Moment, Payload, database_now
+
+NAMING = {
+    "ix": "%(table_name)s_%(column_0_N_name)s",
+    "uq": "%(table_name)s_%(column_0_N_name)s",
+    "ck": "%(table_name)s_%(constraint_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING)
+
+#: InnoDB whatever the server's default is: the promise rests on transactions.
+INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The three tables of one kind of promise."""
+
+    name: str
+    messages: Table
+    waiting: Table
+    dead_letters: Table
+
+
+def _lane(name: str) -> Lane:
+    messages = Table(
+        name,
+        metadata,
+        Column("id", AutoId, primary_key=True, autoincrement=True),
+        Column("payload", Payload, nullable=False),
+        Column("attempt", Integer, nullable=False, server_default="0"),
+        Column("recorded_at", Moment, nullable=False, server_default=database_now()),
+        Column("lease_token", String(32)),
+        Column("leased_until", Moment),
+        CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name="whole_lease"),
+        **INNODB,
+    )
+    waiting = Table(
+        f"{name}_waiting",
+        metadata,
+        Column("id", AutoId, primary_key=True, autoincrement=True),
+        Column("payload", Payload, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("recorded_at", Moment, nullable=False),
+        Column("due_at", Moment, nullable=False),
+        Column("error", Text, nullable=False),
+        **INNODB,
+    )
+    # Read by every claim, to move what has become due back among the ready.
+    Index(f"{name}_waiting_due_at", waiting.c.due_at)
+    dead_letters = Table(
+        f"{name}_dead",
+        metadata,
+        Column("id", AutoId, primary_key=True, autoincrement=True),
+        Column("payload", Payload, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("recorded_at", Moment, nullable=False),
+        Column("died_at", Moment, nullable=False, server_default=database_now()),
+        Column("reason", String(64), nullable=False),
+        Column("error", Text, nullable=False),
+        **INNODB,
+    )
+    return Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
+
+
+EDITS = _lane("outbox")
+EVENTS = _lane("event_outbox")
+LANES = (EDITS, EVENTS)

@@ -1,0 +1,76 @@
+"""The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+from worker.errors import SettingsInvalid
+from worker.settings import Settings, load_settings
+from worker.telemetry import configure_logging
+
+DRAIN_EDITS = "drain_edits"
+PUBLISH_EVENTS = "publish_events"
+SCORE = "score"
+POLL = "poll"
+
+QUEUE_OF = {DRAIN_EDITS: "drain", PUBLISH_EVENTS: "drain", SCORE: "score", POLL: "maintenance"}
+
+app = Celery(
+    "outpatrol",
+    include=["worker.tasks.drain", "worker.tasks.publish", "worker.tasks.score", "worker.tasks.maintenance"],
+)
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration for *settings*.
+
+    A message is only a hint that there is work, so none is kept, acknowledged late or tried again: what a lost one
+    costs is the time until the next poll.
+    """
+    url = settings.redis_url.get_secret_value()
+    return {
+        "broker_url": url,
+        "result_backend": f"worker.result_backend:ScoreBackend+{url}",
+        "result_expires": settings.flight.error_ttl_seconds,
+        "broker_connection_retry_on_startup": True,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_queues": [Queue(name) for name in dict.fromkeys(QUEUE_OF.values())],
+        "task_default_queue": "maintenance",
+        "task_routes": {task: {"queue": queue} for task, queue in QUEUE_OF.items()},
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "enable_utc": True,
+        "beat_schedule": {
+            # Two beats do no harm: a poll finds the same work again, and a late one expires.
+            POLL: {"task": POLL, "schedule": settings.poll_seconds, "options": {"expires": settings.poll_seconds}}
+        },
+        "beat_max_loop_interval": max(1.0, settings.poll_seconds),
+    }
+
+
+def send(task: str, wiki: str) -> None:
+    """Send *task* for *wiki* to the queue it belongs to."""
+    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False)
+
+
+def _configuration_of_this_process() -> dict[str, Any]:
+    try:
+        return configuration(load_settings())
+    except SettingsInvalid as error:
+        # Celery would print a traceback for what is a user's slip.
+        raise SystemExit(f"outpatrol: {error}") from error
+
+
+# Read when the first task is sent or the worker starts, not when this module is imported.
+app.add_defaults(_configuration_of_this_process)
+
+
+@setup_logging.connect
+def _configure_logging(**_: Any) -> None:
+    configure_logging(load_settings().log_level)

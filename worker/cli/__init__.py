@@ -1,0 +1,1 @@
+"""The command `outpatrol`; one module a command."""

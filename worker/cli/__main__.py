@@ -1,0 +1,5 @@
+"""`python -m worker.cli`, for processes that are started with this interpreter."""
+
+from worker.cli.main import main
+
+main()

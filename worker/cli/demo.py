@@ -1,0 +1,246 @@
+"""`outpatrol demo`: the main job on real edits, from the first save to the summary."""
+
+import dataclasses
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from outbox import LANES
+from outbox.edits import Edit
+from outbox.inspection import inspect_lane
+from worker.app import QUEUE_OF, SCORE, app
+from worker.bootstrap import Services, build_services
+from worker.classification.filters import Change, likely_damaging
+from worker.classification.model_versions import current_models
+from worker.cli.console import err, errors_as_sentences, fail, out, print_json
+from worker.cli.migrate import WikiOption
+from worker.cli.replay import replay_file
+from worker.demo.counts import REASONS, Counts, count, json_lines
+from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
+from worker.emulators.replay import ReplayReport
+from worker.errors import CommandFailed
+from worker.migrating import migrate
+from worker.processes import Processes
+from worker.scores import ScoreId
+from worker.settings import load_settings
+
+#: One edit in so many is opened by a patroller while the worker drains, who asks for its score by task id.
+OPENED = 20
+#: Without any progress for so long the demo gives up and says where the logs are.
+STUCK_SECONDS = 90
+FILTER_ROWS = 10
+BAR = 20
+
+
+@dataclass(slots=True)
+class Patrollers:
+    """They open some of the edits as these come in, and so ask for scores that the drain wants too."""
+
+    services: Services
+    asked: int = 0
+    seen: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def look_at(self, edit: Edit) -> None:
+        self.seen += 1
+        if self.seen % OPENED:
+            return
+        version = self.versions.get(edit.wiki) or self._version(edit.wiki)
+        if version is not None:
+            self.versions[edit.wiki] = version
+            score_id = ScoreId(edit.wiki, "damaging", edit.revision, version)
+            app.send_task(SCORE, task_id=str(score_id), queue=QUEUE_OF[SCORE])
+            self.asked += 1
+
+    def _version(self, wiki: str) -> str | None:
+        damaging = self.services.wiki(wiki).database.run(current_models).get("damaging")
+        return damaging.version if damaging else None
+
+
+def demo(
+    file: Annotated[Path, typer.Argument(help="Other edits than the sample: NDJSON of recentchange events.")] = SAMPLE,
+    wiki: WikiOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many edits.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Where databases, events and logs stay; an empty directory.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Run the main job on real edits: save them, score them, announce them, and show what admins see.
+
+    Starts a private Redis, an emulated scoring endpoint, a worker with two children and a beat; ends them again.
+
+    Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
+    """
+    with errors_as_sentences():
+        domains, edits = wikis_of(file, wiki or [], limit)
+        directory = _directory(keep)
+        with Processes(directory) as processes:
+            surroundings = start(processes, directory, domains)
+            services = build_services(load_settings())
+            for each in services.wikis.values():
+                migrate(each.database)
+            started = time.monotonic()
+            report, patrollers = _run(services, processes, surroundings, file, limit, edits)
+            seconds = time.monotonic() - started
+            counts = _final_counts(services, surroundings, patrollers)
+            changes = _changes(services)
+            services.close()
+        if as_json:
+            print_json(
+                dataclasses.asdict(counts)
+                | {"seconds": round(seconds, 2), "edits_per_second": round(counts.edits / seconds, 1)}
+                | {"lines_left_out": dict(report.left_out), "data_directory": str(directory)}
+            )
+        else:
+            _show(counts, seconds, report, changes, directory)
+        if not counts.edits == counts.events == counts.distinct_event_ids:
+            fail(f"{counts.edits} edits but {counts.events} events; the logs are in {directory}")
+
+
+def _directory(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="outpatrol-demo-"))
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise CommandFailed(f"{keep} is not empty; name a new directory with --keep, or empty this one")
+    except OSError as error:
+        raise CommandFailed(f"{keep} can't be used: {error.strerror}; name another directory with --keep") from error
+    return keep.resolve()
+
+
+def _run(
+    services: Services, processes: Processes, surroundings: Surroundings, file: Path, limit: int | None, edits: int
+) -> tuple[ReplayReport, Patrollers]:
+    """Replay the edits and wait until every promise is kept, showing both."""
+    report, patrollers = ReplayReport(), Patrollers(services)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    ) as progress:
+        saving = progress.add_task("edits saved", total=edits)
+        announcing = progress.add_task("scored and announced", total=edits)
+
+        def saved(edit: Edit) -> None:
+            patrollers.look_at(edit)
+            progress.advance(saving)
+            if report.edits % 50 == 0:
+                progress.update(announcing, completed=report.edits - _pending(services))
+
+        replay_file(services, str(file), sorted(services.wikis), report, limit=limit, saved=saved)
+        last, since = -1, time.monotonic()
+        while pending := _pending(services):
+            progress.update(announcing, completed=report.edits - pending)
+            _check_alive(processes, directory=surroundings.directory)
+            if pending != last:
+                last, since = pending, time.monotonic()
+            if time.monotonic() - since > STUCK_SECONDS:
+                raise CommandFailed(f"{pending} promises are not being kept; the logs are in {surroundings.directory}")
+            time.sleep(0.1)
+        progress.update(announcing, completed=report.edits)
+    return report, patrollers
+
+
+def _pending(services: Services) -> int:
+    pending = 0
+    for wiki in services.wikis.values():
+        with wiki.database.reading() as connection:
+            pending += sum(inspect_lane(connection, lane).pending for lane in LANES)
+    return pending
+
+
+def _check_alive(processes: Processes, directory: Path) -> None:
+    for child in processes.children:
+        if child.process.poll() is not None:
+            raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:\n{child.end_of_log()}")
+
+
+def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> Counts:
+    """Count once the worker has answered all the patrollers too; a queue behind the drains may still hold a few."""
+    log = surroundings.worker.log
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        answered = sum(line.get("event") == "score_answered" for line in json_lines(log))
+        if answered >= patrollers.asked:
+            break
+        time.sleep(0.1)
+    return count(services, surroundings.events, surroundings.scoring_url, log)
+
+
+def _changes(services: Services) -> list[tuple[str, Change]]:
+    """The newest changes of the filter "likely bad, unpatrolled" over all wikis."""
+    found = []
+    for wiki in services.wikis.values():
+        changes = wiki.database.run(lambda session: likely_damaging(session, limit=FILTER_ROWS))
+        found += [(wiki.id, change) for change in changes]
+    return sorted(found, key=lambda pair: pair[1].timestamp, reverse=True)[:FILTER_ROWS]
+
+
+def _show(
+    counts: Counts, seconds: float, report: ReplayReport, changes: list[tuple[str, Change]], directory: Path
+) -> None:
+    summary = Table(title="What happened", title_justify="left", title_style="bold", box=None, show_header=False)
+    summary.add_column(justify="right", style="bold cyan")
+    summary.add_column()
+    summary.add_row(
+        f"{counts.edits:,}", f"edits saved on {len(report.saved)} wikis, each with its promise in one transaction"
+    )
+    summary.add_row(
+        f"{counts.events:,}", f"events announced, {counts.distinct_event_ids:,} distinct: one for every edit"
+    )
+    summary.add_row(f"{counts.edits_stored:,}", f"edits stored for patrollers, as {counts.classification_rows:,} rows")
+    summary.add_row(f"{counts.edits_not_stored:,}", "edits scored and announced, but not stored:")
+    for reason, edits in sorted(counts.not_stored_because.items()):
+        summary.add_row(f"{edits:,}", f"  {REASONS[reason]}", style="dim")
+    summary.add_row(f"{counts.scoring_calls:,}", f"scoring calls for {counts.scores:,} scores")
+    summary.add_row(
+        f"{counts.scores_shared:,}", "more scores were asked for and cost no call: somebody had asked already"
+    )
+    summary.add_row(f"{counts.dead_letters:,}", "edits or events given up")
+    if report.left_out:
+        summary.add_row(f"{report.left_out.total():,}", "lines of the file left out")
+    summary.add_row(f"{seconds:.1f} s", f"from the first save to the last event: {counts.edits / seconds:,.0f} edits/s")
+    out.print()
+    out.print(summary)
+    out.print()
+    out.print(_filter_table(changes))
+    out.print()
+    out.print(f"[bold]Left for you to look at[/] in {directory}")
+    for name, what in (
+        ("*.db", "the wikis' databases (SQLite)"),
+        ("events/", "the events (NDJSON)"),
+        ("worker.log", "what the worker did (JSON lines)"),
+        ("scoring-calls.ndjson", "every call of the scoring endpoint"),
+    ):
+        out.print(f"  {name:<22} {what}", highlight=False)
+
+
+def _filter_table(changes: list[tuple[str, Change]]) -> Table:
+    table = Table(
+        title="RecentChanges: likely bad, unpatrolled",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        header_style="bold",
+    )
+    for name in ("wiki", "title", "user", "time"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=44)
+    table.add_column("damaging", no_wrap=True)
+    for wiki, change in changes:
+        clock = f"{change.timestamp[8:10]}:{change.timestamp[10:12]}"
+        filled = round(change.damaging * BAR)
+        style = "red" if change.damaging >= 0.944 else "yellow"
+        bar = f"[{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/] {change.damaging:.3f}"
+        table.add_row(wiki, change.title, change.user, clock, bar)
+    return table

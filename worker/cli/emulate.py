@@ -1,0 +1,39 @@
+"""`outpatrol emulate …`: the surroundings, for tests, demos and development."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.console import err, fail
+from worker.emulators.scoring_endpoint import EmulatorSettings, serve
+
+app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
+
+
+@app.callback()
+def _group() -> None:
+    """Run an emulated service."""
+
+
+@app.command("scoring")
+def scoring(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8080,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each scoring call takes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Other seeds, other probabilities.")] = 0,
+    log: Annotated[Path | None, typer.Option(help="Append every call to this NDJSON file.")] = None,
+) -> None:
+    """Answer ORES v3 and Lift Wing requests with seeded scores; its settings and call log are at /_emulator/.
+
+    Example: `outpatrol emulate scoring --port 8080 --latency-ms 50`
+    """
+    settings = EmulatorSettings(seed=seed, latency_ms=latency_ms)
+    try:
+        serve(
+            host, port, settings, log, lambda actual: err.print(f"listening on http://{host}:{actual}", highlight=False)
+        )
+    except OSError as error:
+        fail(
+            f"can't listen on {host}:{port}: {error.strerror or error}; choose another with --port, or 0 for a free one"
+        )

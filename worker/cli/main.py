@@ -1,0 +1,23 @@
+"""`outpatrol`: the commands, put together."""
+
+import typer
+
+from worker.cli import demo, emulate, migrate, replay, status
+
+app = typer.Typer(
+    name="outpatrol",
+    help="Scores and announces every wiki edit; stores only what patrollers must look at.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+app.command("demo")(demo.demo)
+app.command("migrate")(migrate.migrate)
+app.command("replay")(replay.replay)
+app.command("status")(status.status)
+app.add_typer(emulate.app, name="emulate")
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,171 @@
+"""Everything the main job needs, started on loopback for one demo: Redis, scoring endpoint, worker, beat, settings."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.emulators.replay import NotAnEdit, edit_of, lines_of
+from worker.errors import CommandFailed
+from worker.processes import Child, Processes, answers, free_port
+from worker.settings import use_settings_file
+
+SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "recentchange.ndjson.gz"
+
+SETTINGS = """\
+# Made by `outpatrol demo`.
+redis_url = "redis://127.0.0.1:{redis_port}/0"
+stream = "mediawiki.revision-score"
+poll_seconds = 1
+drain_seconds = 10
+
+[endpoint]
+kind = "ores"
+url = "http://127.0.0.1:{scoring_port}"
+
+[sink]
+kind = "file"
+directory = {events}
+
+[flight]
+call_seconds = 20
+
+[outbox]
+lease_seconds = 20
+"""
+
+WIKI_SETTINGS = """
+[wikis.{wiki}]
+database_url = {database_url}
+domain = "{domain}"
+language = "{language}"
+models = ["damaging", "goodfaith"]
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What was started, and where."""
+
+    directory: Path
+    scoring_url: str
+    worker: Child
+    beat: Child
+
+    @property
+    def events(self) -> Path:
+        return self.directory / "events"
+
+
+def wikis_of(file: str | Path, only: Sequence[str], limit: int | None) -> tuple[dict[str, str], int]:
+    """The wikis in *file* with their domains, and the number of their edits, at most *limit*.
+
+    Raises:
+        CommandFailed: the file can't be read, or holds no edit of the wikis in *only* (of any, if that is empty).
+    """
+    domains: dict[str, str] = {}
+    edits = 0
+    try:
+        with lines_of(file) as lines:
+            for line in lines:
+                wiki, domain = _wiki_and_domain(line)
+                if wiki and (not only or wiki in only) and (limit is None or edits < limit):
+                    domains.setdefault(wiki, domain)
+                    edits += 1
+    except (OSError, EOFError) as error:
+        raise CommandFailed(f"{file} can't be read: {error}; name an NDJSON file of recentchange events") from error
+    if not edits:
+        of = f" of {', '.join(only)}" if only else ""
+        raise CommandFailed(f"{file} holds no edits{of}; name an NDJSON file of recentchange events")
+    return domains, edits
+
+
+def _wiki_and_domain(line: bytes) -> tuple[str | None, str]:
+    try:
+        edit = edit_of(line)
+    except NotAnEdit:
+        return None, ""
+    event = json.loads(line)
+    return edit.wiki, str(event.get("server_name") or f"{edit.wiki.removesuffix('wiki')}.wikipedia.org")
+
+
+def write_settings(directory: Path, wikis: Mapping[str, str], redis_port: int, scoring_port: int) -> Path:
+    """Write `outpatrol.toml` for *wikis* (id to domain) into *directory*, a SQLite file each."""
+    text = SETTINGS.format(redis_port=redis_port, scoring_port=scoring_port, events=_quoted(directory / "events"))
+    for wiki, domain in sorted(wikis.items()):
+        text += WIKI_SETTINGS.format(
+            wiki=wiki,
+            database_url=_quoted(f"sqlite:///{directory / f'{wiki}.db'}"),
+            domain=domain,
+            language=domain.partition(".")[0],
+        )
+    file = directory / "outpatrol.toml"
+    file.write_text(text)
+    return file
+
+
+def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Surroundings:
+    """Start Redis and the endpoint, point this process' settings at them, and start worker and beat.
+
+    The databases must be migrated before the first task comes, which is the caller's to send.
+
+    Raises:
+        CommandFailed: something can't be started; the text has the end of its log.
+    """
+    redis_port, scoring_port = free_port(), free_port()
+    use_settings_file(write_settings(directory, wikis, redis_port, scoring_port))
+    redis = processes.start("redis", redis_command(redis_port), cwd=directory)
+    outpatrol = [sys.executable, "-m", "worker.cli"]
+    scoring = processes.start(
+        "scoring",
+        [*outpatrol, "emulate", "scoring", "--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"],
+        cwd=directory,
+    )
+    processes.wait_until(redis, lambda: answers(redis_port))
+    processes.wait_until(scoring, lambda: answers(scoring_port))
+    return Surroundings(
+        directory=directory,
+        scoring_url=f"http://127.0.0.1:{scoring_port}",
+        worker=start_worker(processes, directory),
+        beat=start_beat(processes, directory),
+    )
+
+
+def start_worker(processes: Processes, directory: Path, *, concurrency: int = 2) -> Child:
+    """Start a Celery worker with *concurrency* children, which reads the settings this process uses."""
+    command = ["worker", "--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
+    return _celery(processes, directory, "worker", command)
+
+
+def start_beat(processes: Processes, directory: Path) -> Child:
+    schedule = directory / "beat-schedule"
+    return _celery(
+        processes, directory, "beat", ["beat", "-s", str(schedule), "--pidfile", str(directory / "beat.pid")]
+    )
+
+
+def redis_command(port: int) -> list[str]:
+    """A private Redis: loopback only, nothing on disk.
+
+    Raises:
+        CommandFailed: there is no `redis-server`.
+    """
+    beside_python = Path(sys.executable).parent / "redis-server"
+    program = shutil.which("redis-server") or (str(beside_python) if beside_python.is_file() else None)
+    if program is None:
+        raise CommandFailed(
+            "there is no redis-server here; install one (apt-get install redis-server) and call this again"
+        )
+    return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+
+
+def _celery(processes: Processes, directory: Path, name: str, arguments: list[str]) -> Child:
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", *arguments]
+    return processes.start(name, command, cwd=directory)
+
+
+def _quoted(text: str | Path) -> str:
+    """A TOML string."""
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,60 @@
+"""Bringing a wiki's database to the tables this version needs."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+
+from outbox.database import Database, translated_errors
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+VERSION_TABLE = "outpatrol_version"
+
+
+def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+    """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
+
+    Each migration commits by itself on MariaDB, which has no transactional DDL.
+
+    Raises:
+        DatabaseUnavailable: the server does not answer or refuses us.
+    """
+    return _run(database, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(database: Database, revision: str = "base") -> tuple[str | None, str | None]:
+    """Take *database* back to *revision*. Tables that were the wiki's before we came are left be."""
+    return _run(database, lambda config: command.downgrade(config, revision))
+
+
+def head_revision() -> str | None:
+    """The newest revision this version knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run(database: Database, step: Any) -> tuple[str | None, str | None]:
+    # An engine of its own: migrations name no schema, so the connection must have the wiki's database as its default.
+    engine = create_engine(database.url)
+    try:
+        with translated_errors(database), engine.connect() as connection:
+            before = _revision_of(connection)
+            step(_config(connection))
+            connection.commit()
+            return before, _revision_of(connection)
+    finally:
+        engine.dispose()
+
+
+def _revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()

@@ -1,0 +1,193 @@
+"""The life of an edit, in one straight line. Read this file first.
+
+    claim → plan → score → settle          (drain_edits)
+    claim → send → settle                  (publish_events)
+
+Claiming and settling are short transactions; none is open while an endpoint or a sink is waited for. There is one path
+for failure: a claim is settled with `RetryLater` or with `Dead`, and a worker that dies settles nothing, so that its
+leases run out. An edit that is given up is announced all the same, with its errors.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from outbox import EDITS, EVENTS, Claim, Edit, Lane, Outcome, claim, must_be_stored, record_payloads, renew, settle
+from worker.classification.model_versions import KnownModel, KnownModels, current_models, model_ids
+from worker.classification.rows import rows_of
+from worker.classification.store import store
+from worker.errors import EndpointUnavailable, ScoreRefused, SinkUnavailable
+from worker.events.build import revision_score_event
+from worker.scores import NoAnswer, Score, ScoreId
+from worker.scoring.plan import plan
+from worker.telemetry import log, tell_batch
+from worker.verdicts import Verdict, delivery, read_edits, read_events, verdict
+from worker.wiki import Wiki
+
+#: Stands for the version in the ids of scores of which nobody could tell it.
+UNKNOWN_VERSION = "unknown"
+
+Ring = Callable[[], None]
+
+
+async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring) -> bool:
+    """Score and settle the edits of *wiki* until none is ready, or until the monotonic time *until*.
+
+    Rings *more* on each full batch, so that an idle worker joins in, and *settled* when there are events to publish.
+    Returns whether time ran out, and so whether work may be left.
+    """
+
+    async def work(claims: Sequence[Claim]) -> None:
+        await score_edits(wiki, claims)
+        settled()
+
+    return await _drain(wiki, EDITS, work, until=until, more=more)
+
+
+async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
+    """Send and settle the events of *wiki* as `drain_edits` does the edits."""
+
+    async def work(claims: Sequence[Claim]) -> None:
+        await send_events(wiki, claims)
+
+    return await _drain(wiki, EVENTS, work, until=until, more=more)
+
+
+async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
+    """Score the claimed edits and settle them all in one transaction."""
+    started = time.monotonic()
+    edits, outcomes = read_edits(claims)
+    async with _held(wiki, EDITS, claims):
+        known = await _known_models(wiki, edits)
+        asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
+        # A message that was claimed too often may be what killed its workers: it is settled unscored.
+        wanted = [score_id for claim in edits if claim.attempt <= wiki.outbox.max_attempts for score_id in asked[claim]]
+        flown = await wiki.flight.scores(wanted, wiki.client.score)
+    verdicts = [
+        verdict(claim, edit, asked[claim], flown.answers, wiki.models, wiki.outbox.max_attempts)
+        for claim, edit in edits.items()
+    ]
+    outcomes |= {verdict.claim: verdict.outcome for verdict in verdicts}
+    kept = wiki.database.run(lambda session: _settle_edits(session, wiki, verdicts, outcomes, known))
+    tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=flown.called, shared=flown.shared)
+
+
+async def send_events(wiki: Wiki, claims: Sequence[Claim]) -> None:
+    """Send the claimed events to the sink and settle them."""
+    started = time.monotonic()
+    events, outcomes = read_events(claims)
+    failure: SinkUnavailable | None = None
+    async with _held(wiki, EVENTS, claims):
+        try:
+            await asyncio.to_thread(wiki.sink.send, list(events.values()))
+        except SinkUnavailable as error:
+            failure = error
+            log.warning("sink_unavailable", wiki=wiki.id, error=str(error), events=len(events))
+    outcomes |= {claim: delivery(claim, failure) for claim in events}
+    kept = wiki.database.run(lambda session: settle(session, EVENTS, outcomes))
+    tell_batch("events_settled", wiki.id, outcomes, kept, started)
+
+
+async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score:
+    """Answer one request for a score, sharing the call with whoever else wants it; stores no rows, sends no event.
+
+    Raises:
+        EndpointUnavailable: no answer this time.
+        ScoreRefused: a final answer that is no score.
+    """
+    flown = await wiki.flight.scores([score_id], wiki.client.score)
+    log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=flown.called, shared=flown.shared)
+    answer = flown.answers[score_id]
+    if isinstance(answer, Score):
+        return answer
+    if isinstance(answer, NoAnswer):
+        raise EndpointUnavailable(f"{score_id}: {answer.error}")
+    raise ScoreRefused(f"{score_id}: {answer.type}: {answer.message}")
+
+
+async def _drain(
+    wiki: Wiki, lane: Lane, work: Callable[[Sequence[Claim]], Awaitable[None]], *, until: float, more: Ring
+) -> bool:
+    size, lease = wiki.outbox.batch_size, wiki.outbox.lease
+    while claims := wiki.database.run(lambda session: claim(session, lane, limit=size, lease=lease)):
+        if len(claims) == size:
+            more()
+        await work(claims)
+        if time.monotonic() >= until:
+            return True
+    return False
+
+
+@asynccontextmanager
+async def _held(wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
+    """Renew the lease of *claims* while the work on them goes on; one that is lost all the same is fenced off later."""
+    lease = wiki.outbox.lease
+
+    async def renewing() -> None:
+        while True:
+            await asyncio.sleep(lease.total_seconds() / 3)
+            await asyncio.to_thread(wiki.database.run, lambda session: renew(session, lane, claims, lease=lease))
+
+    task = asyncio.create_task(renewing())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _known_models(wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
+    """The current versions of the wiki's models; the endpoint is asked for those the database does not have yet."""
+    known = dict(wiki.database.run(current_models))
+    missing = [model for model in wiki.models if model not in known]
+    sample = next((edit for edit in edits.values() if set(missing) & set(plan(edit, wiki.models))), None)
+    if sample is None:
+        return known
+    try:
+        found = await wiki.client.versions(wiki.id, missing, sample.revision)
+    except EndpointUnavailable as error:
+        log.warning("endpoint_unavailable", wiki=wiki.id, error=str(error))
+        return known
+    ids = wiki.database.run(lambda session: model_ids(session, list(found.items()), known))
+    return known | {model: KnownModel(version, ids[model, version]) for model, version in found.items()}
+
+
+def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
+    return [
+        ScoreId(wiki.id, model, edit.revision, known[model].version if model in known else UNKNOWN_VERSION)
+        for model in plan(edit, wiki.models)
+    ]
+
+
+def _settle_edits(
+    session: Session, wiki: Wiki, verdicts: Sequence[Verdict], outcomes: Mapping[Claim, Outcome], known: KnownModels
+) -> frozenset[Claim]:
+    """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
+    kept = settle(session, EDITS, outcomes)
+    final = [verdict for verdict in verdicts if verdict.is_final and verdict.claim in kept]
+    seen = [(score.model, score.version) for verdict in final for score in verdict.scores]
+    ids = model_ids(session, seen, known)
+    bots_are_autopatrolled = wiki.settings.bots_are_autopatrolled
+    store(
+        session,
+        [
+            row
+            for verdict in final
+            if must_be_stored(verdict.edit, bots_are_autopatrolled=bots_are_autopatrolled)
+            for score in verdict.scores
+            for row in rows_of(score, verdict.edit.revision, ids[score.model, score.version], wiki.models[score.model])
+        ],
+    )
+    now = datetime.now(UTC)
+    events = [
+        revision_score_event(
+            verdict.edit, verdict.answers, domain=wiki.settings.domain, stream=wiki.stream, now=now
+        ).encode()
+        for verdict in final
+    ]
+    record_payloads(session, EVENTS, events)
+    return kept

@@ -1,0 +1,152 @@
+"""The border to a scoring endpoint: what a client offers, and the one place where httpx is spoken."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol, TypeVar
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from worker.errors import EndpointUnavailable
+from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.settings import EndpointSettings
+
+Reply = TypeVar("Reply")
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+#: Enough for fifty revisions of a model with sixty-four topics.
+LARGEST_REPLY_BYTES = 4 * 1024 * 1024
+
+
+class ScoringClient(Protocol):
+    """Asks an endpoint for scores. Never raises for a score it did not get: that is an answer too."""
+
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        """Ask for *ids*, all of one wiki; returns an answer for every one of them."""
+
+    async def versions(self, wiki: str, models: Sequence[str], revision: int) -> dict[str, str]:
+        """Return the versions of *models* that the endpoint tells; *revision* may be scored to find out.
+
+        Raises:
+            EndpointUnavailable: the endpoint did not answer.
+        """
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Refused(Exception):
+    """The endpoint refuses the request as such, with a status of 4xx; asking again would not help."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Endpoint:
+    """One scoring endpoint over HTTP, with at most `concurrency` requests under way.
+
+    Made inside the event loop that will use it.
+    """
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self.settings = settings
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        # The aiohttp transport costs a quarter of plain httpx' processor time per request.
+        self._http = httpx.AsyncClient(
+            base_url=settings.url,
+            transport=AiohttpTransport(limits=httpx.Limits(max_connections=settings.concurrency)),
+            timeout=httpx.Timeout(settings.timeout_seconds),
+            headers={"User-Agent": settings.user_agent, "Accept": "application/json"},
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        reply: TypeAdapter[Reply],
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Reply:
+        """Send one request and return its validated reply.
+
+        Raises:
+            EndpointUnavailable: no connection, time-out, 408, 429, 5xx, or a reply that is not what was asked for.
+            Refused: any other 4xx.
+        """
+        where = f"{method} {self.settings.url}{path}"
+        try:
+            async with self._slots:
+                response = await self._http.request(method, path, params=params, json=body)
+        except httpx.TimeoutException as error:
+            raise EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise EndpointUnavailable(f"{where}: {str(error) or type(error).__name__}") from error
+        if response.status_code in {408, 429} or response.status_code >= 500:
+            raise EndpointUnavailable(f"{where}: status {response.status_code}")
+        if response.status_code >= 300:
+            raise Refused(response.status_code, _message_of(response))
+        if len(response.content) > LARGEST_REPLY_BYTES:
+            raise EndpointUnavailable(f"{where}: a reply of {len(response.content)} bytes can't be right")
+        try:
+            return reply.validate_json(response.content)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise EndpointUnavailable(f"{where}: not the reply that was asked for: {place}: {first['msg']}") from error
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+class ScoreReply(BaseModel):
+    """`{"prediction": …, "probability": {…}}`, as ORES and the revscoring servers write a score."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    prediction: bool | str | list[str]
+    probability: dict[str, Probability]
+
+    def as_score(self, model: str, version: str) -> Score:
+        prediction = self.prediction
+        if isinstance(prediction, bool):
+            prediction = "true" if prediction else "false"
+        return Score(
+            model=model,
+            version=version,
+            prediction=tuple(prediction) if isinstance(prediction, list) else prediction,
+            probability=self.probability,
+        )
+
+
+def refusal(score_id: ScoreId, error: Refused) -> ScoreError:
+    """The final error that a refused request is for one score.
+
+    Source of the texts: machinelearning/liftwing inference-services, revscoring_model @ bce944c0.
+    """
+    text = str(error)
+    gone = error.status == 422 or "does not have any info related to the rev-id" in text
+    kind = "RevisionNotFound" if gone else "BadRequest"
+    return ScoreError(model=score_id.model, version=score_id.version, type=kind, message=text)
+
+
+def no_answers(ids: Sequence[ScoreId], error: Exception) -> dict[ScoreId, Answer]:
+    """The same transient failure for all of *ids*."""
+    return dict.fromkeys(ids, NoAnswer(str(error)))
+
+
+def _message_of(response: httpx.Response) -> str:
+    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; else the status."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        error = body.get("error", body.get("detail"))
+        if isinstance(error, dict):
+            error = error.get("message")
+        if isinstance(error, str) and error:
+            return error[:500]
+    return f"status {response.status_code}"

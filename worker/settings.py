@@ -1,0 +1,170 @@
+"""Every setting, from `outpatrol.toml` and `OUTPATROL_…` variables. The only reader of the environment."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from outbox.settings import OutboxSettings
+from worker.errors import SettingsInvalid
+from worker.scoring_models import LiftWingServer, ScoringModel, with_overrides
+
+#: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
+FILE_VARIABLE = "OUTPATROL_CONFIG"
+DEFAULT_FILE = Path("outpatrol.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class EndpointSettings(_Section):
+    """Where scores come from."""
+
+    kind: Literal["ores", "lift_wing"] = Field(default="ores", description="Which API the endpoint speaks.")
+    url: str = Field(pattern=r"^https?://", description="Base URL, without /v3/scores or /v1/models.")
+    timeout_seconds: float = Field(default=15, gt=0, le=120, description="For one request, connecting included.")
+    concurrency: int = Field(default=32, ge=1, le=512, description="Requests under way at once, per worker child.")
+    scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
+    instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a revert risk request.")
+    user_agent: str = Field(
+        default="Outpatrol/0.1 (edit scoring worker; set endpoint.user_agent to your contact)", min_length=1
+    )
+
+
+class SinkSettings(_Section):
+    """Where events go."""
+
+    kind: Literal["file"] = "file"
+    directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
+
+
+class FlightSettings(_Section):
+    """De-duplication of scoring calls."""
+
+    result_ttl_seconds: int = Field(default=21600, ge=1, description="How long a score can be shared.")
+    error_ttl_seconds: int = Field(default=300, ge=1, description="How long a final error can be shared.")
+    call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
+    lease_margin_seconds: float = Field(default=5, gt=0, description="By how much a lease outlives that deadline.")
+
+    @property
+    def lease_seconds(self) -> float:
+        return self.call_seconds + self.lease_margin_seconds
+
+
+class WikiSettings(_Section):
+    """One wiki."""
+
+    database_url: SecretStr
+    domain: str = Field(min_length=1, description="en.wikipedia.org")
+    language: str = Field(min_length=1, description="Language code that Lift Wing knows the wiki by.")
+    models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
+    bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
+
+
+class Settings(BaseSettings):
+    """All settings; immutable once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OUTPATROL_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        nested_model_default_partial_update=True,
+    )
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    endpoint: EndpointSettings
+    sink: SinkSettings = SinkSettings()
+    flight: FlightSettings = FlightSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    wikis: dict[str, WikiSettings] = Field(min_length=1)
+    #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    stream: str = Field(default="mediawiki.revision-score", description="Stream of the score events.")
+    poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
+    drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file()))
+
+    @field_validator("wikis")
+    @classmethod
+    def _names_are_database_names(cls, wikis: dict[str, WikiSettings]) -> dict[str, WikiSettings]:
+        for wiki in wikis:
+            if not wiki.replace("_", "").isalnum() or wiki != wiki.lower():
+                raise ValueError(f"{wiki!r} is no wiki id; use the database name, such as enwiki")
+        return wikis
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> "Settings":
+        known = self.scoring_models()
+        for wiki, settings in self.wikis.items():
+            for name in settings.models:
+                if name not in known:
+                    raise ValueError(
+                        f"wikis.{wiki}.models: {name!r} is no model; known are {', '.join(sorted(known))}; "
+                        f"add its classes under [models.{name}]"
+                    )
+                if self.endpoint.kind == "ores" and known[name].server is LiftWingServer.REVERT_RISK:
+                    raise ValueError(f"wikis.{wiki}.models: ORES has no {name}; set endpoint.kind to lift_wing")
+        return self
+
+    def scoring_models(self) -> dict[str, ScoringModel]:
+        """Every model by name, the changes of `[models.…]` applied."""
+        return with_overrides(self.models)
+
+
+def settings_file() -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)  # noqa: TID251 - this module is the reader
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def use_settings_file(file: Path) -> None:
+    """Make this process and the children it starts from now on read *file*, and nothing else."""
+    for variable in [name for name in os.environ if name.startswith("OUTPATROL_")]:  # noqa: TID251
+        del os.environ[variable]  # noqa: TID251
+    os.environ[FILE_VARIABLE] = str(file)  # noqa: TID251
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsInvalid: one sentence naming each wrong or missing setting, never its value.
+    """
+    file = settings_file()
+    if file is not None and not file.is_file():
+        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} is not there; create it or unset it")
+    source = str(file) if file else "no outpatrol.toml here"
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsInvalid(f"settings ({source}): {describe(error)}") from error
+    except ValueError as error:
+        raise SettingsInvalid(f"settings ({source}): {error}; correct the file or the variable") from error
+
+
+def describe(error: ValidationError) -> str:
+    """The problems of *error* in one line: field, what is wrong, and the variable that would set it."""
+    problems = []
+    for detail in error.errors():
+        path = [str(part) for part in detail["loc"]]
+        variable = "OUTPATROL_" + "__".join(path).upper()
+        message = detail["msg"].removeprefix("Value error, ")
+        problems.append(f"{'.'.join(path)}: {message} (in the file, or as {variable})" if path else message)
+    return "; ".join(problems)

@@ -1,0 +1,1 @@
+"""The Celery tasks. Thin: each hands over in a line or two."""

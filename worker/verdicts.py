@@ -1,0 +1,112 @@
+"""What becomes of a claimed message, once everything about it is known. Pure: the only place that decides outcomes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from outbox.backoff import backoff
+from outbox.edits import Edit
+from outbox.errors import UndecodableMessage
+from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
+from worker.classification.rows import unknown_class
+from worker.errors import SinkUnavailable
+from worker.events.sinks import OutgoingEvent
+from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
+from worker.scoring_models import ScoringModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How an edit's claim ends, and what is announced of the edit if this is the end of it."""
+
+    claim: Claim
+    edit: Edit
+    outcome: Outcome
+    answers: tuple[Final, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether rows and the event are due now; an edit that is retried has neither yet."""
+        return not isinstance(self.outcome, RetryLater)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        return tuple(answer for answer in self.answers if isinstance(answer, Score))
+
+
+def read_edits(claims: Sequence[Claim]) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
+    """Read the edits out of *claims*; what can't be read is poison and buried at once, with its reason."""
+    edits: dict[Claim, Edit] = {}
+    outcomes: dict[Claim, Outcome] = {}
+    for claim in claims:
+        try:
+            edits[claim] = Edit.decode(claim.payload)
+        except UndecodableMessage as error:
+            outcomes[claim] = Dead("undecodable", str(error))
+    return edits, outcomes
+
+
+def read_events(claims: Sequence[Claim]) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
+    """Read the events out of *claims*; what names no stream is buried at once."""
+    events: dict[Claim, OutgoingEvent] = {}
+    outcomes: dict[Claim, Outcome] = {}
+    for claim in claims:
+        try:
+            stream = json.loads(claim.payload)["meta"]["stream"]
+        except (ValueError, LookupError, TypeError) as error:
+            outcomes[claim] = Dead("undecodable", f"the payload is no event: {error}")
+        else:
+            events[claim] = OutgoingEvent(stream=str(stream), body=claim.payload)
+    return events, outcomes
+
+
+def verdict(
+    claim: Claim,
+    edit: Edit,
+    asked: Sequence[ScoreId],
+    answers: Mapping[ScoreId, Answer],
+    models: Mapping[str, ScoringModel],
+    max_attempts: int,
+) -> Verdict:
+    """Decide about *edit*, of which *asked* was wanted; a score without an answer was not asked for any more.
+
+    Anything transient and attempts left: later, as a whole; what was scored comes from the cache then. No attempts
+    left: given up, announced with an error for each score that is missing, and kept as a dead letter.
+    """
+    given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
+    by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
+    silent = {score_id: answer for score_id, answer in by_id.items() if isinstance(answer, NoAnswer)}
+    final = tuple(_final(score_id, answer, claim.attempt) for score_id, answer in by_id.items())
+    outcome: Outcome = Delivered()
+    if silent:
+        score_id, answer = next(iter(silent.items()))
+        error = f"{score_id}: {answer.error}"
+        outcome = RetryLater(backoff(claim.attempt), error)
+        if claim.attempt >= max_attempts:
+            outcome = Dead("attempts_exhausted", error)
+    elif problem := _unstorable(final, models):
+        outcome = Dead("unknown_class", problem)
+    return Verdict(claim=claim, edit=edit, outcome=outcome, answers=final)
+
+
+def delivery(claim: Claim, failure: SinkUnavailable | None) -> Outcome:
+    """Decide about an event that was sent, or was not: an unavailable sink is no event's fault and burns no attempt."""
+    if failure is None:
+        return Delivered()
+    return RetryLater(backoff(min(claim.attempt, 4)), str(failure), burns_attempt=False)
+
+
+def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:
+    if not isinstance(answer, NoAnswer):
+        return answer
+    return ScoreError(
+        model=score_id.model,
+        version=score_id.version,
+        type="AttemptsExhausted",
+        message=f"no answer in {attempts} attempts; the last: {answer.error}",
+    )
+
+
+def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel]) -> str | None:
+    problems = (unknown_class(answer, models[answer.model]) for answer in answers if isinstance(answer, Score))
+    return next((problem for problem in problems if problem), None)

@@ -1,0 +1,29 @@
+"""One wiki with all that the pipeline needs to serve it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outbox.database import Database
+from outbox.settings import OutboxSettings
+from worker.events.sinks import EventSink
+from worker.scoring.client import ScoringClient
+from worker.scoring.flight import Flight
+from worker.scoring_models import ScoringModel
+from worker.settings import WikiSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiki:
+    """A wiki's settings and database, and the parts it shares with the other wikis of this process."""
+
+    id: str
+    settings: WikiSettings
+    outbox: OutboxSettings
+    #: The models of this wiki, by name, in the order of its settings.
+    models: Mapping[str, ScoringModel]
+    database: Database
+    client: ScoringClient
+    flight: Flight
+    sink: EventSink
+    #: Stream of the score events.
+    stream: str
