@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Row, delete, insert, or_, select, update
@@ -12,24 +12,28 @@ from outbox.columns import database_now
 from outbox.messages import Claim
 from outbox.tables import Lane
 
+#: id, payload, attempt, leased_until
+Message = Row[tuple[int, str, int, datetime | None]]
+
 
 def claim(session: Session | Connection, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
     """Take up to *limit* ready messages, oldest first, and count one more attempt for each.
 
-    Messages that another claimer is taking at this moment are passed over, not waited for. Does not commit: the claim
-    holds once the caller does, which should be at once, with no HTTP call in between. Must run READ COMMITTED
+    Messages that another claimer is taking at this moment are passed over, not waited for. Abandoned ones come in ever
+    smaller company, and soon alone, so that a message which kills its worker takes no others with it. Does not commit:
+    the claim holds once the caller does, which should be at once, with no HTTP call in between. Must run READ COMMITTED
     (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own edits deadlock.
     """
     _promote_due(session, lane, limit)
     messages = lane.messages
     ready = (
-        select(messages.c.id, messages.c.payload, messages.c.attempt)
+        select(messages.c.id, messages.c.payload, messages.c.attempt, messages.c.leased_until)
         .where(or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now()))
         .order_by(messages.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = session.execute(ready).all()
+    rows = _in_safe_company(cast("Sequence[Message]", session.execute(ready).all()), limit)
     if not rows:
         return []
     token = uuid.uuid4().hex
@@ -61,6 +65,22 @@ def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]
     """
     ids = [claim.message for claim in claims]
     return (lane.messages.c.id.between(min(ids), max(ids)), lane.messages.c.lease_token == claims[0].token)
+
+
+def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
+    """Leave out what would make a company too large for its most suspect member; the oldest is never left out.
+
+    A message is suspect if somebody claimed it and never settled it: an eighth of *limit* for each claim, so that of
+    200 there are 25, then 3, then one alone.
+    """
+    taken: list[Message] = []
+    largest = limit
+    for row in rows:
+        largest_for_row = max(1, limit // 8**row.attempt) if row.leased_until else limit
+        if len(taken) < min(largest, largest_for_row):
+            taken.append(row)
+            largest = min(largest, largest_for_row)
+    return taken
 
 
 def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> None:

@@ -143,8 +143,9 @@ def _parse(wiki: str, url: str) -> URL:
     try:
         parsed = make_url(url)
         known = parsed.get_backend_name() in {"sqlite", "mariadb", "mysql"}
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError):
+        # A URL that names no driver, or one that is not installed, would fail at the first connection only.
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
         known = False
     if not known:
         raise DatabaseUnavailable(

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from outbox.errors import UndecodableMessage
 
-#: The first wiki went online in January 2001; nothing before that year is a real edit.
-FIRST_WIKI_YEAR = 2001
+#: The first wiki went online in January 2001. A time outside of these is a wrong unit or a broken clock.
+EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class PatrolStatus(IntEnum):
@@ -28,8 +29,8 @@ class EditSource(StrEnum):
 
 
 def _in_utc(moment: datetime) -> datetime:
-    if moment.year < FIRST_WIKI_YEAR:
-        raise ValueError(f"{moment.isoformat()} is before the first wiki")
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError(f"not between {EARLIEST:%Y} and {LATEST:%Y}")
     return moment.astimezone(UTC)
 
 

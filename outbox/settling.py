@@ -12,6 +12,9 @@ from outbox.columns import database_now
 from outbox.messages import Claim, Dead, Outcome, RetryLater
 from outbox.tables import Lane
 
+#: Characters kept of an error; whole replies of an endpoint have no place in a table.
+LONGEST_ERROR = 4000
+
 
 def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
     """End every claim in *outcomes*, all taken by one call of `claim`, each in its own way; does not commit.
@@ -53,7 +56,7 @@ def _let_wait(
             "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
             "recorded_at": recorded_at[claim.message],
             "due_at": now + max(outcome.delay, timedelta(0)),
-            "error": outcome.error,
+            "error": outcome.error[:LONGEST_ERROR],
         }
         for claim, outcome in retries
     ]
@@ -74,7 +77,7 @@ def _bury(
             "attempt": claim.attempt,
             "recorded_at": recorded_at[claim.message],
             "reason": outcome.reason,
-            "error": outcome.error,
+            "error": outcome.error[:LONGEST_ERROR],
         }
         for claim, outcome in dead
     ]

@@ -24,6 +24,12 @@ metadata = MetaData(naming_convention=NAMING)
 
 #: InnoDB whatever the server's default is: the promise rests on transactions.
 INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+#: A wiki's database has the character set `binary`, in which text would come back as bytes.
+UTF8: dict[str, Any] = INNODB | {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def _lane(name: str) -> Lane:
         Column("lease_token", String(32)),
         Column("leased_until", Moment),
         CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name="whole_lease"),
-        **INNODB,
+        **UTF8,
     )
     waiting = Table(
         f"{name}_waiting",
@@ -58,7 +64,7 @@ def _lane(name: str) -> Lane:
         Column("recorded_at", Moment, nullable=False),
         Column("due_at", Moment, nullable=False),
         Column("error", Text, nullable=False),
-        **INNODB,
+        **UTF8,
     )
     # Read by every claim, to move what has become due back among the ready.
     Index(f"{name}_waiting_due_at", waiting.c.due_at)
@@ -72,7 +78,7 @@ def _lane(name: str) -> Lane:
         Column("died_at", Moment, nullable=False, server_default=database_now()),
         Column("reason", String(64), nullable=False),
         Column("error", Text, nullable=False),
-        **INNODB,
+        **UTF8,
     )
     return Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
 

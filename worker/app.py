@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from worker.errors import SettingsInvalid
 from worker.settings import Settings, load_settings
@@ -39,7 +39,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_serializer": "json",
         "accept_content": ["json"],
         "task_ignore_result": True,
-        "task_queues": [Queue(name) for name in dict.fromkeys(QUEUE_OF.values())],
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in dict.fromkeys(QUEUE_OF.values())],
         "task_default_queue": "maintenance",
         "task_routes": {task: {"queue": queue} for task, queue in QUEUE_OF.items()},
         "worker_prefetch_multiplier": 1,

@@ -5,6 +5,7 @@ A ring that is lost costs the time until the next poll, never an edit.
 
 from collections.abc import Callable
 
+from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
 from worker.telemetry import log
@@ -28,7 +29,7 @@ class Doorbell:
             if self._redis.set(_key(task, wiki), b"1", nx=True, px=UNANSWERED_MILLISECONDS):
                 self._send(task, wiki)
             self._is_silent = False
-        except (RedisError, OSError) as error:
+        except (RedisError, KombuError, OSError) as error:
             if not self._is_silent:
                 log.warning("doorbell_silent", wiki=wiki, task=task, error=str(error))
             self._is_silent = True

@@ -7,12 +7,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine
 
 from outbox.database import Database, translated_errors
+from outbox.tables import UTF8
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 VERSION_TABLE = "outpatrol_version"
+
+_version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
 
 def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
@@ -48,6 +51,8 @@ def _run(database: Database, step: Any) -> tuple[str | None, str | None]:
     engine = create_engine(database.url)
     try:
         with translated_errors(database), engine.connect() as connection:
+            # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
+            _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)
             step(_config(connection))
             connection.commit()

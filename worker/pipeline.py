@@ -60,15 +60,17 @@ async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
 async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
     """Score the claimed edits and settle them all in one transaction."""
     started = time.monotonic()
-    edits, outcomes = read_edits(claims)
+    edits, outcomes = read_edits(claims, wiki.outbox.max_attempts)
     async with _held(wiki, EDITS, claims):
         known = await _known_models(wiki, edits)
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= wiki.outbox.max_attempts for score_id in asked[claim]]
         flown = await wiki.flight.scores(wanted, wiki.client.score)
+    # One edit without an answer may be at fault itself; several together are not.
+    is_outage = flown.is_outage and len(edits) > 1
     verdicts = [
-        verdict(claim, edit, asked[claim], flown.answers, wiki.models, wiki.outbox.max_attempts)
+        verdict(claim, edit, asked[claim], flown.answers, wiki.models, wiki.outbox.max_attempts, is_outage=is_outage)
         for claim, edit in edits.items()
     ]
     outcomes |= {verdict.claim: verdict.outcome for verdict in verdicts}
@@ -79,7 +81,7 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
 async def send_events(wiki: Wiki, claims: Sequence[Claim]) -> None:
     """Send the claimed events to the sink and settle them."""
     started = time.monotonic()
-    events, outcomes = read_events(claims)
+    events, outcomes = read_events(claims, wiki.outbox.max_attempts)
     failure: SinkUnavailable | None = None
     async with _held(wiki, EVENTS, claims):
         try:

@@ -1,5 +1,6 @@
 """Scores and their one identity. Pure; shared by scoring, classification and events."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,7 +30,7 @@ class ScoreId:
             ValueError: *text* is no score id; the message shows the form.
         """
         wiki, model, revision, version = [*text.split(":", 3), "", "", ""][:4]
-        if not (wiki and model and revision.isdecimal() and version):
+        if not (wiki and model and re.fullmatch("[1-9][0-9]{0,18}", revision) and version):
             raise ValueError(f"{text!r} is no score id; the form is <wiki>:<model>:<revision>:<model version>")
         return cls(wiki, model, int(revision), version)
 

@@ -7,7 +7,7 @@ Source: mediawiki/extensions/ORES extension.json @ e8804727.
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from outbox.edits import EditSource
 
@@ -87,12 +87,15 @@ def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringMod
     """The default models with the fields in *overrides* changed, and wholly new ones added.
 
     Raises:
-        pydantic.ValidationError: a field is unknown, wrong, or missing from a new model.
+        ValueError: a field is unknown, wrong, or missing from a new model; the text names it, never its value.
     """
-    changed = {
-        name: ScoringModel.model_validate(
-            {**(DEFAULT_MODELS[name].model_dump() if name in DEFAULT_MODELS else {}), **fields}
-        )
-        for name, fields in overrides.items()
-    }
-    return DEFAULT_MODELS | changed
+    return DEFAULT_MODELS | {name: _changed(name, fields) for name, fields in overrides.items()}
+
+
+def _changed(name: str, fields: dict[str, Any]) -> ScoringModel:
+    before = DEFAULT_MODELS[name].model_dump() if name in DEFAULT_MODELS else {}
+    try:
+        return ScoringModel.model_validate(before | fields)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, ('models', name, *each['loc'])))}: {each['msg']}" for each in error.errors()]
+        raise ValueError("; ".join(problems)) from error

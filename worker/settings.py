@@ -1,6 +1,7 @@
 """Every setting, from `outpatrol.toml` and `OUTPATROL_…` variables. The only reader of the environment."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names_are_database_names(cls, wikis: dict[str, WikiSettings]) -> dict[str, WikiSettings]:
         for wiki in wikis:
-            if not wiki.replace("_", "").isalnum() or wiki != wiki.lower():
+            if not re.fullmatch("[a-z0-9_]{1,64}", wiki):
                 raise ValueError(f"{wiki!r} is no wiki id; use the database name, such as enwiki")
         return wikis
 

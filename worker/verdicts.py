@@ -34,11 +34,15 @@ class Verdict:
         return tuple(answer for answer in self.answers if isinstance(answer, Score))
 
 
-def read_edits(claims: Sequence[Claim]) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
+def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
     """Read the edits out of *claims*; what can't be read is poison and buried at once, with its reason."""
     edits: dict[Claim, Edit] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
+        if claim.attempt > max_attempts + 1:
+            # One attempt more than allowed is there to announce the edit as given up; that one failed too.
+            outcomes[claim] = _exhausted(claim)
+            continue
         try:
             edits[claim] = Edit.decode(claim.payload)
         except UndecodableMessage as error:
@@ -46,11 +50,14 @@ def read_edits(claims: Sequence[Claim]) -> tuple[dict[Claim, Edit], dict[Claim, 
     return edits, outcomes
 
 
-def read_events(claims: Sequence[Claim]) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
+def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
     """Read the events out of *claims*; what names no stream is buried at once."""
     events: dict[Claim, OutgoingEvent] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
+        if claim.attempt > max_attempts:
+            outcomes[claim] = _exhausted(claim)
+            continue
         try:
             stream = json.loads(claim.payload)["meta"]["stream"]
         except (ValueError, LookupError, TypeError) as error:
@@ -67,11 +74,14 @@ def verdict(
     answers: Mapping[ScoreId, Answer],
     models: Mapping[str, ScoringModel],
     max_attempts: int,
+    *,
+    is_outage: bool = False,
 ) -> Verdict:
     """Decide about *edit*, of which *asked* was wanted; a score without an answer was not asked for any more.
 
     Anything transient and attempts left: later, as a whole; what was scored comes from the cache then. No attempts
-    left: given up, announced with an error for each score that is missing, and kept as a dead letter.
+    left: given up, announced with an error for each score that is missing, and kept as a dead letter. An outage, in
+    which no edit got an answer, is no edit's fault and burns no attempt.
     """
     given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
     by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
@@ -81,8 +91,8 @@ def verdict(
     if silent:
         score_id, answer = next(iter(silent.items()))
         error = f"{score_id}: {answer.error}"
-        outcome = RetryLater(backoff(claim.attempt), error)
-        if claim.attempt >= max_attempts:
+        outcome = RetryLater(backoff(claim.attempt), error, burns_attempt=not is_outage)
+        if claim.attempt >= max_attempts and not is_outage:
             outcome = Dead("attempts_exhausted", error)
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
@@ -94,6 +104,10 @@ def delivery(claim: Claim, failure: SinkUnavailable | None) -> Outcome:
     if failure is None:
         return Delivered()
     return RetryLater(backoff(min(claim.attempt, 4)), str(failure), burns_attempt=False)
+
+
+def _exhausted(claim: Claim) -> Dead:
+    return Dead("attempts_exhausted", f"claimed {claim.attempt} times, and each worker died or failed over it")
 
 
 def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import CheckConstraint, Column, Integer, String, Text
 
 from outbox.columns import AutoId, Moment, Payload, database_now
-from outbox.tables import INNODB
+from outbox.tables import UTF8
 
 revision = "0001"
 down_revision = None
@@ -25,7 +25,7 @@ def upgrade() -> None:
             Column("lease_token", String(32)),
             Column("leased_until", Moment),
             CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name=op.f(f"{lane}_whole_lease")),
-            **INNODB,
+            **UTF8,
         )
         op.create_table(
             f"{lane}_waiting",
@@ -35,7 +35,7 @@ def upgrade() -> None:
             Column("recorded_at", Moment, nullable=False),
             Column("due_at", Moment, nullable=False),
             Column("error", Text, nullable=False),
-            **INNODB,
+            **UTF8,
         )
         op.create_index(f"{lane}_waiting_due_at", f"{lane}_waiting", ["due_at"])
         op.create_table(
@@ -47,7 +47,7 @@ def upgrade() -> None:
             Column("died_at", Moment, nullable=False, server_default=database_now()),
             Column("reason", String(64), nullable=False),
             Column("error", Text, nullable=False),
-            **INNODB,
+            **UTF8,
         )
 
 

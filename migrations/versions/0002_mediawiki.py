@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, select
 
 from outbox import mediawiki
-from outbox.tables import INNODB
+from outbox.tables import UTF8
 from worker.classification import tables as classification_tables
 
 revision = "0002"
@@ -22,7 +22,7 @@ OWN = "outpatrol_own_table"
 
 
 def _own_table() -> Table[Any]:
-    return Table(OWN, MetaData(), Column("name", String(64), primary_key=True), **INNODB)
+    return Table(OWN, MetaData(), Column("name", String(64), primary_key=True), **UTF8)
 
 
 def upgrade() -> None:

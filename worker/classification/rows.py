@@ -3,6 +3,7 @@
 Source of the rules: mediawiki/extensions/ORES includes/Storage/ScoreParser.php @ e8804727.
 """
 
+import math
 from dataclasses import dataclass
 
 from worker.scores import Score
@@ -29,7 +30,8 @@ def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> 
     A class that *model* does not have gets no row; see `unknown_class`.
     """
     if model.is_aggregated:
-        weighted = sum(
+        # Exact, so that the order of the classes in a reply makes no difference.
+        weighted = math.fsum(
             rounded(probability) * model.classes.get(name, 0) for name, probability in score.probability.items()
         )
         return [Classification(revision, model_id, 0, rounded(weighted / len(model.classes)), is_predicted=False)]

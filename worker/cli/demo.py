@@ -35,7 +35,7 @@ OPENED = 20
 #: Without any progress for so long the demo gives up and says where the logs are.
 STUCK_SECONDS = 90
 FILTER_ROWS = 10
-BAR = 20
+BAR = 12
 
 
 @dataclass(slots=True)
@@ -234,9 +234,8 @@ def _filter_table(changes: list[tuple[str, Change]]) -> Table:
         box=None,
         header_style="bold",
     )
-    for name in ("wiki", "title", "user", "time"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=44)
-    table.add_column("damaging", no_wrap=True)
+    for name, width in (("wiki", 6), ("title", None), ("user", 13), ("time", 5), ("damaging", BAR + 6)):
+        table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=width)
     for wiki, change in changes:
         clock = f"{change.timestamp[8:10]}:{change.timestamp[10:12]}"
         filled = round(change.damaging * BAR)

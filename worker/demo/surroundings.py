@@ -133,17 +133,18 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
     )
 
 
-def start_worker(processes: Processes, directory: Path, *, concurrency: int = 2) -> Child:
-    """Start a Celery worker with *concurrency* children, which reads the settings this process uses."""
+def start_worker(
+    processes: Processes, directory: Path, *, concurrency: int = 2, environment: Mapping[str, str] | None = None
+) -> Child:
+    """Start a Celery worker with *concurrency* children; it reads the settings of *environment*, or else our own."""
     command = ["worker", "--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
-    return _celery(processes, directory, "worker", command)
+    return _celery(processes, directory, "worker", command, environment)
 
 
-def start_beat(processes: Processes, directory: Path) -> Child:
-    schedule = directory / "beat-schedule"
-    return _celery(
-        processes, directory, "beat", ["beat", "-s", str(schedule), "--pidfile", str(directory / "beat.pid")]
-    )
+def start_beat(processes: Processes, directory: Path, *, environment: Mapping[str, str] | None = None) -> Child:
+    """Start a beat; it reads the settings of *environment*, or else our own."""
+    command = ["beat", "-s", str(directory / "beat-schedule"), "--pidfile", str(directory / "beat.pid")]
+    return _celery(processes, directory, "beat", command, environment)
 
 
 def redis_command(port: int) -> list[str]:
@@ -161,9 +162,11 @@ def redis_command(port: int) -> list[str]:
     return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 
 
-def _celery(processes: Processes, directory: Path, name: str, arguments: list[str]) -> Child:
+def _celery(
+    processes: Processes, directory: Path, name: str, arguments: list[str], environment: Mapping[str, str] | None
+) -> Child:
     command = [sys.executable, "-m", "celery", "-A", "worker.app", *arguments]
-    return processes.start(name, command, cwd=directory)
+    return processes.start(name, command, cwd=directory, environment=environment)
 
 
 def _quoted(text: str | Path) -> str:

@@ -65,14 +65,14 @@ def edit_of(line: str | bytes) -> Edit:
     """
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotAnEdit("not JSON", f"not JSON: {error}") from error
     if not isinstance(event, dict):
         raise NotAnEdit("not an event", "not a JSON object")
     if isinstance(meta := event.get("meta"), dict) and meta.get("domain") == "canary":
         raise NotAnEdit("canary", "a canary event, sent to watch the stream")
-    if event.get("type") not in KINDS:
-        raise NotAnEdit("not an edit", f"a change of type {event.get('type')!r}, not an edit")
+    if not isinstance(kind := event.get("type"), str) or kind not in KINDS:
+        raise NotAnEdit("not an edit", f"a change of type {kind!r}, not an edit")
     try:
         return Edit.model_validate(_fields(event))
     except ValidationError as error:
@@ -151,6 +151,8 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
     revision = revision if isinstance(revision, dict) else {}
     length = event.get("length")
     length = length if isinstance(length, dict) else {}
+    meta = event.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
     return {
         "wiki": event.get("wiki"),
         "revision": revision.get("new"),
@@ -168,7 +170,7 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
         "length": length.get("new"),
         "parent_length": length.get("old"),
-        "request_id": (event.get("meta") or {}).get("request_id"),
+        "request_id": meta.get("request_id"),
     }
 
 
@@ -188,6 +190,6 @@ def _page_of(event: dict[str, Any]) -> int | None:
     if not isinstance(title, str):
         return None
     digest = 0
-    for byte in f"{event.get('namespace', 0)}:{title}".encode():
+    for byte in f"{event.get('namespace', 0)}:{title}".encode(errors="replace"):
         digest = (digest * 31 + byte) % 2_000_000_011
     return digest + 1

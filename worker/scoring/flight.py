@@ -71,6 +71,11 @@ class Flown:
     #: Scores that somebody else had asked for, before us or at the same time.
     shared: int = 0
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether nothing at all was answered."""
+        return bool(self.answers) and all(isinstance(answer, NoAnswer) for answer in self.answers.values())
+
 
 class Flight:
     """Single flight over one Redis."""

@@ -1,0 +1,81 @@
+"""Valid things with defaults: `an_edit(revision=7)`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from outbox import Claim, Edit, EditSource
+from worker.scores import Score, ScoreError
+from worker.settings import Settings
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def an_edit(**fields: Any) -> Edit:
+    """An ordinary edit by an ordinary user; a page of its own for each revision."""
+    revision = fields.get("revision", 1001)
+    defaults: dict[str, Any] = {
+        "wiki": "enwiki",
+        "revision": revision,
+        "parent_revision": revision + 500_000,
+        "page": revision,
+        "namespace": 0,
+        "title": f"Page {revision}",
+        "timestamp": NOON + timedelta(seconds=revision),
+        "source": EditSource.EDIT,
+        "user": "Alice",
+    }
+    return Edit(**(defaults | fields))
+
+
+def edits(count: int, *, first: int = 1, **fields: Any) -> list[Edit]:
+    return [an_edit(revision=revision, **fields) for revision in range(first, first + count)]
+
+
+def a_claim(**fields: Any) -> Claim:
+    defaults: dict[str, Any] = {"message": 1, "payload": an_edit().encode(), "attempt": 1, "token": "t" * 32}
+    return Claim(**(defaults | fields))
+
+
+def a_score(**fields: Any) -> Score:
+    defaults: dict[str, Any] = {
+        "model": "damaging",
+        "version": "0.5.1",
+        "prediction": "false",
+        "probability": {"true": 0.12, "false": 0.88},
+    }
+    return Score(**(defaults | fields))
+
+
+def a_score_error(**fields: Any) -> ScoreError:
+    defaults = {"model": "goodfaith", "version": "0.5.1", "type": "RevisionNotFound", "message": "gone"}
+    return ScoreError(**(defaults | fields))
+
+
+def some_settings(
+    *,
+    database_url: str = "sqlite:///enwiki.db",
+    redis_url: str = "redis://127.0.0.1:1/0",
+    scoring_url: str = "http://127.0.0.1:1",
+    wikis: Sequence[str] = ("enwiki",),
+    models: Sequence[str] = ("damaging", "goodfaith"),
+    endpoint: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Settings:
+    """Settings for *wikis*, all with the database at *database_url* unless `wikis` fields say otherwise."""
+    return Settings.model_validate(
+        {
+            "redis_url": redis_url,
+            "endpoint": {"url": scoring_url} | (endpoint or {}),
+            "wikis": {
+                wiki: {
+                    "database_url": database_url,
+                    "domain": f"{wiki.removesuffix('wiki')}.wikipedia.org",
+                    "language": wiki.removesuffix("wiki"),
+                    "models": list(models),
+                }
+                for wiki in wikis
+            },
+        }
+        | fields
+    )

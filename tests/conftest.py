@@ -1,0 +1,90 @@
+"""What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from outbox.database import Database, Engines
+from outbox.mediawiki import metadata as wiki_metadata
+from outbox.tables import metadata as lane_metadata
+from tests.endpoint import EmulatedEndpoint, emulated_endpoint
+from tests.services import create_database, drop_database, mariadb_server, redis_server
+from worker.classification.tables import metadata as classification_metadata
+from worker.migrating import migrate
+
+BACKENDS = ("sqlite", "mariadb")
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A MariaDB server for the whole run."""
+    with mariadb_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server for the whole run."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """The run's Redis, emptied."""
+    with Redis.from_url(redis_url) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def endpoint_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedEndpoint]:
+    """The emulated scoring endpoint, a process of its own, for the whole run."""
+    with emulated_endpoint(tmp_path_factory.mktemp("endpoint")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(endpoint_server: EmulatedEndpoint) -> EmulatedEndpoint:
+    """The run's scoring endpoint with default settings and an empty call log."""
+    endpoint_server.reset()
+    return endpoint_server
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database of this module's own, once on SQLite and once on MariaDB."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'enwiki.db'}"
+        return
+    server_url: str = request.getfixturevalue("mariadb_url")
+    name = re.sub(r"\W", "_", request.module.__name__.removeprefix("tests."))[-60:]
+    yield create_database(server_url, name)
+    drop_database(server_url, name)
+
+
+@pytest.fixture(scope="module")
+def migrated_database(database_url: str) -> Iterator[Database]:
+    engines = Engines()
+    database = engines.open("enwiki", database_url)
+    migrate(database)
+    yield database
+    engines.close()
+
+
+@pytest.fixture
+def database(migrated_database: Database) -> Database:
+    """The module's database with all tables there and empty."""
+    with migrated_database.transaction() as session:
+        for metadata in (lane_metadata, wiki_metadata, classification_metadata):
+            for table in metadata.tables.values():
+                session.execute(table.delete())
+    return migrated_database
+
+
+@pytest.fixture
+def events_directory(tmp_path: Path) -> Path:
+    return tmp_path / "events"

@@ -1,0 +1,137 @@
+"""The real MariaDB and Redis of a test run: given by URL, or started here on free ports in temporary directories.
+
+Each is started once a run and ended by its process id; the kernel ends it too if the run is killed. Where neither a URL
+nor a program is there, the run fails with a sentence.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+import redis
+from sqlalchemy import make_url
+
+from worker.processes import Processes, answers, free_port
+
+MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
+REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"
+#: Debian puts the server where an ordinary user's PATH does not look.
+SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+class ServerMissing(RuntimeError):
+    """A test run can't have the server it needs; the text says how to get it."""
+
+
+@contextmanager
+def mariadb_server() -> Iterator[str]:
+    """The URL of a MariaDB server, with no database in it: `mariadb+pymysql://user:password@host:port`."""
+    if given := os.environ.get(MARIADB_VARIABLE):
+        yield given.rstrip("/")
+        return
+    server = _program("mariadbd", "mariadb-server", MARIADB_VARIABLE)
+    installer = _program("mariadb-install-db", "mariadb-server", MARIADB_VARIABLE)
+    user = "mysql" if os.geteuid() == 0 else None
+    with _directory("mariadb", user) as directory, Processes(directory) as processes:
+        data, socket, port = directory / "data", directory / "socket", free_port()
+        subprocess.run(
+            [
+                installer,
+                "--no-defaults",
+                f"--datadir={data}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            capture_output=True,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+            cwd=directory,
+        )
+        child = processes.start(
+            "mariadbd",
+            [
+                server,
+                "--no-defaults",
+                f"--datadir={data}",
+                f"--socket={socket}",
+                f"--port={port}",
+                "--bind-address=127.0.0.1",
+                "--innodb-buffer-pool-size=256M",
+            ],
+            cwd=directory,
+            user=user,
+        )
+        processes.wait_until(child, lambda: socket.exists() and answers(port), seconds=60)
+        with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
+            cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1'")
+        yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}"
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """The URL of a Redis server that keeps nothing on disk."""
+    if given := os.environ.get(REDIS_VARIABLE):
+        yield given
+        return
+    server = _program("redis-server", "redis-server", REDIS_VARIABLE)
+    with _directory("redis", None) as directory, Processes(directory) as processes:
+        port = free_port()
+        child = processes.start(
+            "redis",
+            [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            cwd=directory,
+        )
+        processes.wait_until(child, lambda: answers(port))
+        redis.Redis(port=port).ping()
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+def create_database(server_url: str, name: str) -> str:
+    """Make the database *name* anew on the server and return its URL."""
+    with _connect(server_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        cursor.execute(f"CREATE DATABASE `{name}`")
+    return f"{server_url}/{name}"
+
+
+def drop_database(server_url: str, name: str) -> None:
+    with _connect(server_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+def _connect(server_url: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+    url = make_url(server_url)
+    return pymysql.connect(
+        host=url.host or "127.0.0.1", port=url.port or 3306, user=url.username, password=url.password or ""
+    )
+
+
+def _program(name: str, package: str, variable: str) -> str:
+    found = shutil.which(name, path=SYSTEM_PATH)
+    if found is None:
+        raise ServerMissing(
+            f"{name} is not installed: run `apt-get install {package}`, or give a server's URL as {variable}"
+        )
+    return found
+
+
+@contextmanager
+def _directory(name: str, user: str | None) -> Iterator[Path]:
+    # Short, since a socket's path holds no more than 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix=f"outpatrol-{name}-"))
+    try:
+        if user is not None:
+            owner = pwd.getpwnam(user)
+            os.chown(directory, owner.pw_uid, owner.pw_gid)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
