@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, CursorResult, Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from outbox.columns import database_now
+from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim
 from outbox.tables import Lane
 
@@ -39,8 +39,9 @@ def claim(session: Session | Connection, lane: Lane, *, limit: int, lease: timed
     token = uuid.uuid4().hex
     session.execute(
         update(messages)
-        .where(messages.c.id.between(rows[0].id, rows[-1].id), messages.c.id.in_([row.id for row in rows]))
+        .where(messages.c.id.in_([row.id for row in rows]))
         .values(lease_token=token, leased_until=database_now(lease), attempt=messages.c.attempt + 1)
+        .execution_options(**BY_KEY)
     )
     return [Claim(message=row.id, payload=row.payload, attempt=row.attempt + 1, token=token) for row in rows]
 
@@ -53,18 +54,15 @@ def renew(session: Session | Connection, lane: Lane, claims: Sequence[Claim], *,
     if not claims:
         return 0
     messages = lane.messages
-    result = session.execute(update(messages).where(*ours(lane, claims)).values(leased_until=database_now(lease)))
+    renewal = update(messages).where(*ours(lane, claims)).values(leased_until=database_now(lease))
+    result = session.execute(renewal.execution_options(**BY_KEY))
     return cast("CursorResult[Any]", result).rowcount
 
 
 def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]:
-    """The fence: the messages of one claim that still carry its token.
-
-    A range of the primary key, since a list of ids turns into a scan of the whole table when that is nearly empty, the
-    normal state of a healthy lane, and would then wait for the rows of others.
-    """
-    ids = [claim.message for claim in claims]
-    return (lane.messages.c.id.between(min(ids), max(ids)), lane.messages.c.lease_token == claims[0].token)
+    """The fence: those messages of one claim that still carry its token."""
+    ids = sorted(claim.message for claim in claims)
+    return (lane.messages.c.id.in_(ids), lane.messages.c.lease_token == claims[0].token)
 
 
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
@@ -102,4 +100,4 @@ def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> None:
             ["payload", "attempt", "recorded_at"], select(*kept).where(waiting.c.id.in_(ids)).order_by(waiting.c.id)
         )
     )
-    session.execute(delete(waiting).where(waiting.c.id.between(ids[0], ids[-1]), waiting.c.id.in_(ids)))
+    session.execute(delete(waiting).where(waiting.c.id.in_(ids)).execution_options(**BY_KEY))

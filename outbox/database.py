@@ -16,6 +16,7 @@ Result = TypeVar("Result")
 #: Deadlock, lock wait time-out, row changed since the snapshot: expected between workers, cured by repeating.
 BUSY_MARIADB = {1205, 1213, 1020}
 NOT_THERE_MARIADB = {1044, 1045, 1049, 2002, 2003, 2006, 2013, 1040, 1053, 1130, 1698, 1927}
+NOT_THERE_SQLITE = ("unable to open database file", "file is not a database")
 NOT_MIGRATED_MARIADB = {1146, 1054}
 TRANSACTION_TRIES = 5
 
@@ -79,7 +80,7 @@ def translated_errors(database: Database) -> Iterator[None]:
                 f"{wiki}: the database {database.shown_url} lacks a table or column of ours ({error.orig}); "
                 f"run: outpatrol migrate --wiki {wiki}"
             ) from error
-        if number in NOT_THERE_MARIADB or "unable to open database file" in str(error.orig):
+        if number in NOT_THERE_MARIADB or any(words in str(error.orig) for words in NOT_THERE_SQLITE):
             raise DatabaseUnavailable(
                 f"{wiki}: the database {database.shown_url} does not answer ({error.orig}); "
                 f"start it or correct wikis.{wiki}.database_url"
@@ -115,7 +116,7 @@ class Engines:
             return Database(wiki, self._engine(parsed, _sqlite_engine), parsed)
         if not parsed.database:
             raise DatabaseUnavailable(f"{wiki}: {parsed!r} names no database; add one: …/{wiki}")
-        return Database(wiki, self._engine(parsed.set(database=None), self._mariadb_engine), parsed)
+        return Database(wiki, self._engine(parsed.set(database=""), self._mariadb_engine), parsed)
 
     def close(self) -> None:
         for engine in self._engines.values():
@@ -128,7 +129,7 @@ class Engines:
         return self._engines[url]
 
     def _mariadb_engine(self, url: URL) -> Engine:
-        return create_engine(
+        engine = create_engine(
             url,
             isolation_level="READ COMMITTED",
             pool_size=self._pool_size,
@@ -137,6 +138,15 @@ class Engines:
             # A drain that waits long for a lock holds up more than it gains.
             connect_args={"init_command": "SET SESSION innodb_lock_wait_timeout = 3", "connect_timeout": 5},
         )
+
+        @event.listens_for(engine, "before_cursor_execute", retval=True)
+        def by_key(_1: Any, _2: Any, statement: str, parameters: Any, context: Any, _many: bool) -> tuple[str, Any]:
+            # Under safe updates the server takes the key whenever it can, however few rows there are.
+            if context and context.execution_options.get("by_key"):
+                statement = f"SET STATEMENT sql_safe_updates = 1 FOR {statement}"
+            return statement, parameters
+
+        return engine
 
 
 def _parse(wiki: str, url: str) -> URL:

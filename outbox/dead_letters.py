@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.orm import Session
 
+from outbox.columns import database_now
 from outbox.tables import Lane
 
 
@@ -25,13 +26,25 @@ class DeadLetter:
 
 
 def list_dead_letters(
-    session: Session | Connection, lane: Lane, *, reason: str | None = None, limit: int = 100
+    session: Session | Connection,
+    lane: Lane,
+    *,
+    ids: Sequence[int] = (),
+    reason: str | None = None,
+    older_than: timedelta | None = None,
+    limit: int = 100,
 ) -> list[DeadLetter]:
-    """Return the newest dead letters of *lane*, at most *limit*, of one *reason* if given."""
+    """Return the newest dead letters of *lane*, at most *limit*; only those of *ids*, of one *reason*, or dead for
+    longer than *older_than*, where these are given.
+    """
     dead = lane.dead_letters
     query = select(dead).order_by(dead.c.id.desc()).limit(limit)
+    if ids:
+        query = query.where(dead.c.id.in_(sorted(ids)))
     if reason is not None:
         query = query.where(dead.c.reason == reason)
+    if older_than is not None:
+        query = query.where(dead.c.died_at < database_now(-older_than))
     return [DeadLetter(**row) for row in session.execute(query).mappings()]
 
 

@@ -11,6 +11,8 @@ from outbox.errors import UndecodableMessage
 #: The first wiki went online in January 2001. A time outside of these is a wrong unit or a broken clock.
 EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+#: What MediaWiki's INT UNSIGNED columns hold, and its signed ones.
+MOST, MOST_SIGNED = 2**32 - 1, 2**31 - 1
 
 
 class PatrolStatus(IntEnum):
@@ -34,6 +36,12 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _in_255_bytes(name: str) -> str:
+    if len(name.encode()) > 255:
+        raise ValueError("longer than 255 bytes")
+    return name
+
+
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
@@ -48,25 +56,25 @@ class Edit(BaseModel):
 
     #: Database name of the wiki, "enwiki".
     wiki: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
-    revision: int = Field(gt=0)
+    revision: int = Field(gt=0, le=MOST)
     #: 0 for the first revision of a page.
-    parent_revision: int = Field(default=0, ge=0)
+    parent_revision: int = Field(default=0, ge=0, le=MOST)
     #: `rc_id` of the change where the wiki gave one; the emulated wiki counts its own otherwise.
-    change: int | None = Field(default=None, gt=0)
-    page: int = Field(gt=0)
-    namespace: int
+    change: int | None = Field(default=None, gt=0, le=MOST)
+    page: int = Field(gt=0, le=MOST)
+    namespace: int = Field(ge=-2, le=MOST_SIGNED)
     #: With its namespace prefix, spaces for underscores: "User:WP 1.0 bot/Tables".
     title: str = Field(min_length=1, max_length=300)
     timestamp: Timestamp
     source: EditSource = EditSource.EDIT
-    user: str = Field(min_length=1, max_length=255)
+    user: Annotated[str, AfterValidator(_in_255_bytes)] = Field(min_length=1)
     is_bot: bool = False
     is_minor: bool = False
     is_anonymous: bool = False
     patrol_status: PatrolStatus = PatrolStatus.UNPATROLLED
     #: Size of the page in bytes after and before the edit; unknown where the wiki did not say.
-    length: int | None = Field(default=None, ge=0)
-    parent_length: int | None = Field(default=None, ge=0)
+    length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
+    parent_length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
 

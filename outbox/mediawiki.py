@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from outbox.columns import AutoId, BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTinyInt
+from outbox.columns import BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTinyInt
 from outbox.edits import Edit
 from outbox.recording import record
 from outbox.tables import INNODB, NAMING
@@ -43,7 +43,7 @@ ZERO = text("0")
 actor = Table(
     "actor",
     metadata,
-    Column("actor_id", AutoId, primary_key=True),
+    Column("actor_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
     Column("actor_user", UnsignedInt),
     Column("actor_name", BinaryString(255), nullable=False),
     UniqueConstraint("actor_user", name="actor_user"),
@@ -161,6 +161,11 @@ def save_edit(session: Session, edit: Edit) -> None:
         )
     )
     record(session, edit)
+
+
+def has_revision(session: Session, revision_id: int) -> bool:
+    """Whether the wiki has that revision."""
+    return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
 
 
 def mediawiki_timestamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.claiming import ours
-from outbox.columns import database_now
+from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim, Dead, Outcome, RetryLater
 from outbox.tables import Lane
 
@@ -27,11 +27,8 @@ def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, O
     if not claims:
         return frozenset()
     messages = lane.messages
-    removed = session.execute(
-        delete(messages)
-        .where(*ours(lane, claims), messages.c.id.in_([claim.message for claim in claims]))
-        .returning(messages.c.id, messages.c.recorded_at)
-    ).all()
+    removal = delete(messages).where(*ours(lane, claims)).returning(messages.c.id, messages.c.recorded_at)
+    removed = session.execute(removal.execution_options(**BY_KEY)).all()
     recorded_at = {row.id: row.recorded_at for row in removed}
     kept = [claim for claim in claims if claim.message in recorded_at]
     _let_wait(session, lane, kept, outcomes, recorded_at)

@@ -11,6 +11,9 @@ import httpx
 
 from worker.processes import Processes, answers, free_port
 
+#: Kept, since each new client costs as much processor time as a hundred requests.
+_http = httpx.Client()
+
 
 @dataclass(frozen=True, slots=True)
 class EmulatedEndpoint:
@@ -20,20 +23,20 @@ class EmulatedEndpoint:
 
     def reset(self) -> None:
         """Back to the defaults it was started with, and an empty log."""
-        everything = httpx.get(f"{self.url}/_emulator/settings").json()
+        everything = _http.get(f"{self.url}/_emulator/settings").json()
         self.set(**dict.fromkeys(everything))
-        httpx.delete(f"{self.url}/_emulator/calls").raise_for_status()
+        _http.delete(f"{self.url}/_emulator/calls").raise_for_status()
 
     def set(self, **settings: Any) -> None:
         """Change settings while it runs; None brings a default back."""
-        httpx.patch(f"{self.url}/_emulator/settings", json=settings).raise_for_status()
+        _http.patch(f"{self.url}/_emulator/settings", json=settings).raise_for_status()
 
     def summary(self) -> dict[str, Any]:
-        summary: dict[str, Any] = httpx.get(f"{self.url}/_emulator/summary").json()
+        summary: dict[str, Any] = _http.get(f"{self.url}/_emulator/summary").json()
         return summary
 
     def calls(self) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = httpx.get(f"{self.url}/_emulator/calls").json()["calls"]
+        calls: list[dict[str, Any]] = _http.get(f"{self.url}/_emulator/calls").json()["calls"]
         return calls
 
 

@@ -6,6 +6,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
+from worker.doorbell import UNANSWERED_SECONDS
 from worker.errors import SettingsInvalid
 from worker.settings import Settings, load_settings
 from worker.telemetry import configure_logging
@@ -56,7 +57,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def send(task: str, wiki: str) -> None:
     """Send *task* for *wiki* to the queue it belongs to."""
-    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False)
+    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=UNANSWERED_SECONDS)
 
 
 def _configuration_of_this_process() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A ring that is lost costs the time until the next poll, never an edit.
 """
 
+import time
 from collections.abc import Callable
 
 from kombu.exceptions import KombuError
@@ -10,8 +11,10 @@ from redis import Redis, RedisError
 
 from worker.telemetry import log
 
-#: A ring that nobody answered for so long is taken for lost, and may be repeated.
-UNANSWERED_MILLISECONDS = 10_000
+#: A ring that nobody answered for so long is taken for lost: its message expires, and it may be repeated.
+UNANSWERED_SECONDS = 10
+#: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
+SILENT_SECONDS = 5
 
 
 class Doorbell:
@@ -21,18 +24,26 @@ class Doorbell:
         self._redis = redis
         #: Sends the task of that name for that wiki.
         self._send = send
-        self._is_silent = False
+        self._silent_until = 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether Redis did not answer the last ring."""
+        return self._silent_until > 0
 
     def ring(self, task: str, wiki: str) -> None:
         """Ask for *task* on *wiki*, unless it was asked for already and nobody has come yet."""
+        if time.monotonic() < self._silent_until:
+            return
         try:
-            if self._redis.set(_key(task, wiki), b"1", nx=True, px=UNANSWERED_MILLISECONDS):
+            if self._redis.set(_key(task, wiki), b"1", nx=True, ex=UNANSWERED_SECONDS):
                 self._send(task, wiki)
-            self._is_silent = False
         except (RedisError, KombuError, OSError) as error:
-            if not self._is_silent:
+            if not self.is_silent:
                 log.warning("doorbell_silent", wiki=wiki, task=task, error=str(error))
-            self._is_silent = True
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+        else:
+            self._silent_until = 0.0
 
     def answer(self, task: str, wiki: str) -> None:
         """Say that *task* has begun; a ring after this one is heard by somebody else."""

@@ -66,6 +66,8 @@ class NoAnswer:
     """The endpoint gave no usable answer this time; asking again later may help."""
 
     error: str
+    #: The endpoint was not there at all, or refused everybody, so that this score can't be what it failed over.
+    is_outage: bool = False
 
 
 Final = Score | ScoreError

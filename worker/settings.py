@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file()))
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("not the URL of a Redis; write redis://:password@host:6379/0")
+        return url
+
     @field_validator("wikis")
     @classmethod
     def _names_are_database_names(cls, wikis: dict[str, WikiSettings]) -> dict[str, WikiSettings]:

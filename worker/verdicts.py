@@ -14,6 +14,10 @@ from worker.events.sinks import OutgoingEvent
 from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.scoring_models import ScoringModel
 
+#: Claims beyond the last attempt in which an edit is not scored any more, but announced as given up. What kills its
+#: worker even then is buried unannounced.
+ANNOUNCEMENTS = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -39,8 +43,7 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
     edits: dict[Claim, Edit] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
-        if claim.attempt > max_attempts + 1:
-            # One attempt more than allowed is there to announce the edit as given up; that one failed too.
+        if claim.attempt > max_attempts + ANNOUNCEMENTS:
             outcomes[claim] = _exhausted(claim)
             continue
         try:
@@ -60,10 +63,13 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
             continue
         try:
             stream = json.loads(claim.payload)["meta"]["stream"]
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             outcomes[claim] = Dead("undecodable", f"the payload is no event: {error}")
+            continue
+        if isinstance(stream, str) and stream:
+            events[claim] = OutgoingEvent(stream=stream, body=claim.payload)
         else:
-            events[claim] = OutgoingEvent(stream=str(stream), body=claim.payload)
+            outcomes[claim] = Dead("undecodable", "the payload is no event: it names no stream")
     return events, outcomes
 
 

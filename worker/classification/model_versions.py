@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.classification.tables import ores_model
@@ -58,7 +59,12 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
     if found is not None:
         return found
     new = insert(ores_model).values(oresm_name=name, oresm_version=version, oresm_is_current=0)
-    return int(session.execute(new.returning(model.oresm_id)).scalar_one())
+    try:
+        with session.begin_nested():
+            return int(session.execute(new.returning(model.oresm_id)).scalar_one())
+    except IntegrityError:
+        # Another worker saw it at the same moment, and was first.
+        return int(session.execute(same).scalar_one())
 
 
 def _make_current(session: Session, name: str, model_id: int) -> None:

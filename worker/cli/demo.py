@@ -91,7 +91,8 @@ def demo(
             seconds = time.monotonic() - started
             counts = _final_counts(services, surroundings, patrollers)
             changes = _changes(services)
-            services.close()
+        # After the worker: whoever leaves a SQLite file last tidies up beside it.
+        services.close()
         if as_json:
             print_json(
                 dataclasses.asdict(counts)
@@ -234,12 +235,13 @@ def _filter_table(changes: list[tuple[str, Change]]) -> Table:
         box=None,
         header_style="bold",
     )
-    for name, width in (("wiki", 6), ("title", None), ("user", 13), ("time", 5), ("damaging", BAR + 6)):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=width)
+    for name in ("wiki", "title", "user", "time", "damaging"):
+        # The title gives way where the terminal is narrow.
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=26 if name == "title" else None)
     for wiki, change in changes:
         clock = f"{change.timestamp[8:10]}:{change.timestamp[10:12]}"
         filled = round(change.damaging * BAR)
         style = "red" if change.damaging >= 0.944 else "yellow"
-        bar = f"[{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/] {change.damaging:.3f}"
+        bar = f"{change.damaging:.3f} [{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/]"
         table.add_row(wiki, change.title, change.user, clock, bar)
     return table

@@ -2,7 +2,8 @@
 
 import typer
 
-from worker.cli import demo, emulate, migrate, replay, status
+from worker.cli import dead_letters, demo, emulate, migrate, replay, status
+from worker.telemetry import configure_logging
 
 app = typer.Typer(
     name="outpatrol",
@@ -16,7 +17,14 @@ app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("replay")(replay.replay)
 app.command("status")(status.status)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(emulate.app, name="emulate")
+
+
+@app.callback()
+def _before_every_command() -> None:
+    # Commands speak in sentences of their own; what workers log belongs to workers.
+    configure_logging("CRITICAL")
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`outpatrol replay`: recorded edits, saved on the configured wikis."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Annotated
 
@@ -39,13 +38,26 @@ def replay(
         with _progress() as progress:
             task = progress.add_task("saving edits", total=limit)
             replay_file(services, file, wikis, report, limit=limit, rate=rate, saved=lambda _: progress.advance(task))
+        if services.doorbell.is_silent:
+            err.print(
+                "Redis does not answer at redis_url, so nobody was rung for; the edits are safe, and the workers' poll "
+                "finds them once it is back",
+                style="yellow",
+            )
         services.close()
     for complaint in report.complaints:
         err.print(complaint, style="yellow", markup=False, highlight=False, soft_wrap=True)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
     err.print(f"{report.edits} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
     if as_json:
-        print_json(dataclasses.asdict(report) | {"edits": report.edits})
+        print_json(
+            {
+                "edits": report.edits,
+                "saved": report.saved,
+                "left_out": report.left_out,
+                "complaints": report.complaints,
+            }
+        )
     if strict and report.left_out:
         fail(f"{report.left_out.total()} lines were left out, and --strict allows none")
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from outbox.database import Database
 from outbox.edits import Edit, EditSource, PatrolStatus
-from outbox.mediawiki import save_edit
+from outbox.mediawiki import has_revision, save_edit
 
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
 #: Reports of single lines stop here; the counts go on.
@@ -120,13 +120,23 @@ def replay(
     for number, edit in enumerate(edits):
         if rate:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
-        try:
-            databases[edit.wiki].run(lambda session, edit=edit: save_edit(session, edit))  # type: ignore[misc]
-        except IntegrityError:
-            report.left_out["saved before"] += 1
-        else:
+        if _save(databases[edit.wiki], edit):
             report.saved[edit.wiki] += 1
             saved(edit)
+        else:
+            report.left_out["saved before"] += 1
+
+
+def _save(database: Database, edit: Edit) -> bool:
+    """Save *edit*; returns False where the wiki has its revision already."""
+    try:
+        database.run(lambda session: save_edit(session, edit))
+    except IntegrityError:
+        if database.run(lambda session: has_revision(session, edit.revision)):
+            return False
+        # Somebody else saved the same user or page for the first time at this moment; it is there now.
+        database.run(lambda session: save_edit(session, edit))
+    return True
 
 
 @contextmanager

@@ -73,8 +73,9 @@ class Flown:
 
     @property
     def is_outage(self) -> bool:
-        """Whether nothing at all was answered."""
-        return bool(self.answers) and all(isinstance(answer, NoAnswer) for answer in self.answers.values())
+        """Whether the endpoint was not there for any of them."""
+        answers = self.answers.values()
+        return bool(answers) and all(isinstance(answer, NoAnswer) and answer.is_outage for answer in answers)
 
 
 class Flight:
@@ -120,7 +121,7 @@ class Flight:
             async with asyncio.timeout(self._settings.call_seconds):
                 answers = await call(ids)
         except TimeoutError:
-            late = NoAnswer(f"no answer within {self._settings.call_seconds:g} s")
+            late = NoAnswer(f"no answer within {self._settings.call_seconds:g} s", is_outage=True)
             answers = dict.fromkeys(ids, late)
         finally:
             # Also when the call was cancelled or failed: a lease must not outlive its holder's interest.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from worker.errors import EndpointUnavailable
 from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
-from worker.scoring.client import Endpoint, Probability, Refused, ScoreReply, no_answers, refusal
+from worker.scoring.client import Endpoint, Probability, Refused, RequestFailed, ScoreReply, no_answers, refusal
 from worker.scoring.ores import OresReply
 from worker.scoring_models import LiftWingServer, ScoringModel
 
@@ -98,10 +98,10 @@ class LiftWingClient:
         body = {"instances": [{"rev_id": score_id.revision, "lang": language} for score_id in ids]}
         try:
             reply = await self._endpoint.ask("POST", path, RevertRiskReply, body=body)
+        except (Refused, RequestFailed) as error:
+            return await self._halve(ids, error)
         except EndpointUnavailable as error:
             return no_answers(ids, error)
-        except Refused as error:
-            return await self._halve(ids, error)
         by_revision = {prediction.revision_id: prediction for prediction in reply.predictions}
         return {
             score_id: by_revision[score_id.revision].as_score(model)
@@ -112,10 +112,10 @@ class LiftWingClient:
             for score_id in ids
         }
 
-    async def _halve(self, ids: Sequence[ScoreId], error: Refused) -> dict[ScoreId, Answer]:
-        """One revision that can't be scored makes the server refuse its whole batch: find it, keep the others."""
+    async def _halve(self, ids: Sequence[ScoreId], error: Refused | RequestFailed) -> dict[ScoreId, Answer]:
+        """One revision that can't be scored spoils its whole batch: find it, keep the others."""
         if len(ids) == 1:
-            return {ids[0]: refusal(ids[0], error)}
+            return {ids[0]: refusal(ids[0], error)} if isinstance(error, Refused) else no_answers(ids, error)
         middle = len(ids) // 2
         first, second = await asyncio.gather(self._revert_risk(ids[:middle]), self._revert_risk(ids[middle:]))
         return first | second

@@ -36,10 +36,12 @@ class OresWiki(BaseModel):
 
     def answer(self, score_id: ScoreId) -> Answer:
         """What the reply holds for *score_id*; a lack of it is a transient failure of that score alone."""
-        version = self.models[score_id.model].version if score_id.model in self.models else score_id.version
         entry = self.scores.get(str(score_id.revision), {}).get(score_id.model)
         if entry is None or (entry.score is None and entry.error is None):
             return NoAnswer(f"the reply holds nothing for {score_id}")
+        if score_id.model not in self.models:
+            return NoAnswer(f"the reply tells no version of {score_id.model}")
+        version = self.models[score_id.model].version
         if entry.score is not None:
             return entry.score.as_score(score_id.model, version)
         error = entry.error

@@ -4,7 +4,7 @@ from outbox import EDITS, EVENTS
 from outbox.inspection import has_work
 from worker.app import DRAIN_EDITS, POLL, PUBLISH_EVENTS, app
 from worker.bootstrap import services
-from worker.tasks.reporting import reported
+from worker.tasks.running import reported
 
 
 @app.task(name=POLL)

@@ -1,0 +1,14 @@
+"""What one process does in the test of several that share a file; light to import, since each imports it anew."""
+
+from pathlib import Path
+
+from worker.events.sinks import FileSink, OutgoingEvent
+
+EVENTS_OF_A_PROCESS = 200
+
+
+def append(directory: Path, name: str) -> None:
+    sink = FileSink(directory)
+    for number in range(EVENTS_OF_A_PROCESS):
+        # Larger than a page, so that a write could be cut by another.
+        sink.send([OutgoingEvent("shared", f'{{"id": "{name}-{number}", "padding": "{name * 5000}"}}')])

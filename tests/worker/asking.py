@@ -1,0 +1,48 @@
+"""Both clients, made inside an event loop as the worker makes them, asked and closed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from tests.builders import some_settings
+from worker.scores import Answer, ScoreId
+from worker.scoring.client import Endpoint, ScoringClient
+from worker.scoring.lift_wing import LiftWingClient
+from worker.scoring.ores import OresClient
+
+Result = TypeVar("Result")
+
+KINDS = ("ores", "lift_wing")
+RISK = "revertrisklanguageagnostic"
+VERSION = "0.5.1"
+
+
+def ids(
+    revisions: Sequence[int], models: Sequence[str] = ("damaging", "goodfaith"), version: str = VERSION
+) -> list[ScoreId]:
+    return [ScoreId("enwiki", model, revision, version) for revision in revisions for model in models]
+
+
+def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
+    settings = some_settings(scoring_url=url, endpoint={"kind": kind} | endpoint)
+    if kind == "ores":
+        return OresClient(Endpoint(settings.endpoint))
+    return LiftWingClient(Endpoint(settings.endpoint), settings.scoring_models(), {"enwiki": "en"})
+
+
+async def with_client(
+    kind: str, url: str, work: Callable[[ScoringClient], Awaitable[Result]], **endpoint: Any
+) -> Result:
+    client = make_client(kind, url, **endpoint)
+    try:
+        return await work(client)
+    finally:
+        await client.close()
+
+
+def ask(kind: str, url: str, wanted: Sequence[ScoreId], **endpoint: Any) -> dict[ScoreId, Answer]:
+    return asyncio.run(with_client(kind, url, lambda client: client.score(wanted), **endpoint))
+
+
+def ask_versions(kind: str, url: str, models: Sequence[str], revision: int = 1) -> dict[str, str]:
+    return asyncio.run(with_client(kind, url, lambda client: client.versions("enwiki", models, revision)))

@@ -1,0 +1,43 @@
+"""A flight over a given Redis, and an endpoint that only counts who asks it for what."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.builders import a_score
+from worker.processes import free_port
+from worker.scores import Answer, ScoreId
+from worker.scoring.flight import Flight
+from worker.settings import FlightSettings
+
+
+def some_ids(count: int, *, version: str = "0.5.1") -> list[ScoreId]:
+    return [ScoreId("enwiki", "damaging", revision, version) for revision in range(1, count + 1)]
+
+
+def a_flight(redis: Redis, **settings: Any) -> Flight:
+    return Flight(redis, FlightSettings(**settings))
+
+
+def no_redis() -> Redis:
+    """A Redis at a port where nobody listens."""
+    return Redis(port=free_port(), retry=Retry(NoBackoff(), 0), socket_connect_timeout=1)
+
+
+class CountingEndpoint:
+    """Answers each id after a moment, and counts how often it was asked for it."""
+
+    def __init__(self, answer: Callable[[ScoreId], Answer] | None = None, *, seconds: float = 0) -> None:
+        self.asked: Counter[ScoreId] = Counter()
+        self._answer = answer or (lambda score_id: a_score(version=score_id.version))
+        self._seconds = seconds
+
+    async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        self.asked.update(ids)
+        await asyncio.sleep(self._seconds)
+        return {score_id: self._answer(score_id) for score_id in ids}

@@ -1,0 +1,33 @@
+"""Something happening between the endpoint's answer and the settlement."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from worker.bootstrap import Services
+from worker.scores import Answer, ScoreId
+from worker.scoring.client import ScoringClient
+from worker.wiki import Wiki
+
+
+class InterruptedClient:
+    """The real client at the border, with something happening between its answer and the settlement."""
+
+    def __init__(self, client: ScoringClient, happening: Callable[[], None]) -> None:
+        self._client = client
+        self._happening = happening
+
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        answers = await self._client.score(ids)
+        self._happening()
+        return answers
+
+    async def versions(self, wiki: str, models: Sequence[str], revision: int) -> dict[str, str]:
+        return await self._client.versions(wiki, models, revision)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def interrupted(services: Services, happening: Callable[[], None]) -> Wiki:
+    wiki = services.wiki("enwiki")
+    return dataclasses.replace(wiki, client=InterruptedClient(wiki.client, happening))

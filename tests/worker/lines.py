@@ -1,0 +1,126 @@
+"""The whole line as tests drive it: edits saved, drained and published on real servers, and what is left behind."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Table, event, func, select, text, update
+
+from outbox import EDITS, EVENTS, Claim, Edit, Lane, claim
+from outbox.database import Database
+from outbox.inspection import LaneStatus, inspect_lane
+from outbox.mediawiki import save_edit
+from worker.bootstrap import Services
+from worker.classification.tables import ores_classification, ores_model
+from worker.pipeline import drain_edits, publish_events, score_edits
+from worker.wiki import Wiki
+
+LONG_AGO = text("'2001-01-01 00:00:00.000000'")
+FOREVER = timedelta(hours=1)
+
+
+def save(database: Database, edits: Sequence[Edit]) -> None:
+    with database.transaction() as session:
+        for edit in edits:
+            save_edit(session, edit)
+
+
+def drain(services: Services, wiki: Wiki | None = None) -> list[str]:
+    """Drain until nothing is ready; returns the rings: "more" for each full batch, "settled" for each batch."""
+    rings: list[str] = []
+    services.runner.run(
+        drain_edits(
+            wiki or services.wiki("enwiki"),
+            until=math.inf,
+            more=lambda: rings.append("more"),
+            settled=lambda: rings.append("settled"),
+        )
+    )
+    return rings
+
+
+def publish(services: Services) -> None:
+    services.runner.run(publish_events(services.wiki("enwiki"), until=math.inf, more=lambda: None))
+
+
+def claim_edits(wiki: Wiki) -> list[Claim]:
+    return claim_all(wiki.database, EDITS)
+
+
+def claim_all(database: Database, lane: Lane) -> list[Claim]:
+    with database.transaction() as session:
+        return claim(session, lane, limit=1000, lease=FOREVER)
+
+
+def score(services: Services, wiki: Wiki, claims: Sequence[Claim]) -> None:
+    services.runner.run(score_edits(wiki, claims))
+
+
+def let_leases_run_out(database: Database, lane: Lane) -> None:
+    with database.transaction() as session:
+        messages = lane.messages
+        session.execute(update(messages).where(messages.c.lease_token.is_not(None)).values(leased_until=LONG_AGO))
+
+
+def make_due(database: Database, lane: Lane) -> None:
+    """Bring the time of every waiting message of *lane*."""
+    with database.transaction() as session:
+        session.execute(update(lane.waiting).values(due_at=LONG_AGO))
+
+
+def set_attempts(database: Database, lane: Lane, attempt: int) -> None:
+    with database.transaction() as session:
+        session.execute(update(lane.messages).values(attempt=attempt))
+
+
+def status(database: Database, lane: Lane) -> LaneStatus:
+    with database.reading() as connection:
+        return inspect_lane(connection, lane)
+
+
+def count(database: Database, table: Table) -> int:
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def classified_revisions(database: Database) -> set[int]:
+    with database.reading() as connection:
+        return set(connection.execute(select(ores_classification.c.oresc_rev)).scalars())
+
+
+def classified_versions(database: Database) -> dict[int, set[str]]:
+    """The model versions under which each revision has rows."""
+    found: dict[int, set[str]] = {}
+    query = select(ores_classification.c.oresc_rev, ores_model.c.oresm_version).join(
+        ores_model, ores_model.c.oresm_id == ores_classification.c.oresc_model
+    )
+    with database.reading() as connection:
+        for revision, version in connection.execute(query):
+            found.setdefault(revision, set()).add(version)
+    return found
+
+
+def promised_events(database: Database) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        messages = EVENTS.messages
+        payloads = connection.execute(select(messages.c.payload).order_by(messages.c.id)).scalars()
+        return [json.loads(payload) for payload in payloads]
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The statements that run on the database's engine meanwhile, transaction control left out."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)

@@ -1,0 +1,58 @@
+"""Putting the parts together."""
+
+import pytest
+
+from tests.builders import some_settings
+from worker.app import QUEUE_OF, configuration
+from worker.bootstrap import build_services
+from worker.errors import SettingsInvalid
+
+
+def test_building_services_connects_to_nothing() -> None:
+    services = build_services(
+        some_settings(database_url="mariadb+pymysql://nobody:hunter2@127.0.0.1:1/enwiki", wikis=["enwiki", "frwiki"])
+    )
+    services.close()
+
+    assert set(services.wikis) == {"enwiki", "frwiki"}
+
+
+def test_wikis_on_one_server_share_an_engine_of_their_own_tables() -> None:
+    services = build_services(some_settings(database_url="mariadb+pymysql://nobody@127.0.0.1:1/x", wikis=["a", "b"]))
+    services.close()
+
+    assert services.wiki("a").database.engine.pool is services.wiki("b").database.engine.pool
+
+
+def test_a_wiki_that_is_not_configured_is_named_with_the_cure() -> None:
+    services = build_services(some_settings(wikis=["enwiki", "frwiki"]))
+    services.close()
+
+    with pytest.raises(SettingsInvalid, match=r"'nowiki' is no wiki .* enwiki, frwiki; add \[wikis\.nowiki\]"):
+        services.wiki("nowiki")
+
+
+def test_a_wikis_models_keep_the_order_of_its_settings() -> None:
+    services = build_services(some_settings(models=["goodfaith", "damaging"]))
+    services.close()
+
+    assert list(services.wiki("enwiki").models) == ["goodfaith", "damaging"]
+
+
+def test_celery_takes_and_gives_json_only() -> None:
+    celery = configuration(some_settings())
+
+    assert celery["accept_content"] == ["json"]
+    assert celery["task_serializer"] == celery["result_serializer"] == "json"
+
+
+def test_every_task_has_a_queue_that_a_worker_listens_to() -> None:
+    celery = configuration(some_settings())
+
+    assert {route["queue"] for route in celery["task_routes"].values()} == {each.name for each in celery["task_queues"]}
+    assert set(celery["task_routes"]) == set(QUEUE_OF)
+
+
+def test_a_poll_that_comes_late_expires() -> None:
+    for entry in configuration(some_settings())["beat_schedule"].values():
+        assert 0 < entry["options"]["expires"] <= entry["schedule"]

@@ -1,0 +1,98 @@
+"""The doorbell: at most one unanswered ring, and silence where there is no Redis."""
+
+import pytest
+from kombu.exceptions import OperationalError
+from redis import Redis
+from structlog.testing import capture_logs
+
+from tests.worker.flights import no_redis
+from worker.doorbell import UNANSWERED_SECONDS, Doorbell
+
+Rings = list[tuple[str, str]]
+
+
+@pytest.fixture
+def rings() -> Rings:
+    return []
+
+
+@pytest.fixture
+def doorbell(redis: Redis, rings: Rings) -> Doorbell:
+    return Doorbell(redis, lambda task, wiki: rings.append((task, wiki)))
+
+
+def test_a_ring_sends_the_task_for_the_wiki(doorbell: Doorbell, rings: Rings) -> None:
+    doorbell.ring("drain_edits", "enwiki")
+
+    assert rings == [("drain_edits", "enwiki")]
+
+
+def test_a_ring_that_nobody_answered_yet_is_not_repeated(doorbell: Doorbell, rings: Rings) -> None:
+    for _ in range(5):
+        doorbell.ring("drain_edits", "enwiki")
+
+    assert len(rings) == 1
+
+
+def test_another_process_does_not_repeat_it_either(redis: Redis, doorbell: Doorbell, rings: Rings) -> None:
+    doorbell.ring("drain_edits", "enwiki")
+    Doorbell(redis, lambda task, wiki: rings.append((task, wiki))).ring("drain_edits", "enwiki")
+
+    assert len(rings) == 1
+
+
+def test_wikis_and_lanes_are_rung_for_on_their_own(doorbell: Doorbell, rings: Rings) -> None:
+    wanted = [("drain_edits", "enwiki"), ("drain_edits", "frwiki"), ("publish_events", "enwiki")]
+    for task, wiki in wanted:
+        doorbell.ring(task, wiki)
+
+    assert rings == wanted
+
+
+def test_an_answer_allows_the_next_ring(doorbell: Doorbell, rings: Rings) -> None:
+    doorbell.ring("drain_edits", "enwiki")
+    doorbell.answer("drain_edits", "enwiki")
+    doorbell.ring("drain_edits", "enwiki")
+
+    assert len(rings) == 2
+
+
+def test_a_ring_that_stays_unanswered_is_forgotten_in_time(redis: Redis, doorbell: Doorbell) -> None:
+    doorbell.ring("drain_edits", "enwiki")
+
+    assert 0 < redis.ttl(redis.keys()[0]) <= UNANSWERED_SECONDS
+
+
+def test_without_redis_ringing_and_answering_do_nothing(rings: Rings) -> None:
+    with no_redis() as gone, capture_logs() as logs:
+        doorbell = Doorbell(gone, lambda task, wiki: rings.append((task, wiki)))
+        for _ in range(3):
+            doorbell.ring("drain_edits", "enwiki")
+            doorbell.answer("drain_edits", "enwiki")
+
+    assert rings == []
+    assert [line["event"] for line in logs] == ["doorbell_silent"]
+
+
+def broken_broker(redis: Redis, tried: Rings) -> Doorbell:
+    def send(task: str, wiki: str) -> None:
+        tried.append((task, wiki))
+        raise OperationalError("no broker")
+
+    return Doorbell(redis, send)
+
+
+def test_a_broker_that_is_gone_costs_the_ring_and_no_more(redis: Redis, rings: Rings) -> None:
+    with capture_logs() as logs:
+        broken_broker(redis, rings).ring("drain_edits", "enwiki")
+
+    assert [line["event"] for line in logs] == ["doorbell_silent"]
+
+
+def test_after_a_failure_a_producer_is_not_held_up_again_at_once(redis: Redis, rings: Rings) -> None:
+    doorbell = broken_broker(redis, rings)
+    for wiki in ("enwiki", "frwiki", "itwiki"):
+        doorbell.ring("drain_edits", wiki)
+
+    assert rings == [("drain_edits", "enwiki")]
+    assert doorbell.is_silent

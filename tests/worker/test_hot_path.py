@@ -1,0 +1,87 @@
+"""What a batch of 200 costs in statements, HTTP calls and Redis commands: exact numbers, whatever the machine."""
+
+import pytest
+from redis import Redis
+
+from outbox.database import Database
+from tests.builders import edits
+from tests.endpoint import EmulatedEndpoint
+from tests.worker.asking import RISK
+from tests.worker.conftest import BuildServices
+from tests.worker.lines import drain, publish, save, statements
+from worker.bootstrap import Services
+
+BATCH = 200
+
+
+def warmed_up(services: Services, database: Database, endpoint: EmulatedEndpoint) -> Services:
+    """With the model versions known and connections open, as they are after the first batch of a worker's life."""
+    save(database, edits(1, first=9_000_001))
+    drain(services)
+    publish(services)
+    save(database, edits(BATCH))
+    endpoint.reset()
+    return services
+
+
+def test_a_batch_of_edits_costs_seven_statements_and_an_empty_claim(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    warmed_up(services, database, endpoint)
+
+    with statements(services.wiki("enwiki").database) as seen:
+        drain(services)
+
+    verbs = [" ".join(statement.split()[:1]) for statement in seen]
+    claim, known, settle = ["SELECT", "SELECT", "UPDATE"], ["SELECT"], ["DELETE", "INSERT", "INSERT"]
+    assert verbs == [*claim, *known, *settle, "SELECT", "SELECT"]
+
+
+def test_a_batch_of_events_costs_four_statements_and_an_empty_claim(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    warmed_up(services, database, endpoint)
+    drain(services)
+
+    with statements(services.wiki("enwiki").database) as seen:
+        publish(services)
+
+    verbs = [" ".join(statement.split()[:1]) for statement in seen]
+    assert verbs == ["SELECT", "SELECT", "UPDATE", "DELETE", "SELECT", "SELECT"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "models", "calls"),
+    [("ores", ["damaging", "goodfaith"], 8), ("lift_wing", [RISK], 10), ("lift_wing", ["damaging", RISK], 210)],
+)
+def test_a_batch_costs_no_more_calls_than_the_api_needs(
+    services_for: BuildServices,
+    database: Database,
+    endpoint: EmulatedEndpoint,
+    kind: str,
+    models: list[str],
+    calls: int,
+) -> None:
+    services = warmed_up(services_for(models=models, endpoint={"kind": kind}), database, endpoint)
+
+    drain(services)
+
+    summary = endpoint.summary()
+    assert (summary["calls"], summary["info_calls"]) == (calls, 0)
+    assert summary["scores"] == summary["distinct_scores"] == BATCH * len(models)
+
+
+def test_a_batch_costs_two_round_trips_to_redis(
+    services: Services, database: Database, endpoint: EmulatedEndpoint, redis: Redis
+) -> None:
+    warmed_up(services, database, endpoint)
+    redis.config_resetstat()
+
+    drain(services)
+
+    commands = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in redis.info("commandstats").items()}
+    # GET, SET, DEL and PUBLISH run inside of the two scripts.
+    assert {name: calls for name, calls in commands.items() if name in {"evalsha", "eval", "script|load"}} == {
+        "evalsha": 2
+    }
+    assert commands["set"] == 4 * BATCH

@@ -1,0 +1,71 @@
+"""One score on demand: shared with whoever else wants it, stored nowhere, announced to nobody."""
+
+import pytest
+
+from outbox.database import Database
+from tests.builders import edits
+from tests.endpoint import EmulatedEndpoint
+from tests.worker.lines import count, drain, promised_events, save
+from worker.bootstrap import Services
+from worker.classification.tables import ores_classification
+from worker.emulators.scoring_endpoint import probabilities
+from worker.errors import EndpointUnavailable, ScoreRefused
+from worker.pipeline import score_on_demand
+from worker.scores import Score, ScoreId
+
+WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")
+
+
+def demand(services: Services) -> Score:
+    return services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED))
+
+
+def test_a_score_on_demand_is_the_endpoints_own(services: Services) -> None:
+    assert demand(services).probability == probabilities(0, "enwiki", "damaging", 1)
+
+
+def test_a_score_on_demand_leaves_no_row_and_no_event(services: Services, database: Database) -> None:
+    demand(services)
+
+    assert count(database, ores_classification) == 0
+    assert promised_events(database) == []
+
+
+def test_an_edit_that_was_drained_needs_no_call_on_demand(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    save(database, edits(1))
+    drain(services)
+    calls = endpoint.summary()["calls"]
+
+    demand(services)
+
+    assert endpoint.summary()["calls"] == calls
+
+
+def test_a_score_on_demand_is_shared_with_the_drain(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    demand(services)
+    save(database, edits(1))
+
+    drain(services)
+
+    assert endpoint.summary()["scores"] == 2
+    assert endpoint.summary()["distinct_scores"] == 2
+
+
+def test_a_revision_that_is_gone_is_refused_by_its_score_id(services: Services, endpoint: EmulatedEndpoint) -> None:
+    endpoint.set(missing_revisions=[1])
+
+    with pytest.raises(ScoreRefused, match=f"^{WANTED}: RevisionNotFound: "):
+        demand(services)
+
+
+def test_an_endpoint_that_is_down_is_unavailable_by_the_score_id(
+    services: Services, endpoint: EmulatedEndpoint
+) -> None:
+    endpoint.set(failures={"rate": 1, "status": 503})
+
+    with pytest.raises(EndpointUnavailable, match=f"^{WANTED}: .*status 503"):
+        demand(services)

@@ -1,0 +1,97 @@
+"""The file sink: whole lines, one file a stream, shared by processes, and a sentence where it can't write."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from tests.worker.appending import EVENTS_OF_A_PROCESS, append
+from worker.errors import SinkUnavailable
+from worker.events.sinks import FileSink, OutgoingEvent
+
+
+def events(*bodies: str, stream: str = "s") -> list[OutgoingEvent]:
+    return [OutgoingEvent(stream, body) for body in bodies]
+
+
+def lines(directory: Path, stream: str = "s") -> list[str]:
+    return (directory / f"{stream}.ndjson").read_text().splitlines()
+
+
+def test_events_are_appended_in_their_order(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "events")
+
+    sink.send(events("1", "2"))
+    sink.send(events("3"))
+
+    assert lines(tmp_path / "events") == ["1", "2", "3"]
+
+
+def test_each_stream_has_a_file_of_its_own(tmp_path: Path) -> None:
+    FileSink(tmp_path).send([*events("1", stream="a"), *events("2", stream="b"), *events("3", stream="a")])
+
+    assert lines(tmp_path, "a") == ["1", "3"]
+    assert lines(tmp_path, "b") == ["2"]
+
+
+def test_nothing_to_send_leaves_no_file(tmp_path: Path) -> None:
+    FileSink(tmp_path / "events").send([])
+
+    assert not (tmp_path / "events").exists()
+
+
+def test_letters_of_every_script_are_kept(tmp_path: Path) -> None:
+    FileSink(tmp_path).send(events('{"title": "維基百科 🦉"}'))
+
+    assert json.loads(lines(tmp_path)[0])["title"] == "維基百科 🦉"
+
+
+def test_processes_that_share_a_file_do_not_mix_their_lines(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=append, args=(tmp_path, name)) for name in "abcd"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    written = [json.loads(line) for line in lines(tmp_path, "shared")]
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert len({event["id"] for event in written}) == len(written) == 4 * EVENTS_OF_A_PROCESS
+    assert all(event["padding"] == event["id"][0] * 5000 for event in written)
+
+
+@pytest.mark.parametrize("whole", ["", "1\n", "1\n2\n"])
+@pytest.mark.parametrize("half", ['{"half": ', "x" * 70_000, "x" * 65_536, "x" * 131_072])
+def test_half_a_line_from_a_crash_is_dropped(tmp_path: Path, whole: str, half: str) -> None:
+    (tmp_path / "s.ndjson").write_text(whole + half)
+
+    FileSink(tmp_path).send(events("next"))
+
+    assert lines(tmp_path) == [*whole.splitlines(), "next"]
+
+
+def test_whole_lines_are_never_dropped(tmp_path: Path) -> None:
+    (tmp_path / "s.ndjson").write_text("1\n" * 1000)
+
+    FileSink(tmp_path).send(events("2"))
+
+    assert lines(tmp_path) == ["1"] * 1000 + ["2"]
+
+
+def test_a_directory_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "events").write_text("a file in its place")
+
+    with pytest.raises(SinkUnavailable) as raised:
+        FileSink(tmp_path / "events").send(events("1"))
+
+    assert str(raised.value) == (
+        f"events can't be written to {tmp_path}/events/s.ndjson: File exists; mend sink.directory"
+    )
+
+
+def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "s.ndjson").mkdir()
+
+    with pytest.raises(SinkUnavailable, match=r"s\.ndjson: Is a directory; mend sink\.directory$"):
+        FileSink(tmp_path).send(events("1"))

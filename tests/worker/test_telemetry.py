@@ -1,0 +1,99 @@
+"""What a worker writes to its log: JSON lines on standard error, with ids in fields."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from outbox import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox.backoff import FIRST
+from tests.builders import a_claim
+from worker.telemetry import EVENTS, tell_batch
+
+LOG_SOMETHING = """
+import logging
+from worker.telemetry import configure_logging, log
+configure_logging({level!r})
+log.info("edits_settled", wiki="viwiki", title="Thể loại")
+log.warning("lease_lost", messages=[1, 2])
+logging.getLogger("celery.worker").warning("from %s", "elsewhere")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("celery").exception("failed")
+"""
+
+
+def logged(level: str) -> list[dict[str, Any]]:
+    """The lines that a process of its own writes, since logging is the whole process'."""
+    done = subprocess.run([sys.executable, "-c", LOG_SOMETHING.format(level=level)], capture_output=True, check=True)
+    assert done.stdout == b""
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_every_line_is_json_with_time_level_and_event() -> None:
+    lines = logged("INFO")
+
+    assert [line["event"] for line in lines] == ["edits_settled", "lease_lost", "from elsewhere", "failed"]
+    assert [line["level"] for line in lines] == ["info", "warning", "warning", "error"]
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+    assert lines[0]["wiki"] == "viwiki"
+    assert lines[0]["title"] == "Thể loại"
+    assert lines[3]["exception"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_lines_below_the_level_are_left_out() -> None:
+    assert [line["event"] for line in logged("WARNING")] == ["lease_lost", "from elsewhere", "failed"]
+
+
+def test_the_line_of_a_batch_counts_how_its_claims_ended() -> None:
+    delivered, retried, dead, lost = (a_claim(message=number) for number in range(1, 5))
+    outcomes: dict[Claim, Outcome] = {
+        delivered: Delivered(),
+        retried: RetryLater(FIRST, "down"),
+        dead: Dead("undecodable", "no edit"),
+        lost: Delivered(),
+    }
+
+    with capture_logs() as logs:
+        tell_batch("edits_settled", "enwiki", outcomes, {delivered, retried, dead}, 0.0, called=5)
+
+    assert {**logs[0], "milliseconds": 0} == {
+        "event": "edits_settled",
+        "log_level": "info",
+        "wiki": "enwiki",
+        "claimed": 4,
+        "delivered": 1,
+        "retried": 1,
+        "dead": 1,
+        "lost": 1,
+        "milliseconds": 0,
+        "called": 5,
+    }
+
+
+def test_messages_that_were_lost_or_buried_are_named() -> None:
+    dead, lost = a_claim(message=3), a_claim(message=4)
+
+    with capture_logs() as logs:
+        tell_batch("edits_settled", "enwiki", {dead: Dead("undecodable", "no edit"), lost: Delivered()}, {dead}, 0.0)
+
+    assert {line["event"]: line.get("messages", line.get("message")) for line in logs[1:]} == {
+        "lease_lost": [4],
+        "message_buried": 3,
+    }
+
+
+def test_a_lost_lease_buries_nothing() -> None:
+    claim = a_claim()
+
+    with capture_logs() as logs:
+        tell_batch("edits_settled", "enwiki", {claim: Dead("undecodable", "no edit")}, frozenset(), 0.0)
+
+    assert [line["event"] for line in logs] == ["edits_settled", "lease_lost"]
+
+
+def test_the_names_of_log_events_are_explained() -> None:
+    assert all(name.isidentifier() and name.islower() and EVENTS[name] for name in EVENTS)

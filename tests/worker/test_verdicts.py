@@ -1,0 +1,221 @@
+"""What becomes of a claimed message, for everything that can be known about it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from outbox import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox.backoff import LONGEST
+from tests.builders import a_claim, a_score, a_score_error, an_edit
+from worker.errors import SinkUnavailable
+from worker.scores import Answer, NoAnswer, ScoreError, ScoreId
+from worker.scoring_models import DEFAULT_MODELS
+from worker.verdicts import Verdict, delivery, read_edits, read_events, verdict
+
+MOST = 8
+DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")
+GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
+SCORED = a_score()
+REFUSED = a_score_error()
+SILENT = NoAnswer("status 503")
+STRANGE = a_score(probability={"true": 0.1, "false": 0.8, "perhaps": 0.1})
+
+
+def judged(answers: Mapping[ScoreId, Answer], *, attempt: int = 1, is_outage: bool = False) -> Verdict:
+    return verdict(
+        a_claim(attempt=attempt), an_edit(), [DAMAGING, GOODFAITH], answers, DEFAULT_MODELS, MOST, is_outage=is_outage
+    )
+
+
+@pytest.mark.parametrize(
+    ("damaging", "goodfaith", "attempt", "end"),
+    [
+        (SCORED, a_score(model="goodfaith"), 1, Delivered),
+        (SCORED, REFUSED, 1, Delivered),
+        (a_score_error(model="damaging"), REFUSED, 1, Delivered),
+        (SCORED, REFUSED, MOST, Delivered),
+        (SCORED, SILENT, 1, RetryLater),
+        (SILENT, SILENT, 1, RetryLater),
+        (REFUSED, SILENT, MOST - 1, RetryLater),
+        (STRANGE, SILENT, 1, RetryLater),
+        (SCORED, SILENT, MOST, Dead),
+        (SILENT, SILENT, MOST + 1, Dead),
+        (STRANGE, REFUSED, 1, Dead),
+    ],
+)
+def test_answers_and_attempts_decide_the_outcome(
+    damaging: Answer, goodfaith: Answer, attempt: int, end: type[Outcome]
+) -> None:
+    found = judged({DAMAGING: damaging, GOODFAITH: goodfaith}, attempt=attempt)
+
+    assert type(found.outcome) is end
+    assert found.is_final == (end is not RetryLater)
+
+
+def test_an_edit_that_no_model_scores_is_delivered() -> None:
+    found = verdict(a_claim(), an_edit(), [], {}, DEFAULT_MODELS, MOST)
+
+    assert found.outcome == Delivered()
+    assert found.answers == ()
+
+
+def test_a_retry_burns_an_attempt_and_says_which_score_is_missing() -> None:
+    outcome = judged({DAMAGING: SCORED, GOODFAITH: SILENT}).outcome
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.burns_attempt
+    assert outcome.error == "enwiki:goodfaith:1001:0.5.1: status 503"
+
+
+@pytest.mark.parametrize("attempt", [1, 3, MOST])
+def test_a_retry_waits_a_moment_and_no_longer_than_the_longest(attempt: int) -> None:
+    outcome = judged({DAMAGING: SILENT, GOODFAITH: SILENT}, attempt=attempt, is_outage=True).outcome
+
+    assert isinstance(outcome, RetryLater)
+    assert timedelta(0) < outcome.delay <= LONGEST
+
+
+@pytest.mark.parametrize("attempt", [1, MOST, MOST + 1])
+def test_an_outage_burns_no_attempt(attempt: int) -> None:
+    outcome = judged({DAMAGING: SILENT, GOODFAITH: SILENT}, attempt=attempt, is_outage=True).outcome
+
+    assert isinstance(outcome, RetryLater)
+    assert not outcome.burns_attempt
+
+
+def test_an_edit_that_is_given_up_is_announced_with_what_is_known_and_what_is_not() -> None:
+    found = judged({DAMAGING: SCORED, GOODFAITH: SILENT}, attempt=MOST)
+
+    assert found.outcome == Dead("attempts_exhausted", "enwiki:goodfaith:1001:0.5.1: status 503")
+    assert found.answers == (
+        SCORED,
+        ScoreError(
+            model="goodfaith",
+            version="0.5.1",
+            type="AttemptsExhausted",
+            message="no answer in 8 attempts; the last: status 503",
+        ),
+    )
+
+
+def test_an_edit_that_was_not_asked_for_any_more_is_given_up_with_an_error_for_each_score() -> None:
+    found = judged({}, attempt=MOST + 1)
+
+    assert isinstance(found.outcome, Dead)
+    assert found.scores == ()
+    assert [(answer.model, answer.type) for answer in found.answers if isinstance(answer, ScoreError)] == [
+        ("damaging", "AttemptsExhausted"),
+        ("goodfaith", "AttemptsExhausted"),
+    ]
+
+
+def test_a_class_nobody_configured_is_a_dead_letter_and_announced_with_its_score() -> None:
+    found = judged({DAMAGING: STRANGE, GOODFAITH: a_score(model="goodfaith")})
+
+    assert isinstance(found.outcome, Dead)
+    assert found.outcome.reason == "unknown_class"
+    assert "'perhaps'" in found.outcome.error
+    assert found.scores == (STRANGE, a_score(model="goodfaith"))
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "{", "[]", "null", '{"wiki": "enwiki"}', "[" * 100_000, '{"title": "\\ud800"}']
+)
+def test_a_payload_that_is_no_edit_is_buried_at_once(payload: str) -> None:
+    poison = a_claim(payload=payload)
+
+    edits, outcomes = read_edits([poison], MOST)
+
+    assert edits == {}
+    assert reason(outcomes, poison) == "undecodable"
+
+
+def test_an_edit_whose_announcement_kills_its_workers_too_is_buried_in_the_end() -> None:
+    last_tries = [a_claim(message=tries, attempt=MOST + tries) for tries in range(1, 6)]
+
+    found, outcomes = read_edits(last_tries, MOST)
+
+    assert [claim.message for claim in found] == [1, 2, 3]
+    assert {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Dead)} == {"attempts_exhausted"}
+    assert len(outcomes) == 2
+
+
+def test_poison_takes_no_neighbour_with_it() -> None:
+    good, poison = a_claim(message=1), a_claim(message=2, payload="{")
+
+    edits, outcomes = read_edits([good, poison], MOST)
+
+    assert edits == {good: an_edit()}
+    assert set(outcomes) == {poison}
+
+
+def test_the_reason_of_poison_names_fields_and_never_values() -> None:
+    poison = a_claim(payload=an_edit().encode().replace('"page":1001', '"page":"203.0.113.7"'))
+
+    _, outcomes = read_edits([poison], MOST)
+
+    outcome = outcomes[poison]
+    assert isinstance(outcome, Dead)
+    assert "page: " in outcome.error
+    assert "203.0.113.7" not in outcome.error
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        "{}",
+        '{"meta": 1}',
+        '{"meta": {}}',
+        '{"meta": {"stream": null}}',
+        '{"meta": {"stream": ""}}',
+    ],
+)
+def test_a_payload_that_names_no_stream_is_buried_at_once(payload: str) -> None:
+    poison = a_claim(payload=payload)
+
+    events, outcomes = read_events([poison], MOST)
+
+    assert events == {}
+    assert reason(outcomes, poison) == "undecodable"
+
+
+def test_an_event_is_sent_as_it_was_promised() -> None:
+    claim = a_claim(payload='{"meta": {"stream": "s"},  "odd":  1}')
+
+    events, _ = read_events([claim], MOST)
+
+    assert [(event.stream, event.body) for event in events.values()] == [("s", claim.payload)]
+
+
+def test_an_event_that_was_claimed_too_often_is_buried() -> None:
+    last = a_claim(message=1, attempt=MOST, payload='{"meta": {"stream": "s"}}')
+    late = a_claim(message=2, attempt=MOST + 1, payload='{"meta": {"stream": "s"}}')
+
+    events, outcomes = read_events([last, late], MOST)
+
+    assert set(events) == {last}
+    assert reason(outcomes, late) == "attempts_exhausted"
+
+
+def test_an_event_that_was_sent_is_delivered() -> None:
+    assert delivery(a_claim(), None) == Delivered()
+
+
+def test_an_event_that_no_sink_took_waits_and_burns_no_attempt() -> None:
+    outcome = delivery(a_claim(), SinkUnavailable("disk full"))
+
+    assert isinstance(outcome, RetryLater)
+    assert not outcome.burns_attempt
+    assert outcome.error == "disk full"
+
+
+def reason(outcomes: Mapping[Claim, Outcome], claim: Claim) -> str:
+    outcome = outcomes[claim]
+    assert isinstance(outcome, Dead)
+    return outcome.reason

@@ -1,0 +1,230 @@
+"""`outpatrol dead-letters …`: what was given up, and what becomes of it."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from outbox import EDITS, EVENTS, Lane
+from outbox.dead_letters import DeadLetter, list_dead_letters
+from outbox.dead_letters import discard as discard_letters
+from outbox.dead_letters import requeue as requeue_letters
+from worker.app import DRAIN_EDITS, PUBLISH_EVENTS
+from worker.bootstrap import Services, build_services
+from worker.cli.console import err, errors_as_sentences, fail, out, print_json
+from worker.cli.migrate import WikiOption
+from worker.errors import CommandFailed
+from worker.settings import load_settings
+
+app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+#: Letters that requeue and discard take in one transaction.
+CHUNK = 500
+
+
+class LaneName(StrEnum):
+    """The lanes by the names of their tables."""
+
+    OUTBOX = EDITS.name
+    EVENT_OUTBOX = EVENTS.name
+
+    @property
+    def lane(self) -> Lane:
+        return EDITS if self is LaneName.OUTBOX else EVENTS
+
+    @property
+    def task(self) -> str:
+        return DRAIN_EDITS if self is LaneName.OUTBOX else PUBLISH_EVENTS
+
+
+def duration(text: str) -> timedelta:
+    """Read "90s", "15m", "2h" or "7d"."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 15m, 2h or 7d")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which letters are meant: all conditions that are given have to hold."""
+
+    wikis: list[str]
+    lane: LaneName
+    ids: list[int]
+    reason: str | None
+    older_than: timedelta | None
+
+    def find(self, services: Services, *, limit: int = 10**9) -> dict[str, list[DeadLetter]]:
+        """The newest *limit* letters of each wiki, by wiki."""
+        found = {}
+        for name in self.wikis or sorted(services.wikis):
+            with services.wiki(name).database.reading() as connection:
+                found[name] = list_dead_letters(
+                    connection,
+                    self.lane.lane,
+                    ids=self.ids,
+                    reason=self.reason,
+                    older_than=self.older_than,
+                    limit=limit,
+                )
+        return found
+
+
+IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
+LaneOption = Annotated[LaneName, typer.Option("--lane", help="Edits to score, or events to publish.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
+AgeOption = Annotated[
+    timedelta | None,
+    typer.Option("--older-than", parser=duration, metavar="AGE", help="Only dead for longer: 90s, 2h, 7d."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All letters, where nothing else selects any.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@app.command("list")
+def list_(
+    wiki: WikiOption = None,
+    lane: LaneOption = LaneName.OUTBOX,
+    reason: ReasonOption = None,
+    older_than: AgeOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many of each wiki.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List dead letters, the newest first.
+
+    Example: `outpatrol dead-letters list --wiki frwiki --reason attempts_exhausted`
+    """
+    with errors_as_sentences():
+        services = build_services(load_settings())
+        selection = Selection(wikis=wiki or [], lane=lane, ids=[], reason=reason, older_than=older_than)
+        found = selection.find(services, limit=limit)
+        services.close()
+    if as_json:
+        print_json({name: [_document(letter) for letter in letters] for name, letters in found.items()})
+    else:
+        out.print(_table(found))
+
+
+@app.command()
+def show(
+    wiki: Annotated[str, typer.Argument(help="The wiki's id.")],
+    id: Annotated[int, typer.Argument(help="The letter's id.")],  # noqa: A002 - the argument's name is what users read
+    lane: LaneOption = LaneName.OUTBOX,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one dead letter with its payload and its last error.
+
+    Example: `outpatrol dead-letters show frwiki 12`
+    """
+    with errors_as_sentences():
+        services = build_services(load_settings())
+        letters = Selection(wikis=[wiki], lane=lane, ids=[id], reason=None, older_than=None).find(services)[wiki]
+        services.close()
+    if not letters:
+        fail(f"{wiki} has no dead letter {id} in {lane}; see `outpatrol dead-letters list --wiki {wiki}`")
+    document = _document(letters[0])
+    if as_json:
+        print_json(document)
+    else:
+        out.print_json(json.dumps(document, ensure_ascii=False))
+
+
+@app.command()
+def requeue(
+    ids: IdsArgument = None,
+    wiki: WikiOption = None,
+    lane: LaneOption = LaneName.OUTBOX,
+    reason: ReasonOption = None,
+    older_than: AgeOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make dead letters ready again, with no attempt counted, and ring for the workers.
+
+    Example: `outpatrol dead-letters requeue --wiki frwiki --reason unknown_class`
+    """
+    selection = Selection(wikis=wiki or [], lane=lane, ids=ids or [], reason=reason, older_than=older_than)
+    _end(requeue_letters, "requeued", selection, everything=everything, as_json=as_json)
+
+
+@app.command()
+def discard(
+    ids: IdsArgument = None,
+    wiki: WikiOption = None,
+    lane: LaneOption = LaneName.OUTBOX,
+    reason: ReasonOption = None,
+    older_than: AgeOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete dead letters for good. Their edits were announced, with errors, when they were given up.
+
+    Example: `outpatrol dead-letters discard 12 13 --wiki frwiki`
+    """
+    selection = Selection(wikis=wiki or [], lane=lane, ids=ids or [], reason=reason, older_than=older_than)
+    _end(discard_letters, "discarded", selection, everything=everything, as_json=as_json)
+
+
+def _end(
+    end: Callable[..., int],
+    done: str,
+    selection: Selection,
+    *,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    with errors_as_sentences():
+        if not (selection.ids or selection.reason or selection.older_than or everything):
+            raise CommandFailed("nothing is selected; name ids, --reason or --older-than, or say --all")
+        if selection.ids and len(selection.wikis) != 1:
+            raise CommandFailed("ids are those of one wiki; name it with --wiki")
+        services = build_services(load_settings())
+        lane, counts = selection.lane, dict.fromkeys(selection.wikis or sorted(services.wikis), 0)
+        for name, letters in selection.find(services).items():
+            for ids in _chunks(letters):
+                counts[name] += services.wiki(name).database.run(partial(end, lane=lane.lane, ids=ids))
+            if counts[name] and done == "requeued":
+                services.doorbell.ring(lane.task, name)
+        services.close()
+    if as_json:
+        print_json({done: counts})
+    for name, count in counts.items():
+        err.print(f"{name}: {count} {done}", highlight=False)
+
+
+def _chunks(letters: list[DeadLetter]) -> Iterator[list[int]]:
+    ids = [letter.id for letter in letters]
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start : start + CHUNK]
+
+
+def _document(letter: DeadLetter) -> dict[str, Any]:
+    """The letter as JSON; a payload that is JSON itself is unfolded."""
+    document = dataclasses.asdict(letter)
+    for moment in ("recorded_at", "died_at"):
+        document[moment] = document[moment].replace(tzinfo=UTC).isoformat()
+    with suppress(ValueError):
+        document["payload"] = json.loads(letter.payload)
+    return document
+
+
+def _table(found: dict[str, list[DeadLetter]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("wiki", "id", "died at (UTC)", "attempts", "reason", "error"):
+        table.add_column(name, justify="right" if name in {"id", "attempts"} else "left", overflow="fold")
+    for wiki, letters in found.items():
+        for letter in letters:
+            died = f"{letter.died_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(wiki, str(letter.id), died, str(letter.attempt), letter.reason, letter.error[:200])
+    return table
