@@ -1,0 +1,44 @@
+"""Commands in this process, with settings of their own for one SQLite wiki."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from outbox.database import Database, Engines
+from worker.cli.main import app
+from worker.migrating import migrate
+from worker.processes import free_port
+from worker.settings import FILE_VARIABLE
+
+Run = Callable[..., Result]
+
+SETTINGS = """\
+redis_url = "redis://127.0.0.1:{port}/0"
+[endpoint]
+url = "http://127.0.0.1:{port}"
+[wikis.enwiki]
+database_url = "sqlite:///{directory}/enwiki.db"
+domain = "en.wikipedia.org"
+language = "en"
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("status", "--json")`: the command's result; nobody listens where its Redis and endpoint should be."""
+    file = tmp_path / "outpatrol.toml"
+    file.write_text(SETTINGS.format(port=free_port(), directory=tmp_path))
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    return lambda *words, **options: CliRunner().invoke(app, [str(word) for word in words], **options)
+
+
+@pytest.fixture
+def wiki(tmp_path: Path, run: Run) -> Iterator[Database]:
+    """The database of the commands' wiki, migrated."""
+    engines = Engines()
+    database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
+    migrate(database)
+    yield database
+    engines.close()
