@@ -6,7 +6,6 @@ from celery import Celery
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
-from worker.doorbell import UNANSWERED_SECONDS
 from worker.errors import SettingsInvalid
 from worker.settings import Settings, load_settings
 from worker.telemetry import configure_logging
@@ -15,6 +14,9 @@ DRAIN_EDITS = "drain_edits"
 PUBLISH_EVENTS = "publish_events"
 SCORE = "score"
 POLL = "poll"
+
+#: A hint this old is stale, and the poll has given a newer one; long enough for hosts whose clocks differ a little.
+EXPIRY_SECONDS = 60
 
 QUEUE_OF = {DRAIN_EDITS: "drain", PUBLISH_EVENTS: "drain", SCORE: "score", POLL: "maintenance"}
 
@@ -36,6 +38,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_backend": f"worker.result_backend:ScoreBackend+{url}",
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
@@ -49,7 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "enable_utc": True,
         "beat_schedule": {
             # Two beats do no harm: a poll finds the same work again, and a late one expires.
-            POLL: {"task": POLL, "schedule": settings.poll_seconds, "options": {"expires": settings.poll_seconds}}
+            POLL: {"task": POLL, "schedule": settings.poll_seconds, "options": {"expires": EXPIRY_SECONDS}}
         },
         "beat_max_loop_interval": max(1.0, settings.poll_seconds),
     }
@@ -57,7 +60,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def send(task: str, wiki: str) -> None:
     """Send *task* for *wiki* to the queue it belongs to."""
-    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=UNANSWERED_SECONDS)
+    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=EXPIRY_SECONDS)
 
 
 def _configuration_of_this_process() -> dict[str, Any]:

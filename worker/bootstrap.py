@@ -84,7 +84,8 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
         wikis=wikis,
         engines=engines,
         redis=redis,
-        doorbell=Doorbell(redis, send),
+        # Lost with a worker, a ring is repeated at the next poll but one.
+        doorbell=Doorbell(redis, send, unanswered_seconds=2 * settings.poll_seconds),
         client=client,
         runner=runner,
     )

@@ -11,8 +11,6 @@ from redis import Redis, RedisError
 
 from worker.telemetry import log
 
-#: A ring that nobody answered for so long is taken for lost: its message expires, and it may be repeated.
-UNANSWERED_SECONDS = 10
 #: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
 SILENT_SECONDS = 5
 
@@ -20,8 +18,10 @@ SILENT_SECONDS = 5
 class Doorbell:
     """Rings by sending a Celery task by name."""
 
-    def __init__(self, redis: Redis, send: Callable[[str, str], None]) -> None:
+    def __init__(self, redis: Redis, send: Callable[[str, str], None], *, unanswered_seconds: float) -> None:
         self._redis = redis
+        #: A ring that nobody answered for so long is taken for lost, and may be repeated.
+        self._unanswered = round(unanswered_seconds * 1000)
         #: Sends the task of that name for that wiki.
         self._send = send
         self._silent_until = 0.0
@@ -36,7 +36,7 @@ class Doorbell:
         if time.monotonic() < self._silent_until:
             return
         try:
-            if self._redis.set(_key(task, wiki), b"1", nx=True, ex=UNANSWERED_SECONDS):
+            if self._redis.set(_key(task, wiki), b"1", nx=True, px=self._unanswered):
                 self._send(task, wiki)
         except (RedisError, KombuError, OSError) as error:
             if not self.is_silent:

@@ -18,7 +18,8 @@ from worker.errors import CommandFailed
 
 #: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
 PR_SET_PDEATHSIG = 1
-STOP_SECONDS = 15
+#: More than a drain may take by default, so that a worker can finish it.
+STOP_SECONDS = 30
 
 
 @dataclass(slots=True)

@@ -4,15 +4,22 @@ Use it in any Celery application as `result_backend = "worker.result_backend:Sco
 `AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, drain or request.
 """
 
+from typing import Any
+
 from celery.backends.redis import RedisBackend
 
-from worker.scoring.flight import RESULT_PREFIX
+from worker.scoring.flight import RESULT_PREFIX, is_answer
 
 
 class ScoreBackend(RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
-    A score that single flight has stored is a task that succeeded; Celery never overwrites one of those.
+    What single flight has stored is the end of that task, whichever end a worker then reports to Celery.
     """
 
     task_keyprefix = RESULT_PREFIX
+
+    def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
+        if is_answer(self.get(self.get_key_for_task(task_id))):
+            return result
+        return super()._store_result(task_id, result, state, *arguments, **options)  # type: ignore[misc]  # untyped

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -104,8 +105,16 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis_url(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("not the URL of a Redis; write redis://:password@host:6379/0")
+        parts = urlsplit(url.get_secret_value())
+        try:
+            is_right = parts.scheme in {"redis", "rediss", "unix"} and (parts.port is None or parts.port > 0)
+        except ValueError:
+            # Whose text shows what stands after the colon, which may be a password.
+            is_right = False
+        if not is_right:
+            raise ValueError(
+                "not the URL of a Redis; write redis://:password@host:6379/0, a slash in the password as %2F"
+            )
         return url
 
     @field_validator("wikis")

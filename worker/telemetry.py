@@ -62,9 +62,18 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.getLogger("celery.beat").addFilter(_without_traceback)
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Beat writes its whole stack each time Redis is not there; the sentence says as much."""
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg, record.args = "%s: %s", (record.name, record.exc_info[1])
+        record.exc_info = None
+    return True
 
 
 def tell_batch(

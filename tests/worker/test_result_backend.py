@@ -82,3 +82,12 @@ def test_a_result_that_celery_stored_is_taken_for_no_score(redis: Redis, app: Ce
 
     assert endpoint.asked.total() == 1
     assert AsyncResult(SCORE_ID, app=app).status == "SUCCESS"
+
+
+def test_what_celery_reports_of_a_task_replaces_no_answer_of_ours(redis: Redis, app: Celery) -> None:
+    fly(redis, CountingEndpoint(lambda _: a_score_error(model="damaging", message="gone")))
+    before = redis.get(f"ores:{SCORE_ID}")
+
+    app.backend.store_result(SCORE_ID, ScoreRefused("gone"), "FAILURE")
+
+    assert redis.get(f"ores:{SCORE_ID}") == before

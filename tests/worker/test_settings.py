@@ -211,3 +211,16 @@ def test_without_file_and_variables_the_missing_settings_are_named(
     monkeypatch.chdir(tmp_path)
 
     assert problem().startswith("settings (no outpatrol.toml here): endpoint: Field required")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:6379", "redis://:hunter2/x@127.0.0.1:6379/0", "redis://127.0.0.1:hunter2/0"]
+)
+def test_a_url_that_is_no_redis_is_told_without_what_is_in_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")
+    monkeypatch.setenv("OUTPATROL_REDIS_URL", url)
+
+    with pytest.raises(SettingsInvalid, match="redis_url: not the URL of a Redis") as told:
+        load_settings()
+
+    assert "hunter2" not in str(told.value)

@@ -23,6 +23,7 @@ try:
     1 / 0
 except ZeroDivisionError:
     logging.getLogger("celery").exception("failed")
+    logging.getLogger("celery.beat").error("%s, %s", "failed", ["a stack"], exc_info=True)
 """
 
 
@@ -36,8 +37,14 @@ def logged(level: str) -> list[dict[str, Any]]:
 def test_every_line_is_json_with_time_level_and_event() -> None:
     lines = logged("INFO")
 
-    assert [line["event"] for line in lines] == ["edits_settled", "lease_lost", "from elsewhere", "failed"]
-    assert [line["level"] for line in lines] == ["info", "warning", "warning", "error"]
+    assert [line["event"] for line in lines] == [
+        "edits_settled",
+        "lease_lost",
+        "from elsewhere",
+        "failed",
+        "celery.beat: division by zero",
+    ]
+    assert [line["level"] for line in lines] == ["info", "warning", "warning", "error", "error"]
     assert all(line["timestamp"].endswith("Z") for line in lines)
     assert lines[0]["wiki"] == "viwiki"
     assert lines[0]["title"] == "Thể loại"
@@ -45,7 +52,12 @@ def test_every_line_is_json_with_time_level_and_event() -> None:
 
 
 def test_lines_below_the_level_are_left_out() -> None:
-    assert [line["event"] for line in logged("WARNING")] == ["lease_lost", "from elsewhere", "failed"]
+    assert [line["event"] for line in logged("WARNING")] == [
+        "lease_lost",
+        "from elsewhere",
+        "failed",
+        "celery.beat: division by zero",
+    ]
 
 
 def test_the_line_of_a_batch_counts_how_its_claims_ended() -> None:

@@ -15,7 +15,7 @@ from outbox import LANES
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from worker.app import QUEUE_OF, SCORE, app
-from worker.bootstrap import Services, build_services
+from worker.bootstrap import Services
 from worker.classification.filters import Change, likely_damaging
 from worker.classification.model_versions import current_models
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
@@ -25,10 +25,8 @@ from worker.demo.counts import REASONS, Counts, count, json_lines
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.emulators.replay import ReplayReport
 from worker.errors import CommandFailed
-from worker.migrating import migrate
 from worker.processes import Processes
 from worker.scores import ScoreId
-from worker.settings import load_settings
 
 #: One edit in so many is opened by a patroller while the worker drains, who asks for its score by task id.
 OPENED = 20
@@ -83,9 +81,7 @@ def demo(
         directory = _directory(keep)
         with Processes(directory) as processes:
             surroundings = start(processes, directory, domains)
-            services = build_services(load_settings())
-            for each in services.wikis.values():
-                migrate(each.database)
+            services = surroundings.services
             started = time.monotonic()
             report, patrollers = _run(services, processes, surroundings, file, limit, edits)
             seconds = time.monotonic() - started

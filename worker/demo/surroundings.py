@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.bootstrap import Services, build_services
 from worker.emulators.replay import NotAnEdit, edit_of, lines_of
 from worker.errors import CommandFailed
+from worker.migrating import migrate
 from worker.processes import Child, Processes, answers, free_port
-from worker.settings import use_settings_file
+from worker.settings import load_settings, use_settings_file
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "recentchange.ndjson.gz"
 
@@ -50,6 +52,7 @@ class Surroundings:
     """What was started, and where."""
 
     directory: Path
+    services: Services
     scoring_url: str
     worker: Child
     beat: Child
@@ -107,9 +110,7 @@ def write_settings(directory: Path, wikis: Mapping[str, str], redis_port: int, s
 
 
 def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Surroundings:
-    """Start Redis and the endpoint, point this process' settings at them, and start worker and beat.
-
-    The databases must be migrated before the first task comes, which is the caller's to send.
+    """Start Redis and the endpoint, point this process' settings at them, migrate, and start worker and beat.
 
     Raises:
         CommandFailed: something can't be started; the text has the end of its log.
@@ -123,10 +124,14 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
         [*outpatrol, "emulate", "scoring", "--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"],
         cwd=directory,
     )
+    services = build_services(load_settings())
+    for wiki in services.wikis.values():
+        migrate(wiki.database)
     processes.wait_until(redis, lambda: answers(redis_port))
     processes.wait_until(scoring, lambda: answers(scoring_port))
     return Surroundings(
         directory=directory,
+        services=services,
         scoring_url=f"http://127.0.0.1:{scoring_port}",
         worker=start_worker(processes, directory),
         beat=start_beat(processes, directory),

@@ -188,6 +188,11 @@ def encode_result(score_id: ScoreId, answer: Final) -> str:
     )
 
 
+def is_answer(result: bytes | None) -> bool:
+    """Whether the value of a result key is an answer of ours; the acquiring script asks the same."""
+    return result is not None and b'"answer"' in result
+
+
 def decode_result(result: bytes) -> Final:
     """Read back what `encode_result` wrote."""
     answer = json.loads(result)["answer"]

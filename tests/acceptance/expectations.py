@@ -1,0 +1,125 @@
+"""What a run must have left behind, whatever happened in it: computed from the edits and the endpoint's own formula."""
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from outbox import LANES, Edit
+from outbox.inspection import inspect_lane
+from outbox.mediawiki import recentchanges
+from tests.acceptance.running import Running
+from worker.classification.tables import ores_classification, ores_model
+from worker.demo.surroundings import SAMPLE
+from worker.emulators.replay import edit_of
+from worker.emulators.scoring_shapes import probabilities
+
+MODELS = ("damaging", "goodfaith")
+#: (wiki, revision, model, class, probability in thousandths, predicted)
+Row = tuple[str, int, str, int, int, bool]
+
+
+def sample_edits(wiki: str, count: int) -> list[Edit]:
+    """The newest *count* edits of *wiki* among the real ones that the repository carries."""
+    with gzip.open(SAMPLE, "rb") as lines:
+        edits = [edit for line in lines if (edit := edit_of(line)).wiki == wiki]
+    assert len(edits) >= count, f"the sample holds only {len(edits)} edits of {wiki}"
+    return edits[-count:]
+
+
+def is_for_patrollers(edit: Edit) -> bool:
+    return edit.patrol_status != 2 and not edit.is_bot
+
+
+def expected_rows(edits: Sequence[Edit]) -> set[Row]:
+    """One row a model for each edit that patrollers must look at, with the probability that the endpoint gives."""
+    rows = set()
+    for edit in edits:
+        if is_for_patrollers(edit):
+            for model in MODELS:
+                true = probabilities(0, edit.wiki, model, edit.revision)["true"]
+                rows.add(
+                    (edit.wiki, edit.revision, model, 1, min(999, int(f"{true:.3f}".replace(".", ""))), true >= 0.5)
+                )
+    return rows
+
+
+def stored_rows(here: Running) -> list[Row]:
+    rows: list[Row] = []
+    classification, model = ores_classification.c, ores_model.c
+    query = select(
+        classification.oresc_rev,
+        model.oresm_name,
+        classification.oresc_class,
+        classification.oresc_probability,
+        classification.oresc_is_predicted,
+    ).join_from(ores_classification, ores_model, model.oresm_id == classification.oresc_model)
+    for wiki in here.services.wikis.values():
+        with wiki.database.reading() as connection:
+            rows += [
+                (wiki.id, rev, name, number, round(probability * 1000), bool(predicted))
+                for rev, name, number, probability, predicted in connection.execute(query)
+            ]
+    return rows
+
+
+def events_of(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _lines(directory / "events" / "mediawiki.revision-score.ndjson")]
+
+
+def announced(events: Sequence[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    """Event id to the wiki and the revision it announces."""
+    return {event["meta"]["id"]: (event["database"], event["rev_id"]) for event in events}
+
+
+def assert_every_promise_was_kept(here: Running, edits: Sequence[Edit]) -> None:
+    """Every edit saved, settled and announced under exactly one id; the rows are right; nothing is left or given up."""
+    assert _saved(here) == len(edits)
+    for wiki in here.services.wikis.values():
+        with wiki.database.reading() as connection:
+            for lane in LANES:
+                status = inspect_lane(connection, lane)
+                assert (status.pending, status.dead) == (0, 0), status
+    rows = stored_rows(here)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == expected_rows(edits)
+    events = events_of(here.directory)
+    subjects = announced(events)
+    assert len(subjects) == len(edits)
+    assert set(subjects.values()) == {(edit.wiki, edit.revision) for edit in edits}
+    assert all(_carries_true_scores(event) for event in events)
+
+
+def _carries_true_scores(event: dict[str, Any]) -> bool:
+    """The scores are the endpoint's, for every model, and none failed."""
+    told = {model: score["probability"] for model, score in event["scores"].items()}
+    true = {model: probabilities(0, event["database"], model, event["rev_id"]) for model in MODELS}
+    return told == true and "errors" not in event
+
+
+def calls_by_score(here: Running) -> dict[tuple[str, str, int], int]:
+    """How often the endpoint was asked for each score (wiki, model, revision)."""
+    calls: dict[tuple[str, str, int], int] = {}
+    for call in here.endpoint.calls():
+        for model in call["models"]:
+            for revision in call["revisions"]:
+                key = (call["wiki"], model, revision)
+                calls[key] = calls.get(key, 0) + 1
+    return calls
+
+
+def _saved(here: Running) -> int:
+    saved = 0
+    for wiki in here.services.wikis.values():
+        with wiki.database.reading() as connection:
+            saved += connection.execute(select(func.count()).select_from(recentchanges)).scalar_one()
+    return saved
+
+
+def _lines(file: Path) -> Iterator[str]:
+    if file.exists():
+        with file.open(encoding="utf-8") as lines:
+            yield from lines

@@ -1,0 +1,235 @@
+"""A worker with all it needs, as processes of their own, for one test: Redis, scoring endpoint, worker and beat.
+
+Leases, polls and deadlines are short, so that what a fault costs in time is over soon.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from redis import Redis
+
+from outbox import LANES, Edit, Lane
+from outbox.inspection import inspect_lane
+from outbox.mediawiki import save_edit
+from tests.endpoint import EmulatedEndpoint
+from worker.app import DRAIN_EDITS, configuration
+from worker.bootstrap import Services, build_services
+from worker.demo.surroundings import redis_command, start_beat, start_worker
+from worker.migrating import migrate
+from worker.processes import Child, Processes, answers, free_port, kill_group
+from worker.settings import FILE_VARIABLE, Settings
+
+#: Waiting for so long without an end is a failure; no test needs a tenth of it.
+PATIENCE_SECONDS = 90
+EDITS_IN_A_TRANSACTION = 50
+
+SHORT: dict[str, Any] = {
+    "poll_seconds": 0.5,
+    "drain_seconds": 2,
+    "flight": {"call_seconds": 2, "lease_margin_seconds": 0.5},
+    "outbox": {"lease_seconds": 2, "batch_size": 20},
+}
+
+
+@dataclass(slots=True)
+class Running:
+    """What one test has running, and the handles to disturb it."""
+
+    directory: Path
+    processes: Processes
+    settings: Settings
+    redis_port: int
+    scoring_port: int
+    services: Services
+    #: Speaks to the worker as another application would, by the names of its tasks.
+    client: Celery
+    children: dict[str, Child] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> EmulatedEndpoint:
+        return EmulatedEndpoint(f"http://127.0.0.1:{self.scoring_port}")
+
+    @property
+    def redis(self) -> Redis:
+        return self.services.redis
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a child read our settings and no others."""
+        return environment(self.directory / "outpatrol.toml")
+
+    def start_redis(self) -> None:
+        child = self.processes.start("redis", redis_command(self.redis_port), cwd=self.directory)
+        self.processes.wait_until(child, lambda: answers(self.redis_port))
+        self.children["redis"] = child
+
+    def start_endpoint(self) -> None:
+        command = [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--port", str(self.scoring_port)]
+        child = self.processes.start("scoring", command, cwd=self.directory)
+        self.processes.wait_until(child, lambda: answers(self.scoring_port))
+        self.children["endpoint"] = child
+
+    def start_worker(self) -> None:
+        self.children["worker"] = start_worker(self.processes, self.directory, environment=self.environment)
+
+    def start_beat(self) -> None:
+        self.children["beat"] = start_beat(self.processes, self.directory, environment=self.environment)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL that process and the children it has."""
+        kill_group(self.children[name])
+        self.processes.stop(self.children.pop(name))
+
+    def terminate(self, name: str) -> int:
+        """SIGTERM that process, and return its exit code once it has ended by itself."""
+        child = self.children.pop(name)
+        child.process.terminate()
+        self.until(lambda: child.process.poll() is not None, f"the end of the {name}")
+        self.processes.stop(child)
+        return child.process.returncode
+
+    def worker_children(self) -> set[int]:
+        """The process ids of the worker's children."""
+        return children_of(self.children["worker"].process.pid)
+
+    def kill_a_worker_child(self) -> int:
+        """SIGKILL one child that lives at this moment; returns its process id."""
+        self.until(lambda: bool(self.worker_children()), "a child of the worker")
+        victim = max(self.worker_children())
+        os.kill(victim, signal.SIGKILL)
+        return victim
+
+    def save(self, edits: Sequence[Edit], *, ring: bool = True) -> None:
+        """Save *edits* on their wikis, many in a transaction, and ring for the workers unless told otherwise."""
+        for wiki in sorted({edit.wiki for edit in edits}):
+            ours = [edit for edit in edits if edit.wiki == wiki]
+            for start in range(0, len(ours), EDITS_IN_A_TRANSACTION):
+                some = ours[start : start + EDITS_IN_A_TRANSACTION]
+                with self.services.wiki(wiki).database.transaction() as session:
+                    for edit in some:
+                        save_edit(session, edit)
+            if ring:
+                self.services.doorbell.ring(DRAIN_EDITS, wiki)
+
+    def pending(self, *lanes: Lane) -> int:
+        """Promises not yet kept, on all wikis, in *lanes* or in all."""
+        pending = 0
+        for wiki in self.services.wikis.values():
+            with wiki.database.reading() as connection:
+                pending += sum(inspect_lane(connection, lane).pending for lane in lanes or LANES)
+        return pending
+
+    def until_at_most(self, left: int, lane: Lane) -> None:
+        """Wait until at most so many promises of *lane* are left."""
+        self.until(lambda: self.pending(lane) <= left, f"at most {left} messages in {lane.name}")
+
+    def until_all_is_kept(self) -> None:
+        self.until(lambda: self.pending() == 0, "the end of all promises")
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for *condition*; fails with the worker's last words where it does not come."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                worker = self.children.get("worker")
+                raise AssertionError(f"waited in vain for {what}\n{worker.end_of_log(20) if worker else ''}")
+            time.sleep(0.02)
+
+
+def environment(settings_file: Path) -> dict[str, str]:
+    """This process' environment with *settings_file* for its only settings."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("OUTPATROL_")}
+    return ours | {FILE_VARIABLE: str(settings_file)}
+
+
+@contextmanager
+def running(
+    directory: Path, databases: Mapping[str, str], *, worker: bool = True, beat: bool = True, **changes: Any
+) -> Iterator[Running]:
+    """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings."""
+    redis_port, scoring_port = free_port(), free_port()
+    document = SHORT | changes | _addresses(directory, databases, redis_port, scoring_port)
+    (directory / "outpatrol.toml").write_text(toml(document))
+    settings = Settings.model_validate(document)
+    client = Celery("client")
+    client.config_from_object(configuration(settings))
+
+    def send(task: str, wiki: str) -> None:
+        client.send_task(task, args=[wiki], ignore_result=True, retry=False)
+
+    services = build_services(settings, send=send)
+    with Processes(directory) as processes:
+        here = Running(directory, processes, settings, redis_port, scoring_port, services, client)
+        here.start_redis()
+        for wiki in services.wikis.values():
+            migrate(wiki.database)
+        if worker:
+            here.start_worker()
+        if beat:
+            here.start_beat()
+        here.start_endpoint()
+        try:
+            yield here
+        finally:
+            client.close()
+            services.close()
+            # Before Redis and the endpoint: whom they speak to should be there while they end.
+            for name in ("beat", "worker"):
+                if name in here.children:
+                    processes.stop(here.children[name])
+
+
+def _addresses(
+    directory: Path, databases: Mapping[str, str], redis_port: int, scoring_port: int
+) -> dict[str, dict[str, Any] | str]:
+    wikis = {
+        wiki: {"database_url": url, "domain": f"{wiki[:2]}.wikipedia.org", "language": wiki[:2]}
+        for wiki, url in databases.items()
+    }
+    return {
+        "redis_url": f"redis://127.0.0.1:{redis_port}/0",
+        "endpoint": {"url": f"http://127.0.0.1:{scoring_port}", "scores_per_request": 10},
+        "sink": {"directory": str(directory / "events")},
+        "wikis": wikis,
+    }
+
+
+def toml(document: Mapping[str, Any], table: str = "") -> str:
+    """*document* as TOML; texts, numbers and lists are written there as in JSON."""
+    values = [f"{key} = {json.dumps(value)}" for key, value in document.items() if not isinstance(value, Mapping)]
+    text = "\n".join([f"[{table}]" if table and values else "", *values, ""])
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            text += toml(value, f"{table}.{key}" if table else key)
+    return text
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process of that number, other than as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children_of(pid: int) -> set[int]:
+    """The process ids of the living direct children of process *pid*."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # After the name, which stands in parentheses and may hold anything.
+            state, parent = status.read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if int(parent) == pid and state != "Z":
+            found.add(int(status.parent.name))
+    return found

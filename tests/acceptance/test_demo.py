@@ -1,0 +1,150 @@
+"""`outpatrol demo`: the main job on real edits, its sums held against counts made straight from the sample."""
+
+import gzip
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.commands import OUTPATROL, outpatrol, session_members
+from tests.acceptance.running import environment
+from worker.demo.surroundings import SAMPLE
+
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    directory: Path
+    code: int
+    out: str
+    session: int
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self.out)
+        return summary
+
+
+def sample() -> list[dict[str, Any]]:
+    with gzip.open(SAMPLE, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def start_demo(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*OUTPATROL, "demo", "--json", "--keep", str(directory / "kept"), *arguments],
+        cwd=directory,
+        env=environment(directory / "nothing.toml"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """One run over the whole sample."""
+    directory = tmp_path_factory.mktemp("demo")
+    process = start_demo(directory)
+    out, _ = process.communicate(timeout=300)
+    return Demo(directory / "kept", process.returncode, out, process.pid)
+
+
+def test_it_ends_well_and_says_one_json_object(demo: Demo) -> None:
+    assert demo.code == 0
+    assert set(demo.summary) >= {
+        "edits",
+        "events",
+        "distinct_event_ids",
+        "edits_stored",
+        "edits_not_stored",
+        "classification_rows",
+        "scoring_calls",
+        "scores",
+        "scores_shared",
+        "dead_letters",
+        "seconds",
+        "data_directory",
+    }
+
+
+def test_its_sums_agree_with_the_sample(demo: Demo) -> None:
+    edits = sample()
+    autopatrolled = sum(edit.get("patrolled") is True for edit in edits)
+    bots = sum(edit["bot"] and edit.get("patrolled") is not True for edit in edits)
+    stored = len(edits) - autopatrolled - bots
+    summary = demo.summary
+
+    assert {key: summary[key] for key in summary if key.startswith(("edits_s", "edits_n", "not_s", "classif"))} == {
+        "edits_stored": stored,
+        "edits_not_stored": autopatrolled + bots,
+        "not_stored_because": {"autopatrolled": autopatrolled, "bot": bots},
+        "classification_rows": 2 * stored,
+    }
+    assert [summary[key] for key in ("edits", "events", "distinct_event_ids")] == [len(edits)] * 3
+    assert (summary["dead_letters"], summary["lines_left_out"]) == (0, {})
+
+
+def test_it_asks_for_each_score_once_and_shares_some(demo: Demo) -> None:
+    assert demo.summary["scores"] == 2 * len(sample())
+    assert demo.summary["scores_shared"] > 0
+    assert 0 < demo.summary["scoring_calls"] < demo.summary["scores"]
+
+
+def test_it_announces_each_edit_of_each_wiki_in_the_events_it_leaves(demo: Demo) -> None:
+    with (demo.directory / "events" / "mediawiki.revision-score.ndjson").open(encoding="utf-8") as lines:
+        announced = Counter((event["database"], event["rev_id"]) for event in map(json.loads, lines))
+
+    assert announced == Counter((edit["wiki"], edit["revision"]["new"]) for edit in sample())
+
+
+def test_it_leaves_a_database_for_each_wiki_and_the_logs(demo: Demo) -> None:
+    left = {file.name for file in demo.directory.iterdir()}
+
+    assert Path(demo.summary["data_directory"]) == demo.directory
+    assert left >= {f"{edit['wiki']}.db" for edit in sample()}
+    assert left >= {"worker.log", "beat.log", "redis.log", "scoring-calls.ndjson", "outpatrol.toml"}
+
+
+def test_it_leaves_no_process_behind(demo: Demo) -> None:
+    assert session_members(demo.session) == []
+
+
+def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
+    process = start_demo(tmp_path, "--wiki", "frwiki", "--limit", "150")
+    summary = json.loads(process.communicate(timeout=120)[0])
+
+    assert (summary["edits"], summary["events"]) == (150, 150)
+    assert [file.name for file in (tmp_path / "kept").glob("*.db")] == ["frwiki.db"]
+
+
+def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    process = start_demo(tmp_path, "--wiki", "frwiki")
+    events = tmp_path / "kept" / "events"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not events.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(session_members(process.pid)) >= 7
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode != 0
+    assert session_members(process.pid) == []
+
+
+def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    ended = outpatrol(tmp_path, "demo", "--keep", tmp_path)
+
+    assert ended.code == 1
+    assert f"{tmp_path} is not empty" in ended.err
+    assert "Traceback" not in ended.said
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]

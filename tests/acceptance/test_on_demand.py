@@ -1,0 +1,76 @@
+"""The entrance for whoever wants one score now: any Celery application, by the score's id."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery.result import AsyncResult
+
+from tests.acceptance.expectations import calls_by_score, sample_edits
+from tests.acceptance.running import Running, running
+from worker.app import SCORE
+from worker.emulators.scoring_shapes import probabilities
+from worker.errors import ScoreRefused
+
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("on_demand")
+    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}) as here:
+        yield here
+
+
+@pytest.fixture
+def here(worker: Running) -> Running:
+    worker.endpoint.reset()
+    return worker
+
+
+def ask(here: Running, score_id: str) -> "AsyncResult[Any]":
+    return here.client.send_task(SCORE, task_id=score_id)
+
+
+def test_a_score_is_the_result_of_the_task_with_its_id(here: Running) -> None:
+    answer = ask(here, "itwiki:damaging:7:0.5.1").get(timeout=SECONDS)
+
+    assert answer["probability"] == probabilities(0, "itwiki", "damaging", 7)
+
+
+def test_requests_for_one_score_at_one_time_share_one_call(here: Running) -> None:
+    here.endpoint.set(latency_ms=300)
+    requests = [ask(here, "itwiki:damaging:8:0.5.1") for _ in range(8)]
+    answers = [request.get(timeout=SECONDS)["probability"] for request in requests]
+
+    assert answers == [probabilities(0, "itwiki", "damaging", 8)] * 8
+    assert calls_by_score(here) == {("itwiki", "damaging", 8): 1}
+    assert here.endpoint.summary()["overlaps"] == 0
+
+
+def test_requests_and_drains_for_one_score_at_one_time_share_one_call(here: Running) -> None:
+    edits = sample_edits("itwiki", 60)
+    here.endpoint.set(latency_ms=300)
+    here.save(edits)
+    requests = [ask(here, f"itwiki:goodfaith:{edit.revision}:0.5.1") for edit in edits[:20]]
+    answers = [request.get(timeout=SECONDS)["probability"] for request in requests]
+    here.until_all_is_kept()
+
+    assert answers == [probabilities(0, "itwiki", "goodfaith", edit.revision) for edit in edits[:20]]
+    assert set(calls_by_score(here).values()) == {1}
+    assert here.endpoint.summary()["overlaps"] == 0
+
+
+def test_the_score_of_a_drained_edit_is_there_without_a_request(here: Running) -> None:
+    edit = sample_edits("itwiki", 61)[0]
+    here.save([edit])
+    here.until_all_is_kept()
+    answer = here.client.AsyncResult(f"itwiki:damaging:{edit.revision}:0.5.1").get(timeout=SECONDS)
+
+    assert answer["probability"] == probabilities(0, "itwiki", "damaging", edit.revision)
+
+
+def test_a_score_that_cannot_be_had_is_refused_with_the_reason(here: Running) -> None:
+    here.endpoint.set(missing_revisions=[9])
+    with pytest.raises(ScoreRefused, match=r"^itwiki:damaging:9:0\.5\.1: RevisionNotFound"):
+        ask(here, "itwiki:damaging:9:0.5.1").get(timeout=SECONDS)

@@ -1,0 +1,103 @@
+"""What no import rule can say: who reads the environment, how log lines are called, what the documents point at."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.sources import ROOT, calls, modules
+from worker.telemetry import EVENTS
+
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+DOCUMENTS = ("README.md", "ARCHITECTURE.md")
+#: `worker/pipeline.py` and `migrations/` in the text, and where a link leads unless it leads elsewhere.
+PATH_IN_TEXT = re.compile(r"`((?:[\w.-]+/)+(?:[\w-]+\.\w+)?)`")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    return any(
+        (isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr in ENVIRONMENT)
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "os"
+            and ENVIRONMENT & {name.name for name in node.names}
+        )
+        for node in ast.walk(tree)
+    )
+
+
+def logged(tree: ast.AST) -> Iterator[str]:
+    """The names of log events in a module: of `log.info("name", …)` and of `tell_batch("name", …)`.
+
+    A name that is no literal comes back as source; only `tell_batch` itself may hand on one that it was given.
+    """
+    for call in calls(tree):
+        function = ast.unparse(call.func)
+        if function == "tell_batch" or re.fullmatch(r"log\.(debug|info|warning|error|critical|exception)", function):
+            name = call.args[0]
+            yield str(name.value) if isinstance(name, ast.Constant) else ast.unparse(name)
+
+
+def paths_in(text: str) -> set[str]:
+    return {match for pattern in (PATH_IN_TEXT, LINK) for match in pattern.findall(text)}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = [path for path, tree in modules("outbox", "worker") if reads_environment(tree)]
+
+    assert readers == ["worker/settings.py"]
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['HOME']", "import os\nos.getenv('HOME')", "from os import environ"]
+)
+def test_a_reader_of_the_environment_is_noticed(source: str) -> None:
+    assert reads_environment(ast.parse(source))
+
+
+def test_every_log_event_is_declared() -> None:
+    names = {(path, name) for path, tree in modules("worker") for name in logged(tree)}
+
+    assert {(path, name) for path, name in names if name not in EVENTS} == {("worker/telemetry.py", "event")}
+
+
+def test_every_declared_log_event_is_written_somewhere() -> None:
+    assert set(EVENTS) - {name for _, tree in modules("worker") for name in logged(tree)} == set()
+
+
+def test_the_outbox_logs_nothing_since_it_can_not_know_where_to() -> None:
+    names = {
+        alias.name
+        for _, tree in modules("outbox")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+
+    assert names & {"logging", "structlog"} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_a_document_names_is_there(document: str) -> None:
+    named = paths_in((ROOT / document).read_text())
+
+    assert named
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_paths_are_found_in_text_and_in_links() -> None:
+    text = "See `worker/pipeline.py`, `migrations/`, [this](docs/line.svg), [that](https://x.org/a.py), `a / b`, `n/a`."
+
+    assert paths_in(text) == {"worker/pipeline.py", "migrations/", "docs/line.svg"}
+
+
+def test_every_module_says_in_its_first_line_what_it_is_for() -> None:
+    silent = [
+        path
+        for path, tree in modules("outbox", "worker", "migrations", "tests")
+        if tree.body and not ast.get_docstring(tree)
+    ]
+
+    assert silent == []

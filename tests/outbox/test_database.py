@@ -1,0 +1,247 @@
+"""Connecting: repeated where that is the cure, and one sentence for an operator where it is not."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import event, make_url, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from outbox import EDITS, record
+from outbox.database import TRANSACTION_TRIES, Database, Engines
+from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable
+from outbox.inspection import inspect_lane
+from outbox.mediawiki import save_edit
+from tests.builders import an_edit
+from tests.outbox.lanes import record_edits, rows
+from tests.services import create_database, drop_database
+from worker.migrating import migrate
+from worker.processes import free_port
+
+PASSWORD = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    opened = Engines()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def two_databases(mariadb_url: str) -> Iterator[list[str]]:
+    """The URLs of two empty databases on one MariaDB server."""
+    names = ["outbox_of_enwiki", "outbox_of_frwiki"]
+    yield [create_database(mariadb_url, name) for name in names]
+    for name in names:
+        drop_database(mariadb_url, name)
+
+
+@pytest.fixture
+def hurried_sqlite(engines: Engines, tmp_path: Path) -> Database:
+    """A migrated SQLite database that waits for no lock."""
+    database = engines.open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
+    migrate(database)
+
+    @event.listens_for(database.engine, "connect")
+    def wait_for_nothing(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
+
+    return database
+
+
+def count_up(session: Session, message: int) -> None:
+    messages = EDITS.messages
+    session.execute(update(messages).where(messages.c.id == message).values(attempt=messages.c.attempt + 1))
+
+
+def sentence_of(database: Database) -> str:
+    """What an operator is told when *database* is asked for anything."""
+    with pytest.raises(DatabaseUnavailable) as caught, database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+    return str(caught.value)
+
+
+def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> None:
+    record_edits(mariadb, 2)
+    low, high = (row["id"] for row in rows(mariadb, EDITS.messages))
+    both_hold_one = Barrier(2, timeout=30)
+    tries: list[str] = []
+
+    def crosswise(name: str, first: int, second: int) -> None:
+        def work(session: Session) -> None:
+            tries.append(name)
+            count_up(session, first)
+            if tries.count(name) == 1:
+                both_hold_one.wait()
+            count_up(session, second)
+
+        mariadb.run(work)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(crosswise, "up", low, high), pool.submit(crosswise, "down", high, low)]:
+            done.result()
+
+    assert len(tries) == 3
+    assert [row["attempt"] for row in rows(mariadb, EDITS.messages)] == [2, 2]
+
+
+def test_a_transaction_that_found_the_database_locked_is_run_again(hurried_sqlite: Database) -> None:
+    tries: list[int] = []
+
+    with closing(sqlite3.connect(str(hurried_sqlite.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def work(session: Session) -> None:
+            tries.append(len(tries))
+            if len(tries) == 3:
+                other.execute("ROLLBACK")
+            record(session, an_edit())
+
+        hurried_sqlite.run(work)
+
+    assert len(tries) == 3
+    assert len(rows(hurried_sqlite, EDITS.messages)) == 1
+
+
+def test_a_transaction_is_not_run_for_ever(hurried_sqlite: Database) -> None:
+    tries: list[int] = []
+
+    def work(session: Session) -> None:
+        tries.append(len(tries))
+        record(session, an_edit())
+
+    with closing(sqlite3.connect(str(hurried_sqlite.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="database is locked"):
+            hurried_sqlite.run(work)
+
+    assert len(tries) == TRANSACTION_TRIES
+
+
+def test_an_error_that_no_repetition_cures_is_raised_at_once(database: Database) -> None:
+    tries: list[int] = []
+
+    def work(session: Session) -> None:
+        tries.append(len(tries))
+        save_edit(session, an_edit())
+
+    database.run(work)
+    with pytest.raises(IntegrityError):
+        database.run(work)
+
+    assert len(tries) == 2
+
+
+def test_a_transaction_hands_over_what_its_work_returns(database: Database) -> None:
+    assert database.run(lambda session: session.execute(text("SELECT 7")).scalar_one()) == 7
+
+
+def test_reading_goes_on_while_another_writes(database: Database) -> None:
+    with database.transaction() as session:
+        record(session, an_edit())
+
+        with database.reading() as connection:
+            assert inspect_lane(connection, EDITS).pending == 0
+
+
+def test_a_server_that_is_down_is_told_in_a_sentence_without_the_password(engines: Engines) -> None:
+    port = free_port()
+    told = sentence_of(engines.open("enwiki", f"mariadb+pymysql://outpatrol:{PASSWORD}@127.0.0.1:{port}/enwiki"))
+
+    assert re.match(rf"enwiki: the database .*127\.0\.0\.1:{port}/enwiki does not answer", told)
+    assert "wikis.enwiki.database_url" in told
+    assert PASSWORD not in told
+
+
+def test_a_wrong_password_is_told_in_a_sentence_without_it(engines: Engines, mariadb: Database) -> None:
+    told = sentence_of(engines.open("enwiki", mariadb.url.set(password=PASSWORD).render_as_string(hide_password=False)))
+
+    assert "Access denied" in told
+    assert PASSWORD not in told
+
+
+def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines: Engines, mariadb_url: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="Unknown database 'nowiki_is_not_here'") as caught:
+        migrate(engines.open("nowiki", f"{mariadb_url}/nowiki_is_not_here"))
+
+    assert str(make_url(mariadb_url).password) not in str(caught.value)
+
+
+def test_a_file_that_can_not_be_opened_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:
+    told = sentence_of(engines.open("enwiki", f"sqlite:///{tmp_path / 'missing' / 'enwiki.db'}"))
+
+    assert "unable to open database file" in told
+
+
+def test_a_file_that_is_no_database_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:
+    file = tmp_path / "enwiki.db"
+    file.write_text("This is an essay about databases. " * 100)
+
+    assert "file is not a database" in sentence_of(engines.open("enwiki", f"sqlite:///{file}"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "enwiki.db",
+        f"postgresql://outpatrol:{PASSWORD}@localhost/enwiki",
+        f"mariadb://outpatrol:{PASSWORD}@localhost/enwiki",
+        f"mariadb+imaginary://outpatrol:{PASSWORD}@localhost/enwiki",
+        f"mariadb+pymysql://outpatrol:{PASSWORD}@localhost:port/enwiki",
+        f"mariadb+pymysql://outpatrol:{PASSWORD}@localhost",
+    ],
+)
+def test_a_wrong_url_is_refused_with_an_example_and_without_the_password(engines: Engines, url: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"^enwiki: .*/enwiki") as caught:
+        engines.open("enwiki", url)
+
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("statement", ["SELECT id FROM not_here", "SELECT not_here FROM outbox"])
+def test_a_missing_table_or_column_names_the_command(database: Database, statement: str) -> None:
+    if database.url.get_backend_name() != "sqlite":
+        statement = statement.replace("FROM ", f"FROM {database.url.database}.")
+    with (
+        pytest.raises(DatabaseNotMigrated, match=r"run: outpatrol migrate --wiki enwiki$"),
+        database.reading() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+def test_a_new_database_is_told_apart_from_one_that_is_down(engines: Engines, two_databases: list[str]) -> None:
+    database = engines.open("enwiki", two_databases[0])
+
+    with pytest.raises(DatabaseNotMigrated), database.reading() as connection:
+        inspect_lane(connection, EDITS)
+
+
+def test_wikis_on_one_server_share_a_pool(engines: Engines, two_databases: list[str]) -> None:
+    enwiki, frwiki = (engines.open(wiki, url) for wiki, url in zip(["enwiki", "frwiki"], two_databases, strict=True))
+
+    assert enwiki.engine.pool is frwiki.engine.pool
+
+
+def test_wikis_on_one_server_keep_their_tables_apart(engines: Engines, two_databases: list[str]) -> None:
+    enwiki, frwiki = (engines.open(wiki, url) for wiki, url in zip(["enwiki", "frwiki"], two_databases, strict=True))
+    for database in (enwiki, frwiki):
+        migrate(database)
+
+    record_edits(enwiki, 1)
+    record_edits(frwiki, 2)
+
+    assert [len(rows(database, EDITS.messages)) for database in (enwiki, frwiki)] == [1, 2]
+
+
+def test_wikis_with_a_file_each_have_a_pool_each(engines: Engines, tmp_path: Path) -> None:
+    enwiki, frwiki = (engines.open(wiki, f"sqlite:///{tmp_path / wiki}.db") for wiki in ("enwiki", "frwiki"))
+
+    assert enwiki.engine.pool is not frwiki.engine.pool

@@ -1,0 +1,170 @@
+"""Edits: read back as recorded, refused without telling what they hold, and stored only where somebody must look."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from outbox import Edit, EditSource, PatrolStatus, must_be_stored
+from outbox.errors import UndecodableMessage
+from tests.builders import an_edit
+
+SECRET = "hunter2-in-the-payload"
+IDS = st.integers(min_value=1, max_value=2**32 - 1)
+SIZES = st.none() | st.integers(min_value=0, max_value=2**31 - 1)
+OFFSETS = st.integers(min_value=-14 * 60, max_value=14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+# Within the first day of 2001 and the last one of 2099, the offset decides whether there was a wiki.
+MOMENTS = st.datetimes(min_value=datetime(2001, 1, 2), max_value=datetime(2099, 12, 30), timezones=OFFSETS)  # noqa: DTZ001
+
+valid_edits = st.builds(
+    Edit,
+    wiki=st.from_regex(r"[a-z0-9_]{1,64}", fullmatch=True),
+    revision=IDS,
+    parent_revision=st.just(0) | IDS,
+    change=st.none() | IDS,
+    page=IDS,
+    namespace=st.integers(min_value=-2, max_value=10_000),
+    title=st.text(min_size=1, max_size=80),
+    timestamp=MOMENTS,
+    source=st.sampled_from(EditSource),
+    user=st.text(min_size=1, max_size=60),
+    is_bot=st.booleans(),
+    is_minor=st.booleans(),
+    is_anonymous=st.booleans(),
+    patrol_status=st.sampled_from(PatrolStatus),
+    length=SIZES,
+    parent_length=SIZES,
+    request_id=st.none() | st.text(max_size=128),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(valid_edits)
+def test_an_edit_is_read_back_as_it_was_recorded(edit: Edit) -> None:
+    assert Edit.decode(edit.encode()) == edit
+
+
+def test_what_is_unknown_about_an_edit_is_left_out_of_the_payload() -> None:
+    assert "parent_length" not in an_edit(parent_length=None).encode()
+
+
+@pytest.mark.parametrize("field", sorted(Edit.model_fields))
+def test_a_payload_with_a_wrong_field_is_refused_by_the_name_of_the_field(field: str) -> None:
+    fields: dict[str, Any] = an_edit().model_dump(mode="json") | {field: [SECRET]}
+
+    with pytest.raises(UndecodableMessage, match=rf"the payload is not an edit: {field}: "):
+        Edit.decode(_json(fields))
+
+
+@pytest.mark.parametrize(
+    "value", [SECRET, [SECRET], {SECRET: SECRET}, f"{SECRET}\n" * 200], ids=["text", "list", "map", "long"]
+)
+@pytest.mark.parametrize("field", sorted(set(Edit.model_fields) - {"title", "user", "request_id"}))
+def test_an_error_never_tells_what_a_field_holds(field: str, value: object) -> None:
+    fields: dict[str, Any] = an_edit().model_dump(mode="json") | {field: value}
+
+    with pytest.raises(UndecodableMessage) as caught:
+        Edit.decode(_json(fields))
+
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("payload", ["", SECRET, f'"{SECRET}"', f'["{SECRET}"]', f'{{"title": "{SECRET}"', "null"])
+def test_an_error_never_tells_what_a_payload_that_is_no_edit_holds(payload: str) -> None:
+    with pytest.raises(UndecodableMessage) as caught:
+        Edit.decode(payload)
+
+    assert SECRET not in str(caught.value)
+
+
+def test_a_refused_time_is_not_told_either() -> None:
+    fields = an_edit().model_dump(mode="json") | {"timestamp": "1987-06-05T04:03:02Z"}
+
+    with pytest.raises(UndecodableMessage, match="timestamp: ") as caught:
+        Edit.decode(_json(fields))
+
+    assert "1987" not in str(caught.value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60) | st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "replace")))
+def test_a_payload_that_is_no_edit_is_always_undecodable(payload: str) -> None:
+    with pytest.raises(UndecodableMessage):
+        Edit.decode(payload)
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "0001-01-01T00:00:00+05:00",
+        "1970-01-01T00:00:00Z",
+        "2000-12-31T23:59:59Z",
+        "2001-01-01T00:30:00+01:00",
+        "2100-01-01T00:00:00Z",
+        "9999-12-31T23:30:00-01:00",
+        "2026-01-01T12:00:00",
+        "yesterday",
+    ],
+)
+def test_an_absurd_timestamp_is_refused(timestamp: str) -> None:
+    with pytest.raises(ValidationError, match="timestamp"):
+        an_edit(timestamp=timestamp)
+
+
+def test_timestamps_are_kept_in_utc() -> None:
+    edit = an_edit(timestamp=datetime(2026, 1, 1, 13, tzinfo=timezone(timedelta(hours=1))))
+
+    assert edit.timestamp == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert edit.timestamp.tzinfo is UTC
+
+
+def test_an_unknown_field_is_refused_so_that_no_client_address_slips_in() -> None:
+    with pytest.raises(ValidationError, match="client_ip"):
+        an_edit(client_ip="192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("source", "parent_revision", "is_new_page"),
+    [(EditSource.EDIT, 7, False), (EditSource.NEW, 7, True), (EditSource.EDIT, 0, True), (EditSource.NEW, 0, True)],
+)
+def test_a_page_is_new_by_its_source_or_for_want_of_a_parent(
+    source: EditSource, parent_revision: int, is_new_page: bool
+) -> None:
+    assert an_edit(source=source, parent_revision=parent_revision).is_new_page is is_new_page
+
+
+@pytest.mark.parametrize(
+    ("patrol_status", "is_bot", "bots_are_autopatrolled", "stored"),
+    [
+        (PatrolStatus.UNPATROLLED, False, True, True),
+        (PatrolStatus.UNPATROLLED, False, False, True),
+        (PatrolStatus.UNPATROLLED, True, True, False),
+        (PatrolStatus.UNPATROLLED, True, False, True),
+        (PatrolStatus.PATROLLED, False, True, True),
+        (PatrolStatus.PATROLLED, False, False, True),
+        (PatrolStatus.PATROLLED, True, True, False),
+        (PatrolStatus.PATROLLED, True, False, True),
+        (PatrolStatus.AUTOPATROLLED, False, True, False),
+        (PatrolStatus.AUTOPATROLLED, False, False, False),
+        (PatrolStatus.AUTOPATROLLED, True, True, False),
+        (PatrolStatus.AUTOPATROLLED, True, False, False),
+    ],
+)
+def test_an_edit_is_stored_unless_it_is_autopatrolled_or_a_bots(
+    patrol_status: PatrolStatus, is_bot: bool, bots_are_autopatrolled: bool, stored: bool
+) -> None:
+    edit = an_edit(patrol_status=patrol_status, is_bot=is_bot)
+
+    assert must_be_stored(edit, bots_are_autopatrolled=bots_are_autopatrolled) is stored
+
+
+def test_bots_count_among_the_autopatrolled_unless_told_otherwise() -> None:
+    assert not must_be_stored(an_edit(is_bot=True))
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields)
