@@ -58,6 +58,9 @@ for i = 1, #KEYS, 2 do
 end
 """
 
+#: Made once: `json.dumps` makes an encoder at each call that does not want its defaults.
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 
 
@@ -168,13 +171,14 @@ def encode_result(score_id: ScoreId, answer: Final) -> str:
 
     Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
     """
+    document = answer.model_dump(mode="json")
     if isinstance(answer, Score):
-        status, result = "SUCCESS", answer.model_dump(mode="json")
+        status, result = "SUCCESS", document
     else:
         refused = [f"{score_id}: {answer.type}: {answer.message}"]
         status = "FAILURE"
         result = {"exc_type": "ScoreRefused", "exc_message": refused, "exc_module": "worker.errors"}
-    return json.dumps(
+    return to_json(
         {
             "task_id": str(score_id),
             "status": status,
@@ -182,9 +186,8 @@ def encode_result(score_id: ScoreId, answer: Final) -> str:
             "traceback": None,
             "children": [],
             "date_done": datetime.now(UTC).isoformat(),
-            "answer": answer.model_dump(mode="json"),
-        },
-        separators=(",", ":"),
+            "answer": document,
+        }
     )
 
 

@@ -1,0 +1,101 @@
+"""`python -m benchmarks`: all columns and the memory check; `python -m benchmarks memory`: that alone."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks.columns import COLUMNS, Column
+from benchmarks.contenders import Tell
+from benchmarks.measuring import Announce, Comparison, compare
+from benchmarks.memory import Memory, measure_memory
+from benchmarks.report import as_document, as_tables
+from benchmarks.servers import servers
+from tests.services import ServerMissing
+from worker.errors import CommandFailed
+from worker.telemetry import configure_logging
+
+app = typer.Typer(add_completion=False)
+err = Console(stderr=True)
+
+Backlog = Annotated[int, typer.Option(min=1, help="Messages waiting in the memory check.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    edits: Annotated[int, typer.Option(min=10, help="Edits drained by our worker in each column.")] = 10_000,
+    baseline_edits: Annotated[
+        int, typer.Option(min=10, help="Edits of the baseline; a quarter of them at 50 ms.")
+    ] = 2_000,
+    columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
+    backlog: Backlog = 100_000,
+    as_json: AsJson = False,
+) -> None:
+    """Measure drains of recorded edits beside one Celery task an edit, then the memory of a long backlog."""
+    if context.invoked_subcommand:
+        return
+    chosen = [_column(name.strip()) for name in columns.split(",")]
+    with servers() as here, progress() as announce:
+        comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
+        found = measure_memory(here, backlog, announce)
+    _show(comparisons, found, as_json=as_json)
+
+
+@app.command()
+def memory(backlog: Backlog = 100_000, as_json: AsJson = False) -> None:
+    """Measure only the memory of a worker's child while it drains a long backlog."""
+    with servers() as here, progress() as announce:
+        found = measure_memory(here, backlog, announce)
+    _show([], found, as_json=as_json)
+
+
+@contextmanager
+def progress() -> Iterator[Announce]:
+    """A bar on standard error for what is being done."""
+    with Progress(
+        TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+    ) as bars:
+        current: TaskID | None = None
+
+        def announce(what: str, of: int) -> Tell:
+            nonlocal current
+            if current is not None:
+                bars.remove_task(current)
+            current = task = bars.add_task(what, total=of)
+            return lambda done: bars.update(task, completed=done)
+
+        yield announce
+
+
+def _column(name: str) -> Column:
+    if name not in COLUMNS:
+        raise typer.BadParameter(f"{name!r} is no column; there are {', '.join(COLUMNS)}", param_hint="--columns")
+    return COLUMNS[name]
+
+
+def _show(comparisons: list[Comparison], found: Memory, *, as_json: bool) -> None:
+    """Print the results; a speed is only told, but memory that grows is an error."""
+    if as_json:
+        print(json.dumps(as_document(comparisons, found), indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, 34 + 18 * len(comparisons))
+        out.print(as_tables(comparisons, found), highlight=False)
+    if not found.is_ok:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    # Standard output is for the results.
+    configure_logging("WARNING")
+    try:
+        app()
+    except (CommandFailed, ServerMissing) as error:
+        err.print(f"benchmarks: {error}", markup=False, highlight=False)
+        raise SystemExit(1) from error

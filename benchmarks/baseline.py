@@ -1,0 +1,124 @@
+"""What Outpatrol is compared with: a worker as most would write it first, one Celery task an edit.
+
+Each task asks the endpoint with plain httpx over a connection that its child keeps, writes the edit's rows and event,
+and commits. The tables are ours, and so are the rows and the event, so that the results are the same.
+"""
+
+import functools
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from celery import Celery
+from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy.orm import Session
+
+from benchmarks.columns import COLUMNS, DOMAIN, LANGUAGE, WIKI, Column
+from outbox import EVENTS, Edit, must_be_stored
+from worker.classification.model_versions import KnownModels, current_models
+from worker.classification.rows import rows_of
+from worker.classification.store import store
+from worker.events.build import revision_score_event
+from worker.scores import Score
+from worker.scoring_models import DEFAULT_MODELS
+
+#: Names the JSON object with `redis_url`, `database_url`, `endpoint_url` and `column`.
+VARIABLE = "BENCHMARK_BASELINE"
+TASK = "score_edit"
+QUEUE = "baseline"
+#: The worker starts with this queue only, so that the other can be filled before time is taken.
+IDLE_QUEUE = "baseline_idle"
+
+
+@functools.cache
+def _configuration() -> dict[str, str]:
+    configuration: dict[str, str] = json.loads(os.environ[VARIABLE])
+    return configuration
+
+
+app = Celery("baseline")
+app.add_defaults(lambda: {"broker_url": _configuration()["redis_url"], "task_ignore_result": True})
+
+
+@app.task(name=TASK)
+def score_edit(payload: str) -> None:
+    column = COLUMNS[_configuration()["column"]]
+    edit = Edit.decode(payload)
+    scores = ask(_http(), column, edit.revision)
+    event = revision_score_event(edit, scores, domain=DOMAIN, stream="mediawiki.revision-score", now=datetime.now(UTC))
+    known = _known()
+    with Session(_engine()) as session, session.begin():
+        if must_be_stored(edit):
+            rows = [
+                row
+                for score in scores
+                for row in rows_of(score, edit.revision, known[score.model].id, DEFAULT_MODELS[score.model])
+            ]
+            store(session, rows)
+        session.execute(insert(EVENTS.messages).values(payload=event.encode()))
+
+
+def ask(http: httpx.Client, column: Column, revision: int) -> list[Score]:
+    """Ask for all models of *column*: one request to ORES, one for each model to Lift Wing."""
+    if column.kind == "ores":
+        params = {"models": "|".join(column.models), "revids": str(revision)}
+        return _revscoring(_json(http.get(f"/v3/scores/{WIKI}/", params=params)), revision)
+    scores = []
+    for model in column.models:
+        name = DEFAULT_MODELS[model].lift_wing_name
+        if name is None:
+            reply = http.post(f"/v1/models/{WIKI}-{model}:predict", json={"rev_id": revision})
+            scores += _revscoring(_json(reply), revision)
+        else:
+            reply = http.post(f"/v1/models/{name}:predict", json={"rev_id": revision, "lang": LANGUAGE})
+            scores.append(_revert_risk(model, _json(reply)))
+    return scores
+
+
+def _revscoring(document: dict[str, Any], revision: int) -> list[Score]:
+    of_wiki = document[WIKI]
+    return [
+        Score(
+            model=model,
+            version=of_wiki["models"][model]["version"],
+            prediction=str(entry["score"]["prediction"]).lower(),
+            probability=entry["score"]["probability"],
+        )
+        for model, entry in of_wiki["scores"][str(revision)].items()
+    ]
+
+
+def _revert_risk(model: str, document: dict[str, Any]) -> Score:
+    output = document["output"]
+    return Score(
+        model=model,
+        version=document["model_version"],
+        prediction=str(output["prediction"]).lower(),
+        probability=output["probabilities"],
+    )
+
+
+def _json(reply: httpx.Response) -> dict[str, Any]:
+    document: dict[str, Any] = reply.raise_for_status().json()
+    return document
+
+
+# What follows is made once a process, at the first task, so after the fork.
+
+
+@functools.cache
+def _http() -> httpx.Client:
+    return httpx.Client(base_url=_configuration()["endpoint_url"], timeout=15)
+
+
+@functools.cache
+def _engine() -> Engine:
+    return create_engine(_configuration()["database_url"])
+
+
+@functools.cache
+def _known() -> KnownModels:
+    with Session(_engine()) as session:
+        return current_models(session)

@@ -1,0 +1,39 @@
+"""What is measured: an API of the scoring endpoint, the models asked there, and the endpoint's latency."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+WIKI = "enwiki"
+DOMAIN = "en.wikipedia.org"
+LANGUAGE = "en"
+
+REVSCORING = ("damaging", "goodfaith")
+REVERT_RISK = ("revertrisklanguageagnostic",)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table."""
+
+    name: str
+    kind: Literal["ores", "lift_wing"]
+    models: tuple[str, ...]
+    latency_ms: int
+
+    def baseline_edits(self, edits: int) -> int:
+        """How many of *edits* the baseline gets: its rate is all that counts, and it takes long where calls do."""
+        return max(1, edits // 4) if self.latency_ms else edits
+
+
+COLUMNS = {
+    column.name: column
+    for latency in (0, 50)
+    for column in (
+        # Both models of up to 25 revisions in a request.
+        Column(f"ores-{latency}", "ores", REVSCORING, latency),
+        # A request for each model and revision: the API offers nothing else.
+        Column(f"liftwing-{latency}", "lift_wing", REVSCORING, latency),
+        # Up to 20 revisions in a request.
+        Column(f"revertrisk-{latency}", "lift_wing", REVERT_RISK, latency),
+    )
+}

@@ -1,0 +1,223 @@
+"""The two workers that are compared: each is given edits, told to go, and watched until it is done."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pymysql
+from celery import Celery
+
+from benchmarks import baseline
+from benchmarks.columns import WIKI, Column
+from benchmarks.servers import (
+    Servers,
+    connect,
+    migrated_database,
+    start_our_worker,
+    start_worker,
+    url_of,
+    write_settings,
+)
+from outbox import LANES, Edit, record
+from outbox.database import Database
+from outbox.inspection import inspect_lane
+from worker.app import DRAIN_EDITS, QUEUE_OF
+from worker.classification.model_versions import model_ids
+from worker.errors import CommandFailed
+from worker.processes import Child, Processes
+
+LOOK_SECONDS = 0.05
+#: Without any progress for so long a run has failed.
+STUCK_SECONDS = 60
+RECORDED_AT_ONCE = 2000
+
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Moments of one run, in seconds since 1970."""
+
+    started: float
+    scored: float
+    announced: float
+
+
+class Contender(Protocol):
+    """A running worker and the place where its edits are laid down."""
+
+    worker: Child
+    #: Statements that watching it has sent to the database.
+    looks: int
+
+    def fill(self, edits: Iterator[Edit], count: int) -> None:
+        """Lay down *count* of *edits* where the worker does not see them yet."""
+
+    def run(self, count: int, tell: Tell) -> Times:
+        """Let the worker see them, and wait until all are done; tells now and then how many are."""
+
+    def check(self) -> None:
+        """A fast run that loses something is no run: raises CommandFailed."""
+
+
+@dataclass(slots=True)
+class Outpatrol:
+    """Our worker, in its defaults."""
+
+    worker: Child
+    database: Database
+    doorbell: Celery
+    events: Path
+    looks: int = 0
+    recorded: int = 0
+    #: How much of the worker's log was read.
+    read: int = 0
+
+    def fill(self, edits: Iterator[Edit], count: int) -> None:
+        for done in range(0, count, RECORDED_AT_ONCE):
+            some = list(islice(edits, min(RECORDED_AT_ONCE, count - done)))
+            with self.database.transaction() as session:
+                record(session, *some)
+        self.recorded += count
+
+    def run(self, count: int, tell: Tell) -> Times:
+        started = time.time()
+        self.doorbell.send_task(DRAIN_EDITS, args=[WIKI], queue=QUEUE_OF[DRAIN_EDITS], ignore_result=True)
+        settled = dict.fromkeys(("edits_settled", "events_settled"), 0)
+        moments = dict.fromkeys(settled, started)
+
+        def announced() -> int:
+            for line in self._new_lines():
+                if (name := line.get("event")) in settled:
+                    settled[name] += line["delivered"]
+                    moments[name] = datetime.fromisoformat(line["timestamp"]).timestamp()
+            tell(sum(settled.values()) // 2)
+            return settled["events_settled"]
+
+        wait_until_done(self.worker, announced, count, state=lambda: tuple(settled.values()))
+        return Times(started, moments["edits_settled"], moments["events_settled"])
+
+    def check(self) -> None:
+        with self.database.reading() as connection:
+            left = [inspect_lane(connection, lane) for lane in LANES]
+        events = sum(file.read_bytes().count(b"\n") for file in self.events.glob("*.ndjson"))
+        if any(lane.pending or lane.dead for lane in left) or events != self.recorded:
+            raise CommandFailed(f"{self.recorded} edits but {events} events, and in the lanes {left}")
+
+    def _new_lines(self) -> Iterator[dict[str, Any]]:
+        """The worker's own log tells what was settled and when, and reading it costs the database nothing."""
+        with self.worker.log.open("rb") as log:
+            log.seek(self.read)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    return
+                self.read += len(line)
+                if line.startswith(b"{"):
+                    yield json.loads(line)
+
+
+@dataclass(slots=True)
+class Baseline:
+    """The worker of `benchmarks.baseline`; an edit counts as announced once the row of its event is committed."""
+
+    worker: Child
+    mariadb: "pymysql.Connection[pymysql.cursors.Cursor]"
+    app: Celery
+    looks: int = 0
+    sent: int = 0
+
+    def fill(self, edits: Iterator[Edit], count: int) -> None:
+        for edit in islice(edits, count):
+            self.app.send_task(baseline.TASK, args=[edit.encode()], queue=baseline.QUEUE, ignore_result=True)
+        self.sent += count
+
+    def run(self, count: int, tell: Tell) -> Times:
+        before = self._events()
+        self.app.control.add_consumer(baseline.QUEUE)
+
+        def announced() -> int:
+            done = self._events() - before
+            tell(done)
+            return done
+
+        wait_until_done(self.worker, announced, count)
+        self.app.control.cancel_consumer(baseline.QUEUE, reply=True)
+        # A second or so passes before the worker looks into the queue, which is no edit's cost.
+        first, last = self._ask("SELECT MIN(recorded_at), MAX(recorded_at) FROM event_outbox WHERE id > %s", before)
+        return Times(first.timestamp(), last.timestamp(), last.timestamp())
+
+    def check(self) -> None:
+        if (events := self._events()) != self.sent:
+            raise CommandFailed(f"{self.sent} tasks but {events} events")
+
+    def _events(self) -> int:
+        return int(self._ask("SELECT COUNT(*) FROM event_outbox")[0])
+
+    def _ask(self, query: str, *values: int) -> tuple[Any, ...]:
+        self.looks += 1
+        with self.mariadb.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchone() or ()
+
+
+@contextmanager
+def outpatrol(servers: Servers, column: Column, directory: Path) -> Iterator[Outpatrol]:
+    with migrated_database(servers, "bench_outpatrol") as database, Processes(directory) as processes:
+        worker = start_our_worker(processes, write_settings(servers, column, database, directory))
+        doorbell = Celery("doorbell", broker=servers.redis_url)
+        yield Outpatrol(worker, database, doorbell, directory / "events")
+        doorbell.close()
+
+
+@contextmanager
+def one_task_an_edit(servers: Servers, column: Column, directory: Path) -> Iterator[Baseline]:
+    with migrated_database(servers, "bench_baseline") as database, Processes(directory) as processes:
+        _learn_versions(servers, column, database)
+        configuration = {
+            "redis_url": servers.redis_url,
+            "database_url": url_of(database),
+            "endpoint_url": servers.endpoint.url,
+            "column": column.name,
+        }
+        environment = {baseline.VARIABLE: json.dumps(configuration)}
+        worker = start_worker(processes, "benchmarks.baseline", environment, "-Q", baseline.IDLE_QUEUE)
+        app = Celery("tasks", broker=servers.redis_url)
+        processes.wait_until(worker, lambda: bool(app.control.ping(timeout=0.5)))
+        with connect(url_of(database)) as mariadb:
+            yield Baseline(worker, mariadb, app)
+        app.close()
+
+
+def wait_until_done(
+    worker: Child, done: Callable[[], int], count: int, *, state: Callable[[], object] | None = None
+) -> None:
+    """Look until *done* says *count*; *state* changes as long as there is progress, if *done* alone does not show it.
+
+    Raises:
+        CommandFailed: the worker ended, or nothing changes any more.
+    """
+    last: object = None
+    since = time.monotonic()
+    while (now := done()) < count:
+        if worker.process.poll() is not None:
+            raise CommandFailed(f"the worker {worker.name} ended; its log ends:\n{worker.end_of_log()}")
+        seen = state() if state else now
+        if seen != last:
+            last, since = seen, time.monotonic()
+        if time.monotonic() - since > STUCK_SECONDS:
+            raise CommandFailed(f"{worker.name} is stuck at {seen} of {count}; its log ends:\n{worker.end_of_log()}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _learn_versions(servers: Servers, column: Column, database: Database) -> None:
+    """Ours asks for the versions of the models by itself; the baseline finds them in its database."""
+    with httpx.Client(base_url=servers.endpoint.url) as http:
+        seen = [(score.model, score.version) for score in baseline.ask(http, column, 1)]
+    database.run(lambda session: model_ids(session, seen, {}))

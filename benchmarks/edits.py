@@ -1,0 +1,31 @@
+"""The edits that are drained: the sample's, made over for one wiki so that every model scores each of them."""
+
+import random
+from collections.abc import Iterator
+from itertools import count, cycle
+
+from benchmarks.columns import WIKI
+from outbox import Edit, EditSource
+from worker.demo.surroundings import SAMPLE
+from worker.emulators.replay import edit_of, lines_of
+
+
+def endless_edits() -> Iterator[Edit]:
+    """The sample's edits over and over, with its shares of bots and of autopatrolled edits; no revision comes twice.
+
+    All are made edits of existing articles, since revert risk is asked about no others.
+    """
+    with lines_of(SAMPLE) as lines:
+        sample = [edit_of(line) for line in lines]
+    # So that a few hundred of them are like all of them.
+    random.Random(0).shuffle(sample)
+    for revision, edit in zip(count(1_000_000), cycle(sample), strict=False):
+        changes = {
+            "wiki": WIKI,
+            "revision": revision,
+            "parent_revision": revision - 500_000,
+            "change": revision,
+            "namespace": 0,
+            "source": EditSource.EDIT,
+        }
+        yield edit.model_copy(update=changes)

@@ -1,0 +1,123 @@
+"""One column: the same edits through our worker and through the baseline, and what each of them cost."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from benchmarks.columns import Column
+from benchmarks.contenders import Contender, Tell, one_task_an_edit, outpatrol
+from benchmarks.edits import endless_edits
+from benchmarks.meters import Meters, Reading, SentCommands
+from benchmarks.servers import Servers
+
+WANTED_RATIO = 5.0
+
+Start = Callable[[Servers, Column, Path], AbstractContextManager[Contender]]
+#: Called with what is done now and with how much of it there is; returns where to tell how much is done.
+Announce = Callable[[str, int], Tell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one run of one worker came to; costs are for one edit unless they say otherwise."""
+
+    edits: int
+    #: From the go until the last edit was settled, and until its event was announced.
+    seconds_to_scored: float
+    seconds: float
+    edits_per_second: float
+    sql_statements: float
+    sql_by_kind: dict[str, float]
+    http_calls: float
+    #: What clients sent; each is a round trip, unless it shares a pipeline with others.
+    redis_commands_sent: float
+    redis_sent_by_kind: dict[str, float]
+    #: As Redis counts them: those that scripts run included.
+    redis_commands_run: float
+    #: Of the whole run, by process.
+    cpu_seconds: dict[str, float]
+    child_peak_megabytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One column of the table."""
+
+    column: str
+    outpatrol: Measurement
+    baseline: Measurement
+
+    @property
+    def ratio(self) -> float:
+        return self.outpatrol.edits_per_second / self.baseline.edits_per_second
+
+
+def compare(servers: Servers, column: Column, edits: int, baseline_edits: int, announce: Announce) -> Comparison:
+    """Measure both workers on *column*, one after the other, on the same servers."""
+    servers.endpoint.reset()
+    servers.endpoint.set(latency_ms=column.latency_ms)
+    fewer = column.baseline_edits(baseline_edits)
+    return Comparison(
+        column=column.name,
+        baseline=measure(one_task_an_edit, servers, column, fewer, warm_up_of(fewer), announce),
+        outpatrol=measure(outpatrol, servers, column, edits, warm_up_of(edits), announce),
+    )
+
+
+def measure(
+    start: Start, servers: Servers, column: Column, edits: int, warm_up: int, announce: Announce
+) -> Measurement:
+    """Start a worker, warm it up with some edits, while its Redis commands are listened to, and time *edits*."""
+    name = f"{column.name} {start.__name__.replace('_', ' ')}"
+    with Redis.from_url(servers.redis_url) as redis:
+        redis.flushdb()
+    directory = servers.directory / name.replace(" ", "-")
+    directory.mkdir()
+    source = endless_edits()
+    with start(servers, column, directory) as contender:
+        tell = announce(f"{name}: warming up", warm_up)
+        # The first shows that the worker has started; what that takes of Redis is no edit's cost.
+        contender.fill(source, 1)
+        contender.run(1, tell)
+        with SentCommands(servers) as sent:
+            contender.fill(source, warm_up)
+            contender.run(warm_up, tell)
+        contender.fill(source, edits)
+        meters = Meters(servers, contender.worker)
+        before, looks = meters.read(), contender.looks
+        times = contender.run(edits, announce(name, edits))
+        cost, looks = meters.read().since(before), contender.looks - looks
+        contender.check()
+        peak = meters.peak_megabytes()
+        meters.close()
+    seconds = times.announced - times.started
+    return Measurement(
+        edits=edits,
+        seconds_to_scored=times.scored - times.started,
+        seconds=seconds,
+        edits_per_second=edits / seconds,
+        sql_statements=(cost.statements.pop("all") - looks) / edits,
+        sql_by_kind=_each(_without_looks(cost, looks), edits),
+        http_calls=cost.http_calls / edits,
+        redis_commands_sent=sent.counts.total() / warm_up,
+        redis_sent_by_kind=_each(sent.counts, warm_up),
+        redis_commands_run=cost.redis_commands / edits,
+        cpu_seconds=cost.cpu_seconds,
+        child_peak_megabytes=peak,
+    )
+
+
+def warm_up_of(edits: int) -> int:
+    return max(20, edits // 10)
+
+
+def _without_looks(cost: Reading, looks: int) -> Counter[str]:
+    return Counter(cost.statements | {"select": cost.statements["select"] - looks})
+
+
+def _each(counts: Counter[str], edits: int) -> dict[str, float]:
+    return {name: count / edits for name, count in counts.most_common() if count}

@@ -1,0 +1,148 @@
+"""What a run costs, read off the servers and the kernel before and after it."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from redis import Redis
+
+from benchmarks.servers import Servers, connect
+from worker.processes import Child
+
+#: Ticks of the kernel's clock in a second, the unit of the times in /proc/<pid>/stat.
+TICKS = 100
+STATEMENTS = ("select", "insert", "insert_select", "update", "delete", "commit", "rollback", "begin", "set_option")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Totals since the servers' start; the difference of two is what a run has cost."""
+
+    statements: Counter[str]
+    redis_commands: int
+    http_calls: int
+    cpu_seconds: dict[str, float]
+
+    def since(self, earlier: Self) -> "Reading":
+        statements = Counter({name: total - earlier.statements[name] for name, total in self.statements.items()})
+        # Each reading asks MariaDB and Redis once, and counts itself.
+        statements["all"] -= 1
+        return Reading(
+            statements=statements,
+            redis_commands=self.redis_commands - earlier.redis_commands - 1,
+            http_calls=self.http_calls - earlier.http_calls,
+            cpu_seconds={name: total - earlier.cpu_seconds[name] for name, total in self.cpu_seconds.items()},
+        )
+
+
+class Meters:
+    """Reads all meters for one worker."""
+
+    def __init__(self, servers: Servers, worker: Child) -> None:
+        self._endpoint = servers.endpoint
+        self._worker = worker
+        self._redis = Redis.from_url(servers.redis_url)
+        self._mariadb = connect(servers.mariadb_url)
+        self._mariadb_process = self._find_mariadb()
+
+    def read(self) -> Reading:
+        summary = self._endpoint.summary()
+        info = self._redis.info("all")
+        return Reading(
+            statements=self._statements(),
+            redis_commands=info["total_commands_processed"],
+            http_calls=summary["calls"],
+            cpu_seconds={
+                "worker": sum(cpu_seconds(process) for process in (self._worker.process.pid, *self.children())),
+                "mariadb": cpu_seconds(self._mariadb_process) if self._mariadb_process else 0.0,
+                "redis": info["used_cpu_user"] + info["used_cpu_sys"],
+                "endpoint": summary["cpu_seconds"],
+            },
+        )
+
+    def children(self) -> list[int]:
+        """The worker's prefork children."""
+        process = self._worker.process.pid
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+    def peak_megabytes(self) -> float:
+        """The most memory that any child of the worker has had resident since it was started."""
+        return max((peak_kilobytes(child) / 1024 for child in self.children()), default=0.0)
+
+    def close(self) -> None:
+        self._mariadb.close()
+        self._redis.close()
+
+    def _statements(self) -> Counter[str]:
+        names = ["Questions", *(f"Com_{name}" for name in STATEMENTS)]
+        with self._mariadb.cursor() as cursor:
+            cursor.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({','.join(['%s'] * len(names))})", names)
+            values = dict(cursor.fetchall())
+        counts = Counter({name: int(values[f"Com_{name}"]) for name in STATEMENTS})
+        counts["all"] = int(values["Questions"])
+        return counts
+
+    def _find_mariadb(self) -> int | None:
+        """The server's process id, unless it runs elsewhere or out of our sight."""
+        with self._mariadb.cursor() as cursor:
+            cursor.execute("SELECT CONCAT(IF(@@pid_file LIKE '/%', '', @@datadir), @@pid_file)")
+            (file,) = cursor.fetchone() or ("",)
+        try:
+            process = int(Path(file).read_text())
+            return process if Path(f"/proc/{process}/comm").read_text().startswith(("mariadbd", "mysqld")) else None
+        except (OSError, ValueError):
+            return None
+
+
+class SentCommands:
+    """Counts the commands that clients send to Redis, by name, while the context lasts.
+
+    Redis' own counters hold the commands that scripts run as well; only MONITOR tells them apart. It slows the server
+    down, so it is used in the warm-up, never while time is taken.
+    """
+
+    def __init__(self, servers: Servers) -> None:
+        self.counts: Counter[str] = Counter()
+        self._redis = Redis.from_url(servers.redis_url)
+        self._end = f"end-of-monitor-{id(self)}"
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._listening.wait(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._redis.echo(self._end)
+        self._thread.join(30)
+        self._redis.close()
+
+    def _listen(self) -> None:
+        with cast("Any", self._redis).monitor() as monitor:
+            self._listening.set()
+            for seen in monitor.listen():
+                if seen["client_type"] == "lua":
+                    continue
+                if self._end in seen["command"]:
+                    return
+                self.counts[seen["command"].partition(" ")[0].upper()] += 1
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time of one process, its threads included."""
+    # The name, in parentheses, may hold spaces.
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak_kilobytes(process: int) -> int:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0

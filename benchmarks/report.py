@@ -1,0 +1,65 @@
+"""The results as a table for people and as one JSON object for programs."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from benchmarks.measuring import WANTED_RATIO, Comparison, Measurement
+from benchmarks.memory import MOST_MEGABYTES, Memory
+
+#: Title of a row, and what stands in it for one measurement.
+ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
+    ("edits", lambda run: f"{run.edits:,}"),
+    ("edits/s", lambda run: f"{run.edits_per_second:,.0f}"),
+    ("edits/s until scored", lambda run: f"{run.edits / run.seconds_to_scored:,.0f}"),
+    ("SQL statements an edit", lambda run: f"{run.sql_statements:.3f}"),
+    ("HTTP calls an edit", lambda run: f"{run.http_calls:.3f}"),
+    ("Redis commands sent an edit", lambda run: f"{run.redis_commands_sent:.3f}"),
+    ("Redis commands run an edit", lambda run: f"{run.redis_commands_run:.2f}"),
+    ("peak memory of a child, MB", lambda run: f"{run.child_peak_megabytes:.0f}"),
+    ("CPU ms an edit: all", lambda run: f"{1000 * sum(run.cpu_seconds.values()) / run.edits:.2f}"),
+    *(
+        (f"CPU ms an edit: {name}", lambda run, name=name: f"{1000 * run.cpu_seconds[name] / run.edits:.2f}")
+        for name in ("worker", "mariadb", "redis", "endpoint")
+    ),
+)
+
+
+def as_tables(comparisons: Sequence[Comparison], memory: Memory | None) -> RenderableType:
+    parts: list[RenderableType] = [_table(comparisons)] if comparisons else []
+    if memory is not None:
+        verdict = "ok" if memory.is_ok else "not ok"
+        parts.append(
+            f"memory: a backlog of {memory.backlog:,} edits drained in {memory.seconds:.0f} s, peak of a child "
+            f"{memory.child_peak_megabytes:.0f} MB, wanted ≤ {MOST_MEGABYTES:.0f} MB: {verdict}"
+        )
+    return Group(*parts)
+
+
+def as_document(comparisons: Sequence[Comparison], memory: Memory | None) -> dict[str, Any]:
+    return {
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "columns": {
+            each.column: dataclasses.asdict(each) | {"ratio": each.ratio, "ok": each.ratio >= WANTED_RATIO}
+            for each in comparisons
+        },
+        "memory": None if memory is None else dataclasses.asdict(memory) | {"ok": memory.is_ok},
+    }
+
+
+def _table(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title="Outpatrol, and beside it (→) one Celery task an edit", title_justify="left")
+    table.add_column("")
+    for comparison in comparisons:
+        table.add_column(comparison.column, justify="right", no_wrap=True)
+    for title, value in ROWS:
+        table.add_row(title, *(f"{value(each.outpatrol)} → {value(each.baseline)}" for each in comparisons))
+    verdicts = (f"{each.ratio:.1f} {'ok' if each.ratio >= WANTED_RATIO else 'not ok'}" for each in comparisons)
+    table.add_section()
+    table.add_row(f"ratio of edits/s, wanted ≥ {WANTED_RATIO:g}", *verdicts, style="bold")
+    return table
