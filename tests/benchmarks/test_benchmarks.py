@@ -16,8 +16,10 @@ EDITS = 100
 def measured() -> dict[str, Any]:
     """One column and the memory check, through the command."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--columns", "ores-0", "--edits", str(EDITS), "--baseline-edits", "20"]
-        + ["--backlog", "400", "--json"],
+        [
+            *(sys.executable, "-m", "benchmarks", "--columns", "ores-0", "--edits", str(EDITS)),
+            *("--baseline-edits", "20", "--backlog", "400", "--json"),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
