@@ -1,10 +1,12 @@
 """What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from redis import Redis
 
 from outbox.database import Database, Engines
@@ -83,6 +85,16 @@ def database(migrated_database: Database) -> Database:
             for table in metadata.tables.values():
                 session.execute(table.delete())
     return migrated_database
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands that run in this process set up its logging; the next test must not inherit that."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level
 
 
 @pytest.fixture

@@ -2,12 +2,24 @@
 
 WorkerError
 ├── SettingsInvalid      settings are wrong or missing
-├── RedisUnavailable     Redis does not answer
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
 ├── SinkUnavailable      the event sink took nothing; the events stay promised
 └── CommandFailed        a command can't do what it was asked to
 """
+
+from enum import StrEnum
+
+
+class Blame(StrEnum):
+    """What a missing answer may be put down to."""
+
+    #: It was not there, or served nobody: no score can be what it failed over.
+    ENDPOINT = "endpoint"
+    #: It took too long: an outage, if others wait in vain as well, or else this one score.
+    UNCLEAR = "unclear"
+    #: It was there, and failed over what was asked.
+    REQUEST = "request"
 
 
 class WorkerError(Exception):
@@ -18,12 +30,10 @@ class SettingsInvalid(WorkerError):
     """A setting is wrong or missing; the text names it and says how to correct it."""
 
 
-class RedisUnavailable(WorkerError):
-    """Redis does not answer at the configured URL."""
-
-
 class EndpointUnavailable(WorkerError):
     """The scoring endpoint gave no answer this time."""
+
+    blame = Blame.ENDPOINT
 
 
 class ScoreRefused(WorkerError):

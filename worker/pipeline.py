@@ -67,10 +67,9 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= wiki.outbox.max_attempts for score_id in asked[claim]]
         flown = await wiki.flight.scores(wanted, wiki.client.score)
-    # One edit without an answer may be at fault itself; several together are not.
-    is_outage = flown.is_outage and len(edits) > 1
+    most = wiki.outbox.max_attempts
     verdicts = [
-        verdict(claim, edit, asked[claim], flown.answers, wiki.models, wiki.outbox.max_attempts, is_outage=is_outage)
+        verdict(claim, edit, asked[claim], flown.answers, wiki.models, most, is_outage=flown.is_outage)
         for claim, edit in edits.items()
     ]
     outcomes |= {verdict.claim: verdict.outcome for verdict in verdicts}

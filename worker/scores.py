@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.errors import Blame
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScoreId:
@@ -66,8 +68,7 @@ class NoAnswer:
     """The endpoint gave no usable answer this time; asking again later may help."""
 
     error: str
-    #: The endpoint was not there at all, or refused everybody, so that this score can't be what it failed over.
-    is_outage: bool = False
+    blame: Blame = Blame.REQUEST
 
 
 Final = Score | ScoreError

@@ -5,7 +5,7 @@ import pytest
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import KINDS, RISK, ask, ask_versions, ids
 from worker.emulators.scoring_endpoint import probabilities
-from worker.errors import EndpointUnavailable
+from worker.errors import Blame, EndpointUnavailable
 from worker.processes import free_port
 from worker.scores import NoAnswer, Score, ScoreError, ScoreId
 
@@ -84,16 +84,19 @@ def test_a_revision_that_breaks_the_server_costs_no_other_of_its_revert_risk_bat
     assert silent == [7]
 
 
-@pytest.mark.parametrize(("status", "is_outage"), [(500, False), (503, True), (429, True)])
+@pytest.mark.parametrize(
+    ("status", "blame"),
+    [(500, Blame.REQUEST), (503, Blame.ENDPOINT), (429, Blame.ENDPOINT), (504, Blame.UNCLEAR), (408, Blame.UNCLEAR)],
+)
 def test_a_failure_over_a_request_is_told_from_an_endpoint_that_serves_nobody(
-    status: int, is_outage: bool, endpoint: EmulatedEndpoint
+    status: int, blame: Blame, endpoint: EmulatedEndpoint
 ) -> None:
     endpoint.set(failures={"rate": 1, "status": status})
 
     (answer,) = ask("ores", endpoint.url, ids([1], models=["damaging"])).values()
 
     assert isinstance(answer, NoAnswer)
-    assert answer.is_outage is is_outage
+    assert answer.blame is blame
 
 
 def test_a_revert_risk_batch_of_missing_revisions_only_is_a_final_error_for_each(endpoint: EmulatedEndpoint) -> None:

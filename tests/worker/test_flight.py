@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight, no_redis, some_ids
+from worker.errors import Blame
 from worker.scores import Answer, NoAnswer, ScoreId
 from worker.scoring.flight import Flown
 
@@ -125,7 +126,7 @@ def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redi
 
 
 def test_no_answer_is_not_shared(redis: Redis) -> None:
-    flown = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", is_outage=True))))
+    flown = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Blame.ENDPOINT))))
 
     assert flown.is_outage
     assert redis.keys() == []
@@ -166,7 +167,7 @@ def test_a_call_that_is_cancelled_gives_its_leases_back(redis: Redis) -> None:
 def test_a_call_that_takes_too_long_is_no_answer_and_gives_its_leases_back(redis: Redis) -> None:
     flown = asyncio.run(a_flight(redis, call_seconds=0.05).scores(IDS, CountingEndpoint(seconds=60)))
 
-    assert set(flown.answers.values()) == {NoAnswer("no answer within 0.05 s", is_outage=True)}
+    assert set(flown.answers.values()) == {NoAnswer("no answer within 0.05 s", Blame.UNCLEAR)}
     assert redis.keys() == []
 
 
@@ -232,3 +233,29 @@ def test_the_loss_of_redis_is_told_once() -> None:
             asyncio.run(flight.scores(IDS, CountingEndpoint()))
 
     assert [line["event"] for line in logs] == ["redis_gone"]
+
+
+@pytest.mark.parametrize(
+    ("revisions", "blames", "is_outage"),
+    [
+        (1, [Blame.ENDPOINT], True),
+        (2, [Blame.ENDPOINT], True),
+        (1, [Blame.UNCLEAR], False),
+        (2, [Blame.UNCLEAR], True),
+        (2, [Blame.UNCLEAR, Blame.ENDPOINT], True),
+        (2, [Blame.REQUEST], False),
+        (2, [Blame.ENDPOINT, Blame.REQUEST], False),
+        (2, [None, Blame.ENDPOINT], False),
+        (0, [Blame.ENDPOINT], False),
+    ],
+)
+def test_an_outage_is_what_no_edit_can_be_to_blame_for(
+    revisions: int, blames: list[Blame | None], is_outage: bool
+) -> None:
+    flown = Flown()
+    for revision in range(revisions):
+        blame = blames[revision % len(blames)]
+        answer = NoAnswer("down", blame) if blame else a_score()
+        flown.answers[ScoreId("enwiki", "damaging", revision, "0.5.1")] = answer
+
+    assert flown.is_outage is is_outage

@@ -9,7 +9,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from worker.errors import EndpointUnavailable
+from worker.errors import Blame, EndpointUnavailable
 from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.settings import EndpointSettings
 
@@ -48,6 +48,14 @@ class Refused(Exception):
 class RequestFailed(EndpointUnavailable):
     """The endpoint is there, but failed over this request: status 500, or not the reply that was asked for."""
 
+    blame = Blame.REQUEST
+
+
+class NoReplyInTime(EndpointUnavailable):
+    """The endpoint took too long, or says that it would."""
+
+    blame = Blame.UNCLEAR
+
 
 class Endpoint:
     """One scoring endpoint over HTTP, with at most `concurrency` requests under way.
@@ -58,8 +66,8 @@ class Endpoint:
     def __init__(self, settings: EndpointSettings) -> None:
         self.settings = settings
         self._slots = asyncio.Semaphore(settings.concurrency)
-        # The aiohttp transport costs a quarter of plain httpx' processor time per request, and half of that is saved by
-        # having no client around it, with its merging of URLs, headers and cookies.
+        # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
+        # client around it, with its merging of URLs, headers and cookies.
         self._http = AiohttpTransport(limits=httpx.Limits(max_connections=settings.concurrency))
         self._headers = {
             "User-Agent": settings.user_agent,
@@ -80,7 +88,8 @@ class Endpoint:
         """Send one request and return its validated reply.
 
         Raises:
-            EndpointUnavailable: no connection, time-out, a redirect, 408, 429 or 5xx.
+            EndpointUnavailable: no connection, a redirect, 429 or 5xx.
+            NoReplyInTime: time-out, 408 or 504.
             RequestFailed: 500, or not the reply that was asked for; a smaller request may do better.
             Refused: any other 4xx.
         """
@@ -89,25 +98,12 @@ class Endpoint:
             async with self._slots:
                 response = await self._response(method, path, params, body)
         except httpx.TimeoutException as error:
-            raise EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s") from error
+            raise NoReplyInTime(f"{where}: no reply within {self.settings.timeout_seconds:g} s") from error
         # The transport lets through aiohttp's own error for a reply that is no HTTP.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as error:
             raise EndpointUnavailable(f"{where}: {str(error) or type(error).__name__}") from error
-        is_refusal = 400 <= response.status_code < 500 and response.status_code not in {408, 429}
-        if response.status_code == 500:
-            raise RequestFailed(f"{where}: status 500: {_message_of(response)}")
-        if response.status_code >= 300 and not is_refusal:
-            raise EndpointUnavailable(f"{where}: status {response.status_code}")
-        if is_refusal:
-            raise Refused(response.status_code, _message_of(response))
-        if len(response.content) > LARGEST_REPLY_BYTES:
-            raise RequestFailed(f"{where}: a reply of {len(response.content)} bytes can't be right")
-        try:
-            return reply.validate_json(response.content)
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise RequestFailed(f"{where}: not the reply that was asked for: {place}: {first['msg']}") from error
+        _raise_for_status(where, response)
+        return _validated(where, response.content, reply)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -121,6 +117,30 @@ class Endpoint:
         finally:
             await response.aclose()
         return response
+
+
+def _raise_for_status(where: str, response: httpx.Response) -> None:
+    status = response.status_code
+    if status < 300:
+        return
+    if status in {408, 504}:
+        raise NoReplyInTime(f"{where}: status {status}")
+    if status == 500:
+        raise RequestFailed(f"{where}: status 500: {_message_of(response)}")
+    if 400 <= status < 500 and status != 429:
+        raise Refused(status, _message_of(response))
+    raise EndpointUnavailable(f"{where}: status {status}")
+
+
+def _validated(where: str, content: bytes, reply: TypeAdapter[Reply]) -> Reply:
+    if len(content) > LARGEST_REPLY_BYTES:
+        raise RequestFailed(f"{where}: a reply of {len(content)} bytes can't be right")
+    try:
+        return reply.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RequestFailed(f"{where}: not the reply that was asked for: {place}: {first['msg']}") from error
 
 
 class ScoreReply(BaseModel):
@@ -156,8 +176,8 @@ def refusal(score_id: ScoreId, error: Refused) -> ScoreError:
 
 def no_answers(ids: Sequence[ScoreId], error: Exception) -> dict[ScoreId, Answer]:
     """The same transient failure for all of *ids*."""
-    is_outage = isinstance(error, EndpointUnavailable) and not isinstance(error, RequestFailed)
-    return dict.fromkeys(ids, NoAnswer(str(error), is_outage=is_outage))
+    blame = error.blame if isinstance(error, EndpointUnavailable) else Blame.REQUEST
+    return dict.fromkeys(ids, NoAnswer(str(error), blame))
 
 
 def _message_of(response: httpx.Response) -> str:

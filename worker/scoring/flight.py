@@ -19,6 +19,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
+from worker.errors import Blame
 from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.settings import FlightSettings
 from worker.telemetry import log
@@ -76,9 +77,10 @@ class Flown:
 
     @property
     def is_outage(self) -> bool:
-        """Whether the endpoint was not there for any of them."""
-        answers = self.answers.values()
-        return bool(answers) and all(isinstance(answer, NoAnswer) and answer.is_outage for answer in answers)
+        """Whether nothing was answered, and that for no fault of what was asked."""
+        blames = {answer.blame if isinstance(answer, NoAnswer) else None for answer in self.answers.values()}
+        several = len({score_id.revision for score_id in self.answers}) > 1
+        return blames == {Blame.ENDPOINT} or (several and blames <= {Blame.ENDPOINT, Blame.UNCLEAR})
 
 
 class Flight:
@@ -124,7 +126,7 @@ class Flight:
             async with asyncio.timeout(self._settings.call_seconds):
                 answers = await call(ids)
         except TimeoutError:
-            late = NoAnswer(f"no answer within {self._settings.call_seconds:g} s", is_outage=True)
+            late = NoAnswer(f"no answer within {self._settings.call_seconds:g} s", Blame.UNCLEAR)
             answers = dict.fromkeys(ids, late)
         finally:
             # Also when the call was cancelled or failed: a lease must not outlive its holder's interest.
