@@ -5,6 +5,8 @@ WorkerError
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
 ├── SinkUnavailable      the event sink took nothing; the events stay promised
+├── RedisUnavailable     Redis does not answer, where nothing can be done without it
+├── Overloaded           too many requests for scores are waiting already
 └── CommandFailed        a command can't do what it was asked to
 """
 
@@ -42,6 +44,14 @@ class ScoreRefused(WorkerError):
 
 class SinkUnavailable(WorkerError):
     """The sink took none of the events; sending them again later is safe, since their ids stay the same."""
+
+
+class RedisUnavailable(WorkerError):
+    """Redis does not answer, and what was asked for can't be done without it."""
+
+
+class Overloaded(WorkerError):
+    """Too many requests for scores are waiting already; a new one was refused, and nothing was queued."""
 
 
 class CommandFailed(WorkerError):

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     stream: str = Field(default="mediawiki.revision-score", description="Stream of the score events.")
     poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
     drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
+    queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod

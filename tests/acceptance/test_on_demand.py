@@ -1,5 +1,8 @@
 """The entrance for whoever wants one score now: any Celery application, by the score's id."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,3 +77,21 @@ def test_a_score_that_cannot_be_had_is_refused_with_the_reason(here: Running) ->
     here.endpoint.set(missing_revisions=[9])
     with pytest.raises(ScoreRefused, match=r"^itwiki:damaging:9:0\.5\.1: RevisionNotFound"):
         ask(here, "itwiki:damaging:9:0.5.1").get(timeout=SECONDS)
+
+
+def test_the_command_shows_scores_of_all_models_of_a_wiki(here: Running) -> None:
+    here.save([sample_edits("itwiki", 62)[0]])
+    here.until_all_is_kept()
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli", "score", "itwiki", "900", "901", "--json"],
+        capture_output=True,
+        text=True,
+        env=here.environment,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {name: entry["score"]["probability"] for name, entry in json.loads(done.stdout).items()} == {
+        f"itwiki:{model}:{revision}:0.5.1": probabilities(0, "itwiki", model, revision)
+        for revision in (900, 901)
+        for model in ("damaging", "goodfaith")
+    }

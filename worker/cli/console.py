@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from outbox.errors import OutboxError
+from worker.bootstrap import Services, build_services
 from worker.errors import WorkerError
+from worker.settings import load_settings
 
 out = Console()
 err = Console(stderr=True)
@@ -28,6 +30,13 @@ def errors_as_sentences() -> Iterator[None]:
         yield
     except (OutboxError, WorkerError) as error:
         fail(str(error))
+
+
+@contextmanager
+def command_services() -> Iterator[Services]:
+    """The services of this command, closed when it ends; expected errors end it as sentences."""
+    with errors_as_sentences(), closing(build_services(load_settings())) as services:
+        yield services
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:

@@ -19,11 +19,10 @@ from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.app import DRAIN_EDITS, PUBLISH_EVENTS
-from worker.bootstrap import Services, build_services
-from worker.cli.console import err, errors_as_sentences, fail, out, print_json
+from worker.bootstrap import Services
+from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.migrate import WikiOption
 from worker.errors import CommandFailed
-from worker.settings import load_settings
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -105,11 +104,9 @@ def list_(
 
     Example: `outpatrol dead-letters list --wiki frwiki --reason attempts_exhausted`
     """
-    with errors_as_sentences():
-        services = build_services(load_settings())
+    with command_services() as services:
         selection = Selection(wikis=wiki or [], lane=lane, ids=[], reason=reason, older_than=older_than)
         found = selection.find(services, limit=limit)
-        services.close()
     if as_json:
         print_json({name: [_document(letter) for letter in letters] for name, letters in found.items()})
     else:
@@ -127,10 +124,8 @@ def show(
 
     Example: `outpatrol dead-letters show frwiki 12`
     """
-    with errors_as_sentences():
-        services = build_services(load_settings())
+    with command_services() as services:
         letters = Selection(wikis=[wiki], lane=lane, ids=[id], reason=None, older_than=None).find(services)[wiki]
-        services.close()
     if not letters:
         fail(f"{wiki} has no dead letter {id} in {lane}; see `outpatrol dead-letters list --wiki {wiki}`")
     document = _document(letters[0])
@@ -184,19 +179,17 @@ def _end(
     everything: bool,
     as_json: bool,
 ) -> None:
-    with errors_as_sentences():
+    with command_services() as services:
         if not (selection.ids or selection.reason or selection.older_than or everything):
             raise CommandFailed("nothing is selected; name ids, --reason or --older-than, or say --all")
         if selection.ids and len(selection.wikis) != 1:
             raise CommandFailed("ids are those of one wiki; name it with --wiki")
-        services = build_services(load_settings())
         lane, counts = selection.lane, dict.fromkeys(selection.wikis or sorted(services.wikis), 0)
         for name, letters in selection.find(services).items():
             for ids in _chunks(letters):
                 counts[name] += services.wiki(name).database.run(partial(end, lane=lane.lane, ids=ids))
             if counts[name] and done == "requeued":
                 services.doorbell.ring(lane.task, name)
-        services.close()
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():

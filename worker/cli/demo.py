@@ -14,7 +14,7 @@ from rich.table import Table
 from outbox import LANES
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
-from worker.app import QUEUE_OF, SCORE, app
+from worker.app import send_score
 from worker.bootstrap import Services
 from worker.classification.filters import Change, likely_damaging
 from worker.classification.model_versions import current_models
@@ -53,7 +53,7 @@ class Patrollers:
         if version is not None:
             self.versions[edit.wiki] = version
             score_id = ScoreId(edit.wiki, "damaging", edit.revision, version)
-            app.send_task(SCORE, task_id=str(score_id), queue=QUEUE_OF[SCORE])
+            send_score(str(score_id))
             self.asked += 1
 
     def _version(self, wiki: str) -> str | None:

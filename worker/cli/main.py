@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli import dead_letters, demo, emulate, migrate, replay, status
+from worker.cli import dead_letters, demo, emulate, migrate, replay, score, status
 from worker.telemetry import configure_logging
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("replay")(replay.replay)
+app.command("score")(score.score)
 app.command("status")(status.status)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(emulate.app, name="emulate")

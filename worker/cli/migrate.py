@@ -4,10 +4,8 @@ from typing import Annotated
 
 import typer
 
-from worker.bootstrap import build_services
-from worker.cli.console import err, errors_as_sentences, print_json
+from worker.cli.console import command_services, err, print_json
 from worker.migrating import migrate as migrate_database
-from worker.settings import load_settings
 
 WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
 
@@ -20,14 +18,12 @@ def migrate(
 
     Example: `outpatrol migrate --wiki enwiki`
     """
-    with errors_as_sentences():
-        services = build_services(load_settings())
+    with command_services() as services:
         result = {}
         for name in wiki or sorted(services.wikis):
             before, after = migrate_database(services.wiki(name).database)
             result[name] = {"before": before, "after": after}
             state = f"at {after} already" if before == after else f"{before or 'empty'} → {after}"
             err.print(f"{name}: {state}", highlight=False)
-        services.close()
     if as_json:
         print_json(result)

@@ -8,13 +8,12 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 
 from outbox.edits import Edit
 from worker.app import DRAIN_EDITS
-from worker.bootstrap import Services, build_services
-from worker.cli.console import err, errors_as_sentences, fail, print_json
+from worker.bootstrap import Services
+from worker.cli.console import command_services, err, fail, print_json
 from worker.cli.migrate import WikiOption
 from worker.emulators.replay import ReplayReport, edits_in, lines_of
 from worker.emulators.replay import replay as replay_edits
 from worker.errors import CommandFailed
-from worker.settings import load_settings
 
 
 def replay(
@@ -31,8 +30,7 @@ def replay(
 
     Example: `outpatrol replay recentchange.ndjson.gz --wiki frwiki --rate 50`
     """
-    with errors_as_sentences():
-        services = build_services(load_settings())
+    with command_services() as services:
         wikis = [services.wiki(name).id for name in wiki or sorted(services.wikis)]
         report = ReplayReport()
         with _progress() as progress:
@@ -44,7 +42,6 @@ def replay(
                 "finds them once it is back",
                 style="yellow",
             )
-        services.close()
     for complaint in report.complaints:
         err.print(complaint, style="yellow", markup=False, highlight=False, soft_wrap=True)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"

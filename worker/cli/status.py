@@ -10,10 +10,9 @@ from rich.table import Table
 
 from outbox import LANES
 from outbox.inspection import LaneStatus, inspect_lane
-from worker.bootstrap import Services, build_services
-from worker.cli.console import err, errors_as_sentences, out, print_json
+from worker.bootstrap import Services
+from worker.cli.console import command_services, err, out, print_json
 from worker.cli.migrate import WikiOption
-from worker.settings import load_settings
 
 #: An oldest promise above these ages, in seconds, is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
@@ -29,8 +28,7 @@ def status(
 
     Example: `outpatrol status --watch`
     """
-    with errors_as_sentences():
-        services = build_services(load_settings())
+    with command_services() as services:
         names = [services.wiki(name).id for name in wiki or sorted(services.wikis)]
         if as_json:
             _each_look(lambda: print_json(_as_document(lanes_by_wiki(services, names))), watch, interval)
@@ -39,7 +37,6 @@ def status(
                 _each_look(lambda: live.update(_table(lanes_by_wiki(services, names)), refresh=True), watch, interval)
         else:
             out.print(_table(lanes_by_wiki(services, names)))
-        services.close()
 
 
 def lanes_by_wiki(services: Services, wikis: list[str]) -> dict[str, list[LaneStatus]]:

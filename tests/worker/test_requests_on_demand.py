@@ -1,0 +1,90 @@
+"""Requests for scores from outside of a worker: cached ones are served, new ones queued, too many refused."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+import pytest
+from redis import Redis
+
+from tests.builders import a_score, some_settings
+from worker.app import QUEUE_OF, SCORE
+from worker.bootstrap import Services, build_services
+from worker.errors import Overloaded, RedisUnavailable
+from worker.on_demand import request_scores, wait_for_scores
+from worker.processes import free_port
+from worker.scores import Answer, NoAnswer, ScoreId
+from worker.scoring.flight import RESULT_PREFIX, encode_result
+
+Request = Callable[[Sequence[ScoreId]], dict[ScoreId, Answer]]
+
+FIRST, SECOND = (ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (1, 2))
+
+
+@pytest.fixture
+def services(redis: Redis, redis_url: str) -> Iterator[Services]:
+    """Room for two requests; no worker is there to take any."""
+    with closing(build_services(some_settings(redis_url=redis_url, queue_maxsize=2))) as services:
+        yield services
+
+
+@pytest.fixture
+def request_them(services: Services, redis: Redis) -> Request:
+    """`request_scores` with the broker's part played here: a message is a value in the queue's list."""
+    return lambda ids: request_scores(services, ids, send=lambda score_id: redis.lpush(QUEUE_OF[SCORE], score_id))
+
+
+def queued(redis: Redis) -> int:
+    return int(redis.llen(QUEUE_OF[SCORE]))
+
+
+def cache(redis: Redis, score_id: ScoreId) -> None:
+    redis.set(f"{RESULT_PREFIX}{score_id}", encode_result(score_id, a_score()))
+
+
+def test_a_request_is_queued_once_for_each_score(request_them: Request, redis: Redis) -> None:
+    assert request_them([FIRST, SECOND, FIRST]) == {}
+    assert queued(redis) == 2
+
+
+def test_a_cached_score_is_served_and_queues_nothing(request_them: Request, redis: Redis) -> None:
+    cache(redis, FIRST)
+
+    assert request_them([FIRST]) == {FIRST: a_score()}
+    assert queued(redis) == 0
+
+
+def test_past_the_longest_queue_a_new_request_is_refused_whole(request_them: Request, redis: Redis) -> None:
+    request_them([FIRST])
+    more = [ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (3, 4)]
+
+    with pytest.raises(Overloaded, match="1 requests are waiting and 2 may"):
+        request_them(more)
+
+    assert queued(redis) == 1
+
+
+def test_cached_scores_are_served_however_long_the_queue_is(request_them: Request, redis: Redis) -> None:
+    request_them([ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (3, 4)])
+    cache(redis, FIRST)
+
+    assert request_them([FIRST]) == {FIRST: a_score()}
+
+
+def test_a_wait_ends_when_the_score_is_there(services: Services, redis: Redis) -> None:
+    cache(redis, FIRST)
+
+    assert wait_for_scores(services, [FIRST], 60) == {FIRST: a_score()}
+
+
+def test_a_wait_in_vain_says_what_is_needed(services: Services) -> None:
+    (answer,) = wait_for_scores(services, [FIRST], 0).values()
+
+    assert isinstance(answer, NoAnswer)
+    assert "a worker must consume the queue 'score'" in answer.error
+
+
+def test_without_redis_there_is_no_way_to_ask() -> None:
+    settings = some_settings(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+
+    with closing(build_services(settings)) as services, pytest.raises(RedisUnavailable, match="correct redis_url"):
+        request_scores(services, [FIRST])

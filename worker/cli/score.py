@@ -1,0 +1,78 @@
+"""`outpatrol score`: scores on demand, from the workers."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from worker.bootstrap import Services
+from worker.classification.model_versions import current_models
+from worker.cli.console import command_services, fail, out, print_json
+from worker.errors import CommandFailed
+from worker.on_demand import request_scores, wait_for_scores
+from worker.scores import Answer, NoAnswer, Score, ScoreId
+
+
+def score(
+    wiki: Annotated[str, typer.Argument(help="The wiki's id.")],
+    revisions: Annotated[list[int], typer.Argument(min=1, help="Revision ids.", metavar="REVISION…")],
+    model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the workers' answers.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Ask the workers for scores, sharing those that somebody has asked for already; stores nothing, announces nothing.
+
+    Example: `outpatrol score enwiki 745065890 --model damaging`
+    """
+    with command_services() as services:
+        ids = score_ids(services, wiki, revisions, model or [])
+        there = request_scores(services, ids)
+        answers = there | wait_for_scores(services, [score_id for score_id in ids if score_id not in there], wait)
+    if as_json:
+        print_json({str(score_id): _document(answers[score_id]) for score_id in ids})
+    else:
+        out.print(_table({score_id: answers[score_id] for score_id in ids}))
+    without = sum(not isinstance(answer, Score) for answer in answers.values())
+    if without:
+        fail(f"{without} of {len(ids)} scores could not be had")
+
+
+def score_ids(services: Services, wiki: str, revisions: list[int], models: list[str]) -> list[ScoreId]:
+    """The ids of what is asked for, in the current versions of the models.
+
+    Raises:
+        CommandFailed: the wiki has no such model, or has not learned its version yet.
+    """
+    here = services.wiki(wiki)
+    known = here.database.run(current_models)
+    names = models or list(here.models)
+    for name in names:
+        if name not in here.models:
+            there_are = ", ".join(here.models)
+            raise CommandFailed(f"{wiki} has no model {name!r}; there are {there_are}; see wikis.{wiki}.models")
+        if name not in known:
+            raise CommandFailed(f"{wiki} has scored nothing with {name} yet, so its version is not known; save an edit")
+    return [ScoreId(wiki, name, revision, known[name].version) for revision in revisions for name in names]
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, NoAnswer):
+        return {"error": {"type": "NoAnswer", "message": answer.error}}
+    if isinstance(answer, Score):
+        return {"score": {"prediction": answer.prediction, "probability": answer.probability}}
+    return {"error": {"type": answer.type, "message": answer.message}}
+
+
+def _table(answers: dict[ScoreId, Answer]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("revision", "model", "version", "prediction", "probability"):
+        table.add_column(name, overflow="fold")
+    for score_id, answer in answers.items():
+        if isinstance(answer, Score):
+            prediction = answer.prediction if isinstance(answer.prediction, str) else ", ".join(answer.prediction)
+            likely = sorted(answer.probability.items(), key=lambda pair: pair[1], reverse=True)
+            shown = ", ".join(f"{name} {probability:.3f}" for name, probability in likely[:4])
+        else:
+            prediction, shown = "[red]none[/]", answer.error if isinstance(answer, NoAnswer) else answer.message
+        table.add_row(str(score_id.revision), score_id.model, score_id.version, prediction, shown)
+    return table
