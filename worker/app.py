@@ -1,9 +1,10 @@
 """The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
 
+import gc
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 from kombu import Exchange, Queue
 
 from worker.errors import SettingsInvalid
@@ -81,6 +82,13 @@ def _configuration_of_this_process() -> dict[str, Any]:
 
 # Read when the first task is sent or the worker starts, not when this module is imported.
 app.add_defaults(_configuration_of_this_process)
+
+
+@worker_process_init.connect
+def _spare_the_collector(**_: Any) -> None:
+    """What is there when a child starts stays there: looking through it again for garbage costs a tenth of its time."""
+    gc.collect()
+    gc.freeze()
 
 
 @setup_logging.connect
