@@ -86,7 +86,7 @@ app.add_defaults(_configuration_of_this_process)
 
 @worker_process_init.connect
 def _spare_the_collector(**_: Any) -> None:
-    """What is there when a child starts stays there: looking through it again for garbage costs a tenth of its time."""
+    """What is there when a child starts stays there: looking through it again for garbage is work for nothing."""
     gc.collect()
     gc.freeze()
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -50,24 +51,19 @@ async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring) ->
 
 async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
     """Send and settle the events of *wiki* as `drain_edits` does the edits."""
-
-    async def work(claims: Sequence[Claim]) -> None:
-        await send_events(wiki, claims)
-
-    return await _drain(wiki, EVENTS, work, until=until, more=more)
+    return await _drain(wiki, EVENTS, partial(send_events, wiki), until=until, more=more)
 
 
 async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
     """Score the claimed edits and settle them all in one transaction."""
-    started = time.monotonic()
-    edits, outcomes = read_edits(claims, wiki.outbox.max_attempts)
+    started, most = time.monotonic(), wiki.outbox.max_attempts
+    edits, outcomes = read_edits(claims, most)
     async with _held(wiki, EDITS, claims):
         known = await _known_models(wiki, edits)
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
-        wanted = [score_id for claim in edits if claim.attempt <= wiki.outbox.max_attempts for score_id in asked[claim]]
+        wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
         flown = await wiki.flight.scores(wanted, wiki.client.score)
-    most = wiki.outbox.max_attempts
     verdicts = [
         verdict(claim, edit, asked[claim], flown.answers, wiki.models, most, is_outage=flown.is_outage)
         for claim, edit in edits.items()
