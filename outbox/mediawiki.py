@@ -5,6 +5,7 @@ unchanged. Source: mediawiki/core maintenance/tables.json REL1_39. Left out on p
 client address is kept here and newer MediaWikis drop the other.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -166,6 +167,12 @@ def save_edit(session: Session, edit: Edit) -> None:
 def has_revision(session: Session, revision_id: int) -> bool:
     """Whether the wiki has that revision."""
     return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
+
+
+def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
+    """Revision to the page it is of, as far as the wiki has those revisions."""
+    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
+    return {row.rev_id: row.rev_page for row in session.execute(query)}
 
 
 def mediawiki_timestamp(moment: datetime) -> str:

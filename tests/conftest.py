@@ -15,6 +15,7 @@ from outbox.tables import metadata as lane_metadata
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.services import create_database, drop_database, mariadb_server, redis_server
 from worker.classification.tables import metadata as classification_metadata
+from worker.flight.tables import metadata as flight_metadata
 from worker.migrating import migrate
 
 BACKENDS = ("sqlite", "mariadb")
@@ -81,7 +82,7 @@ def migrated_database(database_url: str) -> Iterator[Database]:
 def database(migrated_database: Database) -> Database:
     """The module's database with all tables there and empty."""
     with migrated_database.transaction() as session:
-        for metadata in (lane_metadata, wiki_metadata, classification_metadata):
+        for metadata in (lane_metadata, wiki_metadata, classification_metadata, flight_metadata):
             for table in metadata.tables.values():
                 session.execute(table.delete())
     return migrated_database

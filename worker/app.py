@@ -64,12 +64,14 @@ def send(task: str, wiki: str) -> None:
     app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=EXPIRY_SECONDS)
 
 
-def send_score(score_id: str) -> None:
-    """Send the task `score` under the id of the score it is to have.
+def send_score(score_id: str, *, seconds: float = 0) -> None:
+    """Send the task `score` under the id of the score it is to have, to be run in so many *seconds*.
 
     Single flight stores the result all the same; whoever wants it looks there, not at a subscription.
     """
-    app.send_task(SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=True, retry=False)
+    app.send_task(
+        SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=True, retry=False, countdown=seconds or None
+    )
 
 
 def _configuration_of_this_process() -> dict[str, Any]:

@@ -3,22 +3,35 @@
 import asyncio
 import functools
 import os
+import time
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from outbox.database import Engines
+from outbox.database import Database, Engines
 from worker.app import send
 from worker.doorbell import Doorbell
 from worker.errors import SettingsInvalid
 from worker.events.sinks import FileSink
+from worker.flight.database_tier import DatabaseTier
+from worker.flight.fallback import FallbackTier
+from worker.flight.flight import Flight
+from worker.flight.process_tier import ProcessTier
+from worker.flight.redis_tier import RedisTier
+from worker.flight.tiers import Lifetimes
+from worker.redis_state import RedisState
 from worker.scoring.client import Endpoint, ScoringClient
-from worker.scoring.flight import Flight
 from worker.scoring.lift_wing import LiftWingClient
+from worker.scoring.limits import Ceilings
 from worker.scoring.ores import OresClient
+from worker.scoring.pacer import Pacer
+from worker.scoring.shared_limits import SharedLimits
 from worker.settings import Settings, load_settings
 from worker.wiki import Wiki
 
@@ -61,19 +74,23 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
     runner = asyncio.Runner()
     engines = Engines()
     redis = connect_redis(settings)
-    flight = Flight(redis, settings.flight)
-    client = runner.run(_client(settings))
+    redis_state = RedisState()
+    flight_for = _flights(settings, redis, redis_state)
+    client = runner.run(_client(settings, redis, redis_state))
     sink = FileSink(settings.sink.directory)
     models = settings.scoring_models()
+    databases = {
+        wiki_id: engines.open(wiki_id, wiki.database_url.get_secret_value()) for wiki_id, wiki in settings.wikis.items()
+    }
     wikis = {
         wiki_id: Wiki(
             id=wiki_id,
             settings=wiki,
             outbox=settings.outbox,
             models={name: models[name] for name in wiki.models},
-            database=engines.open(wiki_id, wiki.database_url.get_secret_value()),
+            database=databases[wiki_id],
             client=client,
-            flight=flight,
+            flight=flight_for(databases[wiki_id]),
             sink=sink,
             stream=settings.stream,
         )
@@ -88,6 +105,19 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
         doorbell=Doorbell(redis, send, unanswered_seconds=2 * settings.poll_seconds),
         client=client,
         runner=runner,
+    )
+
+
+def _flights(settings: Settings, redis: Redis, state: RedisState) -> Callable[[Database], Flight]:
+    """Makes the flight of each database; they share the nearer tiers."""
+    flight, url = settings.flight, settings.redis_url.get_secret_value()
+    lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
+    # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
+    briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
+    process_tier = ProcessTier(briefly)
+    redis_tier = RedisTier(redis, partial(AsyncRedis.from_url, url, socket_connect_timeout=2), lifetimes)
+    return lambda database: Flight(
+        [process_tier, FallbackTier(redis_tier, DatabaseTier(database, lifetimes), state)], flight
     )
 
 
@@ -111,10 +141,19 @@ def _services_of(process: int) -> Services:  # noqa: ARG001 - the key of the cac
     return build_services(load_settings())
 
 
-async def _client(settings: Settings) -> ScoringClient:
+async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> ScoringClient:
     # Inside the event loop that will use it: the connections belong to that loop.
-    endpoint = Endpoint(settings.endpoint)
-    if settings.endpoint.kind == "ores":
+    here = settings.endpoint
+    ceilings = Ceilings(
+        requests_per_second=here.requests_per_second,
+        concurrency=here.concurrency,
+        slow_seconds=here.slow_seconds,
+        timeout_seconds=here.timeout_seconds,
+    )
+    limits = SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+    patience = settings.flight.call_seconds - here.timeout_seconds
+    endpoint = Endpoint(here, Pacer(here.url, limits, patience=patience, clock=time.monotonic))
+    if here.kind == "ores":
         return OresClient(endpoint)
     languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
     return LiftWingClient(endpoint, settings.scoring_models(), languages)

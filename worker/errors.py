@@ -10,18 +10,7 @@ WorkerError
 └── CommandFailed        a command can't do what it was asked to
 """
 
-from enum import StrEnum
-
-
-class Blame(StrEnum):
-    """What a missing answer may be put down to."""
-
-    #: It was not there, or served nobody: no score can be what it failed over.
-    ENDPOINT = "endpoint"
-    #: It took too long: an outage, if others wait in vain as well, or else this one score.
-    UNCLEAR = "unclear"
-    #: It was there, and failed over what was asked.
-    REQUEST = "request"
+from worker.failures import Failure
 
 
 class WorkerError(Exception):
@@ -33,9 +22,12 @@ class SettingsInvalid(WorkerError):
 
 
 class EndpointUnavailable(WorkerError):
-    """The scoring endpoint gave no answer this time."""
+    """The scoring endpoint gave no answer this time; *retry_after* is in seconds, where it said when to come back."""
 
-    blame = Blame.ENDPOINT
+    def __init__(self, message: str, failure: Failure = Failure.OUTAGE, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.retry_after = retry_after
 
 
 class ScoreRefused(WorkerError):

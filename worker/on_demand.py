@@ -1,8 +1,8 @@
 """Asking for scores from outside of a worker. The task's id is the score id, so that all who ask for one share it."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from kombu.exceptions import KombuError
 from redis import RedisError
@@ -10,17 +10,28 @@ from redis import RedisError
 from worker.app import QUEUE_OF, SCORE, send_score
 from worker.bootstrap import Services
 from worker.errors import Overloaded, RedisUnavailable
+from worker.failures import Failure
+from worker.flight.tiers import TierUnavailable
 from worker.scores import Answer, NoAnswer, ScoreId
-from worker.scoring.flight import RESULT_PREFIX, decode_result, is_answer
+from worker.wiki import Wiki
 
-#: Between two looks at scores that are being computed.
-LOOK_SECONDS = 0.1
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What asking for scores came to."""
+
+    #: Those that were there already.
+    answers: dict[ScoreId, Answer]
+    #: Those that were asked for.
+    missing: list[ScoreId]
+    #: Holders whose failures are older than this request.
+    stale: frozenset[str]
 
 
 def request_scores(
-    services: Services, ids: Sequence[ScoreId], *, send: Callable[[str], object] = send_score
-) -> dict[ScoreId, Answer]:
-    """Ask for *ids*; returns the answers that were there already, and calls *send* for each of the others.
+    services: Services, wiki: Wiki, ids: Sequence[ScoreId], *, send: Callable[[str], object] = send_score
+) -> Requested:
+    """Ask for *ids* of *wiki*: calls *send* for each that has no answer yet.
 
     Cached answers are served however long the queue is; ORES refused those too.
     Source: wikimedia/ores ores/scoring_systems/celery_queue.py @ 8369ea0.
@@ -30,7 +41,8 @@ def request_scores(
         RedisUnavailable: there is no way to ask.
     """
     with _needing_redis():
-        there = answers_of(services, ids)
+        ends = wiki.flight.ends(ids)
+        there = {score_id: end.answer for score_id, end in ends.items() if end.holder is None}
         missing = [score_id for score_id in dict.fromkeys(ids) if score_id not in there]
         waiting = services.redis.llen(QUEUE_OF[SCORE]) if missing else 0
         most = services.settings.queue_maxsize
@@ -40,42 +52,24 @@ def request_scores(
             )
         for score_id in missing:
             send(str(score_id))
-    return there
+    return Requested(there, missing, frozenset(end.holder for end in ends.values() if end.holder))
 
 
-def answers_of(services: Services, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-    """The answers that Redis has for *ids*, final errors included: one round trip.
-
-    Raises:
-        RedisUnavailable: Redis does not answer.
-    """
-    if not ids:
-        return {}
-    with _needing_redis():
-        results = services.redis.mget([f"{RESULT_PREFIX}{score_id}" for score_id in ids])
-    return {
-        score_id: decode_result(result)
-        for score_id, result in zip(ids, results, strict=True)
-        if isinstance(result, bytes) and is_answer(result)
-    }
-
-
-def wait_for_scores(services: Services, ids: Sequence[ScoreId], seconds: float) -> dict[ScoreId, Answer]:
-    """Wait for the answers to *ids*; what has none after *seconds* gets a `NoAnswer`."""
-    deadline = time.monotonic() + seconds
-    found = answers_of(services, ids)
-    while len(found) < len(set(ids)) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-        found |= answers_of(services, [score_id for score_id in ids if score_id not in found])
-    late = NoAnswer(f"no answer within {seconds:g} s; a worker must consume the queue {QUEUE_OF[SCORE]!r}")
-    return {score_id: found.get(score_id, late) for score_id in ids}
+async def wait_for_scores(wiki: Wiki, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
+    """Wait for the answers to what was *requested*, failures included; what has none in time gets a `NoAnswer`."""
+    found = dict(requested.answers)
+    if requested.missing:
+        with _needing_redis():
+            found |= await wiki.flight.awaited(requested.missing, seconds, stale=requested.stale)
+    late = f"no answer within {seconds:g} s; a worker must consume the queue {QUEUE_OF[SCORE]!r}"
+    return dict.fromkeys(requested.missing, NoAnswer(late, Failure.ELSEWHERE)) | found
 
 
 @contextmanager
 def _needing_redis() -> Iterator[None]:
     try:
         yield
-    except (RedisError, KombuError) as error:
+    except (RedisError, KombuError, TierUnavailable) as error:
         raise RedisUnavailable(
             f"Redis does not answer at redis_url: {error}; start it, or correct redis_url"
         ) from error

@@ -10,7 +10,7 @@ leases run out. An edit that is given up is announced all the same, with its err
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -18,11 +18,13 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from outbox import EDITS, EVENTS, Claim, Edit, Lane, Outcome, claim, must_be_stored, record_payloads, renew, settle
+from outbox.mediawiki import pages_of
 from worker.classification.model_versions import KnownModel, KnownModels, current_models, model_ids
 from worker.classification.rows import rows_of
-from worker.classification.store import store
+from worker.classification.store import forget, store
 from worker.errors import EndpointUnavailable, ScoreRefused, SinkUnavailable
 from worker.events.build import revision_score_event
+from worker.failures import Failure
 from worker.scores import NoAnswer, Score, ScoreId
 from worker.scoring.plan import plan
 from worker.telemetry import log, tell_batch
@@ -38,6 +40,8 @@ Ring = Callable[[], None]
 async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring) -> bool:
     """Score and settle the edits of *wiki* until none is ready, or until the monotonic time *until*.
 
+    Claims no more than the endpoint can take soon, and nothing while its circuit is open: the next poll looks again.
+
     Rings *more* on each full batch, so that an idle worker joins in, and *settled* when there are events to publish.
     Returns whether time ran out, and so whether work may be left.
     """
@@ -46,12 +50,17 @@ async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring) ->
         await score_edits(wiki, claims)
         settled()
 
-    return await _drain(wiki, EDITS, work, until=until, more=more)
+    def appetite() -> int:
+        return min(wiki.outbox.batch_size, wiki.client.appetite(wiki.models))
+
+    return await _drain(wiki, EDITS, work, appetite, until=until, more=more)
 
 
 async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
     """Send and settle the events of *wiki* as `drain_edits` does the edits."""
-    return await _drain(wiki, EVENTS, partial(send_events, wiki), until=until, more=more)
+    return await _drain(
+        wiki, EVENTS, partial(send_events, wiki), lambda: wiki.outbox.batch_size, until=until, more=more
+    )
 
 
 async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
@@ -63,7 +72,7 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
-        flown = await wiki.flight.scores(wanted, wiki.client.score)
+        flown = await wiki.flight.scores(wanted, partial(wiki.client.score, pages=_pages(edits.values())))
     verdicts = [
         verdict(claim, edit, asked[claim], flown.answers, wiki.models, most, is_outage=flown.is_outage)
         for claim, edit in edits.items()
@@ -89,28 +98,47 @@ async def send_events(wiki: Wiki, claims: Sequence[Claim]) -> None:
     tell_batch("events_settled", wiki.id, outcomes, kept, started)
 
 
-async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score:
+async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score | None:
     """Answer one request for a score, sharing the call with whoever else wants it; stores no rows, sends no event.
+
+    Returns None, without waiting, where somebody else is computing it; they leave it under the same id.
 
     Raises:
         EndpointUnavailable: no answer this time.
         ScoreRefused: a final answer that is no score.
     """
-    flown = await wiki.flight.scores([score_id], wiki.client.score)
+    if score_id.model not in wiki.models:
+        raise ScoreRefused(f"{score_id}: {wiki.id} has no such model; add it to wikis.{wiki.id}.models")
+    pages = {}
+    if wiki.models[score_id.model].server.needs_page:
+        pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
+    call = partial(wiki.client.score, pages=pages)
+    flown = await wiki.flight.scores([score_id], call, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=flown.called, shared=flown.shared)
     answer = flown.answers[score_id]
     if isinstance(answer, Score):
         return answer
-    if isinstance(answer, NoAnswer):
-        raise EndpointUnavailable(f"{score_id}: {answer.error}")
-    raise ScoreRefused(f"{score_id}: {answer.type}: {answer.message}")
+    if not isinstance(answer, NoAnswer):
+        raise ScoreRefused(f"{score_id}: {answer.type}: {answer.message}")
+    if answer.failure is Failure.ELSEWHERE:
+        return None
+    raise EndpointUnavailable(f"{score_id}: {answer.error}", answer.failure, answer.retry_after)
 
 
 async def _drain(
-    wiki: Wiki, lane: Lane, work: Callable[[Sequence[Claim]], Awaitable[None]], *, until: float, more: Ring
+    wiki: Wiki,
+    lane: Lane,
+    work: Callable[[Sequence[Claim]], Awaitable[None]],
+    appetite: Callable[[], int],
+    *,
+    until: float,
+    more: Ring,
 ) -> bool:
-    size, lease = wiki.outbox.batch_size, wiki.outbox.lease
-    while claims := wiki.database.run(lambda session: claim(session, lane, limit=size, lease=lease)):
+    lease = wiki.outbox.lease
+    while size := appetite():
+        claims = wiki.database.run(partial(claim, lane=lane, limit=size, lease=lease))
+        if not claims:
+            return False
         if len(claims) == size:
             more()
         await work(claims)
@@ -145,12 +173,16 @@ async def _known_models(wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
     if sample is None:
         return known
     try:
-        found = await wiki.client.versions(wiki.id, missing, sample.revision)
+        found = await wiki.client.versions(wiki.id, missing, sample.revision, _pages([sample]))
     except EndpointUnavailable as error:
         log.warning("endpoint_unavailable", wiki=wiki.id, error=str(error))
         return known
     ids = wiki.database.run(lambda session: model_ids(session, list(found.items()), known))
     return known | {model: KnownModel(version, ids[model, version]) for model, version in found.items()}
+
+
+def _pages(edits: Iterable[Edit]) -> dict[int, int]:
+    return {edit.revision: edit.page for edit in edits}
 
 
 def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
@@ -169,16 +201,21 @@ def _settle_edits(
     seen = [(score.model, score.version) for verdict in final for score in verdict.scores]
     ids = model_ids(session, seen, known)
     bots_are_autopatrolled = wiki.settings.bots_are_autopatrolled
+    stored = [
+        verdict for verdict in final if must_be_stored(verdict.edit, bots_are_autopatrolled=bots_are_autopatrolled)
+    ]
     store(
         session,
         [
             row
-            for verdict in final
-            if must_be_stored(verdict.edit, bots_are_autopatrolled=bots_are_autopatrolled)
+            for verdict in stored
             for score in verdict.scores
             for row in rows_of(score, verdict.edit.revision, ids[score.model, score.version], wiki.models[score.model])
         ],
     )
+    cleaned = {name for name, model in wiki.models.items() if model.clean_parent}
+    scored = {score.model for verdict in stored for score in verdict.scores}
+    forget(session, {verdict.edit.parent_revision for verdict in stored}, cleaned & scored)
     now = datetime.now(UTC)
     events = [
         revision_score_event(

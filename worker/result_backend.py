@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.backends.redis import RedisBackend
 
-from worker.scoring.flight import RESULT_PREFIX, is_answer
+from worker.flight.results import RESULT_PREFIX, is_end
 
 
 class ScoreBackend(RedisBackend):
@@ -20,6 +20,6 @@ class ScoreBackend(RedisBackend):
     task_keyprefix = RESULT_PREFIX
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
-        if is_answer(self.get(self.get_key_for_task(task_id))):
+        if is_end(self.get(self.get_key_for_task(task_id))):
             return result
         return super()._store_result(task_id, result, state, *arguments, **options)  # type: ignore[misc]  # untyped

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.errors import Blame
+from worker.failures import Failure
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +68,9 @@ class NoAnswer:
     """The endpoint gave no usable answer this time; asking again later may help."""
 
     error: str
-    blame: Blame = Blame.REQUEST
+    failure: Failure = Failure.TRANSIENT
+    #: Seconds before which the endpoint does not want to be asked again.
+    retry_after: float | None = None
 
 
 Final = Score | ScoreError

@@ -16,7 +16,25 @@ class LiftWingServer(StrEnum):
     """Which kind of Lift Wing server a model runs on; it decides the shape of requests and replies."""
 
     REVSCORING = "revscoring"
+    #: Takes up to twenty revisions of one language.
     REVERT_RISK = "revert_risk"
+    #: The same, one at a time.
+    REVERT_RISK_MULTILINGUAL = "revert_risk_multilingual"
+    REVERT_RISK_WIKIDATA = "revert_risk_wikidata"
+    #: Article quality of any language, up to twenty revisions.
+    ARTICLE_QUALITY = "article_quality"
+    #: Topics of a page, by the articles it links to.
+    OUTLINK_TOPIC = "outlink_topic"
+
+    @property
+    def needs_language(self) -> bool:
+        """Whether it finds the wiki by a language code, and so knows Wikipedias only."""
+        return self not in {LiftWingServer.REVSCORING, LiftWingServer.REVERT_RISK_WIKIDATA}
+
+    @property
+    def needs_page(self) -> bool:
+        """Whether it wants to know the page of a revision."""
+        return self is LiftWingServer.OUTLINK_TOPIC
 
 
 class ScoringModel(BaseModel):
@@ -24,7 +42,9 @@ class ScoringModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Class name to the number that stands in `oresc_class`.
+    #: Whether any wiki uses it; a wiki must name it among its models, too.
+    enabled: bool = True
+    #: Class name to the number that stands in `oresc_class`. Empty: its scores are announced and never stored.
     classes: dict[str, int]
     #: One row holds the weighted mean of all classes, instead of a row per class.
     is_aggregated: bool = False
@@ -32,12 +52,16 @@ class ScoringModel(BaseModel):
     namespaces: frozenset[int] = frozenset()
     sources: frozenset[EditSource] = frozenset(EditSource)
     exclude_bots: bool = False
+    #: Once a revision is stored, the rows of the one before it are of no use any more.
+    clean_parent: bool = False
+    #: Rows stay when the edit has left recentchanges.
+    keep_forever: bool = False
     #: Compares a revision with its parent, so the first revision of a page can't be scored.
     needs_parent: bool = False
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None
-    #: The version to assume where neither the database nor the endpoint tells one before the first score.
+    #: The version, where the server's replies do not tell it.
     version: str | None = Field(default=None, max_length=32)
 
     @property
@@ -46,6 +70,8 @@ class ScoringModel(BaseModel):
 
     def applies_to(self, *, namespace: int, source: EditSource, is_bot: bool) -> bool:
         """Whether an edit of this kind is this model's business."""
+        if not self.enabled:
+            return False
         if self.namespaces and namespace not in self.namespaces:
             return False
         return source in self.sources and not (is_bot and self.exclude_bots)
@@ -55,17 +81,28 @@ BINARY = {"false": 0, "true": 1}
 QUALITY = {"Stub": 0, "Start": 1, "C": 2, "B": 3, "GA": 4, "FA": 5}
 ARTICLES = frozenset({0})
 
+#: Announced, not stored: Extension:ORES has no codes for their classes either.
+ANNOUNCED: dict[str, int] = {}
+
 DEFAULT_MODELS: dict[str, ScoringModel] = {
     "damaging": ScoringModel(classes=BINARY),
     "goodfaith": ScoringModel(classes=BINARY),
     "reverted": ScoringModel(classes=BINARY),
-    "articlequality": ScoringModel(classes=QUALITY, is_aggregated=True, namespaces=ARTICLES),
-    "wp10": ScoringModel(classes=QUALITY, is_aggregated=True, namespaces=ARTICLES),
+    "articlequality": ScoringModel(
+        classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
+    ),
+    "wp10": ScoringModel(
+        classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
+    ),
     "draftquality": ScoringModel(
         classes={"attack": 0, "OK": 1, "spam": 2, "vandalism": 3},
         namespaces=ARTICLES,
         sources=frozenset({EditSource.NEW}),
     ),
+    "articletopic": ScoringModel(classes=ANNOUNCED, namespaces=ARTICLES),
+    "drafttopic": ScoringModel(classes=ANNOUNCED, namespaces=ARTICLES),
+    "itemtopic": ScoringModel(classes=ANNOUNCED, namespaces=ARTICLES),
+    "itemquality": ScoringModel(classes=ANNOUNCED, namespaces=ARTICLES),
     "revertrisklanguageagnostic": ScoringModel(
         classes=BINARY,
         namespaces=ARTICLES,
@@ -77,8 +114,31 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         classes=BINARY,
         namespaces=ARTICLES,
         needs_parent=True,
-        server=LiftWingServer.REVERT_RISK,
+        server=LiftWingServer.REVERT_RISK_MULTILINGUAL,
         lift_wing_name="revertrisk-multilingual",
+    ),
+    "revertriskwikidata": ScoringModel(
+        classes=BINARY,
+        namespaces=ARTICLES,
+        needs_parent=True,
+        server=LiftWingServer.REVERT_RISK_WIKIDATA,
+        lift_wing_name="revertrisk-wikidata",
+    ),
+    "articlequalitylanguageagnostic": ScoringModel(
+        classes=QUALITY,
+        is_aggregated=True,
+        namespaces=ARTICLES,
+        clean_parent=True,
+        keep_forever=True,
+        server=LiftWingServer.ARTICLE_QUALITY,
+        lift_wing_name="articlequality-v2",
+    ),
+    "outlinktopic": ScoringModel(
+        classes=ANNOUNCED,
+        namespaces=ARTICLES,
+        server=LiftWingServer.OUTLINK_TOPIC,
+        lift_wing_name="outlink-topic-model",
+        version="alloutlinks_202209",
     ),
 }
 

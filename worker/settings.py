@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from outbox.settings import OutboxSettings
 from worker.errors import SettingsInvalid
 from worker.scoring_models import LiftWingServer, ScoringModel, with_overrides
+from worker.sites import site_of
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
 FILE_VARIABLE = "OUTPATROL_CONFIG"
@@ -23,17 +24,31 @@ class _Section(BaseModel):
 
 
 class EndpointSettings(_Section):
-    """Where scores come from."""
+    """Where scores come from, and how much it is asked at most by all workers together."""
 
     kind: Literal["ores", "lift_wing"] = Field(default="ores", description="Which API the endpoint speaks.")
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v3/scores or /v1/models.")
-    timeout_seconds: float = Field(default=15, gt=0, le=120, description="For one request, connecting included.")
-    concurrency: int = Field(default=32, ge=1, le=512, description="Requests under way at once, per worker child.")
-    scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
-    instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a revert risk request.")
-    user_agent: str = Field(
-        default="Outpatrol/0.1 (edit scoring worker; set endpoint.user_agent to your contact)", min_length=1
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^(https?://[!-'*-~]+|[!-'*-?A-~]+@[!-'*-~]+)$",
+        description="Address or web page of the operator, sent in the User-Agent.",
     )
+    timeout_seconds: float = Field(default=15, gt=0, le=120, description="For one request, connecting included.")
+    requests_per_second: float = Field(default=100, ge=0.1, le=1_000_000, description="Limit of all workers together.")
+    concurrency: int = Field(default=32, ge=1, le=4096, description="Requests under way at once, of all workers.")
+    slow_seconds: float = Field(default=5, gt=0, description="Replies slower than that on average lower the rate.")
+    scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
+    instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a Lift Wing request.")
+    host_routing: bool = Field(default=False, description="Send each Lift Wing server's name as Host header.")
+
+    @model_validator(mode="after")
+    def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":
+        host = urlsplit(self.url).hostname or ""
+        if self.contact is None and host.endswith((".wikimedia.org", ".wmnet")):
+            raise ValueError(
+                f"{host} wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours"
+            )
+        return self
 
 
 class SinkSettings(_Section):
@@ -50,6 +65,7 @@ class FlightSettings(_Section):
     error_ttl_seconds: int = Field(default=300, ge=1, description="How long a final error can be shared.")
     call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
     lease_margin_seconds: float = Field(default=5, gt=0, description="By how much a lease outlives that deadline.")
+    patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
 
     @property
     def lease_seconds(self) -> float:
@@ -60,8 +76,10 @@ class WikiSettings(_Section):
     """One wiki."""
 
     database_url: SecretStr
-    domain: str = Field(min_length=1, description="en.wikipedia.org")
-    language: str = Field(min_length=1, description="Language code that Lift Wing knows the wiki by.")
+    domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
+    language: str | None = Field(
+        default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
+    )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
 
@@ -118,6 +136,14 @@ class Settings(BaseSettings):
             )
         return url
 
+    @field_validator("wikis", mode="before")
+    @classmethod
+    def _sites_are_known(cls, wikis: Any) -> Any:
+        """Fill in what follows from the ids of Wikimedia's wikis."""
+        if not isinstance(wikis, dict):
+            return wikis
+        return {wiki: _with_site(wiki, fields) for wiki, fields in wikis.items()}
+
     @field_validator("wikis")
     @classmethod
     def _names_are_database_names(cls, wikis: dict[str, WikiSettings]) -> dict[str, WikiSettings]:
@@ -136,13 +162,39 @@ class Settings(BaseSettings):
                         f"wikis.{wiki}.models: {name!r} is no model; known are {', '.join(sorted(known))}; "
                         f"add its classes under [models.{name}]"
                     )
-                if self.endpoint.kind == "ores" and known[name].server is LiftWingServer.REVERT_RISK:
-                    raise ValueError(f"wikis.{wiki}.models: ORES has no {name}; set endpoint.kind to lift_wing")
+                self._server_knows_wiki(wiki, settings, name, known[name].server)
         return self
+
+    @model_validator(mode="after")
+    def _a_call_outlives_its_requests(self) -> "Settings":
+        if self.flight.call_seconds <= self.endpoint.timeout_seconds:
+            raise ValueError(
+                f"flight.call_seconds: {self.flight.call_seconds:g} leaves no time to wait for a request's turn; "
+                f"make it more than endpoint.timeout_seconds, which is {self.endpoint.timeout_seconds:g}"
+            )
+        return self
+
+    def _server_knows_wiki(self, wiki: str, settings: WikiSettings, name: str, server: LiftWingServer) -> None:
+        if self.endpoint.kind == "ores" and server is not LiftWingServer.REVSCORING:
+            raise ValueError(f"wikis.{wiki}.models: ORES has no {name}; set endpoint.kind to lift_wing")
+        if server.needs_language and settings.language is None:
+            raise ValueError(
+                f"wikis.{wiki}.models: {name} finds a wiki by its language and knows Wikipedias only; "
+                f"remove it, or set wikis.{wiki}.language"
+            )
+        if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
+            raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
 
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""
         return with_overrides(self.models)
+
+
+def _with_site(wiki: Any, fields: Any) -> Any:
+    site = site_of(wiki) if isinstance(wiki, str) else None
+    if not isinstance(fields, dict) or site is None:
+        return fields
+    return {"domain": site.domain, "language": site.lift_wing_language} | fields
 
 
 def settings_file() -> Path | None:

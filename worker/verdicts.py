@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from outbox.backoff import backoff
 from outbox.edits import Edit
@@ -11,6 +12,7 @@ from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
 from worker.classification.rows import unknown_class
 from worker.errors import SinkUnavailable
 from worker.events.sinks import OutgoingEvent
+from worker.failures import burns_attempt
 from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.scoring_models import ScoringModel
 
@@ -86,8 +88,8 @@ def verdict(
     """Decide about *edit*, of which *asked* was wanted; a score without an answer was not asked for any more.
 
     Anything transient and attempts left: later, as a whole; what was scored comes from the cache then. No attempts
-    left: given up, announced with an error for each score that is missing, and kept as a dead letter. An outage, in
-    which no edit got an answer, is no edit's fault and burns no attempt.
+    left: given up, announced with an error for each score that is missing, and kept as a dead letter. What is no fault
+    of the edit burns no attempt; `worker.failures` says what that is.
     """
     given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
     by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
@@ -95,14 +97,25 @@ def verdict(
     final = tuple(_final(score_id, answer, claim.attempt) for score_id, answer in by_id.items())
     outcome: Outcome = Delivered()
     if silent:
-        score_id, answer = next(iter(silent.items()))
-        error = f"{score_id}: {answer.error}"
-        outcome = RetryLater(backoff(claim.attempt), error, burns_attempt=not is_outage)
-        if claim.attempt >= max_attempts and not is_outage:
-            outcome = Dead("attempts_exhausted", error)
+        outcome = _without_answers(claim, silent, max_attempts, is_outage=is_outage)
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
     return Verdict(claim=claim, edit=edit, outcome=outcome, answers=final)
+
+
+def _without_answers(
+    claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int, *, is_outage: bool
+) -> Outcome:
+    """Later, not before the endpoint wants to be asked again; or never, if that burns the last attempt."""
+    charged = {
+        score_id: answer for score_id, answer in silent.items() if burns_attempt(answer.failure, outage=is_outage)
+    }
+    score_id, answer = next(iter((charged or silent).items()))
+    error = f"{score_id}: {answer.error}"
+    if charged and claim.attempt >= max_attempts:
+        return Dead("attempts_exhausted", error)
+    not_before = timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))
+    return RetryLater(max(backoff(claim.attempt), not_before), error, burns_attempt=bool(charged))
 
 
 def delivery(claim: Claim, failure: SinkUnavailable | None) -> Outcome:

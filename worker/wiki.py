@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from outbox.database import Database
 from outbox.settings import OutboxSettings
 from worker.events.sinks import EventSink
+from worker.flight.flight import Flight
 from worker.scoring.client import ScoringClient
-from worker.scoring.flight import Flight
 from worker.scoring_models import ScoringModel
 from worker.settings import WikiSettings
 

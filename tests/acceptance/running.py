@@ -35,7 +35,8 @@ EDITS_IN_A_TRANSACTION = 50
 SHORT: dict[str, Any] = {
     "poll_seconds": 0.5,
     "drain_seconds": 2,
-    "flight": {"call_seconds": 2, "lease_margin_seconds": 0.5},
+    "flight": {"call_seconds": 2, "lease_margin_seconds": 0.5, "patience_seconds": 3},
+    "endpoint": {"timeout_seconds": 1.5, "scores_per_request": 10, "requests_per_second": 10_000},
     "outbox": {"lease_seconds": 2, "batch_size": 20},
 }
 
@@ -157,7 +158,8 @@ def running(
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings."""
     redis_port, scoring_port = free_port(), free_port()
-    document = SHORT | changes | _addresses(directory, databases, redis_port, scoring_port)
+    document = SHORT | changes | _addresses(directory, databases, redis_port)
+    document["endpoint"] = SHORT["endpoint"] | document["endpoint"] | {"url": f"http://127.0.0.1:{scoring_port}"}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
     client = Celery("client")
@@ -188,16 +190,13 @@ def running(
                     processes.stop(here.children[name])
 
 
-def _addresses(
-    directory: Path, databases: Mapping[str, str], redis_port: int, scoring_port: int
-) -> dict[str, dict[str, Any] | str]:
+def _addresses(directory: Path, databases: Mapping[str, str], redis_port: int) -> dict[str, dict[str, Any] | str]:
     wikis = {
         wiki: {"database_url": url, "domain": f"{wiki[:2]}.wikipedia.org", "language": wiki[:2]}
         for wiki, url in databases.items()
     }
     return {
         "redis_url": f"redis://127.0.0.1:{redis_port}/0",
-        "endpoint": {"url": f"http://127.0.0.1:{scoring_port}", "scores_per_request": 10},
         "sink": {"directory": str(directory / "events")},
         "wikis": wikis,
     }

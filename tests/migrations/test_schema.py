@@ -17,11 +17,12 @@ from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run
 from worker.classification.tables import metadata as classification_metadata
+from worker.flight.tables import metadata as flight_metadata
 from worker.migrating import migrate
 
 #: All in one, since each alone would take the others' tables for leftovers.
 OURS = MetaData(naming_convention=NAMING)
-for metadata in (lane_metadata, wiki_metadata, classification_metadata):
+for metadata in (lane_metadata, wiki_metadata, classification_metadata, flight_metadata):
     for table in metadata.tables.values():
         table.to_metadata(OURS)
 

@@ -9,12 +9,14 @@ from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import query, run, schema, tables
 from tests.outbox.lanes import record_edits, take
 from worker.classification.tables import metadata as classification_metadata
+from worker.flight.tables import metadata as flight_metadata
 from worker.migrating import downgrade, head_revision, migrate
 from worker.processes import free_port
 
 BOOKKEEPING = {"outpatrol_version", "outpatrol_own_table"}
 LANES = set(lane_metadata.tables)
 WIKI = set(wiki_metadata.tables) | set(classification_metadata.tables)
+FLIGHT = set(flight_metadata.tables)
 
 #: As a wiki of the year 2022 has them, with a row each; one column is wider than ours, to be told apart.
 REAL_WIKI = (
@@ -33,15 +35,15 @@ def their_rows(database: Database) -> list[str]:
 def test_an_empty_database_gets_every_table(empty_database: Database) -> None:
     migrate(empty_database)
 
-    assert tables(empty_database) == LANES | WIKI | BOOKKEEPING
+    assert tables(empty_database) == LANES | WIKI | FLIGHT | BOOKKEEPING
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:
     assert migrate(empty_database) == (None, head_revision())
 
 
-def test_the_newest_revision_is_the_one_the_mediawiki_tables_came_with() -> None:
-    assert head_revision() == "0002"
+def test_the_newest_revision_is_the_one_that_single_flight_came_with() -> None:
+    assert head_revision() == "0003"
 
 
 def test_migrating_twice_does_nothing(empty_database: Database) -> None:
@@ -69,8 +71,8 @@ def test_migrating_goes_step_by_step_too(empty_database: Database) -> None:
     assert migrate(empty_database, "0001") == (None, "0001")
     assert tables(empty_database) == LANES | {"outpatrol_version"}
 
-    assert migrate(empty_database) == ("0001", "0002")
-    assert downgrade(empty_database, "0001") == ("0002", "0001")
+    assert migrate(empty_database) == ("0001", head_revision())
+    assert downgrade(empty_database, "0001") == (head_revision(), "0001")
     assert tables(empty_database) == LANES | {"outpatrol_version"}
 
 
@@ -83,7 +85,7 @@ def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
     after = schema(empty_database)
     assert {name: after[name] for name in THEIRS} == before
     assert their_rows(empty_database) == ["theirs", "theirs"]
-    assert set(after) == LANES | WIKI | BOOKKEEPING
+    assert set(after) == LANES | WIKI | FLIGHT | BOOKKEEPING
 
 
 def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database: Database) -> None:

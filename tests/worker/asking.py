@@ -1,6 +1,7 @@
 """Both clients, made inside an event loop as the worker makes them, asked and closed."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -8,13 +9,22 @@ from tests.builders import some_settings
 from worker.scores import Answer, ScoreId
 from worker.scoring.client import Endpoint, ScoringClient
 from worker.scoring.lift_wing import LiftWingClient
+from worker.scoring.limits import Grant, Report
 from worker.scoring.ores import OresClient
+from worker.scoring.pacer import Pacer
 
 Result = TypeVar("Result")
 
 KINDS = ("ores", "lift_wing")
 RISK = "revertrisklanguageagnostic"
 VERSION = "0.5.1"
+
+
+class Unlimited:
+    """Limits that nothing reaches."""
+
+    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
+        return Grant(requests=want, slots=in_flight + want, rate=1e6, members=1)
 
 
 def ids(
@@ -25,9 +35,10 @@ def ids(
 
 def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
     settings = some_settings(scoring_url=url, endpoint={"kind": kind} | endpoint)
+    pacer = Pacer(url, Unlimited(), patience=10, clock=time.monotonic)
     if kind == "ores":
-        return OresClient(Endpoint(settings.endpoint))
-    return LiftWingClient(Endpoint(settings.endpoint), settings.scoring_models(), {"enwiki": "en"})
+        return OresClient(Endpoint(settings.endpoint, pacer))
+    return LiftWingClient(Endpoint(settings.endpoint, pacer), settings.scoring_models(), {"enwiki": "en"})
 
 
 async def with_client(
@@ -45,4 +56,4 @@ def ask(kind: str, url: str, wanted: Sequence[ScoreId], **endpoint: Any) -> dict
 
 
 def ask_versions(kind: str, url: str, models: Sequence[str], revision: int = 1) -> dict[str, str]:
-    return asyncio.run(with_client(kind, url, lambda client: client.versions("enwiki", models, revision)))
+    return asyncio.run(with_client(kind, url, lambda client: client.versions("enwiki", models, revision, {})))

@@ -3,25 +3,42 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.builders import a_score
+from worker.flight.flight import Flight
+from worker.flight.redis_tier import RedisTier
+from worker.flight.tiers import Lifetimes
 from worker.processes import free_port
 from worker.scores import Answer, ScoreId
-from worker.scoring.flight import Flight
 from worker.settings import FlightSettings
+
+LIFETIMES = Lifetimes(lease=35, result=3600, error=300)
 
 
 def some_ids(count: int, *, version: str = "0.5.1") -> list[ScoreId]:
     return [ScoreId("enwiki", "damaging", revision, version) for revision in range(1, count + 1)]
 
 
+def a_redis_tier(redis: Redis, lifetimes: Lifetimes = LIFETIMES) -> RedisTier:
+    at = redis.connection_pool.connection_kwargs
+    return RedisTier(redis, partial(AsyncRedis, host=at.get("host", "localhost"), port=at["port"]), lifetimes)
+
+
+def lifetimes_of(settings: FlightSettings) -> Lifetimes:
+    return Lifetimes(lease=settings.lease_seconds, result=settings.result_ttl_seconds, error=settings.error_ttl_seconds)
+
+
 def a_flight(redis: Redis, **settings: Any) -> Flight:
-    return Flight(redis, FlightSettings(**settings))
+    """A flight of a process of its own: it shares nothing with others but the Redis."""
+    flight = FlightSettings(**settings)
+    return Flight([a_redis_tier(redis, lifetimes_of(flight))], flight)
 
 
 def no_redis() -> Redis:

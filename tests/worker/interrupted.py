@@ -1,11 +1,11 @@
 """Something happening between the endpoint's answer and the settlement."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from worker.bootstrap import Services
 from worker.scores import Answer, ScoreId
-from worker.scoring.client import ScoringClient
+from worker.scoring.client import NO_PAGES, ScoringClient
 from worker.wiki import Wiki
 
 
@@ -16,13 +16,18 @@ class InterruptedClient:
         self._client = client
         self._happening = happening
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        answers = await self._client.score(ids)
+    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:
+        answers = await self._client.score(ids, pages)
         self._happening()
         return answers
 
-    async def versions(self, wiki: str, models: Sequence[str], revision: int) -> dict[str, str]:
-        return await self._client.versions(wiki, models, revision)
+    async def versions(
+        self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
+    ) -> dict[str, str]:
+        return await self._client.versions(wiki, models, revision, pages)
+
+    def appetite(self, models: Iterable[str]) -> int:
+        return self._client.appetite(models)
 
     async def close(self) -> None:
         await self._client.close()

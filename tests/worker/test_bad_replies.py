@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.worker.asking import KINDS, RISK, ids, make_client, with_client
+from tests.worker.asking import KINDS, RISK, ids, with_client
 from tests.worker.raw_server import RawServer, Request, http, raw_server
 from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.scoring.client import LARGEST_REPLY_BYTES
@@ -128,15 +129,14 @@ def test_the_user_agent_says_who_asks(kind: str) -> None:
     assert requests[0].headers["user-agent"].startswith("Outpatrol/")
 
 
-def test_a_user_agent_can_be_set() -> None:
-    async def converse() -> list[Request]:
-        async with raw_server(lambda _: http(200, GOOD_BYTES)) as server:
-            client = make_client("ores", server.url, user_agent="Wiki (admin@example.org)")
-            await client.score(ids([1], models=["damaging"]))
-            await client.close()
-            return server.requests
+def test_the_user_agent_names_the_operators_contact() -> None:
+    _, requests = answers_of(
+        "ores", ids([1], models=["damaging"]), lambda _: http(200, GOOD_BYTES), contact="admin@example.org"
+    )
 
-    assert asyncio.run(converse())[0].headers["user-agent"] == "Wiki (admin@example.org)"
+    assert re.fullmatch(
+        r"Outpatrol/[0-9.]+ \(admin@example\.org\) httpx/[0-9.]+ aiohttp/[0-9.]+", requests[0].headers["user-agent"]
+    )
 
 
 def refusing(bad: int) -> Callable[[Request], bytes]:

@@ -5,7 +5,8 @@ import pytest
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import KINDS, RISK, ask, ask_versions, ids
 from worker.emulators.scoring_endpoint import probabilities
-from worker.errors import Blame, EndpointUnavailable
+from worker.errors import EndpointUnavailable
+from worker.failures import Failure
 from worker.processes import free_port
 from worker.scores import NoAnswer, Score, ScoreError, ScoreId
 
@@ -85,18 +86,25 @@ def test_a_revision_that_breaks_the_server_costs_no_other_of_its_revert_risk_bat
 
 
 @pytest.mark.parametrize(
-    ("status", "blame"),
-    [(500, Blame.REQUEST), (503, Blame.ENDPOINT), (429, Blame.ENDPOINT), (504, Blame.UNCLEAR), (408, Blame.UNCLEAR)],
+    ("status", "failure"),
+    [
+        (500, Failure.TRANSIENT),
+        (502, Failure.OUTAGE),
+        (503, Failure.OUTAGE),
+        (429, Failure.THROTTLED),
+        (504, Failure.LATE),
+        (408, Failure.LATE),
+    ],
 )
 def test_a_failure_over_a_request_is_told_from_an_endpoint_that_serves_nobody(
-    status: int, blame: Blame, endpoint: EmulatedEndpoint
+    status: int, failure: Failure, endpoint: EmulatedEndpoint
 ) -> None:
     endpoint.set(failures={"rate": 1, "status": status})
 
     (answer,) = ask("ores", endpoint.url, ids([1], models=["damaging"])).values()
 
     assert isinstance(answer, NoAnswer)
-    assert answer.blame is blame
+    assert answer.failure is failure
 
 
 def test_a_revert_risk_batch_of_missing_revisions_only_is_a_final_error_for_each(endpoint: EmulatedEndpoint) -> None:

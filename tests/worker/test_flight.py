@@ -1,16 +1,17 @@
 """Single flight: one call per score, whoever asks, however many, and whatever happens to the one who calls."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from redis import Redis
-from structlog.testing import capture_logs
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight, no_redis, some_ids
-from worker.errors import Blame
+from worker.failures import Failure
+from worker.flight.flight import Flown
+from worker.flight.redis_tier import lease_key
 from worker.scores import Answer, NoAnswer, ScoreId
-from worker.scoring.flight import Flown
 
 IDS = some_ids(3)
 ONE = IDS[0]
@@ -97,7 +98,7 @@ def test_nothing_wanted_is_nothing_asked(redis: Redis) -> None:
 
 
 def test_a_score_whose_holder_died_is_called_again_once_the_lease_ran_out(redis: Redis) -> None:
-    redis.set(f"ores-lease:{ONE}", "token of the dead", px=120)
+    redis.set(lease_key(ONE), "token of the dead", px=120)
     endpoint = CountingEndpoint()
 
     flown = asyncio.run(a_flight(redis).scores([ONE], endpoint))
@@ -107,17 +108,18 @@ def test_a_score_whose_holder_died_is_called_again_once_the_lease_ran_out(redis:
 
 
 def test_a_score_whose_holder_lives_is_not_called(redis: Redis) -> None:
-    redis.set(f"ores-lease:{ONE}", "token of the living", px=60_000)
+    redis.set(lease_key(ONE), "token of the living", px=60_000)
     endpoint = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(redis, call_seconds=0.05, lease_margin_seconds=0.01).scores([ONE], endpoint))
+    flown = asyncio.run(a_flight(redis, patience_seconds=0.05).scores([ONE], endpoint))
 
     assert not endpoint.asked
-    assert isinstance(flown.answers[ONE], NoAnswer)
+    assert flown.under_way() == [ONE]
+    assert (flown.called, flown.shared) == (0, 0)
 
 
 def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redis) -> None:
-    redis.set(f"ores-lease:{ONE}", "token of somebody", px=150)
+    redis.set(lease_key(ONE), "token of somebody", px=150)
     endpoint = CountingEndpoint()
 
     asyncio.run(a_flight(redis).scores(IDS, endpoint))
@@ -126,10 +128,12 @@ def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redi
 
 
 def test_no_answer_is_not_shared(redis: Redis) -> None:
-    flown = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Blame.ENDPOINT))))
+    flown = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE))))
 
     assert flown.is_outage
-    assert redis.keys() == []
+    later = CountingEndpoint()
+    asyncio.run(a_flight(redis).scores(IDS, later))
+    assert later.asked == dict.fromkeys(IDS, 1)
 
 
 def test_an_answer_of_a_newer_version_is_not_kept_under_the_version_that_was_asked_for(redis: Redis) -> None:
@@ -138,7 +142,19 @@ def test_an_answer_of_a_newer_version_is_not_kept_under_the_version_that_was_ask
     flown = asyncio.run(a_flight(redis).scores([ONE], newer))
 
     assert flown.answers == {ONE: a_score(version="0.6.0")}
-    assert redis.keys() == []
+    later = CountingEndpoint()
+    asyncio.run(a_flight(redis).scores([ONE], later))
+    assert later.asked == {ONE: 1}
+
+
+def test_an_answer_of_a_newer_version_is_kept_under_the_version_that_it_carries(redis: Redis) -> None:
+    asyncio.run(a_flight(redis).scores([ONE], CountingEndpoint(lambda _: a_score(version="0.6.0"))))
+    later = CountingEndpoint()
+
+    flown = asyncio.run(a_flight(redis).scores([replace(ONE, version="0.6.0")], later))
+
+    assert not later.asked
+    assert list(flown.answers.values()) == [a_score(version="0.6.0")]
 
 
 def test_a_call_that_fails_gives_its_leases_back(redis: Redis) -> None:
@@ -167,25 +183,25 @@ def test_a_call_that_is_cancelled_gives_its_leases_back(redis: Redis) -> None:
 def test_a_call_that_takes_too_long_is_no_answer_and_gives_its_leases_back(redis: Redis) -> None:
     flown = asyncio.run(a_flight(redis, call_seconds=0.05).scores(IDS, CountingEndpoint(seconds=60)))
 
-    assert set(flown.answers.values()) == {NoAnswer("no answer within 0.05 s", Blame.UNCLEAR)}
-    assert redis.keys() == []
+    assert set(flown.answers.values()) == {NoAnswer("no answer within 0.05 s", Failure.LATE)}
+    assert redis.keys("ores-lease:*") == []
 
 
 def test_a_lease_that_is_somebody_elses_by_now_is_left_alone(redis: Redis) -> None:
     def lose_the_lease(_: object) -> NoAnswer:
-        redis.set(f"ores-lease:{ONE}", "token of the next holder")
+        redis.set(lease_key(ONE), "token of the next holder")
         return NoAnswer("late")
 
     asyncio.run(a_flight(redis).scores([ONE], CountingEndpoint(lose_the_lease)))
 
-    assert redis.get(f"ores-lease:{ONE}") == b"token of the next holder"
+    assert redis.get(lease_key(ONE)) == b"token of the next holder"
 
 
 def test_a_lease_outlives_the_deadline_of_its_call(redis: Redis) -> None:
     left: list[int] = []
 
     def look(_: object) -> NoAnswer:
-        left.append(redis.pttl(f"ores-lease:{ONE}"))
+        left.append(redis.pttl(lease_key(ONE)))
         return NoAnswer("down")
 
     asyncio.run(a_flight(redis, call_seconds=10, lease_margin_seconds=5).scores([ONE], CountingEndpoint(look)))
@@ -216,7 +232,7 @@ def test_a_batch_costs_two_round_trips_whatever_its_size(redis: Redis) -> None:
     assert "cmdstat_eval" not in commands
 
 
-def test_without_redis_every_score_is_answered_all_the_same() -> None:
+def test_where_nothing_can_be_shared_every_score_is_answered_all_the_same() -> None:
     endpoint = CountingEndpoint()
 
     with no_redis() as gone:
@@ -226,36 +242,27 @@ def test_without_redis_every_score_is_answered_all_the_same() -> None:
     assert set(endpoint.asked.values()) == {1}
 
 
-def test_the_loss_of_redis_is_told_once() -> None:
-    with no_redis() as gone, capture_logs() as logs:
-        flight = a_flight(gone)
-        for _ in range(3):
-            asyncio.run(flight.scores(IDS, CountingEndpoint()))
-
-    assert [line["event"] for line in logs] == ["redis_gone"]
-
-
 @pytest.mark.parametrize(
-    ("revisions", "blames", "is_outage"),
+    ("revisions", "failures", "is_outage"),
     [
-        (1, [Blame.ENDPOINT], True),
-        (2, [Blame.ENDPOINT], True),
-        (1, [Blame.UNCLEAR], False),
-        (2, [Blame.UNCLEAR], True),
-        (2, [Blame.UNCLEAR, Blame.ENDPOINT], True),
-        (2, [Blame.REQUEST], False),
-        (2, [Blame.ENDPOINT, Blame.REQUEST], False),
-        (2, [None, Blame.ENDPOINT], False),
-        (0, [Blame.ENDPOINT], False),
+        (1, [Failure.OUTAGE], True),
+        (2, [Failure.OUTAGE], True),
+        (1, [Failure.LATE], False),
+        (2, [Failure.LATE], True),
+        (2, [Failure.LATE, Failure.OUTAGE], True),
+        (2, [Failure.TRANSIENT], False),
+        (2, [Failure.OUTAGE, Failure.TRANSIENT], False),
+        (2, [None, Failure.OUTAGE], False),
+        (0, [Failure.OUTAGE], False),
     ],
 )
-def test_an_outage_is_what_no_edit_can_be_to_blame_for(
-    revisions: int, blames: list[Blame | None], is_outage: bool
+def test_an_outage_is_what_no_edit_can_be_to_failure_for(
+    revisions: int, failures: list[Failure | None], is_outage: bool
 ) -> None:
     flown = Flown()
     for revision in range(revisions):
-        blame = blames[revision % len(blames)]
-        answer = NoAnswer("down", blame) if blame else a_score()
+        failure = failures[revision % len(failures)]
+        answer = NoAnswer("down", failure) if failure else a_score()
         flown.answers[ScoreId("enwiki", "damaging", revision, "0.5.1")] = answer
 
     assert flown.is_outage is is_outage

@@ -71,7 +71,7 @@ def test_a_batch_costs_no_more_calls_than_the_api_needs(
     assert summary["scores"] == summary["distinct_scores"] == BATCH * len(models)
 
 
-def test_a_batch_costs_two_round_trips_to_redis(
+def test_a_batch_costs_two_round_trips_to_redis_and_four_for_the_limits(
     services: Services, database: Database, endpoint: EmulatedEndpoint, redis: Redis
 ) -> None:
     warmed_up(services, database, endpoint)
@@ -80,8 +80,9 @@ def test_a_batch_costs_two_round_trips_to_redis(
     drain(services)
 
     commands = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in redis.info("commandstats").items()}
-    # GET, SET, DEL and PUBLISH run inside of the two scripts.
+    # GET, SET, DEL and PUBLISH run inside of the scripts.
     assert {name: calls for name, calls in commands.items() if name in {"evalsha", "eval", "script|load"}} == {
-        "evalsha": 2
+        "evalsha": 2 + 4
     }
-    assert commands["set"] == 4 * BATCH
+    # A lease and an answer for each score, and the state of the limits when it is taken and when it is given back.
+    assert commands["set"] == 4 * BATCH + 2

@@ -1,6 +1,7 @@
 """One score on demand: shared with whoever else wants it, stored nowhere, announced to nobody."""
 
 import pytest
+from redis import Redis
 
 from outbox.database import Database
 from tests.builders import edits
@@ -10,6 +11,7 @@ from worker.bootstrap import Services
 from worker.classification.tables import ores_classification
 from worker.emulators.scoring_endpoint import probabilities
 from worker.errors import EndpointUnavailable, ScoreRefused
+from worker.flight.redis_tier import lease_key
 from worker.pipeline import score_on_demand
 from worker.scores import Score, ScoreId
 
@@ -17,7 +19,9 @@ WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")
 
 
 def demand(services: Services) -> Score:
-    return services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED))
+    score = services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED))
+    assert score is not None
+    return score
 
 
 def test_a_score_on_demand_is_the_endpoints_own(services: Services) -> None:
@@ -69,3 +73,16 @@ def test_an_endpoint_that_is_down_is_unavailable_by_the_score_id(
 
     with pytest.raises(EndpointUnavailable, match=f"^{WANTED}: .*status 503"):
         demand(services)
+
+
+def test_a_score_that_somebody_else_computes_is_not_waited_for(services: Services, redis: Redis) -> None:
+    redis.set(lease_key(WANTED), "token of somebody", px=60_000)
+
+    assert services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED)) is None
+
+
+def test_a_model_that_the_wiki_does_not_have_is_refused_by_its_setting(services: Services) -> None:
+    unknown = ScoreId("enwiki", "magic", 1, "1")
+
+    with pytest.raises(ScoreRefused, match=r"wikis\.enwiki\.models"):
+        services.runner.run(score_on_demand(services.wiki("enwiki"), unknown))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -10,12 +11,14 @@ from tests.builders import a_score, some_settings
 from worker.app import QUEUE_OF, SCORE
 from worker.bootstrap import Services, build_services
 from worker.errors import Overloaded, RedisUnavailable
-from worker.on_demand import request_scores, wait_for_scores
+from worker.failures import Failure
+from worker.flight.redis_tier import result_key
+from worker.flight.results import encode_result
+from worker.on_demand import Requested, request_scores, wait_for_scores
 from worker.processes import free_port
 from worker.scores import Answer, NoAnswer, ScoreId
-from worker.scoring.flight import RESULT_PREFIX, encode_result
 
-Request = Callable[[Sequence[ScoreId]], dict[ScoreId, Answer]]
+Request = Callable[[Sequence[ScoreId]], Requested]
 
 FIRST, SECOND = (ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (1, 2))
 
@@ -30,7 +33,8 @@ def services(redis: Redis, redis_url: str) -> Iterator[Services]:
 @pytest.fixture
 def request_them(services: Services, redis: Redis) -> Request:
     """`request_scores` with the broker's part played here: a message is a value in the queue's list."""
-    return lambda ids: request_scores(services, ids, send=lambda score_id: redis.lpush(QUEUE_OF[SCORE], score_id))
+    wiki = services.wiki("enwiki")
+    return lambda ids: request_scores(services, wiki, ids, send=lambda score_id: redis.lpush(QUEUE_OF[SCORE], score_id))
 
 
 def queued(redis: Redis) -> int:
@@ -38,18 +42,18 @@ def queued(redis: Redis) -> int:
 
 
 def cache(redis: Redis, score_id: ScoreId) -> None:
-    redis.set(f"{RESULT_PREFIX}{score_id}", encode_result(score_id, a_score()))
+    redis.set(result_key(score_id), encode_result(score_id, a_score()))
 
 
 def test_a_request_is_queued_once_for_each_score(request_them: Request, redis: Redis) -> None:
-    assert request_them([FIRST, SECOND, FIRST]) == {}
+    assert request_them([FIRST, SECOND, FIRST]).missing == [FIRST, SECOND]
     assert queued(redis) == 2
 
 
 def test_a_cached_score_is_served_and_queues_nothing(request_them: Request, redis: Redis) -> None:
     cache(redis, FIRST)
 
-    assert request_them([FIRST]) == {FIRST: a_score()}
+    assert request_them([FIRST]).answers == {FIRST: a_score()}
     assert queued(redis) == 0
 
 
@@ -67,24 +71,49 @@ def test_cached_scores_are_served_however_long_the_queue_is(request_them: Reques
     request_them([ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (3, 4)])
     cache(redis, FIRST)
 
-    assert request_them([FIRST]) == {FIRST: a_score()}
+    assert request_them([FIRST]).answers == {FIRST: a_score()}
 
 
-def test_a_wait_ends_when_the_score_is_there(services: Services, redis: Redis) -> None:
+def wait(services: Services, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
+    return services.runner.run(wait_for_scores(services.wiki("enwiki"), requested, seconds))
+
+
+def test_a_wait_ends_when_the_score_is_there(request_them: Request, services: Services, redis: Redis) -> None:
+    requested = request_them([FIRST])
     cache(redis, FIRST)
 
-    assert wait_for_scores(services, [FIRST], 60) == {FIRST: a_score()}
+    assert wait(services, requested, 60) == {FIRST: a_score()}
 
 
-def test_a_wait_in_vain_says_what_is_needed(services: Services) -> None:
-    (answer,) = wait_for_scores(services, [FIRST], 0).values()
+def test_a_wait_ends_when_the_holder_fails(request_them: Request, services: Services, redis: Redis) -> None:
+    requested, failed = request_them([FIRST]), NoAnswer("down", Failure.OUTAGE)
+    redis.set(result_key(FIRST), encode_result(FIRST, failed, holder="somebody"))
+
+    assert wait(services, requested, 60) == {FIRST: failed}
+
+
+def test_a_failure_from_before_the_request_does_not_end_its_wait(
+    request_them: Request, services: Services, redis: Redis
+) -> None:
+    redis.set(result_key(FIRST), encode_result(FIRST, NoAnswer("down", Failure.OUTAGE), holder="somebody"))
+    requested = request_them([FIRST])
+
+    (answer,) = wait(services, requested, 0).values()
+
+    assert "a worker must consume the queue 'score'" in str(answer)
+
+
+def test_a_wait_in_vain_says_what_is_needed(request_them: Request, services: Services) -> None:
+    (answer,) = wait(services, request_them([FIRST]), 0).values()
 
     assert isinstance(answer, NoAnswer)
     assert "a worker must consume the queue 'score'" in answer.error
 
 
-def test_without_redis_there_is_no_way_to_ask() -> None:
-    settings = some_settings(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+def test_without_redis_there_is_no_way_to_ask(tmp_path: Path) -> None:
+    settings = some_settings(
+        database_url=f"sqlite:///{tmp_path}/enwiki.db", redis_url=f"redis://127.0.0.1:{free_port()}/0"
+    )
 
     with closing(build_services(settings)) as services, pytest.raises(RedisUnavailable, match="correct redis_url"):
-        request_scores(services, [FIRST])
+        request_scores(services, services.wiki("enwiki"), [FIRST])

@@ -13,7 +13,8 @@ from redis import Redis
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight
-from worker.errors import ScoreRefused
+from worker.errors import EndpointUnavailable, ScoreRefused
+from worker.failures import Failure
 from worker.scores import NoAnswer, ScoreId
 
 SCORE_ID = "enwiki:damaging:745065890:0.5.1"
@@ -51,10 +52,17 @@ def test_a_final_error_is_the_failure_of_the_task_of_its_id(redis: Redis, app: C
         AsyncResult(SCORE_ID, app=app).get(timeout=5)
 
 
-def test_no_answer_leaves_the_task_pending(redis: Redis, app: Celery) -> None:
-    fly(redis, CountingEndpoint(lambda _: NoAnswer("down")))
+def test_a_failure_is_the_failure_of_the_task_for_those_who_wait_for_it(redis: Redis, app: Celery) -> None:
+    fly(redis, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE)))
 
-    assert AsyncResult(SCORE_ID, app=app).status == "PENDING"
+    with pytest.raises(EndpointUnavailable, match=f"^{SCORE_ID}: down$"):
+        AsyncResult(SCORE_ID, app=app).get(timeout=5)
+
+
+def test_a_failure_is_forgotten_within_seconds(redis: Redis) -> None:
+    fly(redis, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE)))
+
+    assert 0 < redis.pttl(f"ores:{SCORE_ID}") <= 5_000
 
 
 def test_the_key_is_the_one_that_ores_has(redis: Redis) -> None:

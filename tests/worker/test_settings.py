@@ -78,7 +78,7 @@ def test_a_variable_wins_over_the_file(write: Write, monkeypatch: pytest.MonkeyP
 def test_a_variable_changes_its_own_field_only(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write(MINIMAL)
     monkeypatch.setenv("OUTPATROL_ENDPOINT__CONCURRENCY", "3")
-    monkeypatch.setenv("OUTPATROL_FLIGHT__CALL_SECONDS", "3")
+    monkeypatch.setenv("OUTPATROL_FLIGHT__CALL_SECONDS", "33")
 
     assert load_settings().endpoint.url == "http://127.0.0.1:8080"
     assert load_settings().flight.lease_margin_seconds == 5
@@ -126,7 +126,10 @@ def test_a_wrong_or_missing_setting_is_named_with_its_variable(write: Write, old
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        ('models = ["tone"]', "wikis.enwiki.models: 'tone' is no model; known are articlequality, damaging"),
+        (
+            'models = ["tone"]',
+            "wikis.enwiki.models: 'tone' is no model; known are articlequality, ",
+        ),
         ('models = ["revertriskmultilingual"]', "ORES has no revertriskmultilingual; set endpoint.kind to lift_wing"),
         ("[models.tone]", "models.tone.classes: "),
         ('[models.damaging]\nclasses = "hunter2"', "models.damaging.classes: "),

@@ -9,6 +9,7 @@ from outbox import Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
 from worker.errors import SinkUnavailable
+from worker.failures import Failure
 from worker.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.scoring_models import DEFAULT_MODELS
 from worker.verdicts import Verdict, delivery, read_edits, read_events, verdict
@@ -18,7 +19,7 @@ DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")
 GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
 SCORED = a_score()
 REFUSED = a_score_error()
-SILENT = NoAnswer("status 503")
+SILENT = NoAnswer("status 503", Failure.OUTAGE)
 STRANGE = a_score(probability={"true": 0.1, "false": 0.8, "perhaps": 0.1})
 
 

@@ -27,8 +27,10 @@ class Classification:
 def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> list[Classification]:
     """The rows to store for *score*: for two classes the true one only, since readers compute the other; for an
     aggregated model one row of class 0 with the weighted mean; otherwise one a class.
-    A class that *model* does not have gets no row; see `unknown_class`.
+    A class that *model* does not have gets no row; see `unknown_class`. A model without classes is announced only.
     """
+    if not model.classes:
+        return []
     if model.is_aggregated:
         # Exact, so that the order of the classes in a reply makes no difference.
         weighted = math.fsum(
@@ -47,7 +49,7 @@ def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> 
 def unknown_class(score: Score, model: ScoringModel) -> str | None:
     """A sentence about the first class of *score* that *model* does not list, if there is one."""
     for name in sorted(score.probability):
-        if name not in model.classes:
+        if model.classes and name not in model.classes:
             return (
                 f"{score.model} {score.version} answers with the class {name!r}, which is not configured; "
                 f"add it to classes under [models.{score.model}] and requeue this letter"

@@ -1,12 +1,13 @@
-"""Writing rows of `ores_classification`."""
+"""Writing and removing rows of `ores_classification`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Insert, insert
+from sqlalchemy import Insert, delete, insert, select
 from sqlalchemy.orm import Session
 
+from outbox.columns import BY_KEY
 from worker.classification.rows import Classification
-from worker.classification.tables import ores_classification
+from worker.classification.tables import ores_classification, ores_model
 
 #: A row that is there already is kept as it is, as Extension:ORES keeps it: scores are never updated in place.
 INSERT_IF_MISSING: Insert = (
@@ -34,3 +35,17 @@ def store(session: Session, rows: Sequence[Classification]) -> None:
                 for row in sorted(rows)
             ],
         )
+
+
+def forget(session: Session, revisions: Collection[int], models: Collection[str]) -> None:
+    """Remove the rows that *revisions* have of *models*, in whichever version; does not commit.
+
+    Extension:ORES cleans parents of the current version only. Source: mediawiki/extensions/ORES
+    includes/Storage/SqlScoreStorage.php `cleanUpOldScores` @ e8804727.
+    """
+    if not revisions or not models:
+        return
+    ids = list(session.execute(select(ores_model.c.oresm_id).where(ores_model.c.oresm_name.in_(models))).scalars())
+    row = ores_classification.c
+    rows = delete(ores_classification).where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(ids))
+    session.execute(rows, execution_options=BY_KEY)

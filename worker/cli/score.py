@@ -25,9 +25,9 @@ def score(
     Example: `outpatrol score enwiki 745065890 --model damaging`
     """
     with command_services() as services:
-        ids = score_ids(services, wiki, revisions, model or [])
-        there = request_scores(services, ids)
-        answers = there | wait_for_scores(services, [score_id for score_id in ids if score_id not in there], wait)
+        here, ids = services.wiki(wiki), score_ids(services, wiki, revisions, model or [])
+        requested = request_scores(services, here, ids)
+        answers = services.runner.run(wait_for_scores(here, requested, wait))
     if as_json:
         print_json({str(score_id): _document(answers[score_id]) for score_id in ids})
     else:

@@ -5,9 +5,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
-from worker.emulators.scoring_shapes import Document
+from worker.emulators.scoring_settings import Document
 
 
 @dataclass(slots=True)
@@ -15,6 +15,8 @@ class Call:
     """One logged call; starts and ends are seconds, by the wall clock and by the monotonic one."""
 
     kind: str
+    host: str | None = None
+    user_agent: str | None = None
     wiki: str | None = None
     models: tuple[str, ...] = ()
     revisions: tuple[int, ...] = ()
@@ -24,6 +26,8 @@ class Call:
     end_monotonic: float = 0.0
     status: int = 500
     scores: int = 0
+    #: Why it was turned away before it began; no score of it was ever in flight.
+    refused: Literal["throttled", "over_capacity"] | None = None
     sequence: int = 0
 
     def document(self) -> Document:
@@ -46,7 +50,7 @@ class CallLog:
         self._kept: deque[Call] = deque(maxlen=kept_calls)
         self._unwritten: list[Call] = []
         self._sequence = 0
-        self._in_flight = 0
+        self.in_flight = 0
         self._asked_now: dict[tuple[str, str], dict[int, int]] = {}
         self.reset()
 
@@ -54,14 +58,15 @@ class CallLog:
         """Forget all ended calls and totals; calls in flight stay in flight, and the file keeps its lines."""
         self._kept.clear()
         self._asked_ever: dict[tuple[str, str], set[int]] = {}
-        self._totals = {"calls": 0, "scores": 0, "info_calls": 0, "failures": 0, "overlaps": 0}
-        self._peak = self._in_flight
+        counted = ("calls", "scores", "info_calls", "failures", "overlaps", "throttled", "over_capacity")
+        self._totals = dict.fromkeys(counted, 0)
+        self._peak = self.in_flight
         self._cpu_start = time.process_time()
 
     def begin(self, call: Call) -> None:
         """Note that the score keys of a call are in flight from now until `end`."""
-        self._in_flight += 1
-        self._peak = max(self._peak, self._in_flight)
+        self.in_flight += 1
+        self._peak = max(self._peak, self.in_flight)
         for model in call.models:
             key = (call.wiki or "", model)
             self._asked_ever.setdefault(key, set()).update(call.revisions)
@@ -72,7 +77,7 @@ class CallLog:
                 asked_now[revision] = others + 1
 
     def end(self, call: Call) -> None:
-        """Log a call that has been answered, begun or refused before it could begin."""
+        """Log a call that has been answered: one that has begun, or that was refused or not understood before."""
         call.end, call.end_monotonic = time.time(), time.monotonic()
         self._sequence += 1
         call.sequence = self._sequence
@@ -85,11 +90,13 @@ class CallLog:
         self._totals["calls"] += 1
         self._totals["scores"] += call.scores
         self._totals["failures"] += call.status >= 400
-        if call.revisions:
+        if call.refused is not None:
+            self._totals[call.refused] += 1
+        elif call.revisions:
             self._release(call)
 
     def _release(self, call: Call) -> None:
-        self._in_flight -= 1
+        self.in_flight -= 1
         for model in call.models:
             asked_now = self._asked_now[call.wiki or "", model]
             for revision in call.revisions:
@@ -108,12 +115,15 @@ class CallLog:
         return newer[::-1]
 
     def summary(self) -> Document:
-        """Return the totals since the start or the last reset; `failures` counts scoring calls answered with ≥ 400."""
+        """Return the totals since the start or the last reset.
+
+        `failures` counts scoring calls answered with ≥ 400, `throttled` and `over_capacity` among them.
+        """
         return {
             **self._totals,
             "distinct_scores": sum(map(len, self._asked_ever.values())),
             "peak_concurrency": self._peak,
-            "in_flight": self._in_flight,
+            "in_flight": self.in_flight,
             "cpu_seconds": time.process_time() - self._cpu_start,
         }
 

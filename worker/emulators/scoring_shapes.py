@@ -1,33 +1,24 @@
-"""What the emulated scoring endpoint says: settings, probabilities, replies.
+"""What the emulated scoring endpoint says: probabilities and replies.
 
 Everything here is pure. The shapes follow the ORES service (wikimedia/ores, ores/wsgi/routes/v3) and the
-Lift Wing model servers (machinelearning/liftwing/inference-services, revscoring_model and revert_risk_model).
+Lift Wing model servers (machinelearning/liftwing/inference-services, revscoring_model, revert_risk_model,
+src/models/articlequality and src/models/outlink_topic_model).
 """
 
 from collections.abc import Sequence
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from worker.emulators.scoring_servers import BINARY, MODELS, QUALITY, TOPICS
+from worker.emulators.scoring_settings import Document, EmulatorSettings
 
-Document = dict[str, object]
+RISK_OF_ITEMS = "revertrisk-wikidata"
+ARTICLE_QUALITY = "articlequality-v2"
+OUTLINK_TOPICS = "outlink-topic-model"
 
-WIKI_PATTERN = r"^[a-z0-9_]+$"
-REVERTRISK_MODELS = ("revertrisk-language-agnostic", "revertrisk-multilingual")
-CLASSES = {
-    "articlequality": ("Stub", "Start", "C", "B", "GA", "FA"),
-    "draftquality": ("attack", "OK", "spam", "vandalism"),
-}
-DEFAULT_VERSIONS = {
-    "damaging": "0.5.1",
-    "goodfaith": "0.5.1",
-    "articlequality": "0.9.2",
-    "draftquality": "0.2.1",
-    "revertrisk-language-agnostic": "3",
-    "revertrisk-multilingual": "4",
-}
-REVSCORING_MODELS = tuple(model for model in DEFAULT_VERSIONS if model not in REVERTRISK_MODELS)
+CLASSES = {name: model.classes for name, model in MODELS.items() if model.classes is not BINARY}
+#: A byte of the digest to a topic's probability: 7 in 256 give one of at least 0.5, so 64 give mostly one to three.
+_TOPIC_PROBABILITIES = tuple(((byte + 0.5) / 256) ** 24 for byte in range(256))
 ORES_ERROR_CODES = {
     400: "bad request",
     404: "not found",
@@ -38,71 +29,18 @@ ORES_ERROR_CODES = {
 }
 
 
-class Failures(BaseModel):
-    """How often a scoring call fails as a whole: `rate` 0..1, the HTTP status and the Retry-After header it gets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    rate: float = Field(default=0.0, ge=0, le=1)
-    status: int = Field(default=503, ge=400, le=599)
-    retry_after: str | None = Field(default=None, pattern=r"^[\x20-\x7e]+$")
-
-
-class EmulatorSettings(BaseModel):
-    """All that can be set while the endpoint runs; latencies are milliseconds, revisions are ids on any wiki."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    seed: int = 0
-    wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
-    latency_ms: float = Field(default=0.0, ge=0)
-    latency_jitter_ms: float = Field(default=0.0, ge=0)
-    failures: Failures = Failures()
-    missing_revisions: frozenset[int] = frozenset()
-    broken_revisions: frozenset[int] = frozenset()
-    versions: dict[str, str] = Field(default_factory=dict)
-    version_changes_scores: bool = False
-
-    @field_validator("versions")
-    @classmethod
-    def _only_known_models(cls, versions: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(versions) - set(DEFAULT_VERSIONS))
-        if unknown:
-            raise ValueError(f"no such model: {', '.join(unknown)}")
-        return versions
-
-    def changed(self, patch: Document) -> Self:
-        """Return these settings with a JSON merge patch (RFC 7396) applied: null restores a default.
-
-        Raises pydantic.ValidationError for an unknown field or a value out of range.
-        """
-        return type(self).model_validate(_merged(self.model_dump(mode="json"), patch))
-
-    def version_of(self, model: str) -> str:
-        """Return the version the endpoint claims to run of a known model."""
-        return self.versions.get(model) or DEFAULT_VERSIONS[model]
-
-
-def _merged(target: Document, patch: Document) -> Document:
-    merged = dict(target)
-    for name, value in patch.items():
-        before = merged.pop(name, None)
-        if isinstance(value, dict):
-            merged[name] = _merged(before if isinstance(before, dict) else {}, value)
-        elif value is not None:
-            merged[name] = value
-    return merged
-
-
 def probabilities(seed: int, wiki: str, model: str, revision: int, version: str = "") -> dict[str, float]:
-    """Return class name → probability, the same for the same arguments everywhere; they sum to 1.
+    """Return class name → probability, the same for the same arguments everywhere; they sum to 1, but for topics.
 
-    damaging and revertrisk are mostly low for "true", goodfaith mostly high, as on a real wiki. `version` is ""
-    unless a new model version is meant to change the scores.
+    damaging, reverted and revertrisk are mostly low for "true", goodfaith mostly high, as on a real wiki. `version` is
+    "" unless a new model version is meant to change the scores.
     """
     text = f"{seed}|{wiki}|{model}|{revision}|{version}"
-    digest = blake2b(text.encode(), digest_size=8).digest()
     names = CLASSES.get(model)
+    if names is TOPICS:
+        digest = blake2b(text.encode(), digest_size=len(TOPICS)).digest()
+        return {name: _TOPIC_PROBABILITIES[byte] for name, byte in zip(TOPICS, digest, strict=True)}
+    digest = blake2b(text.encode(), digest_size=8).digest()
     if names is None:
         true = _skewed(model, (int.from_bytes(digest) >> 11) / (1 << 53))
         return {"true": true, "false": 1.0 - true}
@@ -113,13 +51,15 @@ def probabilities(seed: int, wiki: str, model: str, revision: int, version: str 
 def _skewed(model: str, uniform: float) -> float:
     if model == "goodfaith":
         return float(1.0 - uniform**4)
-    return float(uniform**4 if model == "damaging" else uniform**3)
+    return float(uniform**4 if model in ("damaging", "reverted") else uniform**3)
 
 
-def prediction(probability: dict[str, float]) -> bool | str:
-    """Return whether "true" has at least 0.5, or the likeliest class of a model with several."""
+def prediction(probability: dict[str, float]) -> bool | str | list[str]:
+    """Return whether "true" has at least 0.5, the likeliest of several classes, or the topics with at least 0.5."""
     if "true" in probability:
         return probability["true"] >= 0.5
+    if len(probability) == len(TOPICS):
+        return [topic for topic, likelihood in probability.items() if likelihood >= 0.5]
     return max(probability, key=probability.__getitem__)
 
 
@@ -171,14 +111,43 @@ def wiki_database(language: str) -> str:
     return f"{language.replace('-', '_')}wiki"
 
 
-def revertrisk_prediction(settings: EmulatorSettings, model: str, language: str, revision: int) -> Document:
-    """Return one prediction as revert_risk_model/model_server/batch_model.py of Lift Wing words it."""
-    wiki = wiki_database(language)
+def revertrisk_prediction(settings: EmulatorSettings, model: str, wiki: str, revision: int) -> Document:
+    """Return one prediction as the revert risk servers word it; that of Wikidata's leaves the wiki out."""
     probability = settled_probabilities(settings, wiki, model, revision)
     return {
         "model_name": model,
         "model_version": settings.version_of(model),
-        "wiki_db": wiki,
+        **({} if model == RISK_OF_ITEMS else {"wiki_db": wiki}),
         "revision_id": revision,
         "output": {"prediction": prediction(probability), "probabilities": probability},
     }
+
+
+def quality_document(settings: EmulatorSettings, wiki: str, revisions: Sequence[int]) -> Document:
+    """Return the reply of the language-agnostic article quality server; only their order tells revisions apart."""
+    return {
+        "predictions": [_quality(settings, wiki, revision) for revision in revisions],
+        "model_name": ARTICLE_QUALITY,
+        "model_version": settings.version_of(ARTICLE_QUALITY),
+    }
+
+
+def _quality(settings: EmulatorSettings, wiki: str, revision: int) -> Document:
+    probability = settled_probabilities(settings, wiki, ARTICLE_QUALITY, revision)
+    mean = sum(place * probability[name] for place, name in enumerate(QUALITY)) / (len(QUALITY) - 1)
+    return {
+        "label": prediction(probability),
+        "score": mean,
+        "prediction_probabilities": probability,
+        "features": {},
+    }
+
+
+def outlink_document(
+    settings: EmulatorSettings, wiki: str, revision: int, *, article: str, threshold: float
+) -> Document:
+    """Return the topics of an article, the likeliest first, without those below *threshold*."""
+    probability = settled_probabilities(settings, wiki, OUTLINK_TOPICS, revision)
+    best_first = sorted(probability, key=probability.__getitem__, reverse=True)
+    results = [{"topic": topic, "score": probability[topic]} for topic in best_first if probability[topic] >= threshold]
+    return {"prediction": {"article": article, "results": results}}

@@ -1,0 +1,1 @@
+"""Single flight, tier by tier and through all of them."""

@@ -1,0 +1,34 @@
+"""A Redis that is stopped and started again on one port."""
+
+from contextlib import closing
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.demo.surroundings import redis_command
+from worker.processes import Child, Processes, answers, free_port
+
+
+def connect(port: int) -> Redis:
+    """As a worker does: fails at once where nobody listens, and tries once more where a connection was lost."""
+    return Redis(port=port, retry=Retry(NoBackoff(), 1), socket_timeout=2, socket_connect_timeout=2)
+
+
+class OwnRedis:
+    """One Redis process, or none."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.port = free_port()
+        self._processes = processes
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        self._child = self._processes.start("redis", redis_command(self.port), cwd=self._processes.directory)
+        self._processes.wait_until(self._child, lambda: answers(self.port))
+        with closing(connect(self.port)) as client:
+            client.ping()
+
+    def stop(self) -> None:
+        assert self._child is not None
+        self._processes.stop(self._child)

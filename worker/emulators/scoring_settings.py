@@ -1,0 +1,95 @@
+"""What can be set while the emulated scoring endpoint runs. Pure."""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from worker.emulators.scoring_servers import MODELS
+
+Document = dict[str, object]
+
+WIKI_PATTERN = r"^[a-z0-9_]+$"
+#: The value of an HTTP header; an empty one leaves it out, since a patch with null brings back the default.
+Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$"), AfterValidator(lambda text: text or None)]
+
+
+class Failures(BaseModel):
+    """How often a scoring call fails as a whole: `rate` 0..1, the HTTP status and the Retry-After header it gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rate: float = Field(default=0.0, ge=0, le=1)
+    status: int = Field(default=503, ge=400, le=599)
+    retry_after: Header | None = None
+
+
+class Throttle(BaseModel):
+    """How many scoring calls a second are let in, `burst` of them at once, and the Retry-After of the others' 429.
+
+    No rate, no limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    requests_per_second: float | None = Field(default=None, gt=0)
+    burst: int = Field(default=1, ge=1)
+    retry_after: Header | None = "1"
+
+
+class EmulatorSettings(BaseModel):
+    """All that can be set while the endpoint runs; latencies are milliseconds, revisions are ids on any wiki."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    seed: int = 0
+    wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
+    latency_ms: float = Field(default=0.0, ge=0)
+    latency_jitter_ms: float = Field(default=0.0, ge=0)
+    failures: Failures = Failures()
+    throttle: Throttle = Throttle()
+    #: Scoring calls in flight beyond this are refused; none: no limit.
+    capacity: int | None = Field(default=None, ge=0)
+    #: Lift Wing calls need the Host header of the model's server, as inside Wikimedia's network.
+    host_routing: bool = False
+    missing_revisions: frozenset[int] = frozenset()
+    broken_revisions: frozenset[int] = frozenset()
+    versions: dict[str, str] = Field(default_factory=dict)
+    version_changes_scores: bool = False
+    #: Each call gets probabilities of its own, which shows who shared one.
+    varying_scores: bool = False
+
+    @field_validator("versions")
+    @classmethod
+    def _only_known_models(cls, versions: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(versions) - set(MODELS))
+        if unknown:
+            raise ValueError(f"no such model: {', '.join(unknown)}")
+        return versions
+
+    def changed(self, patch: Document) -> Self:
+        """Return these settings with a JSON merge patch (RFC 7396) applied: null restores a default.
+
+        Raises pydantic.ValidationError for an unknown field or a value out of range.
+        """
+        return type(self).model_validate(_merged(self.model_dump(mode="json"), patch))
+
+    def version_of(self, model: str) -> str:
+        """Return the version the endpoint claims to run of a known model."""
+        return self.versions.get(model) or MODELS[model].version
+
+    def of_call(self, number: int) -> Self:
+        """Return the settings to answer a call by, *number* being different for each."""
+        if not self.varying_scores:
+            return self
+        return self.model_copy(update={"seed": (self.seed << 64) + number})
+
+
+def _merged(target: Document, patch: Document) -> Document:
+    merged = dict(target)
+    for name, value in patch.items():
+        before = merged.pop(name, None)
+        if isinstance(value, dict):
+            merged[name] = _merged(before if isinstance(before, dict) else {}, value)
+        elif value is not None:
+            merged[name] = value
+    return merged

@@ -1,0 +1,217 @@
+"""The tier for the time in which Redis is gone: leases and answers in a table of the wiki's own database.
+
+Slower than Redis and without hints, but shared by all workers of the wiki: scores go on being asked for once.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY, database_now
+from outbox.database import Database
+from outbox.errors import OutboxError
+from worker.flight.entries import Entry
+from worker.flight.results import decode_answer, encode_answer, to_json
+from worker.flight.tables import score_flight
+from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailable
+from worker.scores import Answer, Final, ScoreId
+
+Result = TypeVar("Result")
+
+#: Between two looks at what somebody else computes: there is nobody who would tell.
+LOOK_AGAIN_SECONDS = 0.3
+#: Rows thrown away at once.
+MOST_TIDIED = 1_000
+#: Rows may be thrown away between the look whether they are there and the lock on them; hardly twice.
+TRIES = 3
+
+_INSERT_IF_MISSING = (
+    insert(score_flight)
+    .prefix_with("IGNORE", dialect="mysql")
+    .prefix_with("IGNORE", dialect="mariadb")
+    .prefix_with("OR IGNORE", dialect="sqlite")
+)
+_COLUMNS = [column.name for column in score_flight.columns if not column.primary_key]
+_UPDATE = (
+    update(score_flight)
+    .where(score_flight.c.score_id == bindparam("key"))
+    .values({name: bindparam(name) for name in _COLUMNS})
+)
+
+
+class DatabaseTier:
+    """Leases and answers in `score_flight`, by the database's clock."""
+
+    def __init__(self, database: Database, lifetimes: Lifetimes) -> None:
+        self._database = database
+        self._lifetimes = lifetimes
+
+    def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
+        def work(entries: list[Entry], now: float) -> Acquired:
+            acquired = Acquired()
+            for entry in entries:
+                entry.acquire(acquired, token, waited_for.get(entry.score_id), self._lifetimes, now)
+            return acquired
+
+        return self._change(ids, work)
+
+    def renew(self, ids: Collection[ScoreId], token: str) -> None:
+        def work(entries: list[Entry], now: float) -> None:
+            for entry in entries:
+                entry.renew(token, self._lifetimes, now)
+
+        self._change(ids, work)
+
+    def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
+        def work(entries: list[Entry], now: float) -> dict[ScoreId, Answer]:
+            standing = {}
+            for entry in entries:
+                if entry.score_id in answers:
+                    standing[entry.score_id] = entry.end(answers[entry.score_id], token, self._lifetimes, now)
+                entry.release(token)
+            return standing
+
+        return self._change(dict.fromkeys([*ids, *answers]), work)
+
+    def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
+        query = select(score_flight, database_now().label("now")).where(score_flight.c.score_id.in_(_keys(ids)))
+        with _translated_errors(), self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        seen = {entry.score_id: entry.end_seen(now) for entry, now in map(_entry_and_now, rows)}
+        return {score_id: end for score_id, end in seen.items() if end is not None}
+
+    @contextlib.asynccontextmanager
+    async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:  # noqa: ARG002 - the protocol's
+        async def listen(seconds: float) -> None:
+            pause = LOOK_AGAIN_SECONDS * (0.5 + random.random())  # noqa: S311 - only spreads the looks
+            await asyncio.sleep(min(seconds, pause))
+
+        yield listen
+
+    def _change(self, ids: Iterable[ScoreId], work: Callable[[list[Entry], float], Result]) -> Result:
+        """Let *work* change the entries of *ids*, under their locks and in one order; writes back what it changed."""
+        keys = _keys(ids)
+
+        def locked(session: Session) -> Result:
+            rows = _locked_rows(session, keys)
+            if len(rows) < len(keys):
+                raise _RowsMissing
+            entries, now = [_entry(row) for row in rows], _seconds(rows[0].now) if rows else 0.0
+            before = [_values(entry) for entry in entries]
+            result = work(entries, now)
+            changed = [
+                {"key": str(entry.score_id)} | after
+                for entry, values in zip(entries, before, strict=True)
+                if (after := _values(entry)) != values
+            ]
+            if changed:
+                session.connection().execute(_UPDATE, changed)
+            return result
+
+        with _translated_errors():
+            for _ in range(TRIES):
+                self._add_missing(keys)
+                with contextlib.suppress(_RowsMissing):
+                    return self._database.run(locked)
+        raise TierUnavailable("the rows of some scores can't be made")
+
+    def _add_missing(self, keys: Sequence[str]) -> None:
+        # In a transaction of its own: who adds a row that is there already keeps a lock that others, who want to write
+        # it, would have to wait for crosswise.
+        with self._database.reading() as connection:
+            query = select(score_flight.c.score_id).where(score_flight.c.score_id.in_(keys))
+            there = set(connection.execute(query).scalars())
+        missing = [{"score_id": key} for key in keys if key not in there]
+        if missing:
+            new = _INSERT_IF_MISSING.values(runs_out=database_now(timedelta(seconds=self._lifetimes.lease)))
+            self._database.run(lambda session: session.connection().execute(new, missing))
+
+
+class _RowsMissing(Exception):
+    """Somebody threw away what was there a moment ago."""
+
+
+def tidy(database: Database) -> int:
+    """Throw away rows that have run out, at most `MOST_TIDIED`; returns how many.
+
+    Raises:
+        OutboxError: the database does not answer.
+    """
+    runs_out = score_flight.c.runs_out
+    query = select(score_flight.c.score_id).where(runs_out < database_now()).order_by(runs_out).limit(MOST_TIDIED)
+    with database.reading() as connection:
+        keys = list(connection.execute(query).scalars())
+    if keys:
+        # What was taken up again meanwhile stays.
+        gone = delete(score_flight).where(score_flight.c.score_id.in_(keys), runs_out < database_now())
+        database.run(lambda session: session.execute(gone, execution_options=BY_KEY))
+    return len(keys)
+
+
+def _locked_rows(session: Session, keys: Sequence[str]) -> Sequence[Row[Any]]:
+    query = select(score_flight, database_now().label("now")).where(score_flight.c.score_id.in_(keys))
+    return session.execute(query.order_by(score_flight.c.score_id).with_for_update()).all()
+
+
+def _keys(ids: Iterable[ScoreId]) -> list[str]:
+    return sorted(str(score_id) for score_id in ids)
+
+
+def _entry_and_now(row: Row[Any]) -> tuple[Entry, float]:
+    return _entry(row), _seconds(row.now)
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        score_id=ScoreId.parse(row.score_id),
+        token=row.token,
+        leased_until=_seconds(row.leased_until),
+        answer=_answer(row.answer) if row.answer else None,
+        answer_until=_seconds(row.answer_until),
+        handed_over=decode_answer(json.loads(row.handed_over)) if row.handed_over else None,
+        handed_over_by=row.handed_over_by,
+        handed_over_until=_seconds(row.handed_over_until),
+    )
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return {
+        "token": entry.token,
+        "leased_until": _moment(entry.leased_until),
+        "answer": to_json(encode_answer(entry.answer)) if entry.answer else None,
+        "answer_until": _moment(entry.answer_until),
+        "handed_over": to_json(encode_answer(entry.handed_over)) if entry.handed_over else None,
+        "handed_over_by": entry.handed_over_by,
+        "handed_over_until": _moment(entry.handed_over_until),
+        "runs_out": _moment(entry.runs_out) or datetime(1970, 1, 1),  # noqa: DTZ001 - UTC, as all moments in tables
+    }
+
+
+def _answer(document: str) -> Final:
+    answer = decode_answer(json.loads(document))
+    assert isinstance(answer, Final)  # noqa: S101 - nothing else is written there
+    return answer
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.replace(tzinfo=UTC).timestamp() if moment else 0.0
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None) if seconds else None
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Any:
+    try:
+        yield
+    except (OutboxError, SQLAlchemyError) as error:
+        raise TierUnavailable(str(error)) from error

@@ -1,0 +1,196 @@
+"""The tier between processes: leases and answers in Redis, a whole batch of ids in one script.
+
+A score id is a key twice over: `ores:<id>` holds the answer, which is also what Celery's result backend reads under
+that task id, and `ores-lease:{ores:<id>}` the token of whoever computes it. The braces put both into one slot of a
+Redis Cluster, where a script may only touch keys of one slot: there it runs once for each slot, and otherwise once.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from redis import Redis, RedisCluster, RedisError
+from redis.asyncio import Redis as AsyncRedis
+from redis.crc import key_slot
+from redis.exceptions import RedisClusterException
+
+from worker.flight.results import RESULT_PREFIX, decode_end, decode_final, encode_result, is_answer, is_end
+from worker.flight.tiers import Acquired, End, Lease, Lifetimes, Listen, TierUnavailable, is_kept, kept_seconds
+from worker.scores import Answer, ScoreId
+
+#: Keys: result and lease of each id. Arguments: token, milliseconds of a lease; then for each id the token waited for.
+ACQUIRE = """
+local found = {}
+for i = 1, #KEYS, 2 do
+  local result, waited_for = redis.call('GET', KEYS[i]), ARGV[(i + 5) / 2]
+  if result and (string.find(result, '"answer":{', 1, true)
+      or waited_for ~= '' and string.find(result, '"holder":"' .. waited_for .. '"', 1, true)) then
+    found[#found + 1] = result
+  elseif redis.call('SET', KEYS[i + 1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+    found[#found + 1] = 'ours'
+  else
+    found[#found + 1] = 'theirs:' .. redis.call('GET', KEYS[i + 1]) .. ':' .. redis.call('PTTL', KEYS[i + 1])
+  end
+end
+return found
+"""
+
+#: Keys: the leases. Arguments: token, milliseconds of a lease. One that was lost and taken by nobody is taken back.
+RENEW = """
+for i = 1, #KEYS do
+  local holder = redis.call('GET', KEYS[i])
+  if not holder or holder == ARGV[1] then
+    redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2])
+  end
+end
+"""
+
+#: Keys: result and lease of each id. Arguments: token; then for each id its end and the milliseconds to keep it, less
+#: than 0 for an end that is handed over and 0 for none. Stores, releases and wakes; returns the answers that stood
+#: already.
+FINISH = """
+local stood = {}
+for i = 1, #KEYS, 2 do
+  local result, milliseconds, holder = ARGV[i + 1], tonumber(ARGV[i + 2]), redis.call('GET', KEYS[i + 1])
+  if milliseconds ~= 0 then
+    local there = redis.call('GET', KEYS[i])
+    if there and string.find(there, '"answer":{', 1, true) then
+      stood[#stood + 1] = (i - 1) / 2
+      stood[#stood + 1] = there
+    elseif milliseconds > 0 or not holder or holder == ARGV[1] then
+      redis.call('SET', KEYS[i], result, 'PX', math.abs(milliseconds))
+      redis.call('PUBLISH', KEYS[i], result)
+    end
+  end
+  if holder == ARGV[1] then
+    redis.call('DEL', KEYS[i + 1])
+  end
+  redis.call('PUBLISH', KEYS[i + 1], '')
+end
+return stood
+"""
+
+
+class RedisTier:
+    """Leases and answers in one Redis, or in a Redis Cluster."""
+
+    def __init__(self, redis: "Redis | RedisCluster", connect: Callable[[], AsyncRedis], lifetimes: Lifetimes) -> None:
+        self._redis = redis
+        #: Makes a connection for listening, inside the event loop that listens.
+        self._connect = connect
+        self._lifetimes = lifetimes
+        self._lease_milliseconds = round(lifetimes.lease * 1000)
+        self._acquire: Any = redis.register_script(ACQUIRE)
+        self._renew: Any = redis.register_script(RENEW)
+        self._finish: Any = redis.register_script(FINISH)
+
+    def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
+        acquired = Acquired()
+        for group in self._groups(ids):
+            waited = [waited_for.get(score_id, "") for score_id in group]
+            with _translated_errors():
+                found = self._acquire(keys=_keys(group), args=[token, self._lease_milliseconds, *waited])
+            for score_id, state in zip(group, found, strict=True):
+                _sort(acquired, score_id, state)
+        return acquired
+
+    def renew(self, ids: Collection[ScoreId], token: str) -> None:
+        for group in self._groups(ids):
+            with _translated_errors():
+                self._renew(keys=[lease_key(score_id) for score_id in group], args=[token, self._lease_milliseconds])
+
+    def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
+        standing = dict(answers)
+        for group in self._groups(dict.fromkeys([*ids, *answers])):
+            arguments: list[str | int] = [token]
+            for score_id in group:
+                arguments += self._end(score_id, answers.get(score_id), token)
+            with _translated_errors():
+                stood = self._finish(keys=_keys(group), args=arguments)
+            for index, result in zip(stood[::2], stood[1::2], strict=True):
+                standing[group[index]] = decode_final(result)
+        return standing
+
+    def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
+        found: dict[ScoreId, End] = {}
+        for group in self._groups(ids):
+            with _translated_errors():
+                results: Any = self._redis.mget([result_key(score_id) for score_id in group])
+            found |= {
+                score_id: decode_end(result) for score_id, result in zip(group, results, strict=True) if is_end(result)
+            }
+        return found
+
+    @contextlib.asynccontextmanager
+    async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
+        async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
+            with _translated_errors():
+                await channel.subscribe(*(lease_key(score_id) for score_id in ids))
+
+            async def listen(seconds: float) -> None:
+                loop = asyncio.get_running_loop()
+                deadline = loop.time() + seconds
+                try:
+                    while not await channel.get_message(timeout=max(0.0, deadline - loop.time())):
+                        if loop.time() >= deadline:
+                            return
+                    # A holder ends many at once: one look is enough for them all.
+                    while await channel.get_message(timeout=0):
+                        pass
+                except RedisError:
+                    # Only hints are lost; the next look will say that Redis is gone.
+                    await asyncio.sleep(min(seconds, 1))
+
+            yield listen
+
+    def _end(self, score_id: ScoreId, answer: Answer | None, token: str) -> list[str | int]:
+        if answer is None:
+            return ["", 0]
+        if is_kept(score_id, answer):
+            return [encode_result(score_id, answer), round(kept_seconds(answer, self._lifetimes) * 1000)]
+        return [encode_result(score_id, answer, holder=token), -round(self._lifetimes.handover * 1000)]
+
+    def _groups(self, ids: Iterable[ScoreId]) -> Iterable[list[ScoreId]]:
+        """*ids* in groups that one script may touch."""
+        if not isinstance(self._redis, RedisCluster):
+            together = list(ids)
+            return [together] if together else []
+        by_slot: dict[int, list[ScoreId]] = defaultdict(list)
+        for score_id in ids:
+            by_slot[key_slot(result_key(score_id).encode())].append(score_id)
+        return by_slot.values()
+
+
+def result_key(score_id: ScoreId) -> str:
+    return f"{RESULT_PREFIX}{score_id}"
+
+
+def lease_key(score_id: ScoreId) -> str:
+    """In the slot of the result's key, and the name of the channel on which its end is told."""
+    return f"ores-lease:{{{RESULT_PREFIX}{score_id}}}"
+
+
+def _keys(ids: Sequence[ScoreId]) -> list[str]:
+    return [key for score_id in ids for key in (result_key(score_id), lease_key(score_id))]
+
+
+def _sort(acquired: Acquired, score_id: ScoreId, state: bytes) -> None:
+    if state == b"ours":
+        acquired.ours.append(score_id)
+    elif state.startswith(b"theirs:"):
+        _, token, milliseconds = state.decode().split(":")
+        acquired.under_way[score_id] = Lease(token, int(milliseconds) / 1000)
+    elif is_answer(state):
+        acquired.cached[score_id] = decode_final(state)
+    else:
+        acquired.handed_over[score_id] = decode_end(state).answer
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Any:
+    try:
+        yield
+    except (RedisError, RedisClusterException) as error:
+        raise TierUnavailable(str(error) or type(error).__name__) from error

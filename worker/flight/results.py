@@ -1,0 +1,79 @@
+"""Answers as JSON: the value of a result key, which Celery's result backend reads as the end of the task of that id."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.failures import Failure
+from worker.flight.tiers import End
+from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
+
+#: With the score id behind it, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
+RESULT_PREFIX = "ores:"
+
+#: Made once: `json.dumps` makes an encoder at each call that does not want its defaults.
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
+    """*answer* as Celery's result backend stores a task's end, with the answer itself beside it.
+
+    With a *holder* it is what that holder hands over to those who waited, and nothing that may be cached.
+    Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
+    """
+    document = encode_answer(answer)
+    meta: dict[str, Any] = {
+        "task_id": str(score_id),
+        "status": "SUCCESS" if isinstance(answer, Score) else "FAILURE",
+        "result": document if isinstance(answer, Score) else _as_exception(score_id, answer),
+        "traceback": None,
+        "children": [],
+        "date_done": datetime.now(UTC).isoformat(),
+    }
+    return to_json(meta | ({"answer": document} if holder is None else {"holder": holder, "end": document}))
+
+
+def is_answer(result: bytes | None) -> bool:
+    """Whether the value of a result key is a cached answer; the scripts in Redis ask the same.
+
+    No text inside the JSON can look like it, for there the quotes are escaped, and one that is just this word has no
+    object behind it.
+    """
+    return result is not None and b'"answer":{' in result
+
+
+def is_end(result: bytes | None) -> bool:
+    """Whether the value of a result key is single flight's: a cached answer, or an end that is being handed over."""
+    return is_answer(result) or (result is not None and b'"holder":"' in result)
+
+
+def decode_end(result: bytes) -> End:
+    """Read back what `encode_result` wrote."""
+    meta = json.loads(result)
+    return End(decode_answer(meta["answer"])) if "answer" in meta else End(decode_answer(meta["end"]), meta["holder"])
+
+
+def decode_final(result: bytes) -> Final:
+    """Read back a cached answer."""
+    document = json.loads(result)["answer"]
+    return ScoreError(**document) if "type" in document else Score(**document)
+
+
+def encode_answer(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, NoAnswer):
+        return {"error": answer.error, "failure": answer.failure, "retry_after": answer.retry_after}
+    return answer.model_dump(mode="json")
+
+
+def decode_answer(document: dict[str, Any]) -> Answer:
+    if "error" in document:
+        return NoAnswer(document["error"], Failure(document["failure"]), document["retry_after"])
+    return ScoreError(**document) if "type" in document else Score(**document)
+
+
+def _as_exception(score_id: ScoreId, answer: ScoreError | NoAnswer) -> dict[str, Any]:
+    if isinstance(answer, NoAnswer):
+        name, text = "EndpointUnavailable", f"{score_id}: {answer.error}"
+    else:
+        name, text = "ScoreRefused", f"{score_id}: {answer.type}: {answer.message}"
+    return {"exc_type": name, "exc_message": [text], "exc_module": "worker.errors"}

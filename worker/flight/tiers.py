@@ -1,0 +1,112 @@
+"""The protocol of single flight: what every tier offers, be it this process, Redis or the database.
+
+A score id is *cached*, *under way* with somebody who holds its lease, or *ours* to compute. Rules of every tier:
+
+- A lease belongs to a token. It is longer than the call and renewed meanwhile; who does not renew it has died.
+- The token fences: only the holder may release, renew, or say how the call ended. The first answer that is stored
+  stands, and a late holder is told which; so all get one answer, whoever was slower.
+- How a call ended that left nothing to cache (a failure, or an answer of another model version) is handed over to those
+  who waited for that holder, and to nobody else. They ask with the token they waited for.
+- Listening is a hint to look again, never the news itself; a hint that is lost costs time.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from worker.scores import Answer, Final, Score, ScoreId
+
+#: Waits for a hint, no longer than so many seconds.
+Listen = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Somebody's lease, seen by one who has to wait."""
+
+    token: str
+    #: Until it runs out, unless it is renewed.
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended."""
+
+    answer: Answer
+    #: Who hands it over; None for an answer that is cached.
+    holder: str | None = None
+
+
+@dataclass(slots=True)
+class Acquired:
+    """What became of the ids that were wanted; each is in exactly one of these."""
+
+    cached: dict[ScoreId, Final] = field(default_factory=dict)
+    #: How the holder ended for whom we waited.
+    handed_over: dict[ScoreId, Answer] = field(default_factory=dict)
+    under_way: dict[ScoreId, Lease] = field(default_factory=dict)
+    ours: list[ScoreId] = field(default_factory=list)
+
+
+class Tier(Protocol):
+    """One place where leases and answers are kept. Its methods are quick and block; each id is
+    dealt with atomically.
+
+    Raises:
+        TierUnavailable: what it needs does not answer; nothing was decided.
+    """
+
+    def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
+        """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for."""
+
+    def renew(self, ids: Collection[ScoreId], token: str) -> None:
+        """Lengthen the leases that are ours, and take back those that were lost and taken by nobody."""
+
+    def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
+        """End our part in *ids*: keep or hand over *answers*, and release the leases that are ours.
+
+        An id without an answer is released only, and is anybody's. Answers to ids that were not leased are kept, too.
+        Returns the answers that stand.
+        """
+
+    def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
+        """What is cached or being handed over for *ids*; takes no lease."""
+
+    def listening(self, ids: Collection[ScoreId]) -> AbstractAsyncContextManager[Listen]:
+        """Hear of the end of any of *ids*; look again once inside, for it may have come before."""
+
+
+class TierUnavailable(Exception):
+    """What a tier needs does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long what a tier keeps is kept, in seconds."""
+
+    lease: float
+    result: float
+    error: float
+    #: For those who waited to come and look.
+    handover: float = 5.0
+
+
+def is_kept(score_id: ScoreId, answer: Answer) -> bool:
+    """Whether *answer* may be cached as the answer to *score_id*: a final one, of the version that was asked for."""
+    return isinstance(answer, Final) and answer.version == score_id.version
+
+
+def kept_seconds(answer: Answer, lifetimes: Lifetimes) -> float:
+    """How long a final answer is cached: errors are looked at again sooner."""
+    return lifetimes.result if isinstance(answer, Score) else lifetimes.error
+
+
+def by_true_version(answers: Iterable[tuple[ScoreId, Answer]]) -> dict[ScoreId, Answer]:
+    """The answers that carry another version than was asked for, under the ids that are theirs."""
+    return {
+        ScoreId(score_id.wiki, score_id.model, score_id.revision, answer.version): answer
+        for score_id, answer in answers
+        if isinstance(answer, Final) and answer.version != score_id.version
+    }

@@ -1,0 +1,216 @@
+"""How much an endpoint is asked at once, by all workers together: rate, concurrency, and a circuit. Pure.
+
+All workers share one `State` an endpoint. Each says in an *exchange* what has become of its requests and how many it
+wants to send, and is told how many it may, and when. Times are seconds on the clock of whoever keeps the state.
+
+- Rate: request starts are spaced evenly (generic cell rate algorithm, ITU-T I.371), a little below the limit, so that
+  no second holds more than the limit allows even if some start late.
+- Concurrency: slots, of which nobody takes more than a fair share; a worker that dies loses its slots after a while.
+- Adaptive: refusals halve the rate, slow replies lower it by a fifth; served requests raise it again, at most to the
+  limit.
+- Circuit: requests in a row that served nobody open it; then one request probes, and closes it or opens it for longer.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: Starts are granted this far ahead, and may be this late.
+LEAD_SECONDS = 0.25
+LATE_SECONDS = 0.05
+#: So many seconds' worth of requests may start at once after a lull.
+BURST_SECONDS = 0.05
+#: By how much the spacing exceeds the even one: late starts and bursts together stay within the limit.
+SLACK = 1.0 + LATE_SECONDS + BURST_SECONDS + 0.02
+
+CHANGE_SECONDS = 1.0
+RAISE_BY = 0.1
+LOWER_BY = 0.5
+SLOW_LOWER_BY = 0.8
+LOWEST_RATE = 0.1
+
+OUTAGES_TO_OPEN = 5
+FIRST_OPEN_SECONDS = 1.0
+LONGEST_OPEN_SECONDS = 60.0
+
+Turn = Literal["opened", "closed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """What is never exceeded."""
+
+    requests_per_second: float
+    concurrency: int
+    #: Replies that take longer on average say that the endpoint is overloaded.
+    slow_seconds: float
+    #: After so long a request has ended one way or the other.
+    timeout_seconds: float
+
+    def divided_by(self, members: int) -> "Ceilings":
+        """A fair share, for a worker that can't speak with the others."""
+        return Ceilings(
+            requests_per_second=self.requests_per_second / members,
+            concurrency=max(1, self.concurrency // members),
+            slow_seconds=self.slow_seconds,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a worker's requests since it last told."""
+
+    served: int = 0
+    throttled: int = 0
+    outages: int = 0
+    #: Of the requests served, in sum.
+    seconds: float = 0.0
+    #: For how long the endpoint wants to be left alone.
+    pause: float = 0.0
+
+
+@dataclass(slots=True)
+class State:
+    """What the workers know of one endpoint."""
+
+    #: Requests a second at present; none has been set yet if 0.
+    rate: float = 0.0
+    changed_at: float = 0.0
+    #: The earliest start of the request after the last one that was granted.
+    next_start: float = 0.0
+    #: Requests granted in the window of a second that began then, and the rate of the one before.
+    window_began: float = 0.0
+    window_count: int = 0
+    recent_rate: float = 0.0
+    paused_until: float = 0.0
+    outages: int = 0
+    #: More than 0 unless the circuit is closed; in the past if it is half open.
+    open_until: float = 0.0
+    openings: int = 0
+    probing_until: float = 0.0
+    #: Worker to its slots, and until when they are its own.
+    members: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a worker may do."""
+
+    #: Requests it may start, the first after *delay* seconds, the others each *interval* later.
+    requests: int = 0
+    delay: float = 0.0
+    interval: float = 0.0
+    #: Requests it may have under way.
+    slots: int = 0
+    #: Nothing for so many seconds: the circuit is open, or the endpoint wants to be left alone.
+    pause: float = 0.0
+    is_half_open: bool = False
+    rate: float
+    members: int
+    turn: Turn | None = None
+
+
+def exchange(
+    state: State, ceilings: Ceilings, member: str, report: Report, *, in_flight: int, want: int, now: float
+) -> Grant:
+    """Learn from *report*, and grant *member* some of the *want* requests; changes *state*.
+
+    *in_flight* requests of the member are under way. One that wants nothing and has none under way gives its slots
+    back.
+    """
+    ceiling = ceilings.requests_per_second
+    state.rate = min(state.rate or ceiling, ceiling)
+    turn = _learn_of_outages(state, report, now)
+    _adapt(state, ceilings, report, now)
+    state.members = {name: slots for name, slots in state.members.items() if slots[1] > now and name != member}
+    held_by_others = sum(slots for slots, _ in state.members.values())
+    members = len(state.members) + 1
+    pause = max(state.paused_until, state.open_until) - now
+    is_half_open = pause <= 0 < state.open_until
+    if is_half_open and want:
+        pause, want = _probe(state, ceilings, now)
+    slots = _slots(ceilings, held_by_others, members, in_flight, want if pause <= 0 else 0)
+    requests, delay, interval = 0, 0.0, SLACK / state.rate
+    if pause <= 0:
+        requests, delay = _starts(state, interval, want if slots else 0, now)
+    if slots:
+        state.members[member] = (slots, now + ceilings.timeout_seconds + LEAD_SECONDS)
+    return Grant(
+        requests=requests,
+        delay=delay,
+        interval=interval,
+        slots=slots,
+        pause=max(0.0, pause),
+        is_half_open=is_half_open,
+        rate=state.rate,
+        members=members,
+        turn=turn,
+    )
+
+
+def _learn_of_outages(state: State, report: Report, now: float) -> Turn | None:
+    """Open, keep open, or close the circuit."""
+    was_open = state.open_until > 0
+    state.paused_until = max(state.paused_until, now + report.pause if report.pause else 0.0)
+    if report.served:
+        state.outages = state.openings = 0
+        state.open_until = state.probing_until = 0.0
+        return "closed" if was_open else None
+    if not report.outages:
+        return None
+    state.outages += report.outages
+    if state.outages < OUTAGES_TO_OPEN or (was_open and now < state.open_until):
+        return None
+    state.open_until = now + min(LONGEST_OPEN_SECONDS, FIRST_OPEN_SECONDS * 2.0**state.openings)
+    state.openings = min(state.openings + 1, 30)
+    state.probing_until = 0.0
+    return None if was_open else "opened"
+
+
+def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None:
+    """Lower the rate where the endpoint shows that it is too much, raise it where it serves; each once a second."""
+    if now - state.window_began >= CHANGE_SECONDS:
+        state.recent_rate = state.window_count / (now - state.window_began) if state.window_began else 0.0
+        state.window_began, state.window_count = now, 0
+    if now - state.changed_at < CHANGE_SECONDS:
+        return
+    ceiling = ceilings.requests_per_second
+    lowest = min(LOWEST_RATE, ceiling)
+    if report.throttled or (report.outages and report.served):
+        # What was not used up has caused no refusal, and would cause none if it were halved.
+        used = max(state.recent_rate, state.window_count / CHANGE_SECONDS)
+        state.rate = max(lowest, min(state.rate, used or state.rate) * LOWER_BY)
+    elif report.served and report.seconds / report.served > ceilings.slow_seconds:
+        state.rate = max(lowest, state.rate * SLOW_LOWER_BY)
+    elif report.served and state.rate < ceiling:
+        state.rate = min(ceiling, state.rate + ceiling * RAISE_BY)
+    else:
+        return
+    state.changed_at = now
+
+
+def _probe(state: State, ceilings: Ceilings, now: float) -> tuple[float, int]:
+    """Half open, one request at a time may try: returns the pause and the requests for one who asks."""
+    if now < state.probing_until:
+        return min(state.probing_until - now, FIRST_OPEN_SECONDS), 0
+    state.probing_until = now + ceilings.timeout_seconds + LEAD_SECONDS
+    return 0.0, 1
+
+
+def _slots(ceilings: Ceilings, held_by_others: int, members: int, in_flight: int, want: int) -> int:
+    """Slots for one who has *in_flight* and wants more: of what is free, a fair share; never less than it uses."""
+    fair = max(1, ceilings.concurrency // members)
+    free = max(0, ceilings.concurrency - held_by_others)
+    return max(in_flight, min(in_flight + want, fair, free))
+
+
+def _starts(state: State, interval: float, want: int, now: float) -> tuple[int, float]:
+    """Reserve up to *want* starts, none further ahead than the lead; returns how many, and the delay of the first."""
+    first = max(state.next_start, now - BURST_SECONDS)
+    within_lead = int((now + LEAD_SECONDS - first) / interval) + 1 if first <= now + LEAD_SECONDS else 0
+    requests = min(want, within_lead)
+    if not requests:
+        return 0, 0.0
+    state.next_start = first + requests * interval
+    state.window_count += requests
+    return requests, first - now
