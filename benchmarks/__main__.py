@@ -1,8 +1,9 @@
-"""`python -m benchmarks`: all columns and the memory check; `python -m benchmarks memory`: that alone."""
+"""`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: calls and transports."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,8 +14,10 @@ from benchmarks.columns import COLUMNS, Column
 from benchmarks.contenders import Tell
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
-from benchmarks.report import as_document, as_tables
+from benchmarks.report import as_document, as_tables, scoring_tables
 from benchmarks.servers import servers
+from benchmarks.sharing import measure_sharing
+from benchmarks.transports import measure_transports
 from tests.services import ServerMissing
 from worker.errors import CommandFailed
 from worker.telemetry import configure_logging
@@ -53,6 +56,19 @@ def memory(backlog: Backlog = 100_000, as_json: AsJson = False) -> None:
     with servers() as here, progress() as announce:
         found = measure_memory(here, backlog, announce)
     _show([], found, as_json=as_json)
+
+
+@app.command()
+def scoring(as_json: AsJson = False) -> None:
+    """Measure how many calls many askers of one score cost, and the processor time of a request by each transport."""
+    with servers() as here, progress() as announce:
+        sharing = measure_sharing(here, announce)
+        transports = measure_transports(here, announce)
+    if as_json:
+        found = {"sharing": list(map(asdict, sharing)), "transports": list(map(asdict, transports))}
+        print(json.dumps(found, indent=2))
+    else:
+        Console().print(scoring_tables(sharing, transports), highlight=False)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from benchmarks.measuring import WANTED_RATIO, Comparison, Measurement
 from benchmarks.memory import MOST_MEGABYTES, Memory
+from benchmarks.sharing import Sharing
+from benchmarks.transports import Transport
 
 #: Title of a row, and what stands in it for one measurement.
 ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
@@ -39,6 +41,25 @@ def as_tables(comparisons: Sequence[Comparison], memory: Memory | None) -> Rende
             f"{memory.child_peak_megabytes:.0f} MB, wanted ≤ {MOST_MEGABYTES:.0f} MB: {verdict}"
         )
     return Group(*parts)
+
+
+def scoring_tables(sharing: Sequence[Sharing], transports: Sequence[Transport]) -> RenderableType:
+    shared = Table(title="Askers of one score at once, and the calls they cost", title_justify="left")
+    for title in ("askers an id", "answers", "calls", "shared", "answers a call", "ms in all"):
+        shared.add_column(title, justify="right")
+    for each in sharing:
+        shared.add_row(
+            *(f"{number:,}" for number in (each.askers, each.answers, each.calls, each.shared)),
+            f"{each.answers_a_call:.1f}",
+            f"{1000 * each.seconds:.0f}",
+        )
+    costs = Table(title="Processor time a request", title_justify="left")
+    for title in ("transport", "ms", "of ours"):
+        costs.add_column(title, justify="left" if title == "transport" else "right")
+    for transport in transports:
+        ratio = transport.milliseconds / transports[0].milliseconds
+        costs.add_row(transport.name, f"{transport.milliseconds:.3f}", f"{ratio:.2f}")
+    return Group(shared, costs)
 
 
 def as_document(comparisons: Sequence[Comparison], memory: Memory | None) -> dict[str, Any]:

@@ -28,6 +28,9 @@ redis_url = {redis_url}
 [endpoint]
 kind = "{kind}"
 url = {endpoint_url}
+# High enough not to be what is measured.
+requests_per_second = 100000
+concurrency = 64
 [sink]
 directory = {events}
 [wikis.{wiki}]

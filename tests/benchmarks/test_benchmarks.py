@@ -46,6 +46,21 @@ def test_the_memory_of_a_child_is_within_its_bound(measured: dict[str, Any]) -> 
     assert 0 < measured["memory"]["child_peak_megabytes"] <= 250
 
 
+def test_askers_of_one_score_at_once_cost_one_call() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "scoring", "--json"], capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(each["askers"], each["answers"], each["calls"]) for each in found["sharing"]] == [
+        (1, 20, 20),
+        (10, 200, 20),
+        (100, 2000, 20),
+    ]
+    assert len(found["transports"]) == 4
+
+
 def test_a_column_that_is_none_is_refused_before_anything_starts() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--columns", "nope"], capture_output=True, text=True, cwd=ROOT
