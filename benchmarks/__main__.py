@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: calls and transports."""
+"""`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls."""
 
 import json
 from collections.abc import Iterator
