@@ -34,6 +34,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
     costs is the time until the next poll.
     """
     url = settings.redis_url.get_secret_value()
+    if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
+        # Celery's results would not start without it, and its broker would trust anybody.
+        url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
     return {
         "broker_url": url,
         "result_backend": f"worker.result_backend:ScoreBackend+{url}",

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tests.builders import some_settings
+from tests.worker.raw_server import RawReply, RawServer, Request, raw_server
 from worker.scores import Answer, ScoreId
-from worker.scoring.client import Endpoint, ScoringClient
+from worker.scoring.client import NO_PAGES, Endpoint, ScoringClient
 from worker.scoring.lift_wing import LiftWingClient
 from worker.scoring.limits import Grant, Report
 from worker.scoring.ores import OresClient
@@ -18,6 +19,8 @@ Result = TypeVar("Result")
 KINDS = ("ores", "lift_wing")
 RISK = "revertrisklanguageagnostic"
 VERSION = "0.5.1"
+#: The codes that Lift Wing knows these wikis by.
+LANGUAGES = {"enwiki": "en", "be_x_oldwiki": "be-tarask", "zh_min_nanwiki": "nan", "wikidatawiki": None}
 
 
 class Unlimited:
@@ -38,7 +41,7 @@ def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
     pacer = Pacer(url, Unlimited(), patience=10, clock=time.monotonic)
     if kind == "ores":
         return OresClient(Endpoint(settings.endpoint, pacer))
-    return LiftWingClient(Endpoint(settings.endpoint, pacer), settings.scoring_models(), {"enwiki": "en"})
+    return LiftWingClient(Endpoint(settings.endpoint, pacer), settings.scoring_models(), LANGUAGES)
 
 
 async def with_client(
@@ -51,8 +54,27 @@ async def with_client(
         await client.close()
 
 
-def ask(kind: str, url: str, wanted: Sequence[ScoreId], **endpoint: Any) -> dict[ScoreId, Answer]:
-    return asyncio.run(with_client(kind, url, lambda client: client.score(wanted), **endpoint))
+def ask(
+    kind: str, url: str, wanted: Sequence[ScoreId], *, pages: Mapping[int, int] = NO_PAGES, **endpoint: Any
+) -> dict[ScoreId, Answer]:
+    return asyncio.run(with_client(kind, url, lambda client: client.score(wanted, pages), **endpoint))
+
+
+def ask_raw(
+    kind: str,
+    wanted: Sequence[ScoreId],
+    reply: Callable[[Request], RawReply],
+    *,
+    pages: Mapping[int, int] = NO_PAGES,
+    **endpoint: Any,
+) -> tuple[dict[ScoreId, Answer], RawServer]:
+    """Ask a server that may say anything; returns the answers, and the server with all that it was asked."""
+
+    async def converse() -> tuple[dict[ScoreId, Answer], RawServer]:
+        async with raw_server(reply) as server:
+            return await with_client(kind, server.url, lambda client: client.score(wanted, pages), **endpoint), server
+
+    return asyncio.run(converse())
 
 
 def ask_versions(kind: str, url: str, models: Sequence[str], revision: int = 1) -> dict[str, str]:

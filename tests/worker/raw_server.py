@@ -1,50 +1,68 @@
 """A scoring endpoint that may say anything: raw bytes for each request, and a record of what was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request as it came over the wire."""
 
+    method: str
     target: str
     headers: dict[str, str]
     body: bytes
+
+
+#: All at once, bit by bit, or (None) nothing until the client hangs up.
+RawReply = bytes | AsyncIterator[bytes] | None
 
 
 @dataclass(slots=True)
 class RawServer:
     """Listens on a free loopback port; a function turns each request into the bytes that go back."""
 
-    #: None: no reply until the client hangs up.
-    reply: Callable[[Request], bytes | None]
+    reply: Callable[[Request], RawReply]
     url: str = ""
     requests: list[Request] = field(default_factory=list)
+    #: Bytes that clients took.
+    sent: int = 0
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-            request = Request(head[0].split(" ")[1], headers, body)
+            method, target, _ = head[0].split(" ")
+            request = Request(method, target, headers, body)
             self.requests.append(request)
             reply = self.reply(request)
             if reply is None:
                 await reader.read()
-            else:
-                writer.write(reply)
+                return
+            async for part in _parts(reply):
+                writer.write(part)
                 await writer.drain()
+                self.sent += len(part)
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:
             writer.close()
 
 
+async def _parts(reply: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(reply, bytes):
+        yield reply
+        return
+    async for part in reply:
+        yield part
+
+
 @asynccontextmanager
-async def raw_server(reply: Callable[[Request], bytes | None]) -> AsyncIterator[RawServer]:
+async def raw_server(reply: Callable[[Request], RawReply]) -> AsyncIterator[RawServer]:
     """Serve inside the running event loop."""
     server = RawServer(reply)
     listener = await asyncio.start_server(server.converse, "127.0.0.1", 0)
@@ -52,6 +70,22 @@ async def raw_server(reply: Callable[[Request], bytes | None]) -> AsyncIterator[
     server.url = f"http://{host}:{port}"
     async with listener:
         yield server
+
+
+@contextmanager
+def raw_server_beside(reply: Callable[[Request], RawReply]) -> Iterator[RawServer]:
+    """Serve in a thread, for those who run event loops of their own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    serving = raw_server(reply)
+    try:
+        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
+        asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def http(status: int, body: bytes, *, length: int | None = None, encoding: str = "identity") -> bytes:

@@ -13,6 +13,8 @@ from typing import Any
 
 from redis import Redis, RedisCluster, RedisError
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import RedisClusterException
 
@@ -126,6 +128,8 @@ class RedisTier:
     @contextlib.asynccontextmanager
     async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
+            # The client's own retries would take longer than who listens may have; the next look is the retry.
+            redis.set_retry(Retry(NoBackoff(), 0))
             with _translated_errors():
                 await channel.subscribe(*(lease_key(score_id) for score_id in ids))
 

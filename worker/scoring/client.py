@@ -150,11 +150,11 @@ async def _content(where: str, response: httpx.Response) -> bytes:
         raise EndpointUnavailable(f"{where}: a reply that is packed twice can't be right", Failure.TRANSIENT)
     content = bytearray()
     async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > LARGEST_REPLY_BYTES:
+        if len(content) + len(chunk) > LARGEST_REPLY_BYTES:
             raise EndpointUnavailable(
                 f"{where}: a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right", Failure.TRANSIENT
             )
+        content += chunk
     return bytes(content)
 
 

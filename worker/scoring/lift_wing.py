@@ -89,10 +89,12 @@ class LiftWingClient:
         answers = await self.score(
             [ScoreId(wiki, model, revision, "unknown") for model in models if model not in told], pages
         )
+        told |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)
+        # One model's silence costs no other's version.
         if silent is not None and not told:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
-        return told | {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
+        return told
 
     def appetite(self, models: Iterable[str]) -> int:
         requests_an_edit = sum(1 / self._most(model) for model in models)

@@ -16,6 +16,8 @@ from typing import Literal
 
 #: Starts are granted this far ahead, and may be this late.
 LEAD_SECONDS = 0.25
+#: Who waits for a slot and asks no more for so long does not count any more.
+WAITING_SECONDS = 1.0
 LATE_SECONDS = 0.05
 #: So many seconds' worth of requests may start at once after a lull.
 BURST_SECONDS = 0.05
@@ -68,14 +70,27 @@ class Report:
     #: For how long the endpoint wants to be left alone.
     pause: float = 0.0
 
+    def plus(self, other: "Report") -> "Report":
+        """Both in one."""
+        return Report(
+            served=self.served + other.served,
+            throttled=self.throttled + other.throttled,
+            outages=self.outages + other.outages,
+            seconds=self.seconds + other.seconds,
+            pause=max(self.pause, other.pause),
+        )
+
 
 @dataclass(slots=True)
 class State:
     """What the workers know of one endpoint."""
 
+    #: When the last of them told or asked.
+    told_at: float = 0.0
     #: Requests a second at present; none has been set yet if 0.
     rate: float = 0.0
     changed_at: float = 0.0
+    lowered_at: float = 0.0
     #: The earliest start of the request after the last one that was granted.
     next_start: float = 0.0
     #: Requests granted in the window of a second that began then, and the rate of the one before.
@@ -96,7 +111,7 @@ class State:
 class Grant:
     """What a worker may do."""
 
-    #: Requests it may start, the first after *delay* seconds, the others each *interval* later.
+    #: Requests it may start, the first after *delay* seconds (at once if negative), the others each *interval* later.
     requests: int = 0
     delay: float = 0.0
     interval: float = 0.0
@@ -118,7 +133,7 @@ def exchange(
     *in_flight* requests of the member are under way. One that wants nothing and has none under way gives its slots
     back.
     """
-    ceiling = ceilings.requests_per_second
+    ceiling, state.told_at = ceilings.requests_per_second, now
     state.rate = min(state.rate or ceiling, ceiling)
     turn = _learn_of_outages(state, report, now)
     _adapt(state, ceilings, report, now)
@@ -127,14 +142,21 @@ def exchange(
     members = len(state.members) + 1
     pause = max(state.paused_until, state.open_until) - now
     is_half_open = pause <= 0 < state.open_until
-    if is_half_open and want:
-        pause, want = _probe(state, ceilings, now)
-    slots = _slots(ceilings, held_by_others, members, in_flight, want if pause <= 0 else 0)
-    requests, delay, interval = 0, 0.0, SLACK / state.rate
-    if pause <= 0:
-        requests, delay = _starts(state, interval, want if slots else 0, now)
-    if slots:
-        state.members[member] = (slots, now + ceilings.timeout_seconds + LEAD_SECONDS)
+    if is_half_open:
+        pause, want = min(state.probing_until - now, FIRST_OPEN_SECONDS), min(want, 1)
+    if pause > 0:
+        want = 0
+    lasts = ceilings.timeout_seconds + LEAD_SECONDS + LATE_SECONDS
+    slots = _slots(ceilings, held_by_others, members, in_flight, want)
+    interval = SLACK / state.rate
+    # A probe that finds no slot would keep everybody waiting for nothing.
+    may_start = slots > in_flight if is_half_open else slots > 0
+    requests, delay = _starts(state, interval, want if may_start else 0, now)
+    if is_half_open and requests:
+        state.probing_until = now + lasts
+    if slots or want:
+        # Who waits for a slot counts too, or those who have them all would keep them.
+        state.members[member] = (slots, now + (lasts if slots else WAITING_SECONDS))
     return Grant(
         requests=requests,
         delay=delay,
@@ -151,6 +173,9 @@ def exchange(
 def _learn_of_outages(state: State, report: Report, now: float) -> Turn | None:
     """Open, keep open, or close the circuit."""
     was_open = state.open_until > 0
+    if report.throttled:
+        # That probe has ended, and told neither way.
+        state.probing_until = min(state.probing_until, now + FIRST_OPEN_SECONDS)
     state.paused_until = max(state.paused_until, now + report.pause if report.pause else 0.0)
     if report.served:
         state.outages = state.openings = 0
@@ -172,29 +197,24 @@ def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None
     if now - state.window_began >= CHANGE_SECONDS:
         state.recent_rate = state.window_count / (now - state.window_began) if state.window_began else 0.0
         state.window_began, state.window_count = now, 0
-    if now - state.changed_at < CHANGE_SECONDS:
-        return
     ceiling = ceilings.requests_per_second
-    lowest = min(LOWEST_RATE, ceiling)
-    if report.throttled or (report.outages and report.served):
-        # What was not used up has caused no refusal, and would cause none if it were halved.
-        used = max(state.recent_rate, state.window_count / CHANGE_SECONDS)
-        state.rate = max(lowest, min(state.rate, used or state.rate) * LOWER_BY)
-    elif report.served and report.seconds / report.served > ceilings.slow_seconds:
-        state.rate = max(lowest, state.rate * SLOW_LOWER_BY)
-    elif report.served and state.rate < ceiling:
+    is_slow = bool(report.served) and report.seconds / report.served > ceilings.slow_seconds
+    if report.throttled or is_slow or (report.outages and report.served):
+        # Not held up by a raise, which may be what was too much.
+        if now - state.lowered_at >= CHANGE_SECONDS:
+            state.rate = max(min(LOWEST_RATE, ceiling), _lowered(state, report))
+            state.lowered_at = state.changed_at = now
+    elif report.served and state.rate < ceiling and now - state.changed_at >= CHANGE_SECONDS:
         state.rate = min(ceiling, state.rate + ceiling * RAISE_BY)
-    else:
-        return
-    state.changed_at = now
+        state.changed_at = now
 
 
-def _probe(state: State, ceilings: Ceilings, now: float) -> tuple[float, int]:
-    """Half open, one request at a time may try: returns the pause and the requests for one who asks."""
-    if now < state.probing_until:
-        return min(state.probing_until - now, FIRST_OPEN_SECONDS), 0
-    state.probing_until = now + ceilings.timeout_seconds + LEAD_SECONDS
-    return 0.0, 1
+def _lowered(state: State, report: Report) -> float:
+    if not report.throttled and not report.outages:
+        return state.rate * SLOW_LOWER_BY
+    # What was not used up has caused no refusal, and would cause none if it were halved.
+    used = max(state.recent_rate, state.window_count / CHANGE_SECONDS)
+    return min(state.rate, used or state.rate) * LOWER_BY
 
 
 def _slots(ceilings: Ceilings, held_by_others: int, members: int, in_flight: int, want: int) -> int:

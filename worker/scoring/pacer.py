@@ -67,7 +67,7 @@ class Pacer:
         try:
             await waiting
         except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled():
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
                 # Let start, and cancelled before it could.
                 self._end_one()
             raise
@@ -90,7 +90,7 @@ class Pacer:
         self._in_flight -= 1
         if self._ended is not None:
             self._ended.set()
-        if not self._in_flight and not self._waiting:
+        if not self._waiting and (not self._in_flight or self._is_bad_news()):
             self._exchange(0)
 
     async def _let_start(self, ended: asyncio.Event) -> None:
@@ -98,11 +98,12 @@ class Pacer:
         try:
             while self._waiting:
                 self._give_up_the_late()
+                began = asyncio.get_running_loop().time()
                 grant = self._exchange(min(len(self._waiting), self._soon_wanted()))
                 if grant.pause:
                     self._give_up_all(grant.pause)
                 elif grant.requests:
-                    await self._start_granted(grant, ended)
+                    await self._start_granted(grant, began, ended)
                 else:
                     await asyncio.sleep(ASK_AGAIN_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads the asking
                 if grant.slots and self._in_flight >= grant.slots:
@@ -113,17 +114,19 @@ class Pacer:
                 _fail(self._waiting.popleft()[0], error)
             raise
 
-    async def _start_granted(self, grant: Grant, ended: asyncio.Event) -> None:
+    async def _start_granted(self, grant: Grant, began: float, ended: asyncio.Event) -> None:
+        """Start what was granted in an exchange that *began* then, whenever within it the others' clock was read."""
         loop = asyncio.get_running_loop()
         granted_at = loop.time()
         for number in range(grant.requests):
-            due = granted_at + max(0.0, grant.delay + number * grant.interval)
+            after = max(0.0, grant.delay + number * grant.interval)
+            due, latest = granted_at + after, began + after + LATE_SECONDS
             if due > loop.time():
                 await asyncio.sleep(due - loop.time())
-            while self._in_flight >= grant.slots and loop.time() < due + LATE_SECONDS:
-                await _wait(ended, due + LATE_SECONDS - loop.time())
+            while self._in_flight >= grant.slots and loop.time() < latest:
+                await _wait(ended, latest - loop.time())
             # What starts late would come together with what others were granted since; and bad news must be told first.
-            is_late = loop.time() > due + LATE_SECONDS
+            is_late = loop.time() > latest
             if is_late or self._in_flight >= grant.slots or self._is_bad_news() or not self._start_one():
                 return
 
@@ -134,6 +137,9 @@ class Pacer:
                 self._in_flight += 1
                 waiting.set_result(None)
                 return True
+        if not self._in_flight:
+            # No end of a request will give the slots back.
+            self._exchange(0)
         return False
 
     def _is_bad_news(self) -> bool:
@@ -156,6 +162,7 @@ class Pacer:
 
     def _give_up_the_late(self) -> None:
         now = asyncio.get_running_loop().time()
+        self._waiting = deque(each for each in self._waiting if not each[0].done())
         while self._waiting and self._waiting[0][1] <= now:
             self._refuse(self._waiting.popleft()[0], 0.0, f"its turn did not come within {self._patience:g} s")
 

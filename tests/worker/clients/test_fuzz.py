@@ -1,0 +1,138 @@
+"""Ten thousand damaged replies to each client: every score asked for gets one answer, and no answer says nonsense."""
+
+import asyncio
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from pydantic import TypeAdapter
+
+from tests.builders import some_settings
+from tests.worker.asking import LANGUAGES, RISK, ids
+from tests.worker.clients.damage import damaged
+from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
+from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.scoring.client import Endpoint, ScoringClient, _validated
+from worker.scoring.lift_wing import LiftWingClient
+from worker.scoring.ores import OresClient
+
+REPLIES = 10_000
+SEED = 20260821
+NO_ORES_SCORE = ores_error("TextDeleted", "the text was deleted")
+
+Reply = TypeVar("Reply")
+
+
+class Saying(Endpoint):
+    """An endpoint that replies the same to every request, whatever it is about; nothing is sent."""
+
+    def __init__(self) -> None:
+        self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoint
+        self.content = b""
+
+    async def ask(self, method: str, path: str, reply: TypeAdapter[Reply], **request: Any) -> Reply:
+        return _validated("here", self.content, reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A right reply, and what was asked for it."""
+
+    kind: str
+    wanted: Sequence[ScoreId]
+    reply: Document
+    #: How many of the wanted it scores, the others being errors.
+    scored: int
+    pages: Mapping[int, int]
+
+
+def conversation(
+    kind: str, models: Sequence[str], revisions: Sequence[int], reply: Document, scored: int
+) -> Conversation:
+    wanted = ids(revisions, models=models, version="3")
+    return Conversation(kind, wanted, reply, scored, {revision: revision for revision in revisions})
+
+
+def some_ores_reply() -> Document:
+    reply = ores_reply([1, 2, 3], ["damaging", "goodfaith"])
+    reply["enwiki"]["scores"]["3"]["goodfaith"] = NO_ORES_SCORE
+    return reply
+
+
+CONVERSATIONS = {
+    "ores": conversation("ores", ["damaging", "goodfaith"], [1, 2, 3], some_ores_reply(), 5),
+    "revscoring": conversation("lift_wing", ["damaging"], [1], ores_reply([1]), 1),
+    "revert risk": conversation(
+        "lift_wing", [RISK], [1, 2, 3, 4], revert_risks([1, 2, 3], errors=["no prediction for revision 4"]), 3
+    ),
+    "multilingual": conversation("lift_wing", ["revertriskmultilingual"], [1], revert_risk(1), 1),
+    "article quality": conversation("lift_wing", ["articlequalitylanguageagnostic"], [1, 2, 3], qualities(3), 3),
+    "outlink topics": conversation("lift_wing", ["outlinktopic"], [1], outlinks(), 1),
+}
+every_client = pytest.mark.parametrize("talk", CONVERSATIONS.values(), ids=CONVERSATIONS)
+
+
+def client_of(talk: Conversation, endpoint: Endpoint) -> ScoringClient:
+    if talk.kind == "ores":
+        return OresClient(endpoint)
+    return LiftWingClient(endpoint, some_settings().scoring_models(), LANGUAGES)
+
+
+def answers_to(talk: Conversation, replies: Sequence[bytes]) -> list[dict[ScoreId, Answer]]:
+    endpoint = Saying()
+
+    async def talk_on() -> list[dict[ScoreId, Answer]]:
+        client = client_of(talk, endpoint)
+        answers = []
+        for endpoint.content in replies:
+            answers.append(await client.score(talk.wanted, talk.pages))
+        return answers
+
+    return asyncio.run(talk_on())
+
+
+def damaged_replies(talk: Conversation) -> list[bytes]:
+    right, chance = json.dumps(talk.reply).encode(), random.Random(SEED)
+    return [damaged(right, chance) for _ in range(REPLIES)]
+
+
+def nonsense_in(answer: Answer, score_id: ScoreId) -> str | None:
+    """What is wrong with *answer*, if anything."""
+    if isinstance(answer, NoAnswer):
+        return None if answer.error and answer.error.encode() else "no reason"
+    if answer.model != score_id.model:
+        return "another model"
+    if not 1 <= len(answer.version.encode()) <= 32:
+        return "no version"
+    if isinstance(answer, ScoreError):
+        return None if len(answer.message) <= 500 else "a long message"
+    if not all(math.isfinite(each) and 0 <= each <= 1 for each in answer.probability.values()):
+        return "no probability"
+    predicted = {answer.prediction} if isinstance(answer.prediction, str) else {*answer.prediction}
+    return None if predicted <= answer.probability.keys() else "a prediction without a probability"
+
+
+@every_client
+def test_the_reply_that_is_damaged_is_right(talk: Conversation) -> None:
+    (answers,) = answers_to(talk, [json.dumps(talk.reply).encode()])
+
+    kinds = Counter(type(answer) for answer in answers.values())
+    assert (kinds[Score], kinds[ScoreError]) == (talk.scored, len(talk.wanted) - talk.scored)
+
+
+@every_client
+def test_ten_thousand_damaged_replies_get_one_sensible_answer_for_every_score(talk: Conversation) -> None:
+    kinds: Counter[type] = Counter()
+
+    for answers in answers_to(talk, damaged_replies(talk)):
+        assert answers.keys() == set(talk.wanted)
+        assert {nonsense_in(answer, score_id) for score_id, answer in answers.items()} == {None}
+        kinds.update(type(answer) for answer in answers.values())
+
+    # Some damage leaves a score right, and some does not: a fuzz that only ever sees one of the two proves little.
+    assert min(kinds[Score], kinds[NoAnswer]) > REPLIES / 20

@@ -1,0 +1,147 @@
+"""An event loop whose time passes at once, and what stands on both sides of a pacer: limits, and requests."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tests.worker.limits.crowd import Crowd, ceilings
+from worker.errors import EndpointUnavailable
+from worker.failures import Failure
+from worker.scoring.limits import Grant, Report
+from worker.scoring.pacer import Limits, Pacer
+
+Result = TypeVar("Result")
+ENDPOINT = "http://scores.test"
+
+
+class _Jumping(selectors.SelectSelector):
+    """Does not wait for the next timer, but is there at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "everybody waits for something that never comes"
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its time passes at once where nothing is to be done."""
+
+    def __init__(self) -> None:
+        self.clock = _Jumping()
+        super().__init__(self.clock)
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+def run(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run *work* in virtual time."""
+
+    async def working() -> Result:
+        return await work()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(working())
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def block(seconds: float) -> None:
+    """Have the whole event loop stand still for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.clock.now += seconds
+
+
+def a_grant(**fields: Any) -> Grant:
+    defaults: dict[str, Any] = {"requests": 1, "slots": 1, "rate": 100.0, "members": 1}
+    return Grant(**(defaults | fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a pacer told and asked."""
+
+    report: Report
+    in_flight: int
+    want: int
+    at: float
+
+
+@dataclass(slots=True)
+class Scripted:
+    """Limits that answer as they are told, and keep what they were asked."""
+
+    answer: Callable[[Exchange], Grant]
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
+        exchange = Exchange(report, in_flight, want, now())
+        self.exchanges.append(exchange)
+        return self.answer(exchange)
+
+
+def all_that_is_wanted(exchange: Exchange) -> Grant:
+    return a_grant(requests=exchange.want, slots=exchange.in_flight + exchange.want)
+
+
+@dataclass(slots=True)
+class Member:
+    """One of those who share the real limits."""
+
+    crowd: Crowd
+    name: str
+    exchanges: int = 0
+
+    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
+        self.exchanges += 1
+        self.crowd.now = now()
+        return self.crowd.ask(self.name, report, in_flight=in_flight, want=want)
+
+
+def members(count: int, **fields: Any) -> list[Member]:
+    crowd = Crowd(ceilings(**fields))
+    return [Member(crowd, f"worker {number}") for number in range(count)]
+
+
+def pacer_of(limits: Limits, patience: float = 60.0) -> Pacer:
+    return Pacer(ENDPOINT, limits, patience=patience, clock=now)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Notes the requests that pacers let start; each ends as *reply* says, after so many seconds."""
+
+    reply: Callable[[int], Failure | None] = lambda _: None
+    seconds: float = 0.1
+    retry_after: float | None = None
+    starts: list[float] = field(default_factory=list)
+    under_way: int = 0
+    peak: int = 0
+
+    async def serve(self, pacer: Pacer, seconds: float | None = None) -> Failure | None:
+        """One request from its start to its end; returns how it failed, as refused by the pacer or by the endpoint."""
+        try:
+            await pacer.start()
+        except EndpointUnavailable as error:
+            return error.failure
+        lasts = self.seconds if seconds is None else seconds
+        self.starts.append(now())
+        failure = self.reply(len(self.starts))
+        self.under_way += 1
+        self.peak = max(self.peak, self.under_way)
+        try:
+            await asyncio.sleep(lasts)
+        finally:
+            self.under_way -= 1
+        pacer.end(failure, lasts, self.retry_after if failure else None)
+        return failure
+
+    async def serve_all(self, pacer: Pacer, count: int) -> list[Failure | None]:
+        return await asyncio.gather(*(self.serve(pacer) for _ in range(count)))

@@ -1,0 +1,228 @@
+"""The limits as workers share them through a real Redis, and what is left of that without it."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from structlog.testing import capture_logs
+
+from tests.worker.limits.crowd import ceilings
+from worker.processes import free_port
+from worker.redis_state import RedisState
+from worker.scoring.limits import BURST_SECONDS, LEAD_SECONDS, Grant, Report
+from worker.scoring.shared_limits import KEPT_MILLISECONDS, SAVE, TRIES, SharedLimits
+
+URL = "http://scores.test"
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limits_of(
+    redis: Redis, member: str = "a", clock: Callable[[], float] = time.monotonic, url: str = URL, **fields: Any
+) -> SharedLimits:
+    return SharedLimits(url, ceilings(**fields), member, redis, RedisState(clock), clock)
+
+
+def ask(limits: SharedLimits, report: Report | None = None, *, in_flight: int = 0, want: int = 0) -> Grant:
+    return limits.exchange(report or Report(), in_flight=in_flight, want=want)
+
+
+def redis_time(redis: Redis) -> float:
+    seconds, microseconds = redis.time()
+    return float(seconds) + microseconds / 1e6
+
+
+def only_key(redis: Redis) -> bytes:
+    (key,) = redis.scan_iter()
+    assert isinstance(key, bytes)
+    return key
+
+
+def test_workers_in_a_tight_loop_are_granted_no_more_together_than_the_rate_allows(
+    redis: Redis, redis_url: str
+) -> None:
+    rate, turns = 500.0, 100
+    granted: list[int] = []
+    began = redis_time(redis)
+
+    def work(member: str) -> None:
+        with Redis.from_url(redis_url) as own:
+            limits = limits_of(own, member, requests_per_second=rate, concurrency=10_000)
+            granted.append(sum(ask(limits, want=1000).requests for _ in range(turns)))
+
+    threads = [threading.Thread(target=work, args=(f"worker {number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    seconds = redis_time(redis) - began
+    assert len(granted) == len(threads)
+    assert 0 < sum(granted) <= rate * (seconds + LEAD_SECONDS + BURST_SECONDS)
+
+
+def test_what_one_worker_reserved_the_others_do_not_get(redis: Redis) -> None:
+    first, second = limits_of(redis, "a"), limits_of(redis, "b")
+
+    assert ask(first, want=1000).requests > 20
+    assert ask(second, want=1000).requests <= 10
+
+
+def test_a_pause_told_to_one_worker_holds_for_the_other(redis: Redis) -> None:
+    ask(limits_of(redis, "a"), Report(throttled=1, pause=60))
+
+    assert ask(limits_of(redis, "b"), want=1).pause > 50
+
+
+def test_two_endpoints_have_nothing_to_do_with_each_other(redis: Redis) -> None:
+    ask(limits_of(redis), Report(throttled=1, pause=60))
+
+    assert ask(limits_of(redis, url="http://elsewhere.test"), want=1).requests == 1
+
+
+def test_what_nobody_touches_is_forgotten(redis: Redis) -> None:
+    ask(limits_of(redis), want=1)
+
+    assert 0 < redis.pttl(only_key(redis)) <= KEPT_MILLISECONDS
+
+
+class Contended(Redis):
+    """A Redis at which somebody else is quicker, as often as set."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(connection_pool=Redis.from_url(url).connection_pool)
+        self.quicker = 0
+        self.conflicts = 0
+        self._other = limits_of(Redis.from_url(url), "quicker")
+
+    def register_script(self, script: Any) -> Any:
+        run = super().register_script(script)
+
+        def run_second(**arguments: Any) -> Any:
+            if script == SAVE and self.conflicts < self.quicker:
+                self.conflicts += 1
+                ask(self._other, want=1)
+            return run(**arguments)
+
+        return run_second
+
+
+def test_somebody_who_was_quicker_costs_neither_of_us_a_reservation(redis: Redis, redis_url: str) -> None:
+    contended = Contended(redis_url)
+    contended.quicker = 3
+    limits = limits_of(contended, requests_per_second=1)
+    ask(limits, want=1)
+
+    assert contended.conflicts == 3
+    assert ask(limits_of(redis, "c", requests_per_second=1), want=1).requests == 0
+
+
+def test_what_could_not_be_told_for_all_the_others_is_told_the_next_time(redis: Redis, redis_url: str) -> None:
+    contended = Contended(redis_url)
+    contended.quicker = TRIES
+    limits = limits_of(contended)
+    grant = ask(limits, Report(throttled=1, pause=60), in_flight=3, want=5)
+    assert (grant.requests, grant.slots, grant.pause) == (0, 3, 0)
+    ask(limits)
+
+    assert ask(limits_of(redis, "c")).pause > 50
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"rate": "x"}', b'{"members": {"a": [1]}}', b'{"no_such_field": 1}'],
+)
+def test_what_can_not_be_read_is_as_good_as_nothing_and_replaced(redis: Redis, garbage: bytes) -> None:
+    limits = limits_of(redis)
+    ask(limits, want=1)
+    redis.set(only_key(redis), garbage)
+
+    assert ask(limits, want=1).requests == 1
+    assert b'"rate":100.0' in (redis.get(only_key(redis)) or b"")
+
+
+def test_a_clock_that_was_set_back_does_not_hold_anybody_up(redis: Redis) -> None:
+    limits = limits_of(redis)
+    ask(limits, Report(throttled=1, pause=60), want=1)
+    later = f"{redis_time(redis) + 3600:.3f}".encode()
+    redis.set(only_key(redis), b'{"told_at":%b,"next_start":%b,"paused_until":%b}' % (later, later, later))
+
+    assert ask(limits, want=1).requests == 1
+
+
+def gone() -> Redis:
+    """A Redis that nobody listens for."""
+    return Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
+
+
+def test_without_redis_a_worker_alone_goes_on_with_the_whole_rate_and_no_more() -> None:
+    limits = limits_of(gone(), clock=Clock(), requests_per_second=100, concurrency=10)
+    grant = ask(limits, want=1000)
+
+    assert grant.slots == 10
+    assert 20 <= grant.requests <= 30
+    assert ask(limits, in_flight=10, want=1000).requests == 0
+
+
+def limits_that_lost_redis(redis: Redis, clock: Clock, seconds_before: float = 0.0) -> SharedLimits:
+    """Those of one of four workers, *seconds_before* alone since, now without a Redis."""
+    for member in "abc":
+        ask(limits_of(redis, member), want=1)
+    own = Redis(connection_pool=redis.connection_pool)
+    limits = limits_of(own, "d", clock, requests_per_second=100, concurrency=40)
+    ask(limits, want=1)
+    redis.flushdb()
+    clock.now += seconds_before
+    ask(limits, want=1)
+    own.connection_pool = gone().connection_pool
+    return limits
+
+
+def test_without_redis_each_of_the_workers_last_seen_goes_on_with_its_share(redis: Redis) -> None:
+    grant = ask(limits_that_lost_redis(redis, Clock()), want=1000)
+
+    assert (grant.rate, grant.slots) == (25, 10)
+
+
+def test_workers_that_were_last_seen_long_ago_get_no_share(redis: Redis) -> None:
+    assert ask(limits_that_lost_redis(redis, Clock(), seconds_before=600), want=1000).rate == 100
+
+
+def test_the_loss_and_the_return_of_redis_are_told_once_each(redis: Redis) -> None:
+    clock = Clock()
+    own = gone()
+    with capture_logs() as lines:
+        limits = limits_of(own, clock=clock)
+        for _ in range(5):
+            ask(limits, want=1)
+            clock.now += 10
+        own.connection_pool = redis.connection_pool
+        for _ in range(5):
+            ask(limits, want=1)
+
+    assert [line["event"] for line in lines] == ["redis_gone", "redis_back"]
+
+
+def test_a_circuit_that_opened_for_one_is_open_for_the_others_and_told_once(redis: Redis) -> None:
+    turns = [ask(limits_of(redis, member), Report(outages=2)).turn for member in "abcdef"]
+
+    assert turns.count("opened") == 1
+    assert ask(limits_of(redis, "g"), want=1).pause > 0
+
+
+def test_a_worker_with_a_lower_ceiling_keeps_to_its_own(redis: Redis) -> None:
+    ask(limits_of(redis, "a", requests_per_second=100), want=1)
+
+    assert ask(limits_of(redis, "b", requests_per_second=5), want=1).rate == 5

@@ -1,0 +1,238 @@
+"""What the settings of a wiki follow from, which models it can have where, and which edits those score."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from outbox import EditSource
+from tests.builders import an_edit
+from worker.scoring.plan import plan
+from worker.settings import Settings, describe
+
+RISK = "revertrisklanguageagnostic"
+OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "outlinktopic"]
+
+
+def settings_of(
+    wiki: str, *models: str, endpoint: dict[str, Any] | None = None, site: dict[str, str] | None = None, **fields: Any
+) -> Settings:
+    """Settings of one wiki, of which no more is said than must be, at Lift Wing."""
+    here = {"database_url": "sqlite:///wiki.db"} | ({"models": models} if models else {})
+    return Settings.model_validate(
+        {
+            "endpoint": {"kind": "lift_wing", "url": "http://127.0.0.1:8080"} | (endpoint or {}),
+            "wikis": {wiki: here | (site or {})},
+        }
+        | fields
+    )
+
+
+def problem(wiki: str, *models: str, **fields: Any) -> str:
+    with pytest.raises(ValidationError) as raised:
+        settings_of(wiki, *models, **fields)
+    return describe(raised.value)
+
+
+def planned(
+    models: dict[str, dict[str, Any]], *, names: tuple[str, ...] = ("damaging",), **edit: Any
+) -> tuple[str, ...]:
+    """The models that score an edit on a wiki with *names*, the settings of the models being changed by *models*."""
+    settings = settings_of("enwiki", *names, models=models)
+    known = settings.scoring_models()
+    return plan(an_edit(**edit), {name: known[name] for name in settings.wikis["enwiki"].models})
+
+
+@pytest.mark.parametrize(
+    ("wiki", "domain", "language"),
+    [
+        ("enwiki", "en.wikipedia.org", "en"),
+        ("simplewiki", "simple.wikipedia.org", "simple"),
+        ("be_x_oldwiki", "be-tarask.wikipedia.org", "be-tarask"),
+        ("zh_min_nanwiki", "zh-min-nan.wikipedia.org", "nan"),
+        ("alswiki", "als.wikipedia.org", "gsw"),
+        ("enwiktionary", "en.wiktionary.org", None),
+        ("wikidatawiki", "www.wikidata.org", None),
+        ("commonswiki", "commons.wikimedia.org", None),
+    ],
+)
+def test_domain_and_language_follow_from_the_wiki_id(wiki: str, domain: str, language: str | None) -> None:
+    here = settings_of(wiki, "damaging").wikis[wiki]
+
+    assert (here.domain, here.language) == (domain, language)
+
+
+def test_what_is_set_wins_over_what_follows_from_the_id() -> None:
+    here = settings_of("enwiki", site={"domain": "en.example.org", "language": "de"}).wikis["enwiki"]
+
+    assert (here.domain, here.language) == ("en.example.org", "de")
+
+
+def test_a_wiki_of_ones_own_needs_its_domain() -> None:
+    sentence = problem("mycompanywiki")
+
+    assert sentence.startswith("wikis.mycompanywiki.domain: Field required")
+    assert "OUTPATROL_WIKIS__MYCOMPANYWIKI__DOMAIN" in sentence
+
+
+def test_a_wiki_of_ones_own_needs_no_more_than_its_domain() -> None:
+    here = settings_of("mycompanywiki", site={"domain": "wiki.example.org"}).wikis["mycompanywiki"]
+
+    assert here.language is None
+
+
+@pytest.mark.parametrize("wiki", ["be_taraskwiki", "gswwiki", "nanwiki"])
+def test_the_id_of_no_wikimedia_wiki_is_not_taken_for_the_one_that_sounds_alike(wiki: str) -> None:
+    assert problem(wiki).startswith(f"wikis.{wiki}.domain: Field required")
+
+
+@pytest.mark.parametrize("model", OF_A_LANGUAGE)
+@pytest.mark.parametrize("wiki", ["enwiktionary", "eswikibooks", "wikidatawiki", "commonswiki", "metawiki"])
+def test_a_model_that_knows_wikipedias_only_is_refused_elsewhere(wiki: str, model: str) -> None:
+    assert problem(wiki, "damaging", model) == (
+        f"wikis.{wiki}.models: {model} finds a wiki by its language and knows Wikipedias only; "
+        f"remove it, or set wikis.{wiki}.language"
+    )
+
+
+@pytest.mark.parametrize("model", OF_A_LANGUAGE)
+@pytest.mark.parametrize("wiki", ["enwiki", "simplewiki", "be_x_oldwiki", "zh_min_nanwiki"])
+def test_a_model_that_knows_wikipedias_is_taken_there(wiki: str, model: str) -> None:
+    assert settings_of(wiki, model).wikis[wiki].models == (model,)
+
+
+def test_a_wiki_of_ones_own_may_say_which_language_it_is_in() -> None:
+    own = {"domain": "wiki.example.org", "language": "en"}
+
+    assert settings_of("mycompanywiki", RISK, site=own).wikis["mycompanywiki"].models == (RISK,)
+
+
+def test_the_revert_risk_of_items_is_wikidatas_alone() -> None:
+    assert settings_of("wikidatawiki", "revertriskwikidata").wikis["wikidatawiki"].models == ("revertriskwikidata",)
+    assert problem("enwiki", "revertriskwikidata") == (
+        "wikis.enwiki.models: revertriskwikidata knows wikidatawiki only; remove it"
+    )
+
+
+@pytest.mark.parametrize("model", [*OF_A_LANGUAGE, "revertriskwikidata"])
+def test_a_model_that_only_lift_wing_has_is_refused_of_ores(model: str) -> None:
+    assert problem("enwiki", model, endpoint={"kind": "ores"}) == (
+        f"wikis.enwiki.models: ORES has no {model}; set endpoint.kind to lift_wing"
+    )
+
+
+def test_a_model_that_nobody_knows_is_refused_with_those_that_are_known() -> None:
+    sentence = problem("enwiki", "tone")
+
+    assert sentence.startswith("wikis.enwiki.models: 'tone' is no model; known are articlequality, ")
+    assert sentence.endswith("add its classes under [models.tone]")
+
+
+def test_a_model_of_ones_own_can_be_added() -> None:
+    settings = settings_of("enwiki", "tone", models={"tone": {"classes": {"false": 0, "true": 1}}})
+
+    assert settings.scoring_models()["tone"].is_binary
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.wikimedia.org/service/lw/inference",
+        "https://ores.wikimedia.org",
+        "https://inference.svc.eqiad.wmnet:30443",
+    ],
+)
+def test_wikimedias_endpoints_want_a_contact(url: str) -> None:
+    sentence = problem("enwiki", endpoint={"url": url})
+
+    assert "wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours" in sentence
+
+
+@pytest.mark.parametrize("contact", ["admin@example.org", "https://example.org/bot", "http://example.org/~bot"])
+def test_a_contact_is_an_address_or_a_page(contact: str) -> None:
+    here = {"url": "https://api.wikimedia.org", "contact": contact}
+
+    assert settings_of("enwiki", endpoint=here).endpoint.contact == contact
+
+
+@pytest.mark.parametrize(
+    "contact", ["", "me", "a b@example.org", "a@b(c)", "a@b\r\nX-Evil: 1", "ftp://example.org", "ä@b"]
+)
+def test_what_is_no_contact_is_refused_wherever_the_endpoint_is(contact: str) -> None:
+    assert problem("enwiki", endpoint={"contact": contact}).startswith("endpoint.contact: ")
+
+
+def test_an_endpoint_of_ones_own_wants_no_contact() -> None:
+    assert settings_of("enwiki").endpoint.contact is None
+
+
+@pytest.mark.parametrize("call_seconds", [10, 15])
+def test_a_call_must_outlive_the_requests_it_is_made_of(call_seconds: float) -> None:
+    sentence = problem("enwiki", flight={"call_seconds": call_seconds})
+
+    assert sentence == (
+        f"flight.call_seconds: {call_seconds} leaves no time to wait for a request's turn; "
+        "make it more than endpoint.timeout_seconds, which is 15"
+    )
+
+
+def test_a_call_may_be_short_where_requests_are_shorter() -> None:
+    assert settings_of("enwiki", endpoint={"timeout_seconds": 1}, flight={"call_seconds": 2}).flight.call_seconds == 2
+
+
+def test_a_model_that_is_not_enabled_scores_nothing() -> None:
+    assert planned({"damaging": {"enabled": False}}) == ()
+    assert planned({"damaging": {"enabled": True}}) == ("damaging",)
+
+
+def test_a_model_scores_the_namespaces_it_is_set_to() -> None:
+    here = {"damaging": {"namespaces": [0, 118]}}
+
+    assert [planned(here, namespace=namespace) for namespace in (0, 118, 1)] == [("damaging",), ("damaging",), ()]
+
+
+def test_a_model_of_articles_can_be_set_to_every_namespace() -> None:
+    here: dict[str, dict[str, Any]] = {"articlequality": {"namespaces": []}}
+
+    assert planned(here, names=("articlequality",), namespace=4) == ("articlequality",)
+
+
+def test_a_model_scores_the_sources_it_is_set_to() -> None:
+    here = {"damaging": {"sources": ["mw.new"]}}
+
+    assert planned(here, source=EditSource.NEW, parent_revision=0) == ("damaging",)
+    assert planned(here, source=EditSource.EDIT) == ()
+
+
+def test_a_model_leaves_out_bots_where_it_is_set_to() -> None:
+    here = {"damaging": {"exclude_bots": True}}
+
+    assert (planned(here, is_bot=True), planned(here, is_bot=False)) == ((), ("damaging",))
+
+
+def test_one_models_settings_change_no_other_model() -> None:
+    here = {"damaging": {"enabled": False}, "goodfaith": {"exclude_bots": True}}
+
+    assert planned(here, names=("damaging", "goodfaith", "reverted"), is_bot=True) == ("reverted",)
+
+
+def test_a_changed_field_leaves_the_models_other_fields_as_they_were() -> None:
+    model = settings_of("enwiki", models={"draftquality": {"exclude_bots": True}}).scoring_models()["draftquality"]
+
+    assert model.exclude_bots
+    assert (set(model.sources), set(model.namespaces)) == ({EditSource.NEW}, {0})
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"colour": 1}, "models.damaging.colour"),
+        ({"sources": ["mw.log"]}, "models.damaging.sources"),
+        ({"namespaces": "all"}, "models.damaging.namespaces"),
+        ({"enabled": "perhaps"}, "models.damaging.enabled"),
+        ({"version": "x" * 33}, "models.damaging.version"),
+        ({"server": "oracle"}, "models.damaging.server"),
+    ],
+)
+def test_a_wrong_field_of_a_model_is_named(fields: dict[str, Any], named: str) -> None:
+    assert named in problem("enwiki", models={"damaging": fields})
