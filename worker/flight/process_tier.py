@@ -47,7 +47,7 @@ class ProcessTier:
                 score_id: self._entry(score_id).end(answer, token, self._lifetimes, now)
                 for score_id, answer in answers.items()
             }
-            for score_id in ids:
+            for score_id in {*ids, *answers}:
                 self._entry(score_id).release(token)
             hints = [hint for score_id in {*ids, *answers} for hint in self._listeners.get(score_id, ())]
         for hint in hints:

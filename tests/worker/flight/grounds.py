@@ -22,7 +22,8 @@ _MOMENTS = ("leased_until", "answer_until", "handed_over_until", "runs_out")
 class Ground(Protocol):
     """A tier and its time."""
 
-    tier: Tier
+    @property
+    def tier(self) -> Tier: ...
 
     def advance(self, seconds: float) -> None: ...
 
@@ -94,9 +95,7 @@ def age(database: Database, seconds: float) -> None:
     older = update(score_flight).where(score_flight.c.score_id == bindparam("key"))
     with database.transaction() as session:
         rows = session.execute(select(score_flight)).mappings().all()
-        changes = [
-            {"key": row["score_id"]} | {name: _earlier(row[name], seconds) for name in _MOMENTS} for row in rows
-        ]
+        changes = [{"key": row["score_id"]} | {name: _earlier(row[name], seconds) for name in _MOMENTS} for row in rows]
         if changes:
             session.connection().execute(older.values({name: bindparam(name) for name in _MOMENTS}), changes)
 

@@ -1,8 +1,8 @@
 """One protocol, three tiers: any sequence of what holders and waiters can do, against the rules in plain dictionaries.
 
-The rules say what each step returns. So no two tokens ever have a live lease for one id, an answer does not change while
-it is cached, an end that is handed over reaches those who waited for its holder and nobody else, and a late holder
-neither fails for others nor releases what is theirs.
+The rules say what each step returns. So no two tokens ever have a live lease for one id, an answer does not change
+while it is cached, an end that is handed over reaches those who waited for its holder and nobody else, and a late
+holder neither fails for others nor releases what is theirs.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,7 @@ from redis import Redis
 
 from outbox.database import Database
 from tests.builders import a_score, a_score_error
-from tests.worker.flight.grounds import DatabaseGround, Ground, ProcessGround, RedisGround
-from tests.worker.flight.grounds import LIFETIMES
+from tests.worker.flight.grounds import LIFETIMES, DatabaseGround, Ground, ProcessGround, RedisGround
 from tests.worker.flight.rules import Rules, State
 from worker.failures import Failure
 from worker.flight.tiers import Acquired, by_true_version
@@ -60,24 +59,24 @@ class Holders(RuleBasedStateMachine):
         ground.clear()
         self.ground = ground
         self.tier = ground.tier
-        self.rules = Rules(LIFETIMES)
+        self.model = Rules(LIFETIMES)
 
     @rule(ids=some_ids, token=tokens, waited_for=st.dictionaries(st.sampled_from(IDS), tokens))
     def acquire(self, ids: list[ScoreId], token: str, waited_for: dict[ScoreId, str]) -> None:
         acquired = self.tier.acquire(ids, token, waited_for)
 
-        assert states(acquired) == self.rules.acquire(ids, token, waited_for)
+        assert states(acquired) == self.model.acquire(ids, token, waited_for)
         for score_id, lease in acquired.under_way.items():
-            assert lease.seconds == pytest.approx(self.rules.leases[score_id].left, abs=SLACK)
+            assert lease.seconds == pytest.approx(self.model.leases[score_id].left, abs=SLACK)
 
     @rule(ids=some_ids, token=tokens)
     def renew(self, ids: list[ScoreId], token: str) -> None:
         self.tier.renew(ids, token)
-        self.rules.renew(ids, token)
+        self.model.renew(ids, token)
 
     @rule(ids=some_ids, token=tokens)
     def release(self, ids: list[ScoreId], token: str) -> None:
-        assert self.tier.finish(ids, {}, token) == self.rules.finish(ids, {}, token)
+        assert self.tier.finish(ids, {}, token) == self.model.finish(ids, {}, token)
 
     @rule(ids=some_ids, answers=answers, token=tokens, with_those_of_newer_models=st.booleans())
     def finish(
@@ -85,12 +84,12 @@ class Holders(RuleBasedStateMachine):
     ) -> None:
         if with_those_of_newer_models:
             answers = answers | by_true_version(answers.items())
-        assert self.tier.finish(ids, answers, token) == self.rules.finish(ids, answers, token)
+        assert self.tier.finish(ids, answers, token) == self.model.finish(ids, answers, token)
 
     @rule(seconds=st.sampled_from(PAUSES))
     def advance(self, seconds: float) -> None:
         self.ground.advance(seconds)
-        self.rules.advance(seconds)
+        self.model.advance(seconds)
 
     @rule()
     def tidy(self) -> None:
@@ -98,7 +97,7 @@ class Holders(RuleBasedStateMachine):
 
     @invariant()
     def everybody_sees_the_ends_that_stand(self) -> None:
-        assert self.tier.ends(IDS) == self.rules.ends(IDS)
+        assert self.tier.ends(IDS) == self.model.ends(IDS)
 
 
 def states(acquired: Acquired) -> dict[ScoreId, State]:
@@ -116,7 +115,7 @@ def states(acquired: Acquired) -> dict[ScoreId, State]:
 
 def walk(ground: Ground, examples: int) -> None:
     run_state_machine_as_test(
-        lambda: Holders(ground),
+        lambda: Holders(ground),  # type: ignore[arg-type]
         settings=settings(
             max_examples=examples,
             stateful_step_count=30,
@@ -127,12 +126,12 @@ def walk(ground: Ground, examples: int) -> None:
 
 
 def test_the_process_tier_keeps_the_rules() -> None:
-    walk(ProcessGround(), 100)
+    walk(ProcessGround(), 60)
 
 
 def test_the_redis_tier_keeps_the_rules(redis: Redis) -> None:
-    walk(RedisGround(redis), 80)
+    walk(RedisGround(redis), 40)
 
 
 def test_the_database_tier_keeps_the_rules(database: Database) -> None:
-    walk(DatabaseGround(database), 40)
+    walk(DatabaseGround(database), 12)

@@ -1,0 +1,72 @@
+"""A Redis Cluster of three nodes, each with a third of the slots."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from worker.demo.surroundings import redis_command
+from worker.processes import Child, Processes, answers, free_port
+
+SLOTS = 16_384
+NODES = 3
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Its nodes' ports and processes."""
+
+    ports: list[int]
+    children: list[Child]
+    processes: Processes
+
+    def stop(self) -> None:
+        for child in self.children:
+            self.processes.stop(child)
+
+
+@contextmanager
+def redis_cluster(directory: Path) -> Iterator[Cluster]:
+    with Processes(directory) as processes, ExitStack() as stack:
+        nodes: dict[int, Redis] = {}
+        children, buses = [], []
+        for number in range(NODES):
+            port, bus = free_port(), free_port()
+            # Each keeps what it knows of the others in its own directory.
+            home = directory / str(number)
+            home.mkdir()
+            command = [*redis_command(port), "--cluster-enabled", "yes", "--cluster-port", str(bus)]
+            child = processes.start(f"redis{number}", command, cwd=home)
+            processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]  # its default is bound
+            children.append(child)
+            buses.append(bus)
+            nodes[port] = stack.enter_context(Redis(port=port))
+        _join(nodes, buses)
+        yield Cluster(list(nodes), children, processes)
+
+
+def _join(nodes: dict[int, Redis], buses: list[int]) -> None:
+    bounds = [SLOTS * number // NODES for number in range(NODES + 1)]
+    for number, node in enumerate(nodes.values()):
+        _ask(node, "SET-CONFIG-EPOCH", number + 1)
+        _ask(node, "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+    first = next(iter(nodes.values()))
+    for port, bus in zip(nodes, buses, strict=True):
+        _ask(first, "MEET", "127.0.0.1", port, bus)
+    deadline = time.monotonic() + 30
+    while not all(_is_whole(node) for node in nodes.values()):
+        assert time.monotonic() < deadline, "the nodes did not find each other"
+        time.sleep(0.05)
+
+
+def _is_whole(node: Redis) -> bool:
+    known: Any = node.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+    return str(known["cluster_state"]) == "ok" and int(known["cluster_known_nodes"]) == NODES
+
+
+def _ask(node: Redis, *command: str | int) -> None:
+    node.execute_command("CLUSTER", *command)  # type: ignore[no-untyped-call]
