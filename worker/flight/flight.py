@@ -148,7 +148,7 @@ class _Request:
                 token = uuid.uuid4().hex
                 waited_for = {score_id: lease.token for score_id, lease in under_way.items()}
                 acquired = tier.acquire(wanted, token, waited_for)
-                self._flown.cached |= acquired.cached.keys()
+                self._flown.cached |= acquired.cached.keys() - under_way.keys()
                 land(acquired.cached | acquired.handed_over)
                 if acquired.ours:
                     await self._hold(tier, rest, acquired.ours, token, land)

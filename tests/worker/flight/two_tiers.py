@@ -1,0 +1,70 @@
+"""Flights of processes that share a Redis, and an endpoint that answers when it is told to."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
+
+from redis import Redis
+
+from tests.builders import a_score
+from tests.worker.flights import a_redis_tier, lifetimes_of
+from worker.flight.flight import Flight
+from worker.flight.process_tier import ProcessTier
+from worker.flight.tiers import Lifetimes
+from worker.scores import Answer, ScoreId
+from worker.settings import FlightSettings
+
+Result = TypeVar("Result")
+
+
+def a_process(redis: Redis, *, lease: float | None = None, **settings: Any) -> Flight:
+    """The flight of one process; with *lease* its leases are shorter than those of its settings."""
+    flight = FlightSettings(**settings)
+    usual = lifetimes_of(flight)
+    lifetimes = Lifetimes(lease=lease or usual.lease, result=usual.result, error=usual.error)
+    return Flight([ProcessTier(lifetimes), a_redis_tier(redis, lifetimes)], flight)
+
+
+class Calls:
+    """What an endpoint was asked for, by any thread; answers when it is let go."""
+
+    def __init__(self, answer: Callable[[ScoreId], Answer] | None = None) -> None:
+        self.asked: list[ScoreId] = []
+        self._answer = answer or (lambda score_id: a_score(version=score_id.version))
+        self._let_go = asyncio.Event()
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+    async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        self.asked.extend(ids)
+        await self._let_go.wait()
+        return {score_id: self._answer(score_id) for score_id in ids}
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Let others go on until it is so."""
+    async with asyncio.timeout(30):
+        while not is_so():  # noqa: ASYNC110 - nobody would tell
+            await asyncio.sleep(0.005)
+
+
+async def started(work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+    """Start *work*; it has asked its tiers when this returns."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    return task
+
+
+def in_threads(count: int, work: Callable[[], Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run *work* in so many threads at once, each with an event loop of its own."""
+    together = Barrier(count)
+
+    def one(_: int) -> Result:
+        together.wait()
+        return asyncio.run(work())
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
