@@ -65,7 +65,7 @@ class Tier(Protocol):
         """Lengthen the leases that are ours, and take back those that were lost and taken by nobody."""
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
-        """End our part in *ids*: keep or hand over *answers*, and release the leases that are ours.
+        """End our part in *ids* and those of *answers*: keep or hand over these, and release the leases that are ours.
 
         An id without an answer is released only, and is anybody's. Answers to ids that were not leased are kept, too.
         Returns the answers that stand.

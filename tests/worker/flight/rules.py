@@ -49,7 +49,7 @@ class Rules:
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         stands = {score_id: self._finish(score_id, answer, token) for score_id, answer in answers.items()}
         for score_id in {*ids, *answers}:
-            if self._is_held_by(score_id, token) and (score_id in ids or score_id in answers):
+            if self._is_held_by(score_id, token):
                 del self.leases[score_id]
         return stands
 

@@ -85,13 +85,9 @@ def test_threads_of_several_processes_that_want_different_batches_cost_one_call_
     flown = [each for thread in in_threads(3, ask) for each in thread]
 
     assert Counter(asked) == dict.fromkeys(ids, 1)
-    answers = {(score_id, answer) for each in flown for score_id, answer in _texts(each)}
-    assert answers == {(score_id, str(score_id.revision)) for score_id in ids}
+    answers = [(score_id, answer) for each in flown for score_id, answer in each.answers.items()]
+    assert all(answer == a_score(prediction=str(score_id.revision)) for score_id, answer in answers)
     assert {len(each.answers) for each in flown} == {15}
-
-
-def _texts(flown: Flown) -> list[tuple[ScoreId, object]]:
-    return [(score_id, getattr(answer, "prediction", answer)) for score_id, answer in flown.answers.items()]
 
 
 def test_redis_is_asked_once_for_all_coroutines_of_a_process(redis: Redis) -> None:

@@ -1,0 +1,92 @@
+"""Many processes with many threads ask for few ids, while they are killed and stopped and Redis is emptied and killed.
+
+What a run must show is in the checker. Each test also sees to it that what it disturbs was really disturbed.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import select
+
+from tests.acceptance.conftest import NewDatabase
+from tests.acceptance.flights.chaos import PROCESSES, SHORT_CALLS, Chaos, Deed, chaos, stopped_for_long
+from tests.acceptance.flights.checker import Verdict, check
+from worker.flight.tables import score_flight
+
+
+def judged(made: Chaos) -> Verdict:
+    verdict = check(made.calls(), made.records(), made.disruptions)
+    assert made.codes() == {0}
+    assert verdict.violations == []
+    assert verdict.answers > verdict.calls
+    return verdict
+
+
+def called_without_redis(made: Chaos) -> set[str]:
+    return {
+        score_id
+        for call in made.calls()
+        if any(gone < call.start < back for gone, back in made.outages)
+        for score_id in call.ids
+    }
+
+
+def in_the_database(made: Chaos) -> set[str]:
+    with made.here.services.wiki("enwiki").database.reading() as connection:
+        return set(connection.execute(select(score_flight.c.score_id)).scalars())
+
+
+def test_undisturbed_askers_make_one_call_for_each_id(tmp_path: Path, mariadb_databases: NewDatabase) -> None:
+    with chaos(tmp_path, mariadb_databases("enwiki"), seed=1) as made:
+        made.pass_time(2.8)
+        made.ask_for_all_again()
+        verdict = judged(made)
+
+        assert verdict.calls == verdict.ids == sum(map(len, made.generations))
+        assert (verdict.overlaps, verdict.errors) == (0, 0)
+
+
+def test_killed_and_stopped_askers_cost_one_call_for_each_lease_that_ran_out(
+    tmp_path: Path, mariadb_databases: NewDatabase
+) -> None:
+    with chaos(tmp_path, mariadb_databases("enwiki"), seed=2, call_seconds=SHORT_CALLS) as made:
+        deeds: list[Deed] = []
+        for generation in range(1, 18, 4):
+            stopped, killed = made.chance.sample(range(PROCESSES), 2)
+            deeds += stopped_for_long(made, stopped, made.in_a_call(generation))
+            deeds.append((made.in_a_call(generation), partial(made.kill, killed)))
+        made.pass_time(9.2, deeds)
+        made.ask_for_all_again()
+        verdict = judged(made)
+
+        assert verdict.expired > 0
+        assert verdict.again > 0
+
+
+def test_emptying_redis_costs_one_call_and_one_answer_more_for_each_id(
+    tmp_path: Path, mariadb_databases: NewDatabase
+) -> None:
+    with chaos(tmp_path, mariadb_databases("enwiki"), seed=3) as made:
+        made.pass_time(4, [(made.in_a_call(generation), made.flush) for generation in range(1, 10, 2)])
+        made.ask_for_all_again()
+        verdict = judged(made)
+
+        assert verdict.expired > 0
+        assert verdict.again > 0
+        assert verdict.errors == 0
+
+
+def test_askers_share_calls_through_the_database_while_redis_is_gone(
+    tmp_path: Path, mariadb_databases: NewDatabase
+) -> None:
+    with chaos(tmp_path, mariadb_databases("enwiki"), seed=4) as made:
+        for _ in range(2):
+            made.pass_time(2.4, [(made.in_a_call(2), made.kill_redis), (made.in_a_call(5), made.start_redis)])
+            made.until_redis_is_noticed()
+        made.ask_for_all_again()
+        judged(made)
+
+        assert called_without_redis(made)
+        assert called_without_redis(made) <= in_the_database(made)
+        for name in made.names:
+            assert [len(made.told(name, event)) for event in ("redis_gone", "redis_back")] == [2, 2]

@@ -1,0 +1,50 @@
+"""An endpoint that serves nobody: claiming stops until it is back, and no edit pays for the time between."""
+
+import json
+from pathlib import Path
+
+from outbox import EDITS
+from outbox.inspection import LaneStatus, inspect_lane
+from tests.acceptance.conftest import NewDatabase
+from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
+from tests.acceptance.running import SHORT, Running, running
+from worker.scoring.limits import OUTAGES_TO_OPEN
+
+WIKI = "itwiki"
+COUNT = 400
+CONCURRENCY = 4
+PROBES = 2
+
+
+def lane(here: Running) -> LaneStatus:
+    with here.services.wiki(WIKI).database.reading() as connection:
+        return inspect_lane(connection, EDITS)
+
+
+def turns(here: Running) -> list[str]:
+    """What the worker's children logged about the circuit, in order."""
+    lines = here.children["worker"].log.read_text().splitlines()
+    events = [json.loads(line).get("event") for line in lines if line.startswith("{")]
+    return [event for event in events if event.startswith("circuit_")]
+
+
+def test_in_an_outage_claiming_pauses_and_all_edits_are_scored_after_it(
+    tmp_path: Path, mariadb_databases: NewDatabase
+) -> None:
+    """With a single attempt an edit that burned it would be a dead letter."""
+    edits = sample_edits(WIKI, COUNT)
+    settings = {"outbox": SHORT["outbox"] | {"max_attempts": 1}, "endpoint": {"concurrency": CONCURRENCY}}
+    with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, **settings) as here:
+        here.endpoint.set(failures={"rate": 1, "status": 503})
+        here.save(edits)
+        here.until(lambda: turns(here) == ["circuit_opened"], "an open circuit")
+        opened_after = here.endpoint.summary()["calls"]
+        here.until(lambda: here.endpoint.summary()["calls"] >= opened_after + PROBES, "probes that fail")
+        calls, left = here.endpoint.summary()["calls"], lane(here)
+        here.endpoint.set(failures=None)
+        here.until_all_is_kept()
+
+        assert calls <= OUTAGES_TO_OPEN + 2 * CONCURRENCY + PROBES
+        assert left.ready >= COUNT / 2
+        assert turns(here) == ["circuit_opened", "circuit_closed"]
+        assert_every_promise_was_kept(here, edits)
