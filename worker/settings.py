@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     def _is_a_redis_url(cls, url: SecretStr) -> SecretStr:
         parts = urlsplit(url.get_secret_value())
         try:
-            is_right = parts.scheme in {"redis", "rediss", "unix"} and (parts.port is None or parts.port > 0)
+            is_right = parts.scheme in {"redis", "rediss"} and (parts.port is None or parts.port > 0)
         except ValueError:
             # Whose text shows what stands after the colon, which may be a password.
             is_right = False

@@ -217,7 +217,13 @@ def test_without_file_and_variables_the_missing_settings_are_named(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:6379", "redis://:hunter2/x@127.0.0.1:6379/0", "redis://127.0.0.1:hunter2/0"]
+    "url",
+    [
+        "http://127.0.0.1:6379",
+        "unix:///run/redis:hunter2.sock",
+        "redis://:hunter2/x@127.0.0.1:6379/0",
+        "redis://127.0.0.1:hunter2/0",
+    ],
 )
 def test_a_url_that_is_no_redis_is_told_without_what_is_in_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")

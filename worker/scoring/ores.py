@@ -6,6 +6,7 @@ Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from worker.errors import EndpointUnavailable
 from worker.failures import Failure
@@ -13,6 +14,8 @@ from worker.scores import Answer, ScoreId
 from worker.scoring.bisecting import Refused, bisected
 from worker.scoring.client import NO_PAGES, Endpoint
 from worker.scoring.replies import OresModel, OresReply
+
+_Item = TypeVar("_Item")
 
 
 class OresClient:
@@ -63,12 +66,16 @@ class OresClient:
 def requests_for(ids: Sequence[ScoreId], most_scores: int) -> Iterator[list[ScoreId]]:
     """Cut *ids* into requests of at most *most_scores*, each the full product of its revisions and its models."""
     of_revision: dict[int, list[ScoreId]] = defaultdict(list)
-    for score_id in ids:
+    for score_id in sorted(ids, key=lambda score_id: score_id.model):
         of_revision[score_id.revision].append(score_id)
-    of_models: dict[tuple[str, ...], list[list[ScoreId]]] = defaultdict(list)
+    of_models: dict[tuple[str, ...], list[Sequence[ScoreId]]] = defaultdict(list)
     for wanted in of_revision.values():
-        of_models[tuple(sorted(score_id.model for score_id in wanted))].append(wanted)
+        for group in _cut(wanted, most_scores):
+            of_models[tuple(score_id.model for score_id in group)].append(group)
     for models, groups in of_models.items():
-        size = max(1, most_scores // len(models))
-        for start in range(0, len(groups), size):
-            yield [score_id for group in groups[start : start + size] for score_id in group]
+        for part in _cut(groups, max(1, most_scores // len(models))):
+            yield [score_id for group in part for score_id in group]
+
+
+def _cut(items: Sequence[_Item], most: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + most] for start in range(0, len(items), most))
