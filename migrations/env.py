@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from outbox import mediawiki, tables
+from worker.classification import own_tables
 from worker.classification import tables as classification_tables
 from worker.flight import tables as flight_tables
 
@@ -14,7 +15,13 @@ def run() -> None:
         raise SystemExit("migrations run through `outpatrol migrate`, which knows the wikis' databases")
     context.configure(
         connection=connection,
-        target_metadata=[tables.metadata, mediawiki.metadata, classification_tables.metadata, flight_tables.metadata],
+        target_metadata=[
+            tables.metadata,
+            mediawiki.metadata,
+            classification_tables.metadata,
+            own_tables.metadata,
+            flight_tables.metadata,
+        ],
         version_table="outpatrol_version",
         transactional_ddl=connection.dialect.name == "sqlite",
     )

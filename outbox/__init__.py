@@ -9,9 +9,10 @@ from outbox.edits import Edit, EditSource, PatrolStatus, must_be_stored
 from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.recording import record, record_payloads
 from outbox.settling import settle
-from outbox.tables import EDITS, EVENTS, LANES, Lane
+from outbox.tables import BACKFILL, EDITS, EVENTS, LANES, Lane
 
 __all__ = [
+    "BACKFILL",
     "EDITS",
     "EVENTS",
     "LANES",

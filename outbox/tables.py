@@ -1,7 +1,8 @@
 """The lanes: for each kind of promise one table of messages, one of waiting messages and one of dead letters.
 
-`outbox` holds edits to score, `event_outbox` events to publish. They are of one shape, so that a stuck consumer of the
-one holds up nobody in the other, and a later consumer gets a lane of its own with one line here.
+`outbox` holds edits to score, `event_outbox` events to publish, `backfill_outbox` edits of the past whose scores are
+missing. They are of one shape, so that a stuck consumer of the one holds up nobody in the others, and a later consumer
+gets a lane of its own with one line here.
 There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
 past, so ready again); it is *waiting* or *dead* by the table it is in.
 """
@@ -85,4 +86,5 @@ def _lane(name: str) -> Lane:
 
 EDITS = _lane("outbox")
 EVENTS = _lane("event_outbox")
-LANES = (EDITS, EVENTS)
+BACKFILL = _lane("backfill_outbox")
+LANES = (EDITS, EVENTS, BACKFILL)

@@ -13,17 +13,30 @@ from worker.telemetry import configure_logging
 
 DRAIN_EDITS = "drain_edits"
 PUBLISH_EVENTS = "publish_events"
+DRAIN_BACKFILL = "drain_backfill"
 SCORE = "score"
 POLL = "poll"
+CHECK_MODEL_VERSIONS = "check_model_versions"
+PURGE_SCORES = "purge_scores"
+EXPIRE_RECENT_CHANGES = "expire_recent_changes"
 
 #: A hint this old is stale, and the poll has given a newer one; long enough for hosts whose clocks differ a little.
 EXPIRY_SECONDS = 60
 
-QUEUE_OF = {DRAIN_EDITS: "drain", PUBLISH_EVENTS: "drain", SCORE: "score", POLL: "maintenance"}
+QUEUE_OF = {
+    DRAIN_EDITS: "drain",
+    PUBLISH_EVENTS: "drain",
+    SCORE: "score",
+    DRAIN_BACKFILL: "maintenance",
+    POLL: "maintenance",
+    CHECK_MODEL_VERSIONS: "maintenance",
+    PURGE_SCORES: "maintenance",
+    EXPIRE_RECENT_CHANGES: "maintenance",
+}
 
 app = Celery(
     "outpatrol",
-    include=["worker.tasks.drain", "worker.tasks.publish", "worker.tasks.score", "worker.tasks.maintenance"],
+    include=[f"worker.tasks.{name}" for name in ("drain", "publish", "score", "maintenance")],
 )
 
 
@@ -55,8 +68,14 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "enable_utc": True,
         "beat_schedule": {
-            # Two beats do no harm: a poll finds the same work again, and a late one expires.
-            POLL: {"task": POLL, "schedule": settings.poll_seconds, "options": {"expires": EXPIRY_SECONDS}}
+            # Two beats do no harm: each finds the same work, and what is late expires.
+            task: {"task": task, "schedule": seconds, "options": {"expires": EXPIRY_SECONDS}}
+            for task, seconds in (
+                (POLL, settings.poll_seconds),
+                (CHECK_MODEL_VERSIONS, settings.upkeep.check_seconds),
+                (PURGE_SCORES, settings.upkeep.purge_seconds),
+                (EXPIRE_RECENT_CHANGES, settings.upkeep.expire_seconds),
+            )
         },
         "beat_max_loop_interval": max(1.0, settings.poll_seconds),
     }

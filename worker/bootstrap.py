@@ -33,6 +33,7 @@ from worker.scoring.ores import OresClient
 from worker.scoring.pacer import Pacer
 from worker.scoring.shared_limits import SharedLimits
 from worker.settings import Settings, load_settings
+from worker.thresholds import with_thresholds
 from worker.wiki import Wiki
 
 
@@ -87,6 +88,8 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
             id=wiki_id,
             settings=wiki,
             outbox=settings.outbox,
+            upkeep=settings.upkeep,
+            thresholds=with_thresholds(wiki.thresholds),
             models={name: models[name] for name in wiki.models},
             database=databases[wiki_id],
             client=client,

@@ -53,6 +53,11 @@ class Doorbell:
             # The key runs out by itself.
             return
 
+    def ring_once(self, task: str, wiki: str, *, seconds: float) -> None:
+        """Ring, but at most once in so many *seconds*, however often this is called and answered."""
+        if self.is_first(f"{task}:{wiki}:once", seconds):
+            self.ring(task, wiki)
+
     def is_first(self, what: str, seconds: float) -> bool:
         """Whether nobody has asked that of *what* in the last so many *seconds*; not, if that can't be told."""
         try:

@@ -7,6 +7,7 @@ WorkerError
 ├── SinkUnavailable      the event sink took nothing; the events stay promised
 ├── RedisUnavailable     Redis does not answer, where nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
+├── FilterInvalid        a filter that the wiki does not have, or can't resolve
 └── CommandFailed        a command can't do what it was asked to
 """
 
@@ -44,6 +45,10 @@ class RedisUnavailable(WorkerError):
 
 class Overloaded(WorkerError):
     """Too many requests for scores are waiting already; a new one was refused, and nothing was queued."""
+
+
+class FilterInvalid(WorkerError):
+    """A filter asks for a model or a level that the wiki does not have, or whose formula is not resolved yet."""
 
 
 class CommandFailed(WorkerError):

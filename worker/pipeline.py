@@ -1,6 +1,6 @@
 """The life of an edit, in one straight line. Read this file first.
 
-    claim → plan → score → settle          (drain_edits)
+    claim → plan → score → settle          (drain_edits, drain_backfill)
     claim → send → settle                  (publish_events)
 
 Claiming and settling are short transactions; none is open while an endpoint or a sink is waited for. There is one path
@@ -17,18 +17,32 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from outbox import EDITS, EVENTS, Claim, Edit, Lane, Outcome, claim, must_be_stored, record_payloads, renew, settle
+from outbox import (
+    BACKFILL,
+    EDITS,
+    EVENTS,
+    Claim,
+    Edit,
+    Lane,
+    Outcome,
+    claim,
+    must_be_stored,
+    record_payloads,
+    renew,
+    settle,
+)
+from outbox.inspection import has_work
 from outbox.mediawiki import pages_of
 from worker.classification.model_versions import KnownModel, KnownModels, current_models, model_ids
 from worker.classification.rows import rows_of
-from worker.classification.store import forget, store
+from worker.classification.store import forget, store, stored_scores
 from worker.errors import EndpointUnavailable, ScoreRefused, SinkUnavailable
 from worker.events.build import revision_score_event
 from worker.failures import Failure
 from worker.scores import NoAnswer, Score, ScoreId
 from worker.scoring.plan import plan
 from worker.telemetry import log, tell_batch
-from worker.verdicts import Verdict, delivery, read_edits, read_events, verdict
+from worker.verdicts import Verdict, delivery, numbered, read_edits, read_events, verdict
 from worker.wiki import Wiki
 
 #: Stands for the version in the ids of scores of which nobody could tell it.
@@ -37,23 +51,43 @@ UNKNOWN_VERSION = "unknown"
 Ring = Callable[[], None]
 
 
-async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring) -> bool:
+async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring, news: Ring) -> bool:
     """Score and settle the edits of *wiki* until none is ready, or until the monotonic time *until*.
 
     Claims no more than the endpoint can take soon, and nothing while its circuit is open: the next poll looks again.
 
-    Rings *more* on each full batch, so that an idle worker joins in, and *settled* when there are events to publish.
+    Rings *more* on each full batch, so that an idle worker joins in, *settled* when there are events to publish, and
+    *news* when a score is of another version of its model than the current one.
     Returns whether time ran out, and so whether work may be left.
     """
 
     async def work(claims: Sequence[Claim]) -> None:
-        await score_edits(wiki, claims)
+        if await score_edits(wiki, claims):
+            news()
         settled()
 
     def appetite() -> int:
         return min(wiki.outbox.batch_size, wiki.client.appetite(wiki.models))
 
     return await _drain(wiki, EDITS, work, appetite, until=until, more=more)
+
+
+async def drain_backfill(wiki: Wiki, *, until: float, more: Ring) -> bool:
+    """Score edits of the past whose rows are missing, as `drain_edits` does, while no edit waits that was just saved.
+
+    They were announced when they were saved, and are not again.
+    """
+
+    async def work(claims: Sequence[Claim]) -> None:
+        await score_edits(wiki, claims, BACKFILL)
+
+    def appetite() -> int:
+        with wiki.database.reading() as connection:
+            if has_work(connection, EDITS):
+                return 0
+        return min(wiki.outbox.batch_size, wiki.client.appetite(wiki.models))
+
+    return await _drain(wiki, BACKFILL, work, appetite, until=until, more=more)
 
 
 async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
@@ -63,13 +97,18 @@ async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
     )
 
 
-async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
-    """Score the claimed edits and settle them all in one transaction."""
+async def score_edits(wiki: Wiki, claims: Sequence[Claim], lane: Lane = EDITS) -> bool:
+    """Score the claimed edits and settle them all in one transaction.
+
+    Returns whether a score is of another version of its model than the one that is current.
+    """
     started, most = time.monotonic(), wiki.outbox.max_attempts
     edits, outcomes = read_edits(claims, most)
-    async with _held(wiki, EDITS, claims):
+    async with _held(wiki, lane, claims):
         known = await _known_models(wiki, edits)
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
+        if lane is BACKFILL:
+            asked = _without_stored(wiki, asked, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
         flown = await wiki.flight.scores(wanted, partial(wiki.client.score, pages=_pages(edits.values())))
@@ -77,9 +116,11 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim]) -> None:
         verdict(claim, edit, asked[claim], flown.answers, wiki.models, most, is_outage=flown.is_outage)
         for claim, edit in edits.items()
     ]
-    outcomes |= {verdict.claim: verdict.outcome for verdict in verdicts}
-    kept = wiki.database.run(lambda session: _settle_edits(session, wiki, verdicts, outcomes, known))
+    settlement = partial(_settle_edits, wiki=wiki, lane=lane, verdicts=verdicts, outcomes=outcomes, known=known)
+    outcomes, kept = wiki.database.run(settlement)
     tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=flown.called, shared=flown.shared)
+    scores = [score for each in verdicts for score in each.scores if score.model in known]
+    return any(score.version != known[score.model].version for score in scores)
 
 
 async def send_events(wiki: Wiki, claims: Sequence[Claim]) -> None:
@@ -192,36 +233,54 @@ def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
     ]
 
 
+def _without_stored(wiki: Wiki, asked: Mapping[Claim, list[ScoreId]], known: KnownModels) -> dict[Claim, list[ScoreId]]:
+    revisions = {score_id.revision for ids in asked.values() for score_id in ids}
+    names = {model.id: name for name, model in known.items()}
+    stored = wiki.database.run(lambda session: stored_scores(session, revisions, names))
+    there = {(revision, names[model_id]) for revision, model_id in stored}
+    return {
+        claim: [
+            score_id
+            for score_id in ids
+            if wiki.models[score_id.model].classes and (score_id.revision, score_id.model) not in there
+        ]
+        for claim, ids in asked.items()
+    }
+
+
 def _settle_edits(
-    session: Session, wiki: Wiki, verdicts: Sequence[Verdict], outcomes: Mapping[Claim, Outcome], known: KnownModels
-) -> frozenset[Claim]:
+    session: Session,
+    wiki: Wiki,
+    lane: Lane,
+    verdicts: Sequence[Verdict],
+    outcomes: Mapping[Claim, Outcome],
+    known: KnownModels,
+) -> tuple[dict[Claim, Outcome], frozenset[Claim]]:
     """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
-    kept = settle(session, EDITS, outcomes)
-    final = [verdict for verdict in verdicts if verdict.is_final and verdict.claim in kept]
-    seen = [(score.model, score.version) for verdict in final for score in verdict.scores]
-    ids = model_ids(session, seen, known)
+    ids = model_ids(session, [(score.model, score.version) for each in verdicts for score in each.scores], known)
+    verdicts = [numbered(each, ids) for each in verdicts]
+    outcomes = {**outcomes, **{each.claim: each.outcome for each in verdicts}}
+    kept = settle(session, lane, outcomes)
+    final = [each for each in verdicts if each.is_final and each.claim in kept]
     bots_are_autopatrolled = wiki.settings.bots_are_autopatrolled
-    stored = [
-        verdict for verdict in final if must_be_stored(verdict.edit, bots_are_autopatrolled=bots_are_autopatrolled)
-    ]
+    stored = [each for each in final if must_be_stored(each.edit, bots_are_autopatrolled=bots_are_autopatrolled)]
     store(
         session,
         [
             row
-            for verdict in stored
-            for score in verdict.scores
-            for row in rows_of(score, verdict.edit.revision, ids[score.model, score.version], wiki.models[score.model])
+            for each in stored
+            for score in each.scores
+            if (score.model, score.version) in ids
+            for row in rows_of(score, each.edit.revision, ids[score.model, score.version], wiki.models[score.model])
         ],
     )
     cleaned = {name for name, model in wiki.models.items() if model.clean_parent}
-    scored = {score.model for verdict in stored for score in verdict.scores}
-    forget(session, {verdict.edit.parent_revision for verdict in stored}, cleaned & scored)
-    now = datetime.now(UTC)
-    events = [
-        revision_score_event(
-            verdict.edit, verdict.answers, domain=wiki.settings.domain, stream=wiki.stream, now=now
-        ).encode()
-        for verdict in final
-    ]
-    record_payloads(session, EVENTS, events)
-    return kept
+    scored = {score.model for each in stored for score in each.scores}
+    forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
+    if lane is not BACKFILL:
+        domain, now = wiki.settings.domain, datetime.now(UTC)
+        events = [
+            revision_score_event(each.edit, each.answers, domain=domain, stream=wiki.stream, now=now) for each in final
+        ]
+        record_payloads(session, EVENTS, [event.encode() for event in events])
+    return outcomes, kept

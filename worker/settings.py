@@ -13,6 +13,7 @@ from outbox.settings import OutboxSettings
 from worker.errors import SettingsInvalid
 from worker.scoring_models import LiftWingServer, ScoringModel, with_overrides
 from worker.sites import site_of
+from worker.thresholds import Threshold, with_thresholds
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
 FILE_VARIABLE = "OUTPATROL_CONFIG"
@@ -72,6 +73,24 @@ class FlightSettings(_Section):
         return self.call_seconds + self.lease_margin_seconds
 
 
+class UpkeepSettings(_Section):
+    """What is done now and then: looking for new model versions, purging, expiring."""
+
+    check_seconds: float = Field(default=600, ge=1, description="Between looks for new model versions.")
+    prompted_seconds: float = Field(
+        default=60, ge=0.1, description="At most one look more in so long, when a reply has a new version."
+    )
+    settle_seconds: float = Field(default=300, ge=0, description="How long a new version is seen before it is current.")
+    majority: float = Field(default=0.8, gt=0.5, le=1, description="Share of the replies that has to carry it then.")
+    replies: int = Field(default=5, ge=1, le=50, description="Replies in one look; four times as many if they differ.")
+    rescore: bool = Field(default=False, description="Score what is in recentchanges again with a new version.")
+    statistics_seconds: float = Field(default=86_400, ge=60, description="Between looks at what formulas come to.")
+    purge_seconds: float = Field(default=86_400, ge=1, description="Between purges of what no reader can see.")
+    purge_batch_size: int = Field(default=1000, ge=1, le=10_000, description="Rows removed in one transaction.")
+    expire_seconds: float = Field(default=3600, ge=1, description="Between clean-ups of recentchanges.")
+    recent_changes_days: float = Field(default=90, gt=0, description="Age at which a change leaves recentchanges.")
+
+
 class WikiSettings(_Section):
     """One wiki."""
 
@@ -82,6 +101,16 @@ class WikiSettings(_Section):
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
+    #: Model to level to band, on top of `worker.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
+    thresholds: dict[str, dict[str, Threshold | Literal[False]]] = Field(default_factory=dict)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _filters_have_those_levels(
+        cls, thresholds: dict[str, dict[str, Threshold | Literal[False]]]
+    ) -> dict[str, dict[str, Threshold | Literal[False]]]:
+        with_thresholds(thresholds)
+        return thresholds
 
 
 class Settings(BaseSettings):
@@ -101,6 +130,7 @@ class Settings(BaseSettings):
     sink: SinkSettings = SinkSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -163,6 +193,18 @@ class Settings(BaseSettings):
                         f"add its classes under [models.{name}]"
                     )
                 self._server_knows_wiki(wiki, settings, name, known[name].server)
+        return self
+
+    @model_validator(mode="after")
+    def _formulas_can_be_resolved(self) -> "Settings":
+        for wiki, settings in self.wikis.items():
+            for model, levels in with_thresholds(settings.thresholds).items():
+                for level, threshold in levels.items():
+                    if threshold.statistics and self.endpoint.kind != "ores":
+                        raise ValueError(
+                            f"wikis.{wiki}.thresholds.{model}.{level}: Lift Wing tells no statistics to resolve a "
+                            "formula with; write a number from 0 to 1"
+                        )
         return self
 
     @model_validator(mode="after")

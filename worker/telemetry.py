@@ -28,6 +28,11 @@ EVENTS = {
     "endpoint_unavailable": "the endpoint tells no model versions; the edits wait",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",
+    "model_version_checked": "a model's version is not simply the current one: new, mixed, or not told",
+    "formula_unreachable": "no threshold reaches a formula; its level does not exist",
+    "scores_purged": "rows that no reader sees were removed",
+    "scores_promised": "edits lack scores of a new model version, and will be scored again",
+    "recent_changes_expired": "old changes left recentchanges",
 }
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("outpatrol")

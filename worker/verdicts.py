@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from outbox.backoff import backoff
@@ -101,6 +101,18 @@ def verdict(
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
     return Verdict(claim=claim, edit=edit, outcome=outcome, answers=final)
+
+
+def numbered(verdict: Verdict, ids: Mapping[tuple[str, str], int]) -> Verdict:
+    """*verdict*, or a burial in its place where a model's version found no id in *ids* to store rows under."""
+    for score in verdict.scores:
+        if verdict.is_final and (score.model, score.version) not in ids:
+            problem = (
+                f"{score.model} {score.version} is one version more than ores_model can number; delete rows of "
+                "ores_model whose versions are gone, and requeue this letter"
+            )
+            return replace(verdict, outcome=Dead("no_model_id", problem))
+    return verdict
 
 
 def _without_answers(

@@ -9,7 +9,8 @@ from worker.events.sinks import EventSink
 from worker.flight.flight import Flight
 from worker.scoring.client import ScoringClient
 from worker.scoring_models import ScoringModel
-from worker.settings import WikiSettings
+from worker.settings import UpkeepSettings, WikiSettings
+from worker.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,9 @@ class Wiki:
     id: str
     settings: WikiSettings
     outbox: OutboxSettings
+    upkeep: UpkeepSettings
+    #: Bands of the filters by model and level.
+    thresholds: Thresholds
     #: The models of this wiki, by name, in the order of its settings.
     models: Mapping[str, ScoringModel]
     database: Database

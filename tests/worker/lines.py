@@ -15,7 +15,7 @@ from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki import save_edit
 from worker.bootstrap import Services
 from worker.classification.tables import ores_classification, ores_model
-from worker.pipeline import drain_edits, publish_events, score_edits
+from worker.pipeline import drain_backfill, drain_edits, publish_events, score_edits
 from worker.wiki import Wiki
 
 LONG_AGO = text("'2001-01-01 00:00:00.000000'")
@@ -29,7 +29,10 @@ def save(database: Database, edits: Sequence[Edit]) -> None:
 
 
 def drain(services: Services, wiki: Wiki | None = None) -> list[str]:
-    """Drain until nothing is ready; returns the rings: "more" for each full batch, "settled" for each batch."""
+    """Drain until nothing is ready; returns the rings.
+
+    They are "more" for each full batch, "settled" for each batch, and "news" for each with a new model version.
+    """
     rings: list[str] = []
     services.runner.run(
         drain_edits(
@@ -37,9 +40,15 @@ def drain(services: Services, wiki: Wiki | None = None) -> list[str]:
             until=math.inf,
             more=lambda: rings.append("more"),
             settled=lambda: rings.append("settled"),
+            news=lambda: rings.append("news"),
         )
     )
     return rings
+
+
+def drain_missing(services: Services, wiki: Wiki | None = None) -> None:
+    """Drain the lane of the backfill, as far as no edit that was just saved is in the way."""
+    services.runner.run(drain_backfill(wiki or services.wiki("enwiki"), until=math.inf, more=lambda: None))
 
 
 def publish(services: Services) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Insert, delete, insert, select
+from sqlalchemy import Connection, Insert, delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
@@ -35,6 +35,16 @@ def store(session: Session, rows: Sequence[Classification]) -> None:
                 for row in sorted(rows)
             ],
         )
+
+
+def stored_scores(
+    session: Session | Connection, revisions: Collection[int], models: Collection[int]
+) -> set[tuple[int, int]]:
+    """Which of *models*, by id, have rows for which of *revisions*: one statement, of pairs (revision, model)."""
+    row = ores_classification.c
+    query = select(row.oresc_rev, row.oresc_model).distinct()
+    found = session.execute(query.where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(sorted(models))))
+    return {(each.oresc_rev, each.oresc_model) for each in found}
 
 
 def forget(session: Session, revisions: Collection[int], models: Collection[str]) -> None:

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from outbox import EDITS, EVENTS, Lane
+from outbox import BACKFILL, EDITS, EVENTS, LANES, Lane
 from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
-from worker.app import DRAIN_EDITS, PUBLISH_EVENTS
+from worker.app import DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.migrate import WikiOption
@@ -36,14 +36,16 @@ class LaneName(StrEnum):
 
     OUTBOX = EDITS.name
     EVENT_OUTBOX = EVENTS.name
+    BACKFILL_OUTBOX = BACKFILL.name
 
     @property
     def lane(self) -> Lane:
-        return EDITS if self is LaneName.OUTBOX else EVENTS
+        return next(lane for lane in LANES if lane.name == self.value)
 
     @property
     def task(self) -> str:
-        return DRAIN_EDITS if self is LaneName.OUTBOX else PUBLISH_EVENTS
+        """What keeps the promises of this lane."""
+        return {EDITS.name: DRAIN_EDITS, EVENTS.name: PUBLISH_EVENTS, BACKFILL.name: DRAIN_BACKFILL}[self.value]
 
 
 def duration(text: str) -> timedelta:
@@ -81,7 +83,7 @@ class Selection:
 
 
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
-LaneOption = Annotated[LaneName, typer.Option("--lane", help="Edits to score, or events to publish.")]
+LaneOption = Annotated[LaneName, typer.Option("--lane", help="Edits, events, or scores to fill in.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
 AgeOption = Annotated[
     timedelta | None,

@@ -16,7 +16,7 @@ from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from worker.app import send_score
 from worker.bootstrap import Services
-from worker.classification.filters import Change, likely_damaging
+from worker.classification.filters import Change
 from worker.classification.model_versions import current_models
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
 from worker.cli.migrate import WikiOption
@@ -25,8 +25,10 @@ from worker.demo.counts import REASONS, Counts, count, json_lines
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.emulators.replay import ReplayReport
 from worker.errors import CommandFailed
+from worker.filtering import filters_of
 from worker.processes import Processes
 from worker.scores import ScoreId
+from worker.thresholds import DAMAGING
 
 #: One edit in so many is opened by a patroller while the worker drains, who asks for its score by task id.
 OPENED = 20
@@ -179,7 +181,9 @@ def _changes(services: Services) -> list[tuple[str, Change]]:
     """The newest changes of the filter "likely bad, unpatrolled" over all wikis."""
     found = []
     for wiki in services.wikis.values():
-        changes = wiki.database.run(lambda session: likely_damaging(session, limit=FILTER_ROWS))
+        filters = filters_of(wiki)
+        query = filters.query(since="", levels={DAMAGING: ["likelybad"]}, unpatrolled=True, limit=FILTER_ROWS)
+        changes = filters.find(query)
         found += [(wiki.id, change) for change in changes]
     return sorted(found, key=lambda pair: pair[1].timestamp, reverse=True)[:FILTER_ROWS]
 
@@ -236,8 +240,9 @@ def _filter_table(changes: list[tuple[str, Change]]) -> Table:
         table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=26 if name == "title" else None)
     for wiki, change in changes:
         clock = f"{change.timestamp[8:10]}:{change.timestamp[10:12]}"
-        filled = round(change.damaging * BAR)
-        style = "red" if change.damaging >= 0.944 else "yellow"
-        bar = f"{change.damaging:.3f} [{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/]"
+        damaging = change.probabilities[DAMAGING]
+        filled = round(damaging * BAR)
+        style = "red" if damaging >= 0.944 else "yellow"
+        bar = f"{damaging:.3f} [{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/]"
         table.add_row(wiki, change.title, change.user, clock, bar)
     return table

@@ -44,17 +44,19 @@ class Behaviour:
         self.apply(settings)
 
     def apply(self, settings: EmulatorSettings) -> None:
-        """Take over *settings*; the sequence of failures starts anew, and a changed throttle with a full bucket."""
+        """Take over *settings*; failures and replicas are drawn anew, and a changed throttle has a full bucket."""
         if settings.throttle != self.settings.throttle:
             self._bucket = TokenBucket(settings.throttle)
         self.settings = settings
-        # Two generators, so that switching jitter on does not move the failures to other calls.
+        # One generator each, so that switching jitter on does not move the failures to other calls.
         self._failure_chance = random.Random(settings.seed)  # noqa: S311 - must be reproducible
         self._jitter_chance = random.Random(settings.seed)  # noqa: S311
+        # From a seed of its own: otherwise it would be one version's calls that fail.
+        self._replicas = random.Random(f"{settings.seed}|replicas")  # noqa: S311
 
     def settings_of_call(self) -> EmulatorSettings:
         """Return the settings to answer the next call by."""
-        return self.settings.of_call(next(self._numbers))
+        return self.settings.of_call(next(self._numbers), self._replicas.random())
 
     def admit(self, call: Call, in_flight: int) -> None:
         """Let a scoring call in; raises Refusal, and notes it in the call, beyond the set rate or capacity."""

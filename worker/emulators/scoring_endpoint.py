@@ -14,10 +14,9 @@ from aiohttp import web
 from worker.emulators.call_log import Call, CallLog
 from worker.emulators.scoring_behaviour import Behaviour
 from worker.emulators.scoring_predictions import liftwing_question
-from worker.emulators.scoring_questions import Question, Refusal, ores_question
-from worker.emulators.scoring_servers import REVSCORING_MODELS
-from worker.emulators.scoring_settings import Document, EmulatorSettings
-from worker.emulators.scoring_shapes import ores_document, probabilities
+from worker.emulators.scoring_questions import Question, Refusal, ores_question, wikis_question
+from worker.emulators.scoring_settings import EmulatorSettings
+from worker.emulators.scoring_shapes import probabilities
 from worker.emulators.scoring_side_channel import SideChannel, reply
 
 __all__ = ["EmulatorSettings", "make_app", "probabilities", "serve"]
@@ -50,33 +49,32 @@ class ScoringEndpoint:
 
     async def ores(self, request: web.Request) -> web.Response:
         """Answer an ORES v3 call about one wiki."""
-        path = request.match_info
+        path, query = request.match_info, request.query
+        kind = "ores" if "revision" in path or "revids" in query else "info"
+        vanished = self._behaviour.settings.vanished_models
 
         async def read() -> Question:
-            return ores_question(path["wiki"], request.query, path.get("revision"), path.get("model"))
+            return ores_question(path["wiki"], query, path.get("revision"), path.get("model"), vanished)
 
-        return await self._answer(_call("ores", request), read)
+        return await self._answer(_call(kind, request), read)
 
     async def liftwing(self, request: web.Request) -> web.Response:
         """Answer a Lift Wing prediction call."""
-        call = _call("liftwing", request)
-        host = call.host or "" if self._behaviour.settings.host_routing else None
+        call, settings = _call("liftwing", request), self._behaviour.settings
+        host = call.host or "" if settings.host_routing else None
 
         async def read() -> Question:
-            return liftwing_question(request.match_info["name"], await request.read(), host)
+            return liftwing_question(request.match_info["name"], await request.read(), host, settings.vanished_models)
 
         return await self._answer(call, read)
 
     async def ores_wikis(self, request: web.Request) -> web.Response:
         """List the models and versions of the configured wikis."""
-        call = _call("info", request)
-        call.models, call.status = REVSCORING_MODELS, 200
-        settings = self._behaviour.settings
-        document: Document = {}
-        for wiki in settings.wikis:
-            document |= ores_document(settings, wiki, REVSCORING_MODELS, ())
-        self._log.end(call)
-        return reply(document)
+
+        async def read() -> Question:
+            return wikis_question(request.query, self._behaviour.settings.vanished_models)
+
+        return await self._answer(_call("info", request), read)
 
     async def _answer(self, call: Call, read: Callable[[], Awaitable[Question]]) -> web.Response:
         try:
@@ -87,8 +85,6 @@ class ScoringEndpoint:
                 self._behaviour.admit(call, self._log.in_flight)
                 self._log.begin(call)
                 await self._behaviour.delay_or_fail(call.kind)
-            else:
-                call.kind = "info"
             document, call.scores = question.answer(settings)
             call.status = 200
             return reply(document)

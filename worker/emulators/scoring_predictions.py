@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from worker.emulators.scoring_model_info import model_information
 from worker.emulators.scoring_questions import Question, Refusal
 from worker.emulators.scoring_servers import REVSCORING, SHARED, host_name
 from worker.emulators.scoring_settings import WIKI_PATTERN, Document, EmulatorSettings
@@ -26,13 +27,16 @@ from worker.emulators.scoring_shapes import (
 INSTANCE_LIMIT = 20
 
 
-def liftwing_question(name: str, body: bytes, host: str | None = None) -> Question:
+def liftwing_question(
+    name: str, body: bytes, host: str | None = None, vanished: frozenset[str] = frozenset()
+) -> Question:
     """Read the body of a `:predict` call on the model server *name*; raises Refusal with 400 or 404.
 
     A *host* must be the server's own, port aside; None: calls are not routed by it.
     """
     wiki, _, model = ("", "", name) if name in SHARED else name.partition("-")
-    if name not in SHARED and (model not in REVSCORING or not re.fullmatch(WIKI_PATTERN, wiki)):
+    known = name in SHARED or (model in REVSCORING and re.fullmatch(WIKI_PATTERN, wiki))
+    if not known or model in vanished:
         raise Refusal(404, {"error": f"Model with name {name} does not exist."})
     if host is not None and host.partition(":")[0].lower() != host_name(name, model):
         raise Refusal(404, {"error": f"No server of {name} answers to the host {host}."})
@@ -81,7 +85,7 @@ def _revscoring(wiki: str, model: str, inputs: Document) -> Question:
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         _refuse_unknown(settings, revision)
-        return ores_document(settings, wiki, (model,), (revision,)), 1
+        return ores_document(settings, wiki, model_information(settings, wiki, (model,)), (revision,)), 1
 
     return Question(wiki, (model,), (revision,), answer)
 

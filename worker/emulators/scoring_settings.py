@@ -1,16 +1,23 @@
 """What can be set while the emulated scoring endpoint runs. Pure."""
 
-from typing import Annotated, Self
+from bisect import bisect
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from worker.emulators.scoring_servers import MODELS
 
 Document = dict[str, object]
+Named = TypeVar("Named", bound=Iterable[str])
 
 WIKI_PATTERN = r"^[a-z0-9_]+$"
 #: The value of an HTTP header; an empty one leaves it out, since a patch with null brings back the default.
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$"), AfterValidator(lambda text: text or None)]
+
+#: Version → how often it answers, in relation to the others.
+Weights = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
 class Failures(BaseModel):
@@ -54,17 +61,24 @@ class EmulatorSettings(BaseModel):
     missing_revisions: frozenset[int] = frozenset()
     broken_revisions: frozenset[int] = frozenset()
     versions: dict[str, str] = Field(default_factory=dict)
+    #: A deployment under way: each call is answered by one replica, and a model named here has one of these versions
+    #: there, drawn anew from the seed after each change of settings. Models not named keep to `versions`.
+    version_mix: dict[str, Weights] = Field(default_factory=dict)
     version_changes_scores: bool = False
+    #: Models that are not there any more: 404 when named, left out of lists.
+    vanished_models: frozenset[str] = frozenset()
+    #: Calls for model information get 200 and what is none; calls for scores get theirs.
+    broken_info: bool = False
     #: Each call gets probabilities of its own, which shows who shared one.
     varying_scores: bool = False
 
-    @field_validator("versions")
+    @field_validator("versions", "version_mix", "vanished_models")
     @classmethod
-    def _only_known_models(cls, versions: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(versions) - set(MODELS))
+    def _only_known_models(cls, models: Named) -> Named:
+        unknown = sorted(set(models) - set(MODELS))
         if unknown:
             raise ValueError(f"no such model: {', '.join(unknown)}")
-        return versions
+        return models
 
     def changed(self, patch: Document) -> Self:
         """Return these settings with a JSON merge patch (RFC 7396) applied: null restores a default.
@@ -77,11 +91,20 @@ class EmulatorSettings(BaseModel):
         """Return the version the endpoint claims to run of a known model."""
         return self.versions.get(model) or MODELS[model].version
 
-    def of_call(self, number: int) -> Self:
-        """Return the settings to answer a call by, *number* being different for each."""
-        if not self.varying_scores:
-            return self
-        return self.model_copy(update={"seed": (self.seed << 64) + number})
+    def of_call(self, number: int, replica: float) -> Self:
+        """Return the settings to answer a call by, *number* being different for each and *replica* any in [0, 1)."""
+        update: Document = {}
+        if self.varying_scores:
+            update["seed"] = (self.seed << 64) + number
+        if self.version_mix:
+            drawn = {model: _drawn(weights, replica) for model, weights in self.version_mix.items()}
+            update["versions"] = self.versions | drawn
+        return self.model_copy(update=update) if update else self
+
+
+def _drawn(weights: dict[str, float], share: float) -> str:
+    sums = list(accumulate(weights.values()))
+    return list(weights)[bisect(sums, share * sums[-1], hi=len(sums) - 1)]
 
 
 def _merged(target: Document, patch: Document) -> Document:

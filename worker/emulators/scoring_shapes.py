@@ -69,14 +69,9 @@ def settled_probabilities(settings: EmulatorSettings, wiki: str, model: str, rev
     return probabilities(settings.seed, wiki, model, revision, version)
 
 
-def model_versions(settings: EmulatorSettings, models: Sequence[str]) -> Document:
-    """Return the `models` part of an ORES v3 reply: `{model: {version}}`."""
-    return {model: {"version": settings.version_of(model)} for model in models}
-
-
-def ores_document(settings: EmulatorSettings, wiki: str, models: Sequence[str], revisions: Sequence[int]) -> Document:
-    """Return an ORES v3 reply for one wiki; it has no `scores` when no revision is asked for."""
-    content: Document = {"models": model_versions(settings, models)}
+def ores_document(settings: EmulatorSettings, wiki: str, models: Document, revisions: Sequence[int]) -> Document:
+    """Return an ORES v3 reply for one wiki: *models* as they are, and `scores` of each if revisions are asked for."""
+    content: Document = {"models": models}
     if revisions:
         content["scores"] = {
             str(revision): {model: ores_score(settings, wiki, model, revision) for model in models}

@@ -21,6 +21,7 @@ from worker.scoring.bisecting import Refused
 from worker.scoring.pacer import Pacer
 from worker.scoring.replies import LONGEST_MESSAGE, first_problem
 from worker.settings import EndpointSettings
+from worker.thresholds import Statistic
 
 Reply = TypeVar("Reply")
 
@@ -46,6 +47,15 @@ class ScoringClient(Protocol):
 
         Raises:
             EndpointUnavailable: the endpoint did not answer.
+        """
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        """Return the model's version, and the threshold that reaches each of *wanted*; None where none does.
+
+        Raises:
+            EndpointUnavailable: the endpoint did not answer, or tells no statistics.
         """
 
     def appetite(self, models: Iterable[str]) -> int:

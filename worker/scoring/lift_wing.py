@@ -11,6 +11,7 @@ from worker.scoring.bisecting import bisected
 from worker.scoring.client import NO_PAGES, Endpoint
 from worker.scoring.lift_wing_servers import SERVERS, Asked
 from worker.scoring_models import LiftWingServer, ScoringModel
+from worker.thresholds import Statistic
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
 #: Source: mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727.
@@ -95,6 +96,16 @@ class LiftWingClient:
         if silent is not None and not told:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
         return told
+
+    async def statistics(
+        self,
+        wiki: str,
+        model: str,
+        wanted: Sequence[Statistic],  # noqa: ARG002 - the protocol's
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        raise EndpointUnavailable(
+            f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
+        )
 
     def appetite(self, models: Iterable[str]) -> int:
         requests_an_edit = sum(1 / self._most(model) for model in models)

@@ -13,7 +13,8 @@ from worker.failures import Failure
 from worker.scores import Answer, ScoreId
 from worker.scoring.bisecting import Refused, bisected
 from worker.scoring.client import NO_PAGES, Endpoint
-from worker.scoring.replies import OresModel, OresReply
+from worker.scoring.replies import OresModel, OresReply, OresStatisticsReply
+from worker.thresholds import Statistic
 
 _Item = TypeVar("_Item")
 
@@ -42,6 +43,22 @@ class OresClient:
             raise EndpointUnavailable(f"{wiki}: the endpoint tells no model versions: {error}") from error
         known = reply[wiki].models if wiki in reply else {}
         return {name: model.version for name in models if isinstance(model := known.get(name), OresModel)}
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        paths = [f'statistics.thresholds.{each.label}."{each.formula}"' for each in wanted]
+        params = {"models": model, "model_info": "|".join(["version", *paths])}
+        try:
+            reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresStatisticsReply, params=params)
+            info = reply[wiki].models[model]
+            return info.version, info.thresholds(wanted)
+        except Refused as error:
+            raise EndpointUnavailable(f"{wiki}: the endpoint tells no statistics of {model}: {error}") from error
+        except LookupError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
+        except ValueError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
     def appetite(self, models: Iterable[str]) -> int:
         return self._endpoint.allowance() * max(

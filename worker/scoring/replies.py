@@ -3,6 +3,8 @@
 An entry of a reply that is not right becomes a `Lie`, so that what it says wrongly costs no other entry.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -17,6 +19,7 @@ from pydantic import (
 )
 
 from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.thresholds import Statistic
 
 
 class Lie(BaseModel):
@@ -126,3 +129,41 @@ class OresWiki(Reply):
 
 
 OresReply = TypeAdapter(dict[str, OresWiki])
+
+
+class OresOptimum(Reply):
+    """The point of a curve that a formula came to."""
+
+    threshold: Probability
+
+
+class OresStatistics(Reply):
+    """Class to the points its formulas came to, in the order of the request."""
+
+    thresholds: dict[str, list[OresOptimum | None]] = {}
+
+
+class OresModelInfo(OresModel):
+    """A model's version, and its statistics as far as they were asked for."""
+
+    statistics: OresStatistics = OresStatistics()
+
+    def thresholds(self, wanted: Sequence[Statistic]) -> dict[Statistic, float | None]:
+        """The thresholds of *wanted*, which are told by class in the order in which they were asked for.
+
+        Raises:
+            ValueError: others are told than those.
+        """
+        optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
+        counts = Counter(statistic.label for statistic in wanted)
+        if counts != {label: len(points) for label, points in self.statistics.thresholds.items()}:
+            raise ValueError("it tells other statistics than it was asked for")
+        points = {statistic: next(optima[statistic.label]) for statistic in wanted}
+        return {statistic: None if point is None else point.threshold for statistic, point in points.items()}
+
+
+class OresInfo(Reply):
+    models: dict[str, OresModelInfo] = {}
+
+
+OresStatisticsReply = TypeAdapter(dict[str, OresInfo])

@@ -1,7 +1,7 @@
-"""`drain_edits(wiki)`: score and settle what is ready, for a bounded time."""
+"""`drain_edits(wiki)` and `drain_backfill(wiki)`: score and settle what is ready, for a bounded time."""
 
 from worker import pipeline
-from worker.app import DRAIN_EDITS, PUBLISH_EVENTS, app
+from worker.app import CHECK_MODEL_VERSIONS, DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS, app
 from worker.tasks.running import run_time_boxed
 
 
@@ -11,6 +11,21 @@ def drain_edits(wiki: str) -> None:
         DRAIN_EDITS,
         wiki,
         lambda here, until, more: pipeline.drain_edits(
-            here.wiki(wiki), until=until, more=more, settled=lambda: here.doorbell.ring(PUBLISH_EVENTS, wiki)
+            here.wiki(wiki),
+            until=until,
+            more=more,
+            settled=lambda: here.doorbell.ring(PUBLISH_EVENTS, wiki),
+            news=lambda: here.doorbell.ring_once(
+                CHECK_MODEL_VERSIONS, wiki, seconds=here.settings.upkeep.prompted_seconds
+            ),
         ),
+    )
+
+
+@app.task(name=DRAIN_BACKFILL)
+def drain_backfill(wiki: str) -> None:
+    run_time_boxed(
+        DRAIN_BACKFILL,
+        wiki,
+        lambda here, until, more: pipeline.drain_backfill(here.wiki(wiki), until=until, more=more),
     )

@@ -1,0 +1,104 @@
+"""What is in recentchanges: reading edits back, and letting old changes go."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY
+from outbox.edits import Edit, EditSource, PatrolStatus
+from outbox.mediawiki import actor, mediawiki_timestamp, recentchanges, revision, shown_title
+
+#: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
+#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
+DELETED_USER = 4
+
+
+def recent_edits(
+    session: Session | Connection, wiki: str, *, before: int | None = None, limit: int
+) -> tuple[list[Edit], int | None]:
+    """The newest *limit* edits in recentchanges whose `rc_id` is less than *before*, the newest first.
+
+    Returns them with the `rc_id` to go on before, or None where there are no more. A change that is no edit any more
+    (its values are out of range, its user is hidden) is left out.
+    """
+    change = recentchanges.c
+    query = (
+        select(recentchanges, actor.c.actor_name)
+        .join(actor, actor.c.actor_id == change.rc_actor)
+        .where(change.rc_source.in_([source.value for source in EditSource]))
+        .order_by(change.rc_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(change.rc_id < before)
+    rows = session.execute(query).all()
+    edits = [edit for row in rows if (edit := _edit_of(wiki, row)) is not None]
+    return edits, rows[-1].rc_id if len(rows) == limit else None
+
+
+def revisions_in_recent_changes(session: Session | Connection, revisions: Collection[int]) -> set[int]:
+    """Which of *revisions* are still in recentchanges."""
+    change = recentchanges.c.rc_this_oldid
+    return set(session.execute(select(change).where(change.in_(sorted(revisions)))).scalars())
+
+
+def existing_revisions(session: Session | Connection, revisions: Collection[int]) -> set[int]:
+    """Which of *revisions* the wiki still has."""
+    return set(session.execute(select(revision.c.rev_id).where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
+
+
+def newest_revision_in_recent_changes(session: Session | Connection) -> int | None:
+    """The highest revision id in recentchanges; None where it has none."""
+    return session.execute(select(func.max(recentchanges.c.rc_this_oldid))).scalar()
+
+
+def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
+    """Remove the oldest *limit* changes from before that moment; returns their revisions. Does not commit.
+
+    Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
+    """
+    change = recentchanges.c
+    query = select(change.rc_id, change.rc_this_oldid).where(change.rc_timestamp < mediawiki_timestamp(before))
+    rows = session.execute(query.order_by(change.rc_timestamp).limit(limit)).all()
+    ids = sorted(row.rc_id for row in rows)
+    session.execute(delete(recentchanges).where(change.rc_id.in_(ids)), execution_options=BY_KEY)
+    return [row.rc_this_oldid for row in rows if row.rc_this_oldid]
+
+
+def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
+    # A hidden user must not come back into a payload.
+    if row.rc_deleted & DELETED_USER:
+        return None
+    try:
+        return Edit(
+            wiki=wiki,
+            revision=row.rc_this_oldid,
+            parent_revision=row.rc_last_oldid,
+            change=row.rc_id,
+            page=row.rc_cur_id,
+            namespace=row.rc_namespace,
+            title=shown_title(row.rc_namespace, row.rc_title),
+            timestamp=datetime.strptime(row.rc_timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC),
+            source=EditSource(row.rc_source),
+            user=row.actor_name,
+            is_bot=bool(row.rc_bot),
+            is_minor=bool(row.rc_minor),
+            is_anonymous=_is_address(row.actor_name),
+            patrol_status=PatrolStatus(row.rc_patrolled),
+            length=row.rc_new_len,
+            parent_length=row.rc_old_len,
+        )
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""Filling in scores that are missing: finds the edits and promises them in the lane of the backfill.
+
+Source of what PopulateDatabase does: mediawiki/extensions/ORES maintenance/PopulateDatabase.php @ e8804727. It takes an
+edit with a row of any model for scored, and scores more than it was asked to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from outbox import BACKFILL, Edit, must_be_stored, record_payloads
+from outbox.recent_changes import recent_edits
+from worker.classification.model_versions import current_models
+from worker.classification.store import stored_scores
+from worker.scoring.plan import plan
+from worker.wiki import Wiki
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Populated:
+    """One step: edits that were looked at, and those that were promised since scores of theirs are missing."""
+
+    looked_at: int
+    promised: int
+
+
+def populate(wiki: Wiki, *, number: int | None = None, batch_size: int = 1000) -> Iterator[Populated]:
+    """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
+
+    What lacks is told by model: one that stores its scores, scores such edits, and has no row of its current version.
+    Each step is one transaction. What was promised survives a crash; a repeated call promises again what is not
+    scored yet, which costs no call and leaves no second row. Can be left at any time.
+    """
+    before: int | None = None
+    left = number
+    while left is None or left > 0:
+        with wiki.database.transaction() as session:
+            edits, before = recent_edits(session, wiki.id, before=before, limit=batch_size)
+            known = current_models(session)
+            stored = stored_scores(session, {edit.revision for edit in edits}, [model.id for model in known.values()])
+            names = {model.id: name for name, model in known.items()}
+            there = {(revision, names[model]) for revision, model in stored}
+            lacking = [edit for edit in edits if _lacks(wiki, edit, there)][:left]
+            record_payloads(session, BACKFILL, [edit.encode() for edit in lacking])
+        yield Populated(looked_at=len(edits), promised=len(lacking))
+        left = None if left is None else left - len(lacking)
+        if before is None:
+            return
+
+
+def _lacks(wiki: Wiki, edit: Edit, there: set[tuple[int, str]]) -> bool:
+    if not must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled):
+        return False
+    return any(wiki.models[name].classes and (edit.revision, name) not in there for name in plan(edit, wiki.models))

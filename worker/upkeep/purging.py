@@ -1,0 +1,102 @@
+"""Removing what no reader sees, in short transactions: old versions, and revisions that have left recentchanges."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from outbox.database import Database
+from outbox.recent_changes import expire_changes
+from worker.classification.model_versions import StoredModel, all_models
+from worker.classification.purging import (
+    Step,
+    count_rows,
+    has_emulated_changes,
+    purge_of_model,
+    purge_of_revisions,
+    purge_step,
+)
+from worker.wiki import Wiki
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """One step of a purge: which version of which model, and how many rows went."""
+
+    model: StoredModel
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """One step over all rows: how many were looked at, the last one's `oresc_id`, and what went."""
+
+    looked_at: int
+    last: int
+    removed: Sequence[Purged]
+
+
+def doomed_versions(database: Database, names: Collection[str] = (), *, current_too: bool = False) -> list[StoredModel]:
+    """The versions of the models *names*, or of all there ever were: those that are not current, or all of them."""
+    models = database.run(all_models)
+    return [model for model in models if (not names or model.name in names) and (current_too or not model.is_current)]
+
+
+def count_versions(database: Database, models: Collection[StoredModel]) -> dict[StoredModel, int]:
+    """How many rows each of *models* has."""
+    with database.reading() as connection:
+        counts = count_rows(connection, [model.id for model in models])
+    return {model: counts.get(model.id, 0) for model in models}
+
+
+def purge_versions(database: Database, models: Collection[StoredModel], batch_size: int) -> Iterator[Purged]:
+    """Remove all rows of *models*, *batch_size* in a transaction; tells of each step. Can be left at any time."""
+    for model in models:
+        while rows := database.run(partial(purge_of_model, model=model.id, limit=batch_size)):
+            yield Purged(model=model, rows=rows)
+
+
+def purge_left_behind(
+    wiki: Wiki, names: Collection[str] = (), *, batch_size: int, after: int = 0, dry_run: bool = False
+) -> Iterator[LeftBehind]:
+    """Remove rows of revisions that have left recentchanges, of the models *names* or of all.
+
+    Begins *after* that `oresc_id`; tells of each step of *batch_size* rows. Can be left at any time.
+    """
+    models = {model.id: model for model in wiki.database.run(all_models)}
+    kept_forever = [model.id for model in models.values() if _is_kept(wiki, model)]
+    chosen = [model.id for model in models.values() if not names or model.name in names]
+
+    def purge(session: Session, after: int) -> Step:
+        return purge_step(session, after, batch_size, kept_forever=kept_forever, models=chosen, dry_run=dry_run)
+
+    while (step := wiki.database.run(partial(purge, after=after))).last is not None:
+        after = step.last
+        removed = [Purged(model=models[model_id], rows=rows) for model_id, rows in sorted(step.removed.items())]
+        yield LeftBehind(looked_at=step.looked_at, last=step.last, removed=removed)
+
+
+def expire_recent_changes(wiki: Wiki) -> Iterator[tuple[int, int]]:
+    """Remove changes that are too old from recentchanges, and their rows with them, but those that are kept forever.
+
+    Tells of each transaction how many changes and how many rows went. Does nothing on a wiki whose recentchanges is
+    MediaWiki's own, for MediaWiki does it itself.
+    """
+    if not wiki.database.run(has_emulated_changes):
+        return
+    kept_forever = [model.id for model in wiki.database.run(all_models) if _is_kept(wiki, model)]
+    before = datetime.now(UTC) - timedelta(days=wiki.upkeep.recent_changes_days)
+
+    def expire(session: Session) -> tuple[int, int]:
+        revisions = expire_changes(session, before=before, limit=wiki.upkeep.purge_batch_size)
+        return len(revisions), purge_of_revisions(session, set(revisions), kept_forever=kept_forever)
+
+    while (step := wiki.database.run(expire))[0]:
+        yield step
+
+
+def _is_kept(wiki: Wiki, model: StoredModel) -> bool:
+    # Another wiki's settings do not matter: the rows are this wiki's.
+    return model.name in wiki.models and wiki.models[model.name].keep_forever

@@ -1,0 +1,149 @@
+"""Looking for new model versions: ask several times, judge, make current; and find out what formulas come to."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from outbox import Edit
+from outbox.recent_changes import recent_edits
+from worker.classification.candidates import Finding, apply, candidates, decide, lock_models
+from worker.classification.formulas import keep_statistics, known_statistics
+from worker.classification.model_versions import current_models
+from worker.errors import EndpointUnavailable
+from worker.scoring.plan import plan
+from worker.telemetry import log
+from worker.wiki import Wiki
+
+#: Edits among which some are looked for that each model can be asked with.
+SAMPLE = 500
+#: So many times as many replies are looked at once they are not all of the current version.
+CLOSER = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """What one look at one model came to."""
+
+    model: str
+    finding: Finding
+    #: The version that was current before; None if there was none.
+    before: str | None
+    #: The version the finding is about.
+    version: str | None
+    #: Version to the number of replies that carried it.
+    seen: Mapping[str, int]
+
+
+async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[ModelCheck]:
+    """Ask the endpoint which versions it runs, and make those current that have settled, in one transaction.
+
+    A *dry_run* writes nothing. Rows of versions that are current no more are for `purge_old_versions`; their cached
+    results run out by themselves, since the version is part of their key.
+
+    Raises:
+        EndpointUnavailable: the endpoint answered none of the calls.
+    """
+    models = [name for name, model in wiki.models.items() if model.enabled]
+    with wiki.database.transaction() as session:
+        known = current_models(session)
+        edits, _ = recent_edits(session, wiki.id, limit=SAMPLE)
+    upkeep = wiki.upkeep
+    seen = await _replies(wiki, models, edits, upkeep.replies)
+    differing = [name for name in models if set(seen[name]) - {known[name].version if name in known else None}]
+    if differing:
+        closer = await _replies(wiki, differing, edits, upkeep.replies * (CLOSER - 1))
+        seen = {name: seen[name] + closer[name] for name in models}
+
+    def judge(session: Session) -> list[ModelCheck]:
+        lock_models(session, models)
+        known, waiting = current_models(session), candidates(session)
+        checks = []
+        for name in models:
+            before = known[name].version if name in known else None
+            finding, version = decide(
+                before,
+                waiting.get(name),
+                seen[name],
+                settle_seconds=upkeep.settle_seconds,
+                majority=upkeep.majority,
+            )
+            if not dry_run:
+                apply(session, name, finding, version, waiting.get(name))
+            checks.append(ModelCheck(model=name, finding=finding, before=before, version=version, seen=seen[name]))
+        return checks
+
+    checks = wiki.database.run(judge)
+    for check in checks:
+        if check.finding is not Finding.UNCHANGED:
+            log.info("model_version_checked", wiki=wiki.id, model=check.model, finding=check.finding, seen=check.seen)
+    return checks
+
+
+def has_changed(checks: Sequence[ModelCheck]) -> bool:
+    """Whether another version than before is current of any model that had one, so that rows are in nobody's sight."""
+    return any(check.finding is Finding.CHANGED and check.before is not None for check in checks)
+
+
+async def resolve_formulas(wiki: Wiki) -> int:
+    """Ask the endpoint what the formulas of this wiki's thresholds come to, as far as that is not known or is old.
+
+    Returns how many were asked for. What was known stays until there is something newer.
+
+    Raises:
+        EndpointUnavailable: the endpoint told nothing.
+    """
+    fresh = timedelta(seconds=wiki.upkeep.statistics_seconds)
+    count = 0
+    known = wiki.database.run(current_models)
+    for model, levels in wiki.thresholds.items():
+        if model not in known or model not in wiki.models:
+            continue
+        version = known[model].version
+        wanted = frozenset().union(*(threshold.statistics for threshold in levels.values()))
+        with wiki.database.reading() as connection:
+            missing = wanted - known_statistics(connection, model, version, younger_than=fresh).keys()
+        if not missing:
+            continue
+        told, found = await wiki.client.statistics(wiki.id, model, sorted(missing))
+        wiki.database.run(lambda session: keep_statistics(session, model, told, found))  # noqa: B023 - run at once
+        count += len(missing)
+        for statistic in sorted(missing):
+            if found[statistic] is None:
+                log.warning("formula_unreachable", wiki=wiki.id, model=model, formula=statistic.formula)
+    return count
+
+
+async def _replies(wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], count: int) -> dict[str, Counter[str]]:
+    """The versions told in *count* looks at each of *models*, which are made at once, to reach several replicas."""
+    asks = [
+        wiki.client.versions(wiki.id, group, edit.revision if edit else 0, {edit.revision: edit.page} if edit else {})
+        for number in range(count)
+        for edit, group in _groups(wiki, models, edits, number)
+    ]
+    replies = await asyncio.gather(*asks, return_exceptions=True)
+    seen: dict[str, Counter[str]] = {name: Counter() for name in models}
+    told = [reply for reply in replies if not isinstance(reply, BaseException)]
+    for reply in told:
+        for name, version in reply.items():
+            seen[name][version] += 1
+    for error in replies:
+        if isinstance(error, BaseException) and not (isinstance(error, EndpointUnavailable) and told):
+            raise error
+    return seen
+
+
+def _groups(
+    wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], number: int
+) -> Iterator[tuple[Edit | None, list[str]]]:
+    """For the look of that *number*: an edit that models can be asked with, and those models."""
+    groups: dict[int, list[str]] = defaultdict(list)
+    by_revision = {edit.revision: edit for edit in edits}
+    for name in models:
+        suitable = [edit for edit in edits if name in plan(edit, {name: wiki.models[name]})]
+        groups[suitable[number % len(suitable)].revision if suitable else 0].append(name)
+    for revision, group in groups.items():
+        yield by_revision.get(revision), group
