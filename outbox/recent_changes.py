@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
@@ -26,8 +26,14 @@ def recent_edits(
     (its values are out of range, its user is hidden) is left out.
     """
     change = recentchanges.c
+    # Columns that newer MediaWikis drop, such as rc_new and rc_type, are not asked for.
+    wanted = (
+        change.rc_id, change.rc_timestamp, change.rc_namespace, change.rc_title, change.rc_minor, change.rc_bot,
+        change.rc_cur_id, change.rc_this_oldid, change.rc_last_oldid, change.rc_source, change.rc_patrolled,
+        change.rc_old_len, change.rc_new_len, change.rc_deleted, actor.c.actor_name,
+    )  # fmt: skip
     query = (
-        select(recentchanges, actor.c.actor_name)
+        select(*wanted)
         .join(actor, actor.c.actor_id == change.rc_actor)
         .where(change.rc_source.in_([source.value for source in EditSource]))
         .order_by(change.rc_id.desc())
@@ -69,7 +75,7 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
     return [row.rc_this_oldid for row in rows if row.rc_this_oldid]
 
 
-def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
+def _edit_of(wiki: str, row: Any) -> Edit | None:
     # A hidden user must not come back into a payload.
     if row.rc_deleted & DELETED_USER:
         return None

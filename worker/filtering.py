@@ -115,10 +115,10 @@ class Filters:
 
 def filters_of(wiki: Wiki) -> Filters:
     """What the filters of *wiki* mean now, by its tables alone: the endpoint is not asked."""
-    with wiki.database.transaction() as session:
-        known = current_models(session)
+    with wiki.database.reading() as connection:
+        known = current_models(connection)
         statistics = {
-            model: known_statistics(session, model, known[model].version)
+            model: known_statistics(connection, model, known[model].version)
             for model in FILTERS
             if model in known and any(threshold.statistics for threshold in wiki.thresholds[model].values())
         }

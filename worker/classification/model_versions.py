@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import Connection, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -37,7 +37,7 @@ KnownModels = Mapping[str, KnownModel]
 MOST_MODELS = 2**15 - 1
 
 
-def current_models(session: Session) -> dict[str, KnownModel]:
+def current_models(session: Session | Connection) -> dict[str, KnownModel]:
     """Return the current version of every model this wiki has: one statement."""
     model = ores_model.c
     query = select(model.oresm_name, model.oresm_version, model.oresm_id).where(model.oresm_is_current == 1)
@@ -76,7 +76,7 @@ def make_current(session: Session, name: str, version: str) -> None:
     log.info("model_version_changed", model=name, version=version)
 
 
-def all_models(session: Session) -> list[StoredModel]:
+def all_models(session: Session | Connection) -> list[StoredModel]:
     """Every version of every model this wiki ever had, by name and id."""
     model = ores_model.c
     query = select(model.oresm_id, model.oresm_name, model.oresm_version, model.oresm_is_current)

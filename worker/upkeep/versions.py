@@ -48,9 +48,9 @@ async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[Mod
         EndpointUnavailable: the endpoint answered none of the calls.
     """
     models = [name for name, model in wiki.models.items() if model.enabled]
-    with wiki.database.transaction() as session:
-        known = current_models(session)
-        edits, _ = recent_edits(session, wiki.id, limit=SAMPLE)
+    with wiki.database.reading() as connection:
+        known = current_models(connection)
+        edits, _ = recent_edits(connection, wiki.id, limit=SAMPLE)
     upkeep = wiki.upkeep
     seen = await _replies(wiki, models, edits, upkeep.replies)
     differing = [name for name in models if set(seen[name]) - {known[name].version if name in known else None}]
