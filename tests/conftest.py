@@ -13,7 +13,9 @@ from outbox.database import Database, Engines
 from outbox.mediawiki import metadata as wiki_metadata
 from outbox.tables import metadata as lane_metadata
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
+from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.services import create_database, drop_database, mariadb_server, redis_server
+from worker.classification.own_tables import formula_threshold, model_candidate
 from worker.classification.tables import metadata as classification_metadata
 from worker.flight.tables import metadata as flight_metadata
 from worker.migrating import migrate
@@ -57,6 +59,20 @@ def endpoint(endpoint_server: EmulatedEndpoint) -> EmulatedEndpoint:
     return endpoint_server
 
 
+@pytest.fixture(scope="session")
+def eventgate_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedEventGate]:
+    """The emulated EventGate, a process of its own, for the whole run."""
+    with emulated_eventgate(tmp_path_factory.mktemp("eventgate")) as eventgate:
+        yield eventgate
+
+
+@pytest.fixture
+def eventgate(eventgate_server: EmulatedEventGate) -> EmulatedEventGate:
+    """The run's EventGate with default settings and no events taken."""
+    eventgate_server.reset()
+    return eventgate_server
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty database of this module's own, once on SQLite and once on MariaDB."""
@@ -85,6 +101,8 @@ def database(migrated_database: Database) -> Database:
         for metadata in (lane_metadata, wiki_metadata, classification_metadata, flight_metadata):
             for table in metadata.tables.values():
                 session.execute(table.delete())
+        for table in (formula_threshold, model_candidate):
+            session.execute(table.delete())
     return migrated_database
 
 

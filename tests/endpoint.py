@@ -22,9 +22,8 @@ class EmulatedEndpoint:
     url: str
 
     def reset(self) -> None:
-        """Back to the defaults it was started with, and an empty log."""
-        everything = _http.get(f"{self.url}/_emulator/settings").json()
-        self.set(**dict.fromkeys(everything))
+        """Back to the settings it was started with, and an empty log."""
+        _http.delete(f"{self.url}/_emulator/settings").raise_for_status()
         _http.delete(f"{self.url}/_emulator/calls").raise_for_status()
 
     def set(self, **settings: Any) -> None:

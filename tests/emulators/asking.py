@@ -37,9 +37,13 @@ def with_endpoint(
     kept_calls: int = 1000,
 ) -> None:
     """Run a conversation with a fresh endpoint on a free loopback port."""
+    with_app(make_app(settings or EmulatorSettings(), log_path, kept_calls), conversation)
+
+
+def with_app(app: web.Application, conversation: Conversation) -> None:
+    """Run a conversation with any emulator on a free loopback port."""
 
     async def run() -> None:
-        app = make_app(settings or EmulatorSettings(), log_path, kept_calls)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,12 +1,16 @@
 """`outpatrol emulate …`: the surroundings, for tests, demos and development."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from worker.cli.console import err, fail
-from worker.emulators.scoring_endpoint import EmulatorSettings, serve
+from worker.emulators.eventgate import EventGateSettings
+from worker.emulators.eventgate import serve as serve_eventgate
+from worker.emulators.scoring_endpoint import EmulatorSettings
+from worker.emulators.scoring_endpoint import serve as serve_scoring
 
 app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -29,11 +33,29 @@ def scoring(
     Example: `outpatrol emulate scoring --port 8080 --latency-ms 50`
     """
     settings = EmulatorSettings(seed=seed, latency_ms=latency_ms)
+    _run(host, port, lambda ready: serve_scoring(host, port, settings, log, ready))
+
+
+@app.command("eventgate")
+def eventgate(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8192,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each request takes.")] = 0,
+    file: Annotated[Path | None, typer.Option(help="Append every event taken to this NDJSON file.")] = None,
+) -> None:
+    """Take events as EventGate does, each validated by its schema; settings and events taken are at /_emulator/.
+
+    Example: `outpatrol emulate eventgate --port 8192 --file events.ndjson`
+    """
+    settings = EventGateSettings(latency_ms=latency_ms)
+    _run(host, port, lambda ready: serve_eventgate(host, port, settings, file, ready))
+
+
+def _run(host: str, port: int, serve: Callable[[Callable[[int], None]], None]) -> None:
     try:
-        serve(
-            host, port, settings, log, lambda actual: err.print(f"listening on http://{host}:{actual}", highlight=False)
-        )
+        serve(lambda actual: err.print(f"listening on http://{host}:{actual}", highlight=False))
     except OSError as error:
-        fail(
-            f"can't listen on {host}:{port}: {error.strerror or error}; choose another with --port, or 0 for a free one"
-        )
+        reason = error.strerror or error
+        if error.filename is not None:
+            fail(f"can't write {error.filename}: {reason}")
+        fail(f"can't listen on {host}:{port}: {reason}; choose another with --port, or 0 for a free one")

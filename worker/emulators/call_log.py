@@ -1,13 +1,12 @@
 """The log of calls of the emulated endpoint: when each began and ended, and which asked for the same score at once."""
 
-import json
 import time
 from collections import deque
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TextIO
 
-from worker.emulators.scoring_settings import Document
+from worker.emulators.documents import Document, encode
 
 
 @dataclass(slots=True)
@@ -144,8 +143,3 @@ class CallLog:
         self.flush()
         if self._file is not None:
             self._file.close()
-
-
-def encode(document: Document) -> str:
-    """JSON on one line, without blanks."""
-    return json.dumps(document, separators=(",", ":"))

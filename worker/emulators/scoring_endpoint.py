@@ -5,25 +5,25 @@ the services cannot hide on both sides. Settings and log are under `/_emulator/`
 """
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
+from worker.emulators import serving
 from worker.emulators.call_log import Call, CallLog
 from worker.emulators.scoring_behaviour import Behaviour
 from worker.emulators.scoring_predictions import liftwing_question
 from worker.emulators.scoring_questions import Question, Refusal, ores_question, wikis_question
 from worker.emulators.scoring_settings import EmulatorSettings
 from worker.emulators.scoring_shapes import probabilities
-from worker.emulators.scoring_side_channel import SideChannel, reply
+from worker.emulators.scoring_side_channel import SideChannel
+from worker.emulators.side_channel import reply
 
 __all__ = ["EmulatorSettings", "make_app", "probabilities", "serve"]
 
 KEPT_CALLS = 100_000
 FLUSH_SECONDS = 1.0
-SHUTDOWN_SECONDS = 2.0
 
 
 class ScoringEndpoint:
@@ -135,19 +135,4 @@ def serve(
     Port 0 takes a free one; `ready` is told the port once it is listened on. Raises OSError for a port in use and
     for a log file that cannot be opened.
     """
-    app = make_app(settings or EmulatorSettings(), log_path)
-    asyncio.run(_serve(app, host, port, ready or (lambda _port: None)))
-
-
-async def _serve(app: web.Application, host: str, port: int, ready: Callable[[int], None]) -> None:
-    stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    try:
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        ready(runner.addresses[0][1])
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+    serving.run(make_app(settings or EmulatorSettings(), log_path), host, port, ready)

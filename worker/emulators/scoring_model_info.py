@@ -6,8 +6,9 @@ Pure. Source: wikimedia/ores ores/wsgi/routes/v3 and wikimedia/revscoring revsco
 import re
 from collections.abc import Sequence
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_servers import MODELS
-from worker.emulators.scoring_settings import Document, EmulatorSettings
+from worker.emulators.scoring_settings import EmulatorSettings
 from worker.emulators.scoring_statistics import optimum, outcomes_of, read_formula, statistics_document
 
 VERSION = ("version",)

@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_model_info import model_information
 from worker.emulators.scoring_questions import Question, Refusal
 from worker.emulators.scoring_servers import REVSCORING, SHARED, host_name
-from worker.emulators.scoring_settings import WIKI_PATTERN, Document, EmulatorSettings
+from worker.emulators.scoring_settings import WIKI_PATTERN, EmulatorSettings
 from worker.emulators.scoring_shapes import (
     ARTICLE_QUALITY,
     OUTLINK_TOPICS,

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_model_info import VERSION, broken_information, model_information
 from worker.emulators.scoring_servers import REVSCORING_MODELS
-from worker.emulators.scoring_settings import WIKI_PATTERN, Document, EmulatorSettings
+from worker.emulators.scoring_settings import WIKI_PATTERN, EmulatorSettings
 from worker.emulators.scoring_shapes import ores_document, ores_error
 
 ORES_REVISION_LIMIT = 50

@@ -5,54 +5,34 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_servers import MODELS
+from worker.emulators.settings import Header, Part, Settings
 
-Document = dict[str, object]
 Named = TypeVar("Named", bound=Iterable[str])
 
 WIKI_PATTERN = r"^[a-z0-9_]+$"
-#: The value of an HTTP header; an empty one leaves it out, since a patch with null brings back the default.
-Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$"), AfterValidator(lambda text: text or None)]
-
 #: Version → how often it answers, in relation to the others.
 Weights = Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
-class Failures(BaseModel):
-    """How often a scoring call fails as a whole: `rate` 0..1, the HTTP status and the Retry-After header it gets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    rate: float = Field(default=0.0, ge=0, le=1)
-    status: int = Field(default=503, ge=400, le=599)
-    retry_after: Header | None = None
-
-
-class Throttle(BaseModel):
+class Throttle(Part):
     """How many scoring calls a second are let in, `burst` of them at once, and the Retry-After of the others' 429.
 
     No rate, no limit.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     requests_per_second: float | None = Field(default=None, gt=0)
     burst: int = Field(default=1, ge=1)
     retry_after: Header | None = "1"
 
 
-class EmulatorSettings(BaseModel):
-    """All that can be set while the endpoint runs; latencies are milliseconds, revisions are ids on any wiki."""
+class EmulatorSettings(Settings):
+    """All that can be set while the endpoint runs; revisions are ids on any wiki."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    seed: int = 0
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
-    latency_ms: float = Field(default=0.0, ge=0)
-    latency_jitter_ms: float = Field(default=0.0, ge=0)
-    failures: Failures = Failures()
     throttle: Throttle = Throttle()
     #: Scoring calls in flight beyond this are refused; none: no limit.
     capacity: int | None = Field(default=None, ge=0)
@@ -80,13 +60,6 @@ class EmulatorSettings(BaseModel):
             raise ValueError(f"no such model: {', '.join(unknown)}")
         return models
 
-    def changed(self, patch: Document) -> Self:
-        """Return these settings with a JSON merge patch (RFC 7396) applied: null restores a default.
-
-        Raises pydantic.ValidationError for an unknown field or a value out of range.
-        """
-        return type(self).model_validate(_merged(self.model_dump(mode="json"), patch))
-
     def version_of(self, model: str) -> str:
         """Return the version the endpoint claims to run of a known model."""
         return self.versions.get(model) or MODELS[model].version
@@ -105,14 +78,3 @@ class EmulatorSettings(BaseModel):
 def _drawn(weights: dict[str, float], share: float) -> str:
     sums = list(accumulate(weights.values()))
     return list(weights)[bisect(sums, share * sums[-1], hi=len(sums) - 1)]
-
-
-def _merged(target: Document, patch: Document) -> Document:
-    merged = dict(target)
-    for name, value in patch.items():
-        before = merged.pop(name, None)
-        if isinstance(value, dict):
-            merged[name] = _merged(before if isinstance(before, dict) else {}, value)
-        elif value is not None:
-            merged[name] = value
-    return merged

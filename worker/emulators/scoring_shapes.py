@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from http import HTTPStatus
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_servers import BINARY, MODELS, QUALITY, TOPICS
-from worker.emulators.scoring_settings import Document, EmulatorSettings
+from worker.emulators.scoring_settings import EmulatorSettings
 
 RISK_OF_ITEMS = "revertrisk-wikidata"
 ARTICLE_QUALITY = "articlequality-v2"

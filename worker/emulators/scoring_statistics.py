@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
+from worker.emulators.documents import Document
 from worker.emulators.scoring_servers import MODELS, TOPICS
-from worker.emulators.scoring_settings import Document
 from worker.emulators.scoring_shapes import probabilities
 
 TESTED_REVISIONS = range(1, 2001)
