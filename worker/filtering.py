@@ -21,6 +21,8 @@ class Level:
 
     threshold: Threshold
     band: Band | None
+    #: Whether its formulas were looked up; where they were and there is no band, no probability matches.
+    is_resolved: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Filters:
             known = ", ".join(levels) or "none"
             raise FilterInvalid(f"{self.wiki.id} has no level {level!r} of {model}; there are: {known}")
         band = levels[level].band
+        if band is None and levels[level].is_resolved:
+            raise FilterInvalid(f"{self.wiki.id}: no probability matches {level} of {model} as it is set; set a number")
         if band is None:
             raise FilterInvalid(
                 f"{self.wiki.id}: what {level} of {model} means is not known, since its formula is not resolved; "
@@ -64,8 +68,14 @@ class Filters:
             FilterInvalid: see `band`.
         """
         bands = [self.band(model, level) for level in dict.fromkeys(chosen)]
-        is_everything = len(bands) > 1 and set(chosen) == set(self.levels[model])
+        resolved = {level for level, each in self.levels[model].items() if each.band is not None}
+        is_everything = len(bands) > 1 and set(chosen) == resolved
         return [] if is_everything else merged_bands(bands)
+
+    def matching(self, model: str, probability: float) -> list[str]:
+        """The levels of *model* that *probability* is in."""
+        levels = self.levels.get(model, {}).items()
+        return [name for name, level in levels if level.band and level.band.low <= probability <= level.band.high]
 
     def query(
         self,
@@ -132,9 +142,10 @@ def filters_of(wiki: Wiki) -> Filters:
         },
         levels={
             model: {
-                level: Level(threshold, threshold.band(statistics.get(model, {})))
+                level: Level(threshold, threshold.band(resolved), threshold.statistics.issubset(resolved))
                 for level, threshold in levels.items()
             }
             for model, levels in wiki.thresholds.items()
+            for resolved in [statistics.get(model, {})]
         },
     )

@@ -5,12 +5,13 @@ includes/Hooks/ChangesListHooksHandler.php @ e8804727; the grammar of formulas i
 revscoring/scoring/statistics/classification/threshold_optimization.py @ 3db2b95.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 DAMAGING, GOODFAITH, REVERT_RISK = "damaging", "goodfaith", "revertrisklanguageagnostic"
 LEVELS = ("likelygood", "maybebad", "likelybad", "verylikelybad")
@@ -18,22 +19,29 @@ LEVELS = ("likelygood", "maybebad", "likelybad", "verylikelybad")
 FILTERS: Mapping[str, tuple[str, ...]] = {DAMAGING: LEVELS, GOODFAITH: LEVELS, REVERT_RISK: ("revertrisk",)}
 
 _STATISTIC = r"!?(?:precision|recall|f1)|accuracy|filter_rate|fpr|match_rate"
-FORMULA = rf"(?:maximum|minimum) (?:{_STATISTIC}) @ (?:{_STATISTIC}) (?:>=|<=) (?:0|1|0?\.\d+|1\.0+)"
+FORMULA = rf"(?:maximum|minimum) (?:{_STATISTIC}) @ (?:{_STATISTIC}) (?:>=|<=) (?:0|1|0?\.[0-9]+|1\.0+)"
 #: As long as the column that keeps what a formula came to.
 LONGEST_FORMULA = 100
 
 
-def _is_a_formula(text: str) -> str:
-    if len(text) > LONGEST_FORMULA or not re.fullmatch(FORMULA, text):
+def _number_or_formula(value: Any) -> float | str:
+    if isinstance(value, str) and len(value) <= LONGEST_FORMULA and re.fullmatch(FORMULA, value):
+        return value
+    try:
+        # A variable's number comes as text.
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number <= 1:
         raise ValueError(
-            f"{text[:LONGEST_FORMULA]!r} is no formula; write 'maximum recall @ precision >= 0.15', "
-            "or a number from 0 to 1"
+            "no number from 0 to 1 and no formula; write 0.629, or 'maximum recall @ precision >= 0.15', of "
+            "precision, recall, f1 (each also with ! before it), accuracy, filter_rate, fpr and match_rate"
         )
-    return text
+    return number
 
 
-Number = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-Formula = Annotated[str, AfterValidator(_is_a_formula)]
+#: One validator for both, so that what is neither is told once.
+End = Annotated[float | str, BeforeValidator(_number_or_formula)]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,8 +65,8 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min: Number | Formula = 0.0
-    max: Number | Formula = 1.0
+    min: End = 0.0
+    max: End = 1.0
 
     @model_validator(mode="after")
     def _does_not_contradict_itself(self) -> Self:
@@ -87,9 +95,21 @@ class Threshold(BaseModel):
             found = known.get(Statistic("false", high))
             if found is None:
                 return None
-            high = 1 - found
+            # In PHP 1 - 0.9 is 0.1, and a probability of 0.1 is within.
+            high = round(1 - found, 14)
         return Band(low, high) if low <= high else None
 
+
+def _threshold_or_false(value: Any) -> Any:
+    if value is False or value == "false":
+        return False
+    if not isinstance(value, Mapping | Threshold):
+        raise ValueError("no threshold; write a table such as { min = 0.629, max = 1 }, or false")  # noqa: TRY004
+    return Threshold.model_validate(value)
+
+
+#: A level as settings write it; False takes it away.
+LevelSetting = Annotated[Threshold | Literal[False], BeforeValidator(_threshold_or_false)]
 
 #: Model to level to threshold; a level without one does not exist.
 Thresholds = Mapping[str, Mapping[str, Threshold]]

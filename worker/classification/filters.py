@@ -180,9 +180,10 @@ def _found(query: Query, columns: ScoreColumns) -> Select[Any]:
         probability = score.c.oresc_probability
         conditions.append(or_(probability <= bindparam(f"{model}_not_above", threshold), probability.is_(null())))
     found = select(change.rc_id, change.rc_timestamp).select_from(tables).where(and_(*conditions))
-    # By time from the newest on, whatever the optimizer thinks of the scores: it stops at the limit then.
+    # By time from the newest on, whatever the optimizer thinks of scores and namespaces: it stops at the limit then.
     for dialect in ("mysql", "mariadb"):
         found = found.prefix_with("STRAIGHT_JOIN", dialect=dialect)
+        found = found.with_hint(recentchanges, "FORCE INDEX (rc_timestamp)", dialect)
     return found.order_by(change.rc_timestamp.desc(), change.rc_id.desc()).limit(_number(query.limit))
 
 
@@ -258,7 +259,10 @@ def script(query: Query, columns: ScoreColumns, dialect: Dialect) -> str:
     values = {name: value for name, value in compiled.params.items() if f":{name}" in str(compiled)}
     text = str(compiled) if is_sqlite else re.sub(r":(\w+)", r"@\1", str(compiled))
     set_parameters = [
-        f".parameter set :{name} {_quoted(value)}" if is_sqlite else f"SET @{name} = {_quoted(value)};"
+        f".parameter set :{name} {_quoted(value)}"
+        if is_sqlite
+        # To MariaDB a backslash would take the end of a string away.
+        else f"SET @{name} = {_quoted(value)};".replace("\\", "\\\\")
         for name, value in sorted(values.items())
     ]
     return "\n".join([*set_parameters, f"{text};"])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from worker.app import DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.migrate import WikiOption
+from worker.cli.options import duration
 from worker.errors import CommandFailed
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 #: Letters that requeue and discard take in one transaction.
 CHUNK = 500
 
@@ -46,14 +45,6 @@ class LaneName(StrEnum):
     def task(self) -> str:
         """What keeps the promises of this lane."""
         return {EDITS.name: DRAIN_EDITS, EVENTS.name: PUBLISH_EVENTS, BACKFILL.name: DRAIN_BACKFILL}[self.value]
-
-
-def duration(text: str) -> timedelta:
-    """Read "90s", "15m", "2h" or "7d"."""
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 15m, 2h or 7d")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

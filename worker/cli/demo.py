@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,16 @@ from worker.app import send_score
 from worker.bootstrap import Services
 from worker.classification.filters import Change
 from worker.classification.model_versions import current_models
+from worker.cli.changes import changes_table
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
 from worker.cli.migrate import WikiOption
+from worker.cli.options import moment_of
 from worker.cli.replay import replay_file
 from worker.demo.counts import REASONS, Counts, count, json_lines
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.emulators.replay import ReplayReport
 from worker.errors import CommandFailed
-from worker.filtering import filters_of
+from worker.filtering import Filters, filters_of
 from worker.processes import Processes
 from worker.scores import ScoreId
 from worker.thresholds import DAMAGING
@@ -35,7 +38,6 @@ OPENED = 20
 #: Without any progress for so long the demo gives up and says where the logs are.
 STUCK_SECONDS = 90
 FILTER_ROWS = 10
-BAR = 12
 
 
 @dataclass(slots=True)
@@ -177,19 +179,18 @@ def _final_counts(services: Services, surroundings: Surroundings, patrollers: Pa
     return count(services, surroundings.events, surroundings.scoring_url, log)
 
 
-def _changes(services: Services) -> list[tuple[str, Change]]:
+def _changes(services: Services) -> list[tuple[Filters, Change]]:
     """The newest changes of the filter "likely bad, unpatrolled" over all wikis."""
     found = []
     for wiki in services.wikis.values():
         filters = filters_of(wiki)
         query = filters.query(since="", levels={DAMAGING: ["likelybad"]}, unpatrolled=True, limit=FILTER_ROWS)
-        changes = filters.find(query)
-        found += [(wiki.id, change) for change in changes]
+        found += [(filters, change) for change in filters.find(query)]
     return sorted(found, key=lambda pair: pair[1].timestamp, reverse=True)[:FILTER_ROWS]
 
 
 def _show(
-    counts: Counts, seconds: float, report: ReplayReport, changes: list[tuple[str, Change]], directory: Path
+    counts: Counts, seconds: float, report: ReplayReport, changes: list[tuple[Filters, Change]], directory: Path
 ) -> None:
     summary = Table(title="What happened", title_justify="left", title_style="bold", box=None, show_header=False)
     summary.add_column(justify="right", style="bold cyan")
@@ -215,7 +216,9 @@ def _show(
     out.print()
     out.print(summary)
     out.print()
-    out.print(_filter_table(changes))
+    # The sample was recorded years ago: ages are as of its newest change, not as of today.
+    now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))
+    out.print(changes_table(changes, now, title="RecentChanges: likely bad, unpatrolled", with_wiki=True))
     out.print()
     out.print(f"[bold]Left for you to look at[/] in {directory}")
     for name, what in (
@@ -225,24 +228,3 @@ def _show(
         ("scoring-calls.ndjson", "every call of the scoring endpoint"),
     ):
         out.print(f"  {name:<22} {what}", highlight=False)
-
-
-def _filter_table(changes: list[tuple[str, Change]]) -> Table:
-    table = Table(
-        title="RecentChanges: likely bad, unpatrolled",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        header_style="bold",
-    )
-    for name in ("wiki", "title", "user", "time", "damaging"):
-        # The title gives way where the terminal is narrow.
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=26 if name == "title" else None)
-    for wiki, change in changes:
-        clock = f"{change.timestamp[8:10]}:{change.timestamp[10:12]}"
-        damaging = change.probabilities[DAMAGING]
-        filled = round(damaging * BAR)
-        style = "red" if damaging >= 0.944 else "yellow"
-        bar = f"{damaging:.3f} [{style}]{'█' * filled}[/][dim]{'░' * (BAR - filled)}[/]"
-        table.add_row(wiki, change.title, change.user, clock, bar)
-    return table

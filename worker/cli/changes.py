@@ -1,0 +1,114 @@
+"""Changes with their probabilities: a table for people, objects and rows for programs."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from worker.classification.filters import Change
+from worker.cli.options import moment_of
+from worker.filtering import Filters
+
+BAR = 8
+#: A probability has the colour of the last of its levels.
+STYLES = {
+    "likelygood": "green",
+    "maybebad": "yellow",
+    "likelybad": "dark_orange",
+    "verylikelybad": "bold red",
+    "revertrisk": "bold red",
+}
+FIELDS = [field.name for field in dataclasses.fields(Change) if field.name != "probabilities"]
+#: A spreadsheet takes text that begins with one of these for a formula to run.
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def changes_table(
+    found: Sequence[tuple[Filters, Change]], now: datetime, *, title: str | None = None, with_wiki: bool = False
+) -> Table:
+    """The changes, each with the filters of its wiki, which say what is highlighted."""
+    models = list(dict.fromkeys(model for filters, _ in found for model in filters.columns))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
+    if with_wiki:
+        table.add_column("wiki", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    # These two give way where the terminal is narrow; the others are of little use when cut.
+    table.add_column("title", overflow="ellipsis")
+    table.add_column("user", overflow="ellipsis")
+    for name in ("age", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in models:
+        table.add_column(model, no_wrap=True)
+    for filters, change in found:
+        table.add_row(
+            *([filters.wiki.id] if with_wiki else []),
+            Text(flags(change), "bold"),
+            Text(change.title, no_wrap=True, overflow="ellipsis"),
+            Text("(hidden)", "dim") if change.user is None else Text(change.user, no_wrap=True, overflow="ellipsis"),
+            age(change.timestamp, now),
+            _length_change(change.length_change),
+            *(_probability(filters, model, change.probabilities.get(model)) for model in models),
+        )
+    return table
+
+
+def flags(change: Change) -> str:
+    """MediaWiki's own letters, in its order: new page, minor edit, bot, unpatrolled."""
+    letters = {"N": change.is_new, "m": change.is_minor, "b": change.is_bot, "!": change.patrolled == 0}
+    return "".join(letter for letter, is_meant in letters.items() if is_meant)
+
+
+def age(timestamp: str, now: datetime) -> str:
+    """How long ago that was, in the largest unit there is a whole one of."""
+    seconds = max(0, int((now - moment_of(timestamp)).total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def change_document(filters: Filters, change: Change) -> dict[str, Any]:
+    """All that is known of a change, with the levels that each of its probabilities is in."""
+    levels = {model: filters.matching(model, probability) for model, probability in change.probabilities.items()}
+    return dataclasses.asdict(change) | {"levels": levels}
+
+
+def changes_csv(filters: Filters, changes: Iterable[Change]) -> str:
+    """A header and a row a change: its fields, then for each model the probability and the levels it is in."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*FIELDS, *(name for model in filters.columns for name in (model, f"{model}_levels"))])
+    for change in changes:
+        row: list[Any] = [_cell(getattr(change, field)) for field in FIELDS]
+        for model in filters.columns:
+            probability = change.probabilities.get(model)
+            levels = [] if probability is None else filters.matching(model, probability)
+            row += [probability, " ".join(levels)]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
+
+
+def _length_change(difference: int | None) -> Text:
+    if difference is None:
+        return Text("")
+    return Text(f"{difference:+,}" if difference else "0", "green" if difference > 0 else "red" if difference else "")
+
+
+def _probability(filters: Filters, model: str, probability: float | None) -> Text:
+    if probability is None:
+        return Text("–", "dim")
+    levels = filters.matching(model, probability)
+    style = STYLES.get(levels[-1], "") if levels else ""
+    filled = round(probability * BAR)
+    return Text.assemble((f"{probability:.3f} {'█' * filled}", style), ("░" * (BAR - filled), "dim"))

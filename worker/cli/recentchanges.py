@@ -1,0 +1,148 @@
+"""`outpatrol recentchanges`: the edits that an admin looks for, by their scores."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.classification.filters import Change, Cursor, Query
+from worker.cli.changes import change_document, changes_csv, changes_table
+from worker.cli.console import command_services, err, out, print_json
+from worker.cli.options import cursor, moment_of, since_when
+from worker.errors import CommandFailed
+from worker.filtering import Filters, filters_of
+from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+
+#: More than any plan needs.
+PLAN_WIDTH = 1000
+
+LevelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LEVEL", help="likelygood, maybebad, likelybad or verylikelybad; repeated, any of them.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+def recentchanges(
+    wiki: Annotated[str, typer.Option("--wiki", help="The wiki's id.")],
+    damaging: LevelsOption = None,
+    goodfaith: LevelsOption = None,
+    revertrisk: Annotated[bool, typer.Option("--revertrisk", help="Articles that look like being reverted.")] = False,
+    hide_non_damaging: Annotated[
+        bool, typer.Option("--hide-non-damaging", help="Only unpatrolled ones above damaging's likelybad.")
+    ] = False,
+    review: Annotated[
+        bool | None, typer.Option("--review/--no-review", help="Only above damaging's likelybad, or not above it.")
+    ] = None,
+    unpatrolled: Annotated[bool, typer.Option("--unpatrolled", help="Only those that nobody has patrolled.")] = False,
+    hide_bots: Annotated[bool, typer.Option("--hide-bots", help="None by bots.")] = False,
+    namespace: Annotated[list[int] | None, typer.Option(help="Only there, by number; may be repeated.")] = None,
+    since: Annotated[
+        str,
+        typer.Option(parser=since_when, metavar="TIME", help="Not older: 7d, 2h, 2026-11-01, 2026-11-01T12:00 (UTC)."),
+    ] = "7d",
+    before: Annotated[
+        Cursor | None, typer.Option(parser=cursor, metavar="CURSOR", help="The next page, as the last one named it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The newest so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV; text that a spreadsheet would run begins with an apostrophe.")
+    ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statement, to be pasted into a client.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the statement's plan; with --json as JSON.")] = False,
+) -> None:
+    """Show the newest changes whose scores match, the newest first. All filters that are given hold together.
+
+    Example: `outpatrol recentchanges --wiki frwiki --damaging likelybad --unpatrolled --since 2h`
+    """
+    with command_services() as services:
+        _check_one_form({"--csv": as_csv, "--sql": sql, "--explain": explain, "--json": as_json and not explain})
+        filters = filters_of(services.wiki(wiki))
+        levels = {
+            DAMAGING: damaging or [],
+            GOODFAITH: goodfaith or [],
+            REVERT_RISK: ["revertrisk"] if revertrisk else [],
+        }
+        choices: dict[str, Any] = {
+            "levels": {model: chosen for model, chosen in levels.items() if chosen},
+            "hide_non_damaging": hide_non_damaging,
+            "review": review,
+            "unpatrolled": unpatrolled,
+            "hide_bots": hide_bots,
+            "namespaces": namespace or [],
+            "limit": limit,
+        }
+        query = filters.query(since=since, after=before, **choices)
+        if sql:
+            typer.echo(filters.script(query))
+        elif explain:
+            _show_plan(wiki, filters.plan(query), as_json=as_json)
+        else:
+            changes = filters.find(query)
+            if as_json:
+                print_json(_document(filters, query, choices, changes))
+            elif as_csv:
+                typer.echo(changes_csv(filters, changes), nl=False)
+            elif changes:
+                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC)))
+            _say_how_to_go_on(filters, query, changes)
+
+
+def _check_one_form(forms: dict[str, bool]) -> None:
+    chosen = [name for name, is_chosen in forms.items() if is_chosen]
+    if len(chosen) > 1:
+        raise CommandFailed(f"{' and '.join(chosen)} exclude each other; choose one")
+
+
+def _document(filters: Filters, query: Query, choices: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
+    return {
+        "wiki": filters.wiki.id,
+        "since": query.since,
+        "filters": choices | {"before": query.after and str(query.after)},
+        "changes": [change_document(filters, change) for change in changes],
+        "next": _next(query, changes),
+    }
+
+
+def _next(query: Query, changes: list[Change]) -> str | None:
+    return str(changes[-1].cursor) if len(changes) == query.limit else None
+
+
+def _say_how_to_go_on(filters: Filters, query: Query, changes: list[Change]) -> None:
+    if following := _next(query, changes):
+        sentence = f"the next page: --before {following}"
+    elif changes:
+        return
+    elif query.after:
+        sentence = "no older change matches; that was all"
+    elif newest := filters.find(filters.query(since="", levels={}, limit=1)):
+        sentence = (
+            f"no change since {_shown(query.since)} matches; the newest one of {filters.wiki.id} is from "
+            f"{_shown(newest[0].timestamp)}; widen --since, or leave a filter out"
+        )
+    else:
+        sentence = f"{filters.wiki.id} has no changes yet"
+    err.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _shown(timestamp: str) -> str:
+    return f"{moment_of(timestamp):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _show_plan(wiki: str, plan: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"wiki": wiki, "plan": plan})
+        return
+    table = Table(box=None, header_style="bold")
+    for name in plan[0]:
+        table.add_column(name, no_wrap=True)
+    for row in plan:
+        table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
+    # Ten columns on MariaDB: folded by the terminal they can be read, folded each by itself they can't.
+    Console(width=PLAN_WIDTH, soft_wrap=True).print(table)
