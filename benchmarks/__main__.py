@@ -1,9 +1,12 @@
-"""`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls."""
+"""`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
+`… recentchanges`: filters and purges of a large wiki.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from benchmarks.columns import COLUMNS, Column
 from benchmarks.contenders import Tell
+from benchmarks.crowded_wiki import Size
+from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
 from benchmarks.report import as_document, as_tables, scoring_tables
 from benchmarks.servers import servers
 from benchmarks.sharing import measure_sharing
 from benchmarks.transports import measure_transports
+from benchmarks.wiki_report import wiki_document, wiki_tables
 from tests.services import ServerMissing
 from worker.errors import CommandFailed
 from worker.telemetry import configure_logging
@@ -69,6 +75,31 @@ def scoring(as_json: AsJson = False) -> None:
         print(json.dumps(found, indent=2))
     else:
         Console().print(scoring_tables(sharing, transports), highlight=False)
+
+
+@app.command()
+def recentchanges(
+    changes: Annotated[int, typer.Option(min=100, help="Recent changes, of 30 days.")] = 1_000_000,
+    classifications: Annotated[
+        int, typer.Option(min=1000, help="Scores; three tenths are of old versions, and purged.")
+    ] = 10_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each page is asked for.")] = 21,
+    quiet_seconds: Annotated[float, typer.Option(min=0.1, help="Edits without a purge, for comparison.")] = 10,
+    keep: Annotated[Path | None, typer.Option(help="Leave the wiki in this directory, or find it there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the RecentChanges filters on a large wiki beside Extension:ORES' own statements, then purges."""
+    size = Size(changes, classifications)
+    with progress() as announce:
+        found = measure_large_wiki(size, announce, rounds=rounds, quiet_seconds=quiet_seconds, kept=keep)
+    if as_json:
+        print(json.dumps(wiki_document(found), indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, 200)
+        out.print(wiki_tables(found), highlight=False)
+    if found.faults:
+        raise typer.Exit(1)
 
 
 @contextmanager

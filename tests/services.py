@@ -62,6 +62,8 @@ def mariadb_server() -> Iterator[str]:
                 "--no-defaults",
                 f"--datadir={data}",
                 f"--socket={socket}",
+                # Of its own: a server that starts removes what it takes for its own leftovers there.
+                f"--tmpdir={data}",
                 f"--port={port}",
                 "--bind-address=127.0.0.1",
                 "--innodb-buffer-pool-size=256M",

@@ -21,10 +21,11 @@ _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(3
 def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
     """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
 
-    Each migration commits by itself on MariaDB, which has no transactional DDL.
+    Each migration commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
 
     Raises:
         DatabaseUnavailable: the server does not answer or refuses us.
+        DatabaseNotMigrated: the wiki's own tables or our rights do not allow it; it can be run again afterwards.
     """
     return _run(database, lambda config: command.upgrade(config, revision))
 
@@ -47,13 +48,17 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _run(database: Database, step: Any) -> tuple[str | None, str | None]:
-    # An engine of its own: migrations name no schema, so the connection must have the wiki's database as its default.
-    engine = create_engine(database.url)
+    # On MariaDB an engine of its own: migrations name no schema, so the connection must have the wiki's database as its
+    # default. On SQLite the wiki's own engine: the driver's would leave CREATE TABLE out of the transaction.
+    is_sqlite = database.url.get_backend_name() == "sqlite"
+    engine = database.engine if is_sqlite else create_engine(database.url)
     try:
         with translated_errors(database), engine.connect() as connection:
             # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
             _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)
+            # Alembic commits each migration only where no transaction is under way.
+            connection.commit()
             step(_config(connection))
             connection.commit()
             return before, _revision_of(connection)

@@ -36,13 +36,17 @@ def tables(database: Database) -> set[str]:
     return looked_up(database, lambda inspector: set(inspector.get_table_names()))
 
 
+def views(database: Database) -> set[str]:
+    return looked_up(database, lambda inspector: set(inspector.get_view_names()))
+
+
 def looked_up(database: Database, look: Callable[[Any], Found]) -> Found:
     with connected(database) as connection:
         return look(inspect(connection))
 
 
 def schema(database: Database) -> dict[str, Any]:
-    """All that the database tells about its tables, comparable."""
+    """All that the database tells about its tables and views, comparable."""
 
     def look(inspector: Any) -> dict[str, Any]:
         return {
@@ -56,6 +60,9 @@ def schema(database: Database) -> dict[str, Any]:
                 "key": inspector.get_pk_constraint(name),
             }
             for name in sorted(inspector.get_table_names())
+        } | {
+            name: {"columns": [column["name"] for column in inspector.get_columns(name)]}
+            for name in sorted(inspector.get_view_names())
         }
 
     return looked_up(database, look)

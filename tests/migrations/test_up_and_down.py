@@ -6,44 +6,44 @@ from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
 from outbox.mediawiki import metadata as wiki_metadata
 from outbox.tables import metadata as lane_metadata
-from tests.migrations.schemas import query, run, schema, tables
+from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
+from tests.migrations.schemas import schema, tables, views
 from tests.outbox.lanes import record_edits, take
+from worker.classification.own_tables import metadata as own_metadata
 from worker.classification.tables import metadata as classification_metadata
 from worker.flight.tables import metadata as flight_metadata
-from worker.migrating import downgrade, head_revision, migrate
+from worker.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 from worker.processes import free_port
 
-BOOKKEEPING = {"outpatrol_version", "outpatrol_own_table"}
-LANES = set(lane_metadata.tables)
 WIKI = set(wiki_metadata.tables) | set(classification_metadata.tables)
+LANES = set(lane_metadata.tables)
+BACKFILL = {name for name in LANES if name.startswith("backfill_")}
 FLIGHT = set(flight_metadata.tables)
-
-#: As a wiki of the year 2022 has them, with a row each; one column is wider than ours, to be told apart.
-REAL_WIKI = (
-    "CREATE TABLE ores_classification (oresc_id INTEGER PRIMARY KEY, oresc_rev INTEGER NOT NULL, its_own VARCHAR(99))",
-    "INSERT INTO ores_classification VALUES (1, 745065890, 'theirs')",
-    "CREATE TABLE recentchanges (rc_id INTEGER PRIMARY KEY, rc_title VARCHAR(255), its_own VARCHAR(99))",
-    "INSERT INTO recentchanges VALUES (1, 'Foo', 'theirs')",
-)
-THEIRS = {"ores_classification", "recentchanges"}
-
-
-def their_rows(database: Database) -> list[str]:
-    return [row["its_own"] for table in sorted(THEIRS) for row in query(database, f"SELECT its_own FROM {table}")]
+MADE_HERE = "outpatrol_own_table"
+ALL = {VERSION_TABLE} | WIKI | LANES | FLIGHT | set(own_metadata.tables)
+VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
+#: Revision to the tables there are after it.
+STEPS = {
+    "0001": {VERSION_TABLE} | LANES - BACKFILL,
+    "0002": {VERSION_TABLE} | LANES - BACKFILL | WIKI | {MADE_HERE},
+    "0003": {VERSION_TABLE} | LANES - BACKFILL | WIKI | {MADE_HERE} | FLIGHT,
+    "0004": ALL,
+}
 
 
-def test_an_empty_database_gets_every_table(empty_database: Database) -> None:
+def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -> None:
     migrate(empty_database)
 
-    assert tables(empty_database) == LANES | WIKI | FLIGHT | BOOKKEEPING
+    assert tables(empty_database) == ALL
+    assert views(empty_database) == VIEWS
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:
     assert migrate(empty_database) == (None, head_revision())
 
 
-def test_the_newest_revision_is_the_one_that_single_flight_came_with() -> None:
-    assert head_revision() == "0003"
+def test_the_newest_revision_is_the_one_that_the_upkeep_came_with() -> None:
+    assert head_revision() == "0004"
 
 
 def test_migrating_twice_does_nothing(empty_database: Database) -> None:
@@ -61,50 +61,68 @@ def test_migrating_up_down_and_up_ends_with_the_same_schema(empty_database: Data
     before = schema(empty_database)
 
     assert downgrade(empty_database) == (head_revision(), None)
-    assert tables(empty_database) <= {"outpatrol_version"}
+    assert tables(empty_database) == {VERSION_TABLE}
+    assert views(empty_database) == set()
     migrate(empty_database)
 
     assert schema(empty_database) == before
 
 
-def test_migrating_goes_step_by_step_too(empty_database: Database) -> None:
-    assert migrate(empty_database, "0001") == (None, "0001")
-    assert tables(empty_database) == LANES | {"outpatrol_version"}
+def test_migrating_goes_step_by_step_up_and_down(empty_database: Database) -> None:
+    revisions = [None, *STEPS]
 
-    assert migrate(empty_database) == ("0001", head_revision())
-    assert downgrade(empty_database, "0001") == (head_revision(), "0001")
-    assert tables(empty_database) == LANES | {"outpatrol_version"}
+    for before, after in zip(revisions, STEPS, strict=False):
+        assert migrate(empty_database, after) == (before, after)
+        assert tables(empty_database) == STEPS[after]
+    for before, after in zip(reversed(STEPS), [*reversed(STEPS)][1:], strict=False):
+        assert downgrade(empty_database, after) == (before, after)
+        assert tables(empty_database) == STEPS[after]
+
+
+def test_the_views_come_and_go_with_the_newest_revision(empty_database: Database) -> None:
+    migrate(empty_database, "0003")
+    assert views(empty_database) == set()
+
+    migrate(empty_database)
+    assert views(empty_database) == VIEWS
+
+    downgrade(empty_database, "0003")
+    assert views(empty_database) == set()
 
 
 def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
-    run(empty_database, *REAL_WIKI)
-    before = {name: described for name, described in schema(empty_database).items() if name in THEIRS}
+    make_real_wiki(empty_database)
+    schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
 
     migrate(empty_database)
 
-    after = schema(empty_database)
-    assert {name: after[name] for name in THEIRS} == before
-    assert their_rows(empty_database) == ["theirs", "theirs"]
-    assert set(after) == LANES | WIKI | FLIGHT | BOOKKEEPING
+    assert their_schema(empty_database) == schema_before
+    assert their_rows(empty_database) == rows_before
+    assert tables(empty_database) == ALL
 
 
 def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database: Database) -> None:
-    run(empty_database, *REAL_WIKI)
+    make_real_wiki(empty_database)
+    schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
     migrate(empty_database)
 
     downgrade(empty_database)
 
-    assert tables(empty_database) - {"outpatrol_version"} == THEIRS
-    assert their_rows(empty_database) == ["theirs", "theirs"]
+    assert tables(empty_database) == THEIRS | {VERSION_TABLE}
+    assert views(empty_database) == set()
+    assert their_schema(empty_database) == schema_before
+    assert their_rows(empty_database) == rows_before
 
 
 def test_a_real_wiki_can_be_migrated_again_after_a_downgrade(empty_database: Database) -> None:
-    run(empty_database, *REAL_WIKI)
-    for _ in range(2):
-        migrate(empty_database)
-        downgrade(empty_database)
+    make_real_wiki(empty_database)
+    migrate(empty_database)
+    before = schema(empty_database)
+    downgrade(empty_database)
 
-    assert their_rows(empty_database) == ["theirs", "theirs"]
+    migrate(empty_database)
+
+    assert schema(empty_database) == before
 
 
 def test_a_server_that_is_down_is_told_in_a_sentence() -> None:

@@ -1,0 +1,137 @@
+"""Migrations that fail: a sentence that says why, nothing that stands in the way of the next try, and no harm done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from outbox.database import Database
+from outbox.errors import DatabaseNotMigrated
+from tests.acceptance.commands import outpatrol, write_settings
+from tests.migrations.conftest import Account
+from tests.migrations.real_wiki import make_real_wiki, their_rows, their_schema
+from tests.migrations.schemas import query, run, schema, tables, views
+from worker.migrating import VERSION_TABLE, migrate
+
+OLD_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_source TO rc_origin"
+UPDATED_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_origin TO rc_source"
+#: What a wiki's account may do that was given its rights by hand.
+TABLES_ONLY = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX"
+
+
+class PowerCut(Exception):
+    """The process has gone."""
+
+
+@contextmanager
+def dying_before_statement(number: int) -> Iterator[None]:
+    """Let whoever changes a schema die just before their statement of that number, the first being 0."""
+    changes = count()
+
+    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith(("CREATE", "DROP", "UPDATE")) and next(changes) == number:
+            raise PowerCut
+
+    event.listen(Engine, "before_cursor_execute", die)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", die)
+
+
+def test_a_migration_that_dies_at_any_statement_can_be_repeated(empty_database: Database) -> None:
+    migrate(empty_database)
+    wanted = schema(empty_database)
+    run(empty_database, *(f"DROP VIEW {view}" for view in views(empty_database)))
+    later = {"formula_threshold", "model_candidate", *(name for name in wanted if name.startswith("backfill_"))}
+    run(empty_database, *(f"DROP TABLE {table}" for table in sorted(later)))
+    run(empty_database, f"UPDATE {VERSION_TABLE} SET version_num = '0003'")
+
+    deaths = 0
+    for number in count():
+        try:
+            with dying_before_statement(number):
+                migrate(empty_database)
+            break
+        except PowerCut:
+            deaths += 1
+
+    assert deaths > len(later)
+    assert schema(empty_database) == wanted
+    assert migrate(empty_database) == ("0004", "0004")
+
+
+def test_what_was_migrated_before_a_failure_need_not_be_done_again(empty_mariadb: Database) -> None:
+    make_real_wiki(empty_mariadb)
+    run(empty_mariadb, OLD_WIKI)
+
+    with pytest.raises(DatabaseNotMigrated):
+        migrate(empty_mariadb)
+
+    assert query(empty_mariadb, f"SELECT version_num FROM {VERSION_TABLE}") == [{"version_num": "0003"}]
+
+
+def test_a_failure_on_sqlite_leaves_nothing_behind(empty_sqlite: Database) -> None:
+    make_real_wiki(empty_sqlite)
+    run(empty_sqlite, OLD_WIKI)
+    before = their_schema(empty_sqlite)
+
+    with pytest.raises(DatabaseNotMigrated):
+        migrate(empty_sqlite)
+
+    assert {name: found for name, found in schema(empty_sqlite).items() if name != VERSION_TABLE} == before
+
+
+def test_a_wiki_that_lacks_a_column_is_told_which_and_what_to_do(empty_database: Database, tmp_path: Path) -> None:
+    make_real_wiki(empty_database)
+    run(empty_database, OLD_WIKI)
+    write_settings(tmp_path, database_url=empty_database.url.render_as_string(hide_password=False))
+
+    told = outpatrol(tmp_path, "migrate")
+
+    assert told.code == 1
+    assert "own tables lack rc_source, which the views show" in told.err
+    assert "update.php" in told.err
+    assert "Traceback" not in told.said
+
+
+def test_a_wiki_that_lacks_a_column_is_left_as_it_is(empty_database: Database) -> None:
+    make_real_wiki(empty_database)
+    run(empty_database, OLD_WIKI)
+    schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
+
+    with pytest.raises(DatabaseNotMigrated):
+        migrate(empty_database)
+
+    assert their_schema(empty_database) == schema_before
+    assert their_rows(empty_database) == rows_before
+    assert not tables(empty_database) & {"backfill_outbox", "model_candidate", "formula_threshold"}
+    assert views(empty_database) == set()
+
+
+def test_a_wiki_that_lacked_a_column_is_migrated_once_it_is_updated(empty_database: Database) -> None:
+    make_real_wiki(empty_database)
+    run(empty_database, OLD_WIKI)
+    with pytest.raises(DatabaseNotMigrated):
+        migrate(empty_database)
+
+    run(empty_database, UPDATED_WIKI)
+    migrate(empty_database)
+
+    assert query(empty_database, "SELECT revision FROM outpatrol_recent_change") == [{"revision": 745065890}]
+
+
+def test_an_account_that_may_make_no_views_is_told_what_it_needs(account: Account) -> None:
+    with pytest.raises(DatabaseNotMigrated, match=r"outpatrol_score can not be made .* CREATE VIEW"):
+        migrate(account(TABLES_ONLY))
+
+
+def test_migrating_goes_on_once_the_account_may_make_views(account: Account) -> None:
+    with pytest.raises(DatabaseNotMigrated):
+        migrate(account(TABLES_ONLY))
+
+    assert migrate(account("CREATE VIEW")) == ("0003", "0004")
