@@ -63,8 +63,9 @@ def newest_revision_in_recent_changes(session: Session | Connection) -> int | No
 
 
 def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
-    """Remove the oldest *limit* changes from before that moment; returns their revisions. Does not commit.
+    """Remove the oldest *limit* changes from before that moment; returns the revision of each, 0 where it is of none.
 
+    Does not commit.
     Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
     """
     change = recentchanges.c
@@ -72,7 +73,7 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
     rows = session.execute(query.order_by(change.rc_timestamp).limit(limit)).all()
     ids = sorted(row.rc_id for row in rows)
     session.execute(delete(recentchanges).where(change.rc_id.in_(ids)), execution_options=BY_KEY)
-    return [row.rc_this_oldid for row in rows if row.rc_this_oldid]
+    return [row.rc_this_oldid for row in rows]
 
 
 def _edit_of(wiki: str, row: Any) -> Edit | None:

@@ -219,7 +219,9 @@ async def _known_models(wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
         log.warning("endpoint_unavailable", wiki=wiki.id, error=str(error))
         return known
     ids = wiki.database.run(lambda session: model_ids(session, list(found.items()), known))
-    return known | {model: KnownModel(version, ids[model, version]) for model, version in found.items()}
+    return known | {
+        model: KnownModel(version, ids[model, version]) for model, version in found.items() if (model, version) in ids
+    }
 
 
 def _pages(edits: Iterable[Edit]) -> dict[int, int]:
@@ -258,12 +260,12 @@ def _settle_edits(
 ) -> tuple[dict[Claim, Outcome], frozenset[Claim]]:
     """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
     ids = model_ids(session, [(score.model, score.version) for each in verdicts for score in each.scores], known)
-    verdicts = [numbered(each, ids) for each in verdicts]
+    leaves_rows = partial(must_be_stored, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled)
+    verdicts = [numbered(each, ids) if leaves_rows(each.edit) else each for each in verdicts]
     outcomes = {**outcomes, **{each.claim: each.outcome for each in verdicts}}
     kept = settle(session, lane, outcomes)
     final = [each for each in verdicts if each.is_final and each.claim in kept]
-    bots_are_autopatrolled = wiki.settings.bots_are_autopatrolled
-    stored = [each for each in final if must_be_stored(each.edit, bots_are_autopatrolled=bots_are_autopatrolled)]
+    stored = [each for each in final if leaves_rows(each.edit)]
     store(
         session,
         [

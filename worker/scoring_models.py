@@ -4,10 +4,11 @@ Classes and rules are those of Extension:ORES' `OresModelClasses`, `OresAggregat
 Source: mediawiki/extensions/ORES extension.json @ e8804727.
 """
 
+import re
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from outbox.edits import EditSource
 
@@ -45,7 +46,7 @@ class ScoringModel(BaseModel):
     #: Whether any wiki uses it; a wiki must name it among its models, too.
     enabled: bool = True
     #: Class name to the number that stands in `oresc_class`. Empty: its scores are announced and never stored.
-    classes: dict[str, int]
+    classes: dict[str, Annotated[int, Field(ge=0, le=127)]]
     #: One row holds the weighted mean of all classes, instead of a row per class.
     is_aggregated: bool = False
     #: Empty: every namespace.
@@ -62,7 +63,13 @@ class ScoringModel(BaseModel):
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None
     #: The version, where the server's replies do not tell it.
-    version: str | None = Field(default=None, max_length=32)
+    version: str | None = Field(default=None, pattern="^[!-~]{1,32}$")
+
+    @model_validator(mode="after")
+    def _rows_of_classes_differ(self) -> Self:
+        if len(set(self.classes.values())) < len(self.classes):
+            raise ValueError("two classes have one number; give each a number of its own")
+        return self
 
     @property
     def is_binary(self) -> bool:
@@ -153,6 +160,8 @@ def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringMod
 
 
 def _changed(name: str, fields: dict[str, Any]) -> ScoringModel:
+    if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
+        raise ValueError(f"models: {name!r} is no model's name; write up to 32 small letters, digits and underscores")
     before = DEFAULT_MODELS[name].model_dump() if name in DEFAULT_MODELS else {}
     try:
         return ScoringModel.model_validate(before | fields)

@@ -13,7 +13,7 @@ from outbox.settings import OutboxSettings
 from worker.errors import SettingsInvalid
 from worker.scoring_models import LiftWingServer, ScoringModel, with_overrides
 from worker.sites import site_of
-from worker.thresholds import Threshold, with_thresholds
+from worker.thresholds import LevelSetting, Threshold, with_thresholds
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
 FILE_VARIABLE = "OUTPATROL_CONFIG"
@@ -102,7 +102,7 @@ class WikiSettings(_Section):
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
     #: Model to level to band, on top of `worker.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
-    thresholds: dict[str, dict[str, Threshold | Literal[False]]] = Field(default_factory=dict)
+    thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
 
     @field_validator("thresholds")
     @classmethod

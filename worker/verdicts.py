@@ -108,8 +108,9 @@ def numbered(verdict: Verdict, ids: Mapping[tuple[str, str], int]) -> Verdict:
     for score in verdict.scores:
         if verdict.is_final and (score.model, score.version) not in ids:
             problem = (
-                f"{score.model} {score.version} is one version more than ores_model can number; delete rows of "
-                "ores_model whose versions are gone, and requeue this letter"
+                f"{score.model} {score.version} is one version more than oresc_model can number; free an id "
+                "below 32,768 in ores_model, delete this version's row and lower the AUTO_INCREMENT there, and requeue "
+                "this letter"
             )
             return replace(verdict, outcome=Dead("no_model_id", problem))
     return verdict

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from worker.bootstrap import Services
 from worker.scores import Answer, ScoreId
 from worker.scoring.client import NO_PAGES, ScoringClient
+from worker.thresholds import Statistic
 from worker.wiki import Wiki
 
 
@@ -25,6 +26,11 @@ class InterruptedClient:
         self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
     ) -> dict[str, str]:
         return await self._client.versions(wiki, models, revision, pages)
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        return await self._client.statistics(wiki, model, wanted)
 
     def appetite(self, models: Iterable[str]) -> int:
         return self._client.appetite(models)

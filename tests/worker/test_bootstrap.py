@@ -53,6 +53,31 @@ def test_every_task_has_a_queue_that_a_worker_listens_to() -> None:
     assert set(celery["task_routes"]) == set(QUEUE_OF)
 
 
-def test_a_poll_that_comes_late_expires() -> None:
+def test_what_is_scheduled_has_the_period_that_is_set() -> None:
+    upkeep = {"check_seconds": 11, "purge_seconds": 12, "expire_seconds": 13}
+
+    schedule = configuration(some_settings(poll_seconds=10, upkeep=upkeep))["beat_schedule"]
+
+    assert {entry["task"]: entry["schedule"] for entry in schedule.values()} == {
+        "poll": 10,
+        "check_model_versions": 11,
+        "purge_scores": 12,
+        "expire_recent_changes": 13,
+    }
+
+
+def test_what_is_scheduled_goes_to_the_queue_of_maintenance() -> None:
+    celery = configuration(some_settings())
+
+    scheduled = {entry["task"] for entry in celery["beat_schedule"].values()}
+
+    assert {celery["task_routes"][task]["queue"] for task in scheduled} == {"maintenance"}
+
+
+def test_edits_of_the_past_do_not_queue_among_fresh_ones() -> None:
+    assert QUEUE_OF["drain_backfill"] != QUEUE_OF["drain_edits"]
+
+
+def test_what_is_scheduled_expires_if_it_comes_late() -> None:
     for entry in configuration(some_settings())["beat_schedule"].values():
         assert 0 < entry["options"]["expires"] <= 60

@@ -1,6 +1,7 @@
 """Which version of a model is current on a wiki, and under which number its rows stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from sqlalchemy import event, insert, select
 from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
 from tests.worker.lines import statements
-from worker.classification.model_versions import KnownModels, current_models, model_ids
+from tests.worker.upkeep.looking import wait_for_a_lock
+from worker.classification.model_versions import KnownModels, current_models, make_current, model_ids
 from worker.classification.tables import ores_model
 from worker.migrating import migrate
 
@@ -21,6 +23,11 @@ def see(
 ) -> dict[tuple[str, str], int]:
     with database.transaction() as session:
         return model_ids(session, seen, {} if known is None else known)
+
+
+def change_to(database: Database, version: tuple[str, str]) -> None:
+    with database.transaction() as session:
+        make_current(session, *version)
 
 
 def current(database: Database) -> KnownModels:
@@ -61,16 +68,37 @@ def test_a_version_that_is_known_costs_no_statement(database: Database) -> None:
     assert seen == []
 
 
-def test_a_new_version_becomes_current_and_the_old_one_is_not(database: Database) -> None:
+def test_one_reply_makes_no_new_version_current(database: Database) -> None:
     see(database, [OLD])
     see(database, [NEW], current(database))
+
+    assert all_versions(database) == [("damaging", "0.5.1", 1), ("damaging", "0.6.0", 0)]
+
+
+def test_nor_do_all_the_replies_of_a_batch(database: Database) -> None:
+    see(database, [OLD])
+    see(database, [NEW] * 200)
+
+    assert current(database)["damaging"].version == "0.5.1"
+
+
+def test_a_version_is_made_current_and_all_others_are_not_any_more(database: Database) -> None:
+    see(database, [OLD, NEW, ("damaging", "0.7.0")])
+    change_to(database, NEW)
+
+    assert all_versions(database) == [("damaging", "0.5.1", 0), ("damaging", "0.6.0", 1), ("damaging", "0.7.0", 0)]
+
+
+def test_a_version_that_nobody_has_seen_yet_can_be_made_current(database: Database) -> None:
+    see(database, [OLD])
+    change_to(database, NEW)
 
     assert all_versions(database) == [("damaging", "0.5.1", 0), ("damaging", "0.6.0", 1)]
 
 
 def test_a_new_version_of_one_model_leaves_the_others_alone(database: Database) -> None:
     see(database, [OLD, ("goodfaith", "0.5.1")])
-    see(database, [NEW, ("goodfaith", "0.5.1")], current(database))
+    change_to(database, NEW)
 
     assert {name: model.version for name, model in current(database).items()} == {
         "damaging": "0.6.0",
@@ -80,10 +108,11 @@ def test_a_new_version_of_one_model_leaves_the_others_alone(database: Database) 
 
 def test_a_version_that_comes_back_keeps_its_number(database: Database) -> None:
     first = see(database, [OLD])
-    see(database, [NEW], current(database))
+    change_to(database, NEW)
+    change_to(database, OLD)
 
-    assert see(database, [OLD], current(database))[OLD] == first[OLD]
     assert current(database)["damaging"].version == "0.5.1"
+    assert current(database)["damaging"].id == first[OLD]
 
 
 def test_looking_a_version_up_burns_no_number(database: Database) -> None:
@@ -121,23 +150,39 @@ def test_a_few_scores_of_the_old_version_do_not_bring_it_back(database: Database
     assert current(database)["damaging"].version == "0.6.0"
 
 
-def test_two_workers_that_see_a_version_first_at_one_moment_share_its_number(mariadb_url: str) -> None:
-    # SQLite lets one of them in at a time.
+@pytest.fixture
+def mariadb(mariadb_url: str) -> Iterator[Database]:
+    """A MariaDB of a test's own: SQLite lets one transaction in at a time, so nothing is at one moment there."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "both_first"))
     migrate(database)
+    yield database
+    engines.close()
+    drop_database(mariadb_url, "both_first")
+
+
+def test_two_workers_that_see_a_version_first_at_one_moment_share_its_number(mariadb: Database) -> None:
     added: list[int] = []
 
     def get_ahead(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("INSERT") and not added:
             added.append(0)
-            with database.transaction() as other:
+            with mariadb.transaction() as other:
                 new = insert(ores_model).values(oresm_name=OLD[0], oresm_version=OLD[1], oresm_is_current=0)
                 added[0] = other.execute(new.returning(ores_model.c.oresm_id)).scalar_one()
 
-    event.listen(database.engine, "before_cursor_execute", get_ahead)
-    try:
-        assert see(database, [OLD]) == {OLD: added[0]}
-    finally:
-        engines.close()
-        drop_database(mariadb_url, "both_first")
+    event.listen(mariadb.engine, "before_cursor_execute", get_ahead)
+
+    assert see(mariadb, [OLD]) == {OLD: added[0]}
+
+
+def test_two_workers_that_see_a_further_version_at_one_moment_burn_no_number(mariadb: Database) -> None:
+    first = see(mariadb, [OLD])[OLD]
+    with ThreadPoolExecutor() as pool:
+        with mariadb.transaction() as session:
+            found = model_ids(session, [NEW], {})
+            other = pool.submit(see, mariadb, [NEW])
+            wait_for_a_lock(mariadb)
+        assert other.result() == found
+
+    assert see(mariadb, [("damaging", "0.7.0")]) == {("damaging", "0.7.0"): first + 2}

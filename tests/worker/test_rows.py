@@ -1,45 +1,64 @@
 """A score becomes the rows that Extension:ORES would write."""
 
+from decimal import ROUND_HALF_EVEN, Decimal
+from random import Random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import a_score
 from worker.classification.rows import Classification, rounded, rows_of, unknown_class
-from worker.scoring_models import DEFAULT_MODELS
+from worker.scoring_models import DEFAULT_MODELS, ScoringModel, with_overrides
+from worker.thresholds import REVERT_RISK
 
 QUALITY = {"B": 0.462, "C": 0.050, "FA": 0.046, "GA": 0.435, "Start": 0.005, "Stub": 0.001}
 DRAFT = {"attack": 0.01, "OK": 0.7, "spam": 0.2, "vandalism": 0.09}
+TOPICS = ScoringModel(classes={"Biography": 0, "Music": 1, "Physics": 2})
+STORED = sorted(name for name, model in DEFAULT_MODELS.items() if model.classes)
+PLAIN = [name for name in STORED if not DEFAULT_MODELS[name].is_aggregated]
 PROBABILITIES = st.floats(min_value=0, max_value=1)
+CHANCE = st.randoms(use_true_random=False)
 
 
 def probabilities_of(model: str) -> st.SearchStrategy[dict[str, float]]:
     return st.fixed_dictionaries(dict.fromkeys(DEFAULT_MODELS[model].classes, PROBABILITIES))
 
 
+def rows(model: str, probability: dict[str, float], prediction: str = "") -> list[Classification]:
+    score = a_score(model=model, prediction=prediction or next(iter(probability)), probability=probability)
+    return sorted(rows_of(score, 7, 3, DEFAULT_MODELS[model]))
+
+
+def as_php_prints(probability: float) -> float:
+    """PHP's `%.3f` rounds the binary double, which is exactly in the middle for few: those go to the even digit."""
+    return float(Decimal(probability).quantize(Decimal("0.001"), ROUND_HALF_EVEN))
+
+
 def test_an_aggregated_model_leaves_one_row_with_the_weighted_mean() -> None:
-    score = a_score(model="articlequality", prediction="B", probability=QUALITY)
-
-    rows = rows_of(score, 7, 3, DEFAULT_MODELS["articlequality"])
-
-    assert rows == [Classification(7, 3, 0, 0.577, is_predicted=False)]
+    assert rows("articlequality", QUALITY, "B") == [Classification(7, 3, 0, 0.577, is_predicted=False)]
 
 
-def test_a_binary_model_leaves_a_row_of_the_true_class_only() -> None:
-    score = a_score(prediction="true", probability={"true": 0.9, "false": 0.1})
+@pytest.mark.parametrize(
+    ("name", "mean"), [("Stub", 0), ("Start", 0.167), ("C", 0.333), ("B", 0.5), ("GA", 0.667), ("FA", 0.833)]
+)
+def test_the_weighted_mean_of_what_is_certain_is_not_clipped_on_the_way(name: str, mean: float) -> None:
+    (row,) = rows("articlequality", dict.fromkeys(QUALITY, 0.0) | {name: 1.0}, name)
 
-    assert rows_of(score, 7, 3, DEFAULT_MODELS["damaging"]) == [Classification(7, 3, 1, 0.9, is_predicted=True)]
+    assert row.probability == mean
+
+
+@pytest.mark.parametrize("model", ["damaging", "goodfaith", "reverted", REVERT_RISK])
+def test_a_binary_model_leaves_a_row_of_the_true_class_only(model: str) -> None:
+    assert rows(model, {"true": 0.9, "false": 0.1}, "true") == [Classification(7, 3, 1, 0.9, is_predicted=True)]
 
 
 def test_a_binary_row_says_when_the_other_class_was_predicted() -> None:
-    score = a_score(prediction="false", probability={"true": 0.1, "false": 0.9})
-
-    assert rows_of(score, 7, 3, DEFAULT_MODELS["damaging"]) == [Classification(7, 3, 1, 0.1, is_predicted=False)]
+    assert rows("damaging", {"true": 0.1, "false": 0.9}, "false") == [Classification(7, 3, 1, 0.1, is_predicted=False)]
 
 
 def test_other_models_leave_a_row_for_each_class() -> None:
-    score = a_score(model="draftquality", prediction="OK", probability=DRAFT)
-
-    assert sorted(rows_of(score, 7, 3, DEFAULT_MODELS["draftquality"])) == [
+    assert rows("draftquality", DRAFT, "OK") == [
         Classification(7, 3, 0, 0.01, is_predicted=False),
         Classification(7, 3, 1, 0.7, is_predicted=True),
         Classification(7, 3, 2, 0.2, is_predicted=False),
@@ -47,55 +66,119 @@ def test_other_models_leave_a_row_for_each_class() -> None:
     ]
 
 
-def test_probabilities_are_rounded_as_php_prints_them() -> None:
-    assert rounded(0.1235) == 0.123
-    assert rounded(0.1236) == 0.124
+@pytest.mark.parametrize("prediction", sorted(DRAFT))
+def test_the_prediction_alone_is_marked_however_likely_another_class_is(prediction: str) -> None:
+    marked = [row.class_id for row in rows("draftquality", DRAFT, prediction) if row.is_predicted]
+
+    assert marked == [DEFAULT_MODELS["draftquality"].classes[prediction]]
 
 
-def test_the_highest_probability_is_what_the_column_holds() -> None:
-    assert rounded(0.9996) == 0.999
-    assert rounded(1.0) == 0.999
+@pytest.mark.parametrize("prediction", [("Biography", "Music"), ("Music",), ()])
+def test_a_model_that_picks_several_classes_leaves_a_row_for_each_and_marks_none(prediction: tuple[str, ...]) -> None:
+    likely = {"Biography": 0.9, "Music": 0.8, "Physics": 0.1}
+    score = a_score(model="topics", prediction=prediction, probability=likely)
+
+    assert sorted(rows_of(score, 7, 3, TOPICS)) == [
+        Classification(7, 3, 0, 0.9, is_predicted=False),
+        Classification(7, 3, 1, 0.8, is_predicted=False),
+        Classification(7, 3, 2, 0.1, is_predicted=False),
+    ]
+
+
+@pytest.mark.parametrize("model", sorted(set(DEFAULT_MODELS) - set(STORED)))
+def test_a_model_without_classes_leaves_no_row(model: str) -> None:
+    score = a_score(model=model, prediction=("Biography",), probability={"Biography": 0.9, "Music": 0.1})
+
+    assert rows_of(score, 7, 3, DEFAULT_MODELS[model]) == []
+
+
+def test_the_numbers_of_classes_can_be_set() -> None:
+    model = with_overrides({"draftquality": {"classes": {"attack": 4, "OK": 3, "spam": 2, "vandalism": 1}}})
+    score = a_score(model="draftquality", prediction="OK", probability=DRAFT)
+
+    stored = rows_of(score, 7, 3, model["draftquality"])
+
+    assert {row.class_id: row.probability for row in stored} == {4: 0.01, 3: 0.7, 2: 0.2, 1: 0.09}
+
+
+@settings(max_examples=200)
+@given(PROBABILITIES | st.integers(min_value=0, max_value=998).map(lambda number: number / 1000 + 0.0005))
+def test_probabilities_are_rounded_as_php_prints_them(probability: float) -> None:
+    assert rounded(probability) == min(as_php_prints(probability), 0.999)
+
+
+@pytest.mark.parametrize(
+    ("probability", "stored"), [(0.1235, 0.123), (0.0015, 0.002), (0.0625, 0.062), (0.1875, 0.188), (0.1236, 0.124)]
+)
+def test_a_probability_half_way_goes_where_its_double_lies(probability: float, stored: float) -> None:
+    assert rounded(probability) == stored
+
+
+@pytest.mark.parametrize("probability", [0.9985000001, 0.9994, 0.9996, 1.0])
+def test_the_highest_probability_is_what_the_column_holds(probability: float) -> None:
+    assert rounded(probability) == 0.999
 
 
 @settings(max_examples=150)
-@given(probabilities_of("draftquality"))
-def test_no_row_ever_holds_more_than_the_column_can(probability: dict[str, float]) -> None:
-    score = a_score(model="draftquality", prediction="OK", probability=probability)
-
-    assert all(0 <= row.probability <= 0.999 for row in rows_of(score, 7, 3, DEFAULT_MODELS["draftquality"]))
+@given(st.sampled_from(STORED).flatmap(lambda model: st.tuples(st.just(model), probabilities_of(model))))
+def test_no_row_ever_holds_more_than_the_column_can(reply: tuple[str, dict[str, float]]) -> None:
+    assert all(0 <= row.probability <= 0.999 for row in rows(*reply))
 
 
 @settings(max_examples=150)
-@given(probabilities_of("articlequality"), st.randoms(use_true_random=False))
-def test_the_order_of_the_classes_in_a_reply_changes_no_row(probability: dict[str, float], chance: object) -> None:
+@given(st.sampled_from(PLAIN).flatmap(lambda model: st.tuples(st.just(model), probabilities_of(model))))
+def test_no_class_has_more_than_one_row(reply: tuple[str, dict[str, float]]) -> None:
+    classes = [row.class_id for row in rows(*reply)]
+
+    assert len(classes) == len(set(classes)) <= len(reply[1])
+
+
+@settings(max_examples=150)
+@given(st.lists(st.integers(min_value=0, max_value=10**6), min_size=4, max_size=4).filter(any))
+def test_the_rows_of_all_classes_sum_to_one_but_for_rounding(weights: list[int]) -> None:
+    shares = [weight / sum(weights) for weight in weights]
+
+    stored = rows("draftquality", dict(zip(DRAFT, shares, strict=True)))
+
+    assert abs(sum(row.probability for row in stored) - 1) <= len(shares) * 0.0005 + 1e-9
+
+
+@settings(max_examples=150)
+@given(probabilities_of("articlequality"), CHANCE)
+def test_the_order_of_the_classes_in_a_reply_changes_no_row(probability: dict[str, float], chance: Random) -> None:
     names = sorted(probability)
-    chance.shuffle(names)  # type: ignore[attr-defined]
-    for model in ("articlequality", "draftquality"):
-        one, other = (
-            sorted(rows_of(a_score(model=model, prediction="B", probability=each), 7, 3, DEFAULT_MODELS[model]))
-            for each in (probability, {name: probability[name] for name in names})
-        )
-        assert one == other
+    chance.shuffle(names)
+
+    assert rows("articlequality", probability, "B") == rows("articlequality", {n: probability[n] for n in names}, "B")
 
 
 def test_a_weighted_mean_on_the_edge_is_rounded_the_same_in_every_order() -> None:
     reply = {"Stub": 0.03, "Start": 0.067, "C": 0.118, "B": 0.285, "GA": 0.415, "FA": 0.085}
     orders = (reply, dict(reversed(reply.items())), dict(sorted(reply.items())))
 
-    rows = [
-        rows_of(
-            a_score(model="articlequality", prediction="GA", probability=each), 7, 3, DEFAULT_MODELS["articlequality"]
-        )
-        for each in orders
-    ]
+    assert len({rows("articlequality", each, "GA")[0] for each in orders}) == 1
 
-    assert rows[0] == rows[1] == rows[2]
+
+@pytest.mark.parametrize(
+    ("thousandths", "mean"),
+    [
+        ((222, 12, 189, 178, 158, 241), 0.418),
+        ((223, 253, 76, 187, 70, 191), 0.395),
+        ((61, 280, 261, 221, 29, 148), 0.493),
+    ],
+)
+def test_a_weighted_mean_half_way_goes_where_php_puts_it(thousandths: tuple[int, ...], mean: float) -> None:
+    reply = {name: number / 1000 for name, number in zip(sorted(QUALITY), thousandths, strict=True)}
+
+    assert rows("articlequality", reply, "B")[0].probability == mean
 
 
 def test_a_class_that_is_not_configured_gets_no_row() -> None:
-    score = a_score(model="draftquality", prediction="OK", probability=DRAFT | {"poem": 0.5})
+    assert {row.class_id for row in rows("draftquality", DRAFT | {"poem": 0.5}, "OK")} == {0, 1, 2, 3}
 
-    assert {row.class_id for row in rows_of(score, 7, 3, DEFAULT_MODELS["draftquality"])} == {0, 1, 2, 3}
+
+def test_a_mean_that_lacks_a_class_is_not_stored() -> None:
+    assert rows("articlequality", QUALITY | {"A": 0.001}, "B") == []
 
 
 def test_a_class_that_is_not_configured_is_named_with_the_cure() -> None:

@@ -53,7 +53,7 @@ def decide(
     if not seen:
         return Finding.NOT_TOLD, None
     version = max(seen, key=lambda version: (seen[version], version))
-    if seen[version] < majority * sum(seen.values()):
+    if seen[version] / sum(seen.values()) < majority:
         return Finding.MIXED, None
     if version == current:
         return Finding.UNCHANGED, version

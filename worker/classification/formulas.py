@@ -14,6 +14,14 @@ from outbox.columns import database_now
 from worker.classification.own_tables import formula_threshold
 from worker.thresholds import Statistic
 
+#: Who asked at the same moment heard the same.
+INSERT_IF_MISSING = (
+    insert(formula_threshold)
+    .prefix_with("IGNORE", dialect="mysql")
+    .prefix_with("IGNORE", dialect="mariadb")
+    .prefix_with("OR IGNORE", dialect="sqlite")
+)
+
 
 def known_statistics(
     session: Session | Connection, model: str, version: str, *, younger_than: timedelta | None = None
@@ -33,4 +41,4 @@ def keep_statistics(session: Session, model: str, version: str, found: Mapping[S
         key = {"model": model, "version": version, "label": statistic.label, "formula": statistic.formula}
         same = [row[name] == value for name, value in key.items()]
         session.execute(delete(formula_threshold).where(*same))
-        session.execute(insert(formula_threshold).values(**key, threshold=threshold))
+        session.execute(INSERT_IF_MISSING.values(**key, threshold=threshold))

@@ -96,6 +96,10 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
     model = ores_model.c
     same = select(model.oresm_id).where(model.oresm_name == name, model.oresm_version == version)
     found: int | None = session.execute(same).scalar_one_or_none()
+    if found is None:
+        # Wait for whoever is adding it at this moment: an insert that fails burns an id.
+        session.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
+        found = session.execute(same).scalar_one_or_none()
     if found is not None:
         return found
     new = insert(ores_model).values(oresm_name=name, oresm_version=version, oresm_is_current=0)
@@ -103,5 +107,5 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
         with session.begin_nested():
             return int(session.execute(new.returning(model.oresm_id)).scalar_one())
     except IntegrityError:
-        # Another worker saw it at the same moment, and was first.
+        # Another worker saw it at the same moment and was first; without any version there is no row to wait for.
         return int(session.execute(same).scalar_one())

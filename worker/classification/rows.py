@@ -3,7 +3,6 @@
 Source of the rules: mediawiki/extensions/ORES includes/Storage/ScoreParser.php @ e8804727.
 """
 
-import math
 from dataclasses import dataclass
 
 from worker.scores import Score
@@ -27,15 +26,17 @@ class Classification:
 def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> list[Classification]:
     """The rows to store for *score*: for two classes the true one only, since readers compute the other; for an
     aggregated model one row of class 0 with the weighted mean; otherwise one a class.
-    A class that *model* does not have gets no row; see `unknown_class`. A model without classes is announced only.
+    A class that *model* does not have gets no row; see `unknown_class`. A mean without it would be wrong, and stay, so
+    an aggregated model gets none at all then. A model without classes is announced only.
     """
-    if not model.classes:
+    if not model.classes or (model.is_aggregated and unknown_class(score, model)):
         return []
     if model.is_aggregated:
-        # Exact, so that the order of the classes in a reply makes no difference.
-        weighted = math.fsum(
-            rounded(probability) * model.classes.get(name, 0) for name, probability in score.probability.items()
-        )
+        # By name, as ORES sorts its replies, so that another order makes no difference; and one after the other, as PHP
+        # adds up: every sixth mean is half-way between two decimals, where an exact sum goes elsewhere.
+        weighted = 0.0
+        for name in sorted(score.probability):
+            weighted += _three_decimals(score.probability[name]) * model.classes[name]
         return [Classification(revision, model_id, 0, rounded(weighted / len(model.classes)), is_predicted=False)]
     return [
         Classification(
@@ -59,4 +60,8 @@ def unknown_class(score: Score, model: ScoringModel) -> str | None:
 
 def rounded(probability: float) -> float:
     """Three decimals, as PHP's `%.3f` rounds, clipped to what the column holds."""
-    return min(float(f"{probability:.3f}"), MOST)
+    return min(_three_decimals(probability), MOST)
+
+
+def _three_decimals(probability: float) -> float:
+    return float(f"{probability:.3f}")

@@ -2,7 +2,19 @@
 
 import typer
 
-from worker.cli import dead_letters, demo, emulate, migrate, replay, score, status
+from worker.cli import (
+    dead_letters,
+    demo,
+    emulate,
+    migrate,
+    models,
+    recentchanges,
+    replay,
+    score,
+    scores,
+    status,
+    thresholds,
+)
 from worker.telemetry import configure_logging
 
 app = typer.Typer(
@@ -15,11 +27,15 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
+app.command("recentchanges")(recentchanges.recentchanges)
 app.command("replay")(replay.replay)
 app.command("score")(score.score)
 app.command("status")(status.status)
+app.command("thresholds")(thresholds.thresholds)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(emulate.app, name="emulate")
+app.add_typer(models.app, name="models")
+app.add_typer(scores.app, name="scores")
 
 
 @app.callback()

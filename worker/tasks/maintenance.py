@@ -20,9 +20,8 @@ from worker.bootstrap import services
 from worker.flight.database_tier import tidy
 from worker.tasks.running import reported
 from worker.telemetry import log
-from worker.upkeep.populating import populate
-from worker.upkeep.purging import doomed_versions, expire_recent_changes, purge_left_behind, purge_versions
-from worker.upkeep.versions import check_model_versions, has_changed, resolve_formulas
+from worker.upkeep.purging import expire_recent_changes, outdated_versions, purge_left_behind, purge_versions
+from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
 from worker.wiki import Wiki
 
 LANES_TO_DRAIN = ((DRAIN_EDITS, EDITS), (PUBLISH_EVENTS, EVENTS), (DRAIN_BACKFILL, BACKFILL))
@@ -74,19 +73,14 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None])
 def _check(wiki: Wiki) -> None:
     here = services()
     checks = here.runner.run(check_model_versions(wiki))
-    if has_changed(checks):
-        here.doorbell.ring(PURGE_SCORES, wiki.id)
-        if wiki.upkeep.rescore:
-            promised = sum(step.promised for step in populate(wiki))
-            log.info("scores_promised", wiki=wiki.id, edits=promised)
-            here.doorbell.ring(DRAIN_BACKFILL, wiki.id)
+    follow_up(wiki, checks, here.doorbell.ring)
     here.runner.run(resolve_formulas(wiki))
 
 
 def _purge(wiki: Wiki, after: int) -> None:
     size, until = wiki.upkeep.purge_batch_size, _end_of_time()
     rows = 0
-    for version in purge_versions(wiki.database, doomed_versions(wiki.database), size):
+    for version in purge_versions(wiki.database, outdated_versions(wiki.database), size):
         rows += version.rows
         if time.monotonic() > until:
             break

@@ -6,6 +6,9 @@ edit with a row of any model for scored, and scores more than it was asked to.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.orm import Session
 
 from outbox import BACKFILL, Edit, must_be_stored, record_payloads
 from outbox.recent_changes import recent_edits
@@ -23,28 +26,38 @@ class Populated:
     promised: int
 
 
-def populate(wiki: Wiki, *, number: int | None = None, batch_size: int = 1000) -> Iterator[Populated]:
+def populate(
+    wiki: Wiki, *, number: int | None = None, batch_size: int = 1000, dry_run: bool = False
+) -> Iterator[Populated]:
     """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
 
     What lacks is told by model: one that stores its scores, scores such edits, and has no row of its current version.
     Each step is one transaction. What was promised survives a crash; a repeated call promises again what is not
-    scored yet, which costs no call and leaves no second row. Can be left at any time.
+    scored yet, which costs no call and leaves no second row. Can be left at any time. A *dry_run* only counts.
     """
     before: int | None = None
     left = number
     while left is None or left > 0:
-        with wiki.database.transaction() as session:
-            edits, before = recent_edits(session, wiki.id, before=before, limit=batch_size)
-            known = current_models(session)
-            stored = stored_scores(session, {edit.revision for edit in edits}, [model.id for model in known.values()])
-            names = {model.id: name for name, model in known.items()}
-            there = {(revision, names[model]) for revision, model in stored}
-            lacking = [edit for edit in edits if _lacks(wiki, edit, there)][:left]
-            record_payloads(session, BACKFILL, [edit.encode() for edit in lacking])
-        yield Populated(looked_at=len(edits), promised=len(lacking))
-        left = None if left is None else left - len(lacking)
+        step = partial(_promise, wiki=wiki, before=before, most=left, batch_size=batch_size, dry_run=dry_run)
+        populated, before = wiki.database.run(step)
+        yield populated
+        left = None if left is None else left - populated.promised
         if before is None:
             return
+
+
+def _promise(
+    session: Session, wiki: Wiki, before: int | None, most: int | None, batch_size: int, *, dry_run: bool
+) -> tuple[Populated, int | None]:
+    edits, before = recent_edits(session, wiki.id, before=before, limit=batch_size)
+    known = current_models(session)
+    stored = stored_scores(session, {edit.revision for edit in edits}, [model.id for model in known.values()])
+    names = {model.id: name for name, model in known.items()}
+    there = {(revision, names[model]) for revision, model in stored}
+    lacking = [edit for edit in edits if _lacks(wiki, edit, there)][:most]
+    if not dry_run:
+        record_payloads(session, BACKFILL, [edit.encode() for edit in lacking])
+    return Populated(looked_at=len(edits), promised=len(lacking)), before
 
 
 def _lacks(wiki: Wiki, edit: Edit, there: set[tuple[int, str]]) -> bool:

@@ -1,6 +1,6 @@
 """Removing what no reader sees, in short transactions: old versions, and revisions that have left recentchanges."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from outbox.database import Database
 from outbox.recent_changes import expire_changes
+from worker.classification.candidates import Candidate, candidates
 from worker.classification.model_versions import StoredModel, all_models
 from worker.classification.purging import (
     Step,
@@ -39,9 +40,28 @@ class LeftBehind:
 
 
 def doomed_versions(database: Database, names: Collection[str] = (), *, current_too: bool = False) -> list[StoredModel]:
-    """The versions of the models *names*, or of all there ever were: those that are not current, or all of them."""
-    models = database.run(all_models)
-    return [model for model in models if (not names or model.name in names) and (current_too or not model.is_current)]
+    """The versions of the models *names*, or of all there ever were, that may go on demand: all, or those that are
+    neither current nor a candidate, whose rows are of edits that were just saved.
+    """
+    models, coming = database.run(lambda session: (all_models(session), candidates(session)))
+    return [
+        model
+        for model in models
+        if (not names or model.name in names) and (current_too or not (model.is_current or _is_coming(model, coming)))
+    ]
+
+
+def outdated_versions(database: Database) -> list[StoredModel]:
+    """The versions that may go by themselves: not newer than the current one either, for a newer one was just seen.
+
+    One that was rolled back counts as newer: its rows go with their changes, or when a newer one comes.
+    """
+    current = {model.name: model.id for model in database.run(all_models) if model.is_current}
+    return [model for model in doomed_versions(database) if model.id < current.get(model.name, model.id + 1)]
+
+
+def _is_coming(model: StoredModel, coming: Mapping[str, Candidate]) -> bool:
+    return model.name in coming and coming[model.name].version == model.version
 
 
 def count_versions(database: Database, models: Collection[StoredModel]) -> dict[StoredModel, int]:

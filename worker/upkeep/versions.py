@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 
 from outbox import Edit
 from outbox.recent_changes import recent_edits
-from worker.classification.candidates import Finding, apply, candidates, decide, lock_models
+from worker.app import DRAIN_BACKFILL, PURGE_SCORES
+from worker.classification.candidates import Candidate, Finding, apply, candidates, decide, lock_models
 from worker.classification.formulas import keep_statistics, known_statistics
 from worker.classification.model_versions import current_models
 from worker.errors import EndpointUnavailable
 from worker.scoring.plan import plan
 from worker.telemetry import log
+from worker.upkeep.populating import populate
 from worker.wiki import Wiki
 
 #: Edits among which some are looked for that each model can be asked with.
@@ -36,6 +38,8 @@ class ModelCheck:
     version: str | None
     #: Version to the number of replies that carried it.
     seen: Mapping[str, int]
+    #: For how long a version that waits has yet to be seen; None if none waits.
+    wait_seconds: float | None = None
 
 
 async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[ModelCheck]:
@@ -56,7 +60,7 @@ async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[Mod
     differing = [name for name in models if set(seen[name]) - {known[name].version if name in known else None}]
     if differing:
         closer = await _replies(wiki, differing, edits, upkeep.replies * (CLOSER - 1))
-        seen = {name: seen[name] + closer[name] for name in models}
+        seen |= {name: seen[name] + closer[name] for name in differing}
 
     def judge(session: Session) -> list[ModelCheck]:
         lock_models(session, models)
@@ -73,7 +77,16 @@ async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[Mod
             )
             if not dry_run:
                 apply(session, name, finding, version, waiting.get(name))
-            checks.append(ModelCheck(model=name, finding=finding, before=before, version=version, seen=seen[name]))
+            checks.append(
+                ModelCheck(
+                    model=name,
+                    finding=finding,
+                    before=before,
+                    version=version,
+                    seen=seen[name],
+                    wait_seconds=_yet_to_wait(finding, version, waiting.get(name), upkeep.settle_seconds),
+                )
+            )
         return checks
 
     checks = wiki.database.run(judge)
@@ -88,14 +101,31 @@ def has_changed(checks: Sequence[ModelCheck]) -> bool:
     return any(check.finding is Finding.CHANGED and check.before is not None for check in checks)
 
 
+def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], ring: Callable[[str, str], None]) -> int:
+    """Do what follows from *checks*: `ring(task, wiki)` for the purge, and promise what is to be scored again.
+
+    Returns how many edits were promised.
+    """
+    if not has_changed(checks):
+        return 0
+    ring(PURGE_SCORES, wiki.id)
+    if not wiki.upkeep.rescore:
+        return 0
+    promised = sum(step.promised for step in populate(wiki))
+    log.info("scores_promised", wiki=wiki.id, edits=promised)
+    ring(DRAIN_BACKFILL, wiki.id)
+    return promised
+
+
 async def resolve_formulas(wiki: Wiki) -> int:
     """Ask the endpoint what the formulas of this wiki's thresholds come to, as far as that is not known or is old.
 
     Returns how many were asked for. What was known stays until there is something newer.
 
     Raises:
-        EndpointUnavailable: the endpoint told nothing.
+        EndpointUnavailable: the endpoint told nothing of a model; the others were asked for all the same.
     """
+    failures: list[EndpointUnavailable] = []
     fresh = timedelta(seconds=wiki.upkeep.statistics_seconds)
     count = 0
     known = wiki.database.run(current_models)
@@ -108,13 +138,27 @@ async def resolve_formulas(wiki: Wiki) -> int:
             missing = wanted - known_statistics(connection, model, version, younger_than=fresh).keys()
         if not missing:
             continue
-        told, found = await wiki.client.statistics(wiki.id, model, sorted(missing))
+        try:
+            told, found = await wiki.client.statistics(wiki.id, model, sorted(missing))
+        except EndpointUnavailable as error:
+            failures.append(error)
+            continue
         wiki.database.run(lambda session: keep_statistics(session, model, told, found))  # noqa: B023 - run at once
         count += len(missing)
         for statistic in sorted(missing):
             if found[statistic] is None:
                 log.warning("formula_unreachable", wiki=wiki.id, model=model, formula=statistic.formula)
+    if failures:
+        raise failures[0]
     return count
+
+
+def _yet_to_wait(
+    finding: Finding, version: str | None, candidate: Candidate | None, settle_seconds: float
+) -> float | None:
+    if finding is not Finding.WAITING:
+        return None
+    return settle_seconds - (candidate.seconds if candidate is not None and candidate.version == version else 0)
 
 
 async def _replies(wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], count: int) -> dict[str, Counter[str]]:

@@ -1,0 +1,231 @@
+"""`outpatrol scores …`: removing rows that no reader sees, and filling in those that are missing."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from worker.app import DRAIN_BACKFILL
+from worker.bootstrap import Services
+from worker.classification.model_versions import StoredModel
+from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.migrate import WikiOption
+from worker.errors import CommandFailed
+from worker.upkeep.populating import Populated
+from worker.upkeep.populating import populate as populate_wiki
+from worker.upkeep.purging import Purged, count_versions, doomed_versions, purge_left_behind, purge_versions
+from worker.wiki import Wiki
+
+app = typer.Typer(
+    help="Remove scores that no reader sees, and fill in those that are missing.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+#: As many rows as one statement may name by their ids.
+MOST_IN_A_BATCH = 10_000
+NUMBER = 1000
+#: Exit code of a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count only, change nothing.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """What is to go on one wiki, and what went so far."""
+
+    wiki: Wiki
+    #: The versions whose rows may go.
+    versions: Sequence[StoredModel]
+    #: How many rows each version has that is to be looked at.
+    rows: Mapping[StoredModel, int]
+    #: Rows that went so far, by the version's id.
+    removed: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        return sum(self.rows.values())
+
+
+@app.command()
+def purge(
+    wiki: WikiOption = None,
+    model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All versions, the current ones too.")] = False,
+    old: Annotated[
+        bool, typer.Option("--old", help="Revisions that have left recentchanges, of all versions.")
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_IN_A_BATCH,
+            help="Rows in one transaction; by default upkeep.purge_batch_size.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --all removes current scores.")] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the rows of all versions that are not current, in short transactions. Can be interrupted at any time.
+
+    With --old the rows of models that are kept forever stay as long as the wiki has the revision.
+
+    Example: `outpatrol scores purge --wiki frwiki --model damaging --dry-run`
+    """
+    if everything and old:
+        fail("--all removes what --old would, and more; name one of them")
+    with command_services() as services:
+        wikis = [services.wiki(name) for name in dict.fromkeys(wiki or sorted(services.wikis))]
+        # All of them before the first row goes, so that a slip leaves everything as it is.
+        purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis]
+        if everything and not (yes or dry_run):
+            total = sum(each.total for each in purges)
+            names = ", ".join(each.wiki.id for each in purges)
+            typer.confirm(f"Remove {total} rows of {names}, current scores among them?", abort=True, err=True)
+        is_done = False
+        with suppress(KeyboardInterrupt), _progress() as progress:
+            for each in purges:
+                task = progress.add_task(f"{each.wiki.id}: rows", total=each.total)
+                size = batch_size or each.wiki.upkeep.purge_batch_size
+                for looked_at, removed in purge_steps(each, model or [], old=old, batch_size=size, dry_run=dry_run):
+                    each.removed.update({step.model.id: step.rows for step in removed})
+                    progress.advance(task, looked_at)
+            is_done = True
+    if as_json:
+        print_json({each.wiki.id: _document(each) for each in purges})
+    else:
+        out.print(_table(purges, "to remove" if dry_run else "removed"))
+    if not is_done:
+        fail("interrupted; what was removed is gone, and the same command goes on with the rest", INTERRUPTED)
+
+
+@app.command()
+def populate(
+    wiki: WikiOption = None,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--number", "-n", min=1, help=f"The newest so many of each wiki; by default {NUMBER}.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are in recentchanges.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST_IN_A_BATCH, help="Edits in one transaction.")] = 1000,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Promise to score the newest edits in recentchanges that lack a score of any model, and ring for the workers.
+
+    What is promised survives a crash, of this command too. Nothing is announced again.
+
+    Example: `outpatrol scores populate --wiki frwiki --number 5000`
+    """
+    if everything and number is not None:
+        fail("--all and --number contradict each other; name one of them")
+    most = None if everything else number or NUMBER
+    found: dict[str, Counter[str]] = {}
+    is_done = False
+    with command_services() as services:
+        wikis = [services.wiki(name) for name in dict.fromkeys(wiki or sorted(services.wikis))]
+        with suppress(KeyboardInterrupt), _progress() as progress:
+            for each in wikis:
+                task = progress.add_task(f"{each.id}: edits to score", total=most)
+                counts = found[each.id] = Counter(looked_at=0, promised=0)
+                for step in promise(services, each, number=most, batch_size=batch_size, dry_run=dry_run):
+                    counts.update(asdict(step))
+                    progress.advance(task, step.promised)
+            is_done = True
+        is_silent = services.doorbell.is_silent
+    if as_json:
+        print_json(found)
+    for name, counts in found.items():
+        end = "would be promised" if dry_run else "promised"
+        err.print(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}", highlight=False)
+    if is_silent:
+        err.print(
+            "Redis does not answer at redis_url, so nobody was rung for; the workers' poll finds them", style="yellow"
+        )
+    if not is_done:
+        fail("interrupted; what was promised stays promised, and the same command goes on with the rest", INTERRUPTED)
+
+
+def plan_purge(wiki: Wiki, names: Sequence[str], *, everything: bool, old: bool) -> Purge:
+    """What a purge of *wiki* is about; removes nothing.
+
+    Raises:
+        CommandFailed: the wiki never had a model of one of those *names*.
+    """
+    there = doomed_versions(wiki.database, current_too=True)
+    known = {version.name for version in there}
+    for name in names:
+        if name not in known:
+            there_are = f"there are {', '.join(sorted(known))}" if known else "it has none yet"
+            raise CommandFailed(f"{wiki.id} never had a model {name!r}; {there_are}; nothing was removed")
+    versions = doomed_versions(wiki.database, names, current_too=everything or old)
+    # All rows are looked at to find those of old revisions.
+    rows = count_versions(wiki.database, there if old else versions)
+    return Purge(wiki=wiki, versions=versions, rows=rows)
+
+
+def purge_steps(
+    purge: Purge, names: Sequence[str], *, old: bool, batch_size: int, dry_run: bool
+) -> Iterator[tuple[int, Sequence[Purged]]]:
+    """Go through with it; tells of each step how many rows were looked at, and what went or would go."""
+    database = purge.wiki.database
+    if old:
+        for step in purge_left_behind(purge.wiki, names, batch_size=batch_size, dry_run=dry_run):
+            yield step.looked_at, step.removed
+    elif dry_run:
+        for version, rows in purge.rows.items():
+            yield rows, [Purged(model=version, rows=rows)]
+    else:
+        for purged in purge_versions(database, purge.versions, batch_size):
+            yield purged.rows, [purged]
+
+
+def promise(
+    services: Services, wiki: Wiki, *, number: int | None, batch_size: int, dry_run: bool
+) -> Iterator[Populated]:
+    """Populate *wiki*, ringing for each step that promised something; tells of each step."""
+    for step in populate_wiki(wiki, number=number, batch_size=batch_size, dry_run=dry_run):
+        if step.promised and not dry_run:
+            services.doorbell.ring(DRAIN_BACKFILL, wiki.id)
+        yield step
+
+
+def _document(purge: Purge) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": version.name,
+            "version": version.version,
+            "is_current": version.is_current,
+            "rows": purge.removed[version.id],
+        }
+        for version in purge.versions
+    ]
+
+
+def _table(purges: Sequence[Purge], done: str) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("wiki", "model", "version", ""):
+        table.add_column(name, overflow="fold")
+    table.add_column(f"rows {done}", justify="right")
+    for purge in purges:
+        for version in purge.versions:
+            state = "[green]current[/]" if version.is_current else "old"
+            table.add_row(purge.wiki.id, version.name, version.version, state, str(purge.removed[version.id]))
+    return table
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+    )
