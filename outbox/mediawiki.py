@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     Column,
+    Connection,
     CursorResult,
     Float,
     Index,
@@ -173,6 +174,11 @@ def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
     """Revision to the page it is of, as far as the wiki has those revisions."""
     query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
     return {row.rev_id: row.rev_page for row in session.execute(query)}
+
+
+def latest_revisions(session: Session | Connection, pages: Collection[int]) -> set[int]:
+    """The newest revisions of *pages*."""
+    return set(session.execute(select(page.c.page_latest).where(page.c.page_id.in_(sorted(pages)))).scalars())
 
 
 def mediawiki_timestamp(moment: datetime) -> str:

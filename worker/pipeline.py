@@ -31,14 +31,16 @@ from outbox import (
     renew,
     settle,
 )
+from outbox.edits import MOST
 from outbox.inspection import has_work
 from outbox.mediawiki import pages_of
 from worker.classification.model_versions import KnownModel, KnownModels, current_models, model_ids
 from worker.classification.rows import rows_of
-from worker.classification.store import forget, store, stored_scores
+from worker.classification.store import forget, store
 from worker.errors import EndpointUnavailable, ScoreRefused, SinkUnavailable
 from worker.events.build import revision_score_event
 from worker.failures import Failure
+from worker.missing import missing_models
 from worker.scores import NoAnswer, Score, ScoreId
 from worker.scoring.plan import plan
 from worker.telemetry import log, tell_batch
@@ -108,7 +110,7 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim], lane: Lane = EDITS) -
         known = await _known_models(wiki, edits)
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         if lane is BACKFILL:
-            asked = _without_stored(wiki, asked, known)
+            asked = _only_missing(wiki, asked, edits)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
         flown = await wiki.flight.scores(wanted, partial(wiki.client.score, pages=_pages(edits.values())))
@@ -150,6 +152,8 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score | None:
     """
     if score_id.model not in wiki.models:
         raise ScoreRefused(f"{score_id}: {wiki.id} has no such model; add it to wikis.{wiki.id}.models")
+    if score_id.revision > MOST:
+        raise ScoreRefused(f"{score_id}: revision ids end at {MOST}, as MediaWiki's columns do")
     pages = {}
     if wiki.models[score_id.model].server.needs_page:
         pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
@@ -235,17 +239,12 @@ def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
     ]
 
 
-def _without_stored(wiki: Wiki, asked: Mapping[Claim, list[ScoreId]], known: KnownModels) -> dict[Claim, list[ScoreId]]:
-    revisions = {score_id.revision for ids in asked.values() for score_id in ids}
-    names = {model.id: name for name, model in known.items()}
-    stored = wiki.database.run(lambda session: stored_scores(session, revisions, names))
-    there = {(revision, names[model_id]) for revision, model_id in stored}
+def _only_missing(
+    wiki: Wiki, asked: Mapping[Claim, list[ScoreId]], edits: Mapping[Claim, Edit]
+) -> dict[Claim, list[ScoreId]]:
+    missing = wiki.database.run(lambda session: missing_models(session, wiki, edits.values()))
     return {
-        claim: [
-            score_id
-            for score_id in ids
-            if wiki.models[score_id.model].classes and (score_id.revision, score_id.model) not in there
-        ]
+        claim: [score_id for score_id in ids if score_id.model in missing.get(score_id.revision, ())]
         for claim, ids in asked.items()
     }
 
@@ -261,7 +260,7 @@ def _settle_edits(
     """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
     ids = model_ids(session, [(score.model, score.version) for each in verdicts for score in each.scores], known)
     leaves_rows = partial(must_be_stored, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled)
-    verdicts = [numbered(each, ids) if leaves_rows(each.edit) else each for each in verdicts]
+    verdicts = [numbered(each, ids, wiki.models) if leaves_rows(each.edit) else each for each in verdicts]
     outcomes = {**outcomes, **{each.claim: each.outcome for each in verdicts}}
     kept = settle(session, lane, outcomes)
     final = [each for each in verdicts if each.is_final and each.claim in kept]

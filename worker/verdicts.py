@@ -103,10 +103,10 @@ def verdict(
     return Verdict(claim=claim, edit=edit, outcome=outcome, answers=final)
 
 
-def numbered(verdict: Verdict, ids: Mapping[tuple[str, str], int]) -> Verdict:
-    """*verdict*, or a burial in its place where a model's version found no id in *ids* to store rows under."""
+def numbered(verdict: Verdict, ids: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]) -> Verdict:
+    """*verdict*, or a burial in its place where a version that leaves rows found no id in *ids* to store them under."""
     for score in verdict.scores:
-        if verdict.is_final and (score.model, score.version) not in ids:
+        if verdict.is_final and models[score.model].classes and (score.model, score.version) not in ids:
             problem = (
                 f"{score.model} {score.version} is one version more than oresc_model can number; free an id "
                 "below 32,768 in ores_model, delete this version's row and lower the AUTO_INCREMENT there, and requeue "

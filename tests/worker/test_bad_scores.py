@@ -249,19 +249,9 @@ def test_a_payload_with_a_revision_above_32_bits_says_which_field_is_wrong() -> 
 
 
 @pytest.mark.parametrize("revision", [BEYOND, 10**19 - 1])
-@pytest.mark.parametrize("shared_through", [{}, {"redis_url": "redis://127.0.0.1:1/0"}])
-def test_a_revision_above_32_bits_is_scored_on_demand_and_leaves_no_row(
-    services_for: BuildServices, database: Database, revision: int, shared_through: dict[str, str]
-) -> None:
-    score = demand(services_for(**shared_through), "damaging", revision)
+@pytest.mark.parametrize("model", ["damaging", "outlinktopic"])
+def test_a_revision_above_32_bits_is_refused_on_demand(services_for: BuildServices, revision: int, model: str) -> None:
+    services = services_for(models=[model], endpoint={"kind": "lift_wing"})
 
-    assert score is not None
-    assert score.probability == probabilities(0, "enwiki", "damaging", revision)
-    assert count(database, ores_classification) == 0
-
-
-def test_a_revision_above_32_bits_has_no_page_to_find_its_topics_by(services_for: BuildServices) -> None:
-    services = services_for(models=["outlinktopic"], endpoint={"kind": "lift_wing"})
-
-    with pytest.raises(ScoreRefused):
-        demand(services, "outlinktopic", BEYOND)
+    with pytest.raises(ScoreRefused, match="revision ids end at 4294967295"):
+        demand(services, model, revision)

@@ -11,7 +11,13 @@ from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
 from tests.worker.lines import statements
 from tests.worker.upkeep.looking import wait_for_a_lock
-from worker.classification.model_versions import KnownModels, current_models, make_current, model_ids
+from worker.classification.model_versions import (
+    KnownModels,
+    current_models,
+    leave_current_alone,
+    make_current,
+    model_ids,
+)
 from worker.classification.tables import ores_model
 from worker.migrating import migrate
 
@@ -186,3 +192,12 @@ def test_two_workers_that_see_a_further_version_at_one_moment_burn_no_number(mar
         assert other.result() == found
 
     assert see(mariadb, [("damaging", "0.7.0")]) == {("damaging", "0.7.0"): first + 2}
+
+
+def test_a_second_current_version_that_others_left_is_current_no_more(database: Database) -> None:
+    see(database, [OLD])
+    with database.transaction() as session:
+        session.execute(insert(ores_model).values(oresm_name="damaging", oresm_version="0.4.0", oresm_is_current=1))
+        leave_current_alone(session, *OLD)
+
+    assert all_versions(database) == [("damaging", "0.5.1", 1), ("damaging", "0.4.0", 0)]

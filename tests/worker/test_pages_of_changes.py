@@ -39,10 +39,14 @@ def a_page(database: Database, after: Cursor | None, limit: int) -> list[Change]
 def leaf_through(database: Database, limit: int) -> list[int]:
     """The revisions of all pages, one after the other."""
     seen: list[int] = []
-    page = a_page(database, None, limit)
-    while page:
+    after = None
+    # More pages than there are changes would be pages without an end.
+    for _ in range(20):
+        page = a_page(database, after, limit)
+        if not page:
+            break
         seen += [change.revision for change in page]
-        page = a_page(database, page[-1].cursor, limit)
+        after = page[-1].cursor
     return seen
 
 

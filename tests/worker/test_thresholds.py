@@ -79,6 +79,7 @@ def test_a_formula_with_a_slip_is_refused_or_still_one_that_ores_can_read(formul
         "maximum recall @ precision >= 15%",
         "maximum recall @ precision >= 1.5",
         "maximum recall @ precision >= -0.15",
+        "maximum recall @ precision >= 0.١٥",
         "maximum recall@precision>=0.15",
         "maximum !accuracy @ precision >= 0.15",
         'maximum recall @ precision >= 0.15"|version',

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import database_now
-from worker.classification.model_versions import make_current
+from worker.classification.model_versions import leave_current_alone, make_current
 from worker.classification.own_tables import model_candidate
 from worker.classification.tables import ores_model
 
@@ -85,3 +85,5 @@ def apply(session: Session, model: str, finding: Finding, version: str | None, b
         session.execute(insert(model_candidate).values(model=model, version=version))
     elif finding is Finding.CHANGED and version is not None:
         make_current(session, model, version)
+    elif finding is Finding.UNCHANGED and version is not None:
+        leave_current_alone(session, model, version)

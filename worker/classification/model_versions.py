@@ -76,6 +76,14 @@ def make_current(session: Session, name: str, version: str) -> None:
     log.info("model_version_changed", model=name, version=version)
 
 
+def leave_current_alone(session: Session, name: str, version: str) -> None:
+    """Let no other version of model *name* be current beside *version*, as Extension:ORES can leave one; no commit."""
+    model = ores_model.c
+    others = (model.oresm_name == name, model.oresm_version != version, model.oresm_is_current == 1)
+    if session.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
+        session.execute(update(ores_model).where(*others).values(oresm_is_current=0))
+
+
 def all_models(session: Session | Connection) -> list[StoredModel]:
     """Every version of every model this wiki ever had, by name and id."""
     model = ores_model.c

@@ -43,7 +43,7 @@ class ScoringClient(Protocol):
     async def versions(
         self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
     ) -> dict[str, str]:
-        """Return the versions of *models* that the endpoint tells; *revision* may be scored to find out.
+        """Return the versions of *models* that the endpoint tells; *revision*, if not 0, may be scored to find out.
 
         Raises:
             EndpointUnavailable: the endpoint did not answer.

@@ -87,6 +87,9 @@ class LiftWingClient:
     ) -> dict[str, str]:
         # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
         told = {model: version for model in models if (version := self._models[model].version)}
+        if not revision:
+            # Nothing to ask with.
+            return told
         answers = await self.score(
             [ScoreId(wiki, model, revision, "unknown") for model in models if model not in told], pages
         )

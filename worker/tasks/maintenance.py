@@ -20,6 +20,7 @@ from worker.bootstrap import services
 from worker.flight.database_tier import tidy
 from worker.tasks.running import reported
 from worker.telemetry import log
+from worker.upkeep.populating import populate
 from worker.upkeep.purging import expire_recent_changes, outdated_versions, purge_left_behind, purge_versions
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
 from worker.wiki import Wiki
@@ -91,6 +92,8 @@ def _purge(wiki: Wiki, after: int) -> None:
             break
     if rows:
         log.info("scores_purged", wiki=wiki.id, rows=rows)
+    if wiki.upkeep.rescore:
+        _promise_missing(wiki, until)
 
 
 def _expire(wiki: Wiki) -> None:
@@ -102,6 +105,21 @@ def _expire(wiki: Wiki) -> None:
             break
     if changes:
         log.info("recent_changes_expired", wiki=wiki.id, changes=changes)
+
+
+def _promise_missing(wiki: Wiki, until: float) -> None:
+    """Promise what a rescoring did not come to, or what was stored late under an old version."""
+    with wiki.database.reading() as connection:
+        if has_work(connection, BACKFILL):
+            return
+    promised = 0
+    for step in populate(wiki):
+        promised += step.promised
+        if time.monotonic() > until:
+            break
+    if promised:
+        log.info("scores_promised", wiki=wiki.id, edits=promised)
+        services().doorbell.ring(DRAIN_BACKFILL, wiki.id)
 
 
 def _end_of_time() -> float:

@@ -10,11 +10,9 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from outbox import BACKFILL, Edit, must_be_stored, record_payloads
+from outbox import BACKFILL, record_payloads
 from outbox.recent_changes import recent_edits
-from worker.classification.model_versions import current_models
-from worker.classification.store import stored_scores
-from worker.scoring.plan import plan
+from worker.missing import missing_models
 from worker.wiki import Wiki
 
 
@@ -31,7 +29,7 @@ def populate(
 ) -> Iterator[Populated]:
     """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
 
-    What lacks is told by model: one that stores its scores, scores such edits, and has no row of its current version.
+    What lacks is told by model; see `worker.missing`.
     Each step is one transaction. What was promised survives a crash; a repeated call promises again what is not
     scored yet, which costs no call and leaves no second row. Can be left at any time. A *dry_run* only counts.
     """
@@ -50,17 +48,8 @@ def _promise(
     session: Session, wiki: Wiki, before: int | None, most: int | None, batch_size: int, *, dry_run: bool
 ) -> tuple[Populated, int | None]:
     edits, before = recent_edits(session, wiki.id, before=before, limit=batch_size)
-    known = current_models(session)
-    stored = stored_scores(session, {edit.revision for edit in edits}, [model.id for model in known.values()])
-    names = {model.id: name for name, model in known.items()}
-    there = {(revision, names[model]) for revision, model in stored}
-    lacking = [edit for edit in edits if _lacks(wiki, edit, there)][:most]
+    missing = missing_models(session, wiki, edits)
+    lacking = [edit for edit in edits if missing.get(edit.revision)][:most]
     if not dry_run:
         record_payloads(session, BACKFILL, [edit.encode() for edit in lacking])
     return Populated(looked_at=len(edits), promised=len(lacking)), before
-
-
-def _lacks(wiki: Wiki, edit: Edit, there: set[tuple[int, str]]) -> bool:
-    if not must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled):
-        return False
-    return any(wiki.models[name].classes and (edit.revision, name) not in there for name in plan(edit, wiki.models))

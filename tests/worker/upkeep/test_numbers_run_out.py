@@ -9,6 +9,7 @@ from outbox import EDITS, EVENTS, PatrolStatus
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters, requeue
 from tests.builders import an_edit, edits
+from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, status
 from tests.worker.upkeep.looking import rows_of_versions
 from worker.bootstrap import Services
@@ -86,3 +87,11 @@ def test_once_there_is_a_number_a_requeued_letter_gets_its_rows(services: Servic
     assert rows_of_versions(full) == {("damaging", "0.5.1"): 1, ("goodfaith", "0.5.1"): 1}
     assert (status(full, EDITS).pending, status(full, EDITS).dead) == (0, 0)
     assert len({event["meta"]["id"] for event in promised_events(full)}) == 1
+
+
+def test_a_model_that_leaves_no_rows_needs_no_number(services_for: BuildServices, full: Database) -> None:
+    save(full, edits(1))
+    drain(services_for(models=["goodfaith", "articletopic"]))
+
+    assert reasons(full) == []
+    assert rows_of_versions(full) == {("goodfaith", "0.5.1"): 1}
