@@ -71,7 +71,7 @@ def test_a_batch_costs_no_more_calls_than_the_api_needs(
     assert summary["scores"] == summary["distinct_scores"] == BATCH * len(models)
 
 
-def test_a_batch_costs_two_round_trips_to_redis_and_four_for_the_limits(
+def test_a_batch_costs_two_round_trips_to_redis_and_a_few_for_the_limits(
     services: Services, database: Database, endpoint: EmulatedEndpoint, redis: Redis
 ) -> None:
     warmed_up(services, database, endpoint)
@@ -81,8 +81,10 @@ def test_a_batch_costs_two_round_trips_to_redis_and_four_for_the_limits(
 
     commands = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in redis.info("commandstats").items()}
     # GET, SET, DEL and PUBLISH run inside of the scripts.
-    assert {name: calls for name, calls in commands.items() if name in {"evalsha", "eval", "script|load"}} == {
-        "evalsha": 2 + 4
-    }
-    # A lease and an answer for each score, and the state of the limits when it is taken and when it is given back.
-    assert commands["set"] == 4 * BATCH + 2
+    scripts = {name: calls for name, calls in commands.items() if name in {"evalsha", "eval", "script|load"}}
+    exchanges = (scripts["evalsha"] - 2) // 2
+    # One when requests want to start and one when the last has ended; more only where replies come slowly.
+    assert 2 <= exchanges <= 6
+    assert scripts == {"evalsha": 2 + 2 * exchanges}
+    # A lease and an answer for each score, and the state of the limits at each exchange.
+    assert commands["set"] == 4 * BATCH + exchanges
