@@ -6,7 +6,9 @@ from sqlalchemy import Connection
 from outbox import mediawiki, tables
 from worker.classification import own_tables
 from worker.classification import tables as classification_tables
+from worker.events import tables as event_tables
 from worker.flight import tables as flight_tables
+from worker.incoming import positions
 
 
 def run() -> None:
@@ -21,6 +23,8 @@ def run() -> None:
             classification_tables.metadata,
             own_tables.metadata,
             flight_tables.metadata,
+            event_tables.metadata,
+            positions.metadata,
         ],
         version_table="outpatrol_version",
         transactional_ddl=connection.dialect.name == "sqlite",

@@ -4,17 +4,18 @@ A wiki calls `record` (or, on the emulated wiki, `save_edit`) inside the transac
 the promises uses `claim`, `renew` and `settle`. This package knows no Celery, no Redis and no HTTP.
 """
 
-from outbox.claiming import claim, renew
+from outbox.claiming import claim, claim_in_order, renew
 from outbox.edits import Edit, EditSource, PatrolStatus, must_be_stored
-from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.recording import record, record_payloads
 from outbox.settling import settle
-from outbox.tables import BACKFILL, EDITS, EVENTS, LANES, Lane
+from outbox.tables import BACKFILL, EDITS, EVENT_LANES, EVENTS, LANES, Lane
 
 __all__ = [
     "BACKFILL",
     "EDITS",
     "EVENTS",
+    "EVENT_LANES",
     "LANES",
     "Claim",
     "Dead",
@@ -24,8 +25,10 @@ __all__ = [
     "Lane",
     "Outcome",
     "PatrolStatus",
+    "Released",
     "RetryLater",
     "claim",
+    "claim_in_order",
     "must_be_stored",
     "record",
     "record_payloads",

@@ -67,7 +67,8 @@ class Edit(BaseModel):
     title: str = Field(min_length=1, max_length=300)
     timestamp: Timestamp
     source: EditSource = EditSource.EDIT
-    user: Annotated[str, AfterValidator(_in_255_bytes)] = Field(min_length=1)
+    #: None where the wiki hides who it was.
+    user: Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)] | None
     is_bot: bool = False
     is_minor: bool = False
     is_anonymous: bool = False
@@ -75,6 +76,13 @@ class Edit(BaseModel):
     #: Size of the page in bytes after and before the edit; unknown where the wiki did not say.
     length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     parent_length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
+    #: More about the user and the page, where the wiki says it; carried into the event.
+    user_id: int | None = Field(default=None, ge=0)
+    user_groups: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    user_edit_count: int | None = Field(default=None, ge=0)
+    user_registered_at: Timestamp | None = None
+    is_temporary: bool | None = None
+    is_redirect: bool | None = None
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
 

@@ -41,6 +41,9 @@ NAMESPACES = {
 }  # fmt: skip
 
 ZERO = text("0")
+#: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
+#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
+DELETED_USER = 4
 
 actor = Table(
     "actor",
@@ -129,7 +132,7 @@ def save_edit(session: Session, edit: Edit) -> None:
         sqlalchemy.exc.IntegrityError: the wiki has this revision, or another page of this title, already.
     """
     moment = mediawiki_timestamp(edit.timestamp)
-    actor_id = _actor_of(session, edit)
+    actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
     _save_page(session, edit, moment)
     session.execute(
         insert(revision).values(
@@ -138,6 +141,7 @@ def save_edit(session: Session, edit: Edit) -> None:
             rev_actor=actor_id,
             rev_timestamp=moment,
             rev_minor_edit=edit.is_minor,
+            rev_deleted=hidden,
             rev_len=edit.length,
             rev_parent_id=edit.parent_revision,
         )
@@ -160,6 +164,7 @@ def save_edit(session: Session, edit: Edit) -> None:
             rc_patrolled=edit.patrol_status.value,
             rc_old_len=edit.parent_length,
             rc_new_len=edit.length,
+            rc_deleted=hidden,
         )
     )
     record(session, edit)
@@ -199,12 +204,12 @@ def shown_title(namespace: int, key: str) -> str:
     return (f"{prefix}:" if prefix else "") + key.replace("_", " ")
 
 
-def _actor_of(session: Session, edit: Edit) -> int:
-    same = select(actor.c.actor_id).where(actor.c.actor_name == edit.user)
+def _actor_of(session: Session, name: str) -> int:
+    same = select(actor.c.actor_id).where(actor.c.actor_name == name)
     known: int | None = session.execute(same).scalar_one_or_none()
     if known is not None:
         return known
-    new = insert(actor).values(actor_name=edit.user).returning(actor.c.actor_id)
+    new = insert(actor).values(actor_name=name).returning(actor.c.actor_id)
     return int(session.execute(new).scalar_one())
 
 

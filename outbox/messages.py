@@ -1,4 +1,4 @@
-"""A claimed message, and the three ways in which a claim can end. Pure."""
+"""A claimed message, and the ways in which a claim can end. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +23,15 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """Nothing was done: the message is ready again in its old place, before all that came after it, and as often
+    attempted as before the claim. For a lane whose order matters, when nobody takes its messages.
+    """
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryLater:
     """Not now: the message waits for *delay* and then becomes ready again.
 
@@ -43,4 +52,4 @@ class Dead:
     error: str
 
 
-Outcome = Delivered | RetryLater | Dead
+Outcome = Delivered | Released | RetryLater | Dead

@@ -10,11 +10,7 @@ from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
 from outbox.edits import Edit, EditSource, PatrolStatus
-from outbox.mediawiki import actor, mediawiki_timestamp, recentchanges, revision, shown_title
-
-#: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
-#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
-DELETED_USER = 4
+from outbox.mediawiki import DELETED_USER, actor, mediawiki_timestamp, recentchanges, revision, shown_title
 
 
 def recent_edits(

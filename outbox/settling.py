@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, CursorResult, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from outbox.claiming import ours
 from outbox.columns import BY_KEY, database_now
-from outbox.messages import Claim, Dead, Outcome, RetryLater
+from outbox.messages import Claim, Dead, Outcome, Released, RetryLater
 from outbox.tables import Lane
 
 #: Characters kept of an error; whole replies of an endpoint have no place in a table.
@@ -23,7 +23,14 @@ def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, O
     write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
     the fence, so that whatever the caller writes next in this transaction stands or falls with it.
     """
-    claims = list(outcomes)
+    released = [claim for claim, outcome in outcomes.items() if isinstance(outcome, Released)]
+    claims = [claim for claim, outcome in outcomes.items() if not isinstance(outcome, Released)]
+    return _release(session, lane, released) | _remove(session, lane, claims, outcomes)
+
+
+def _remove(
+    session: Session | Connection, lane: Lane, claims: Sequence[Claim], outcomes: Mapping[Claim, Outcome]
+) -> frozenset[Claim]:
     if not claims:
         return frozenset()
     messages = lane.messages
@@ -34,6 +41,17 @@ def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, O
     _let_wait(session, lane, kept, outcomes, recorded_at)
     _bury(session, lane, kept, outcomes, recorded_at)
     return frozenset(kept)
+
+
+def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim]) -> frozenset[Claim]:
+    if not claims:
+        return frozenset()
+    messages = lane.messages
+    as_before = {"lease_token": None, "leased_until": None, "attempt": messages.c.attempt - 1}
+    release = update(messages).where(*ours(lane, claims)).values(as_before)
+    count = cast("CursorResult[Any]", session.execute(release.execution_options(**BY_KEY))).rowcount
+    # Which of them were lost, if any, makes no difference: nothing else is written for them.
+    return frozenset(claims if count == len(claims) else ())
 
 
 def _let_wait(

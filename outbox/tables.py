@@ -1,12 +1,13 @@
 """The lanes: for each kind of promise one table of messages, one of waiting messages and one of dead letters.
 
-`outbox` holds edits to score, `event_outbox` events to publish, `backfill_outbox` edits of the past whose scores are
-missing. They are of one shape, so that a stuck consumer of the one holds up nobody in the others, and a later consumer
-gets a lane of its own with one line here.
+`outbox` holds edits to score, `event_outbox` and its like events to publish, one for each kind of sink, and
+`backfill_outbox` edits of the past whose scores are missing. They are of one shape, so that a stuck consumer of the one
+holds up nobody in the others, and a later consumer gets a lane of its own with one line here.
 There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
 past, so ready again); it is *waiting* or *dead* by the table it is in.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,11 @@ def _lane(name: str) -> Lane:
 
 
 EDITS = _lane("outbox")
-EVENTS = _lane("event_outbox")
 BACKFILL = _lane("backfill_outbox")
-LANES = (EDITS, EVENTS, BACKFILL)
+#: A lane for each place that events can go to, so that one which takes none holds up no other.
+EVENT_LANES: Mapping[str, Lane] = {
+    "file": _lane("event_outbox"),
+    **{sink: _lane(f"event_outbox_{sink}") for sink in ("stdout", "eventgate", "kafka")},
+}
+EVENTS = EVENT_LANES["file"]
+LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)

@@ -81,9 +81,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def send(task: str, wiki: str) -> None:
-    """Send *task* for *wiki* to the queue it belongs to."""
-    app.send_task(task, args=[wiki], queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=EXPIRY_SECONDS)
+def send(task: str, *arguments: str) -> None:
+    """Send *task* to the queue it belongs to."""
+    app.send_task(task, args=arguments, queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=EXPIRY_SECONDS)
 
 
 def send_score(score_id: str, *, seconds: float = 0) -> None:

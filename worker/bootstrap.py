@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from pydantic import SecretStr
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
@@ -18,7 +19,12 @@ from outbox.database import Database, Engines
 from worker.app import send
 from worker.doorbell import Doorbell
 from worker.errors import SettingsInvalid
-from worker.events.sinks import FileSink
+from worker.events.build import Announcing
+from worker.events.eventgate import EventGateSink
+from worker.events.file_sink import FileSink
+from worker.events.kafka import KafkaSink
+from worker.events.sinks import EventSink
+from worker.events.stdout_sink import StdoutSink
 from worker.flight.database_tier import DatabaseTier
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
@@ -26,7 +32,7 @@ from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
 from worker.redis_state import RedisState
-from worker.scoring.client import Endpoint, ScoringClient
+from worker.scoring.client import Endpoint, ScoringClient, user_agent
 from worker.scoring.lift_wing import LiftWingClient
 from worker.scoring.limits import Ceilings
 from worker.scoring.ores import OresClient
@@ -47,6 +53,7 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    sinks: Mapping[str, EventSink]
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def wiki(self, wiki_id: str) -> Wiki:
@@ -65,12 +72,14 @@ class Services:
 
     def close(self) -> None:
         self.runner.run(self.client.close())
+        for sink in self.sinks.values():
+            sink.close()
         self.runner.close()
         self.redis.close()
         self.engines.close()
 
 
-def build_services(settings: Settings, *, send: Callable[[str, str], None] = send) -> Services:
+def build_services(settings: Settings, *, send: Callable[..., None] = send) -> Services:
     """Build everything for *settings*; connects to nothing yet."""
     runner = asyncio.Runner()
     engines = Engines()
@@ -78,7 +87,7 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
     redis_state = RedisState()
     flight_for = _flights(settings, redis, redis_state)
     client = runner.run(_client(settings, redis, redis_state))
-    sink = FileSink(settings.sink.directory)
+    sinks = _sinks(settings)
     models = settings.scoring_models()
     databases = {
         wiki_id: engines.open(wiki_id, wiki.database_url.get_secret_value()) for wiki_id, wiki in settings.wikis.items()
@@ -94,8 +103,8 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
             database=databases[wiki_id],
             client=client,
             flight=flight_for(databases[wiki_id]),
-            sink=sink,
-            stream=settings.stream,
+            sinks=sinks,
+            announcing=Announcing(domain=wiki.domain, settings=settings.events),
         )
         for wiki_id, wiki in settings.wikis.items()
     }
@@ -107,8 +116,36 @@ def build_services(settings: Settings, *, send: Callable[[str, str], None] = sen
         # Lost with a worker, a ring is repeated at the next poll but one.
         doorbell=Doorbell(redis, send, unanswered_seconds=2 * settings.poll_seconds),
         client=client,
+        sinks=sinks,
         runner=runner,
     )
+
+
+def _sinks(settings: Settings) -> dict[str, EventSink]:
+    """The sinks by the names of their lanes; they connect with their first events."""
+    here, sinks = settings.sinks, dict[str, EventSink]()
+    if here.file is not None:
+        sinks["file"] = FileSink(here.file.directory, max_bytes=round(here.file.max_megabytes * 1_000_000))
+    if here.stdout is not None:
+        sinks["stdout"] = StdoutSink()
+    if here.eventgate is not None:
+        sinks["eventgate"] = EventGateSink(
+            here.eventgate.url,
+            timeout_seconds=here.eventgate.timeout_seconds,
+            batch_size=here.eventgate.batch_size,
+            user_agent=user_agent(settings.endpoint.contact),
+        )
+    if here.kafka is not None:
+        options = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in here.kafka.options.items()
+        }
+        sinks["kafka"] = KafkaSink(
+            {"bootstrap.servers": here.kafka.bootstrap_servers, **options},
+            topic_prefix=here.kafka.topic_prefix,
+            timeout_seconds=here.kafka.timeout_seconds,
+        )
+    return sinks
 
 
 def _flights(settings: Settings, redis: Redis, state: RedisState) -> Callable[[Database], Flight]:

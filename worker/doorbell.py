@@ -18,11 +18,11 @@ SILENT_SECONDS = 5
 class Doorbell:
     """Rings by sending a Celery task by name."""
 
-    def __init__(self, redis: Redis, send: Callable[[str, str], None], *, unanswered_seconds: float) -> None:
+    def __init__(self, redis: Redis, send: Callable[..., None], *, unanswered_seconds: float) -> None:
         self._redis = redis
         #: A ring that nobody answered for so long is taken for lost, and may be repeated.
         self._unanswered = round(unanswered_seconds * 1000)
-        #: Sends the task of that name for that wiki.
+        #: Sends the task of that name with the arguments that follow, the wiki first.
         self._send = send
         self._silent_until = 0.0
 
@@ -31,13 +31,13 @@ class Doorbell:
         """Whether Redis did not answer the last ring."""
         return self._silent_until > 0
 
-    def ring(self, task: str, wiki: str) -> None:
-        """Ask for *task* on *wiki*, unless it was asked for already and nobody has come yet."""
+    def ring(self, task: str, wiki: str, *rest: str) -> None:
+        """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered."""
         if time.monotonic() < self._silent_until:
             return
         try:
-            if self._redis.set(_key(task, wiki), b"1", nx=True, px=self._unanswered):
-                self._send(task, wiki)
+            if self._redis.set(_key(task, wiki, *rest), b"1", nx=True, px=self._unanswered):
+                self._send(task, wiki, *rest)
         except (RedisError, KombuError, OSError) as error:
             if not self.is_silent:
                 log.warning("doorbell_silent", wiki=wiki, task=task, error=str(error))
@@ -45,10 +45,10 @@ class Doorbell:
         else:
             self._silent_until = 0.0
 
-    def answer(self, task: str, wiki: str) -> None:
+    def answer(self, task: str, wiki: str, *rest: str) -> None:
         """Say that *task* has begun; a ring after this one is heard by somebody else."""
         try:
-            self._redis.delete(_key(task, wiki))
+            self._redis.delete(_key(task, wiki, *rest))
         except (RedisError, OSError):
             # The key runs out by itself.
             return
@@ -66,5 +66,5 @@ class Doorbell:
             return False
 
 
-def _key(task: str, wiki: str) -> str:
-    return f"ores-doorbell:{task}:{wiki}"
+def _key(*parts: str) -> str:
+    return ":".join(["ores-doorbell", *parts])

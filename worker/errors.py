@@ -4,7 +4,6 @@ WorkerError
 ├── SettingsInvalid      settings are wrong or missing
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
-├── SinkUnavailable      the event sink took nothing; the events stay promised
 ├── RedisUnavailable     Redis does not answer, where nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
 ├── FilterInvalid        a filter that the wiki does not have, or can't resolve
@@ -33,10 +32,6 @@ class EndpointUnavailable(WorkerError):
 
 class ScoreRefused(WorkerError):
     """The endpoint's final word: there is no score of this model for this revision."""
-
-
-class SinkUnavailable(WorkerError):
-    """The sink took none of the events; sending them again later is safe, since their ids stay the same."""
 
 
 class RedisUnavailable(WorkerError):

@@ -1,17 +1,15 @@
 """The life of an edit, in one straight line. Read this file first.
 
     claim → plan → score → settle          (drain_edits, drain_backfill)
-    claim → send → settle                  (publish_events)
+    claim → send → settle                  (worker/publishing.py)
 
 Claiming and settling are short transactions; none is open while an endpoint or a sink is waited for. There is one path
 for failure: a claim is settled with `RetryLater` or with `Dead`, and a worker that dies settles nothing, so that its
 leases run out. An edit that is given up is announced all the same, with its errors.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,15 +18,13 @@ from sqlalchemy.orm import Session
 from outbox import (
     BACKFILL,
     EDITS,
-    EVENTS,
+    EVENT_LANES,
     Claim,
     Edit,
     Lane,
     Outcome,
-    claim,
     must_be_stored,
     record_payloads,
-    renew,
     settle,
 )
 from outbox.edits import MOST
@@ -37,20 +33,18 @@ from outbox.mediawiki import pages_of
 from worker.classification.model_versions import KnownModel, KnownModels, current_models, model_ids
 from worker.classification.rows import rows_of
 from worker.classification.store import forget, store
-from worker.errors import EndpointUnavailable, ScoreRefused, SinkUnavailable
-from worker.events.build import revision_score_event
+from worker.draining import Ring, drain, held
+from worker.errors import EndpointUnavailable, ScoreRefused
 from worker.failures import Failure
 from worker.missing import missing_models
 from worker.scores import NoAnswer, Score, ScoreId
 from worker.scoring.plan import plan
 from worker.telemetry import log, tell_batch
-from worker.verdicts import Verdict, delivery, numbered, read_edits, read_events, verdict
+from worker.verdicts import Verdict, numbered, read_edits, verdict
 from worker.wiki import Wiki
 
 #: Stands for the version in the ids of scores of which nobody could tell it.
 UNKNOWN_VERSION = "unknown"
-
-Ring = Callable[[], None]
 
 
 async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring, news: Ring) -> bool:
@@ -63,15 +57,16 @@ async def drain_edits(wiki: Wiki, *, until: float, more: Ring, settled: Ring, ne
     Returns whether time ran out, and so whether work may be left.
     """
 
-    async def work(claims: Sequence[Claim]) -> None:
+    async def work(claims: Sequence[Claim]) -> bool:
         if await score_edits(wiki, claims):
             news()
         settled()
+        return True
 
     def appetite() -> int:
         return min(wiki.outbox.batch_size, wiki.client.appetite(wiki.models))
 
-    return await _drain(wiki, EDITS, work, appetite, until=until, more=more)
+    return await drain(wiki, EDITS, work, appetite, until=until, more=more)
 
 
 async def drain_backfill(wiki: Wiki, *, until: float, more: Ring) -> bool:
@@ -80,8 +75,9 @@ async def drain_backfill(wiki: Wiki, *, until: float, more: Ring) -> bool:
     They were announced when they were saved, and are not again.
     """
 
-    async def work(claims: Sequence[Claim]) -> None:
+    async def work(claims: Sequence[Claim]) -> bool:
         await score_edits(wiki, claims, BACKFILL)
+        return True
 
     def appetite() -> int:
         with wiki.database.reading() as connection:
@@ -89,14 +85,7 @@ async def drain_backfill(wiki: Wiki, *, until: float, more: Ring) -> bool:
                 return 0
         return min(wiki.outbox.batch_size, wiki.client.appetite(wiki.models))
 
-    return await _drain(wiki, BACKFILL, work, appetite, until=until, more=more)
-
-
-async def publish_events(wiki: Wiki, *, until: float, more: Ring) -> bool:
-    """Send and settle the events of *wiki* as `drain_edits` does the edits."""
-    return await _drain(
-        wiki, EVENTS, partial(send_events, wiki), lambda: wiki.outbox.batch_size, until=until, more=more
-    )
+    return await drain(wiki, BACKFILL, work, appetite, until=until, more=more)
 
 
 async def score_edits(wiki: Wiki, claims: Sequence[Claim], lane: Lane = EDITS) -> bool:
@@ -106,7 +95,7 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim], lane: Lane = EDITS) -
     """
     started, most = time.monotonic(), wiki.outbox.max_attempts
     edits, outcomes = read_edits(claims, most)
-    async with _held(wiki, lane, claims):
+    async with held(wiki, lane, claims):
         known = await _known_models(wiki, edits)
         asked = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         if lane is BACKFILL:
@@ -123,22 +112,6 @@ async def score_edits(wiki: Wiki, claims: Sequence[Claim], lane: Lane = EDITS) -
     tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=flown.called, shared=flown.shared)
     scores = [score for each in verdicts for score in each.scores if score.model in known]
     return any(score.version != known[score.model].version for score in scores)
-
-
-async def send_events(wiki: Wiki, claims: Sequence[Claim]) -> None:
-    """Send the claimed events to the sink and settle them."""
-    started = time.monotonic()
-    events, outcomes = read_events(claims, wiki.outbox.max_attempts)
-    failure: SinkUnavailable | None = None
-    async with _held(wiki, EVENTS, claims):
-        try:
-            await asyncio.to_thread(wiki.sink.send, list(events.values()))
-        except SinkUnavailable as error:
-            failure = error
-            log.warning("sink_unavailable", wiki=wiki.id, error=str(error), events=len(events))
-    outcomes |= {claim: delivery(claim, failure) for claim in events}
-    kept = wiki.database.run(lambda session: settle(session, EVENTS, outcomes))
-    tell_batch("events_settled", wiki.id, outcomes, kept, started)
 
 
 async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score | None:
@@ -168,46 +141,6 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId) -> Score | None:
     if answer.failure is Failure.ELSEWHERE:
         return None
     raise EndpointUnavailable(f"{score_id}: {answer.error}", answer.failure, answer.retry_after)
-
-
-async def _drain(
-    wiki: Wiki,
-    lane: Lane,
-    work: Callable[[Sequence[Claim]], Awaitable[None]],
-    appetite: Callable[[], int],
-    *,
-    until: float,
-    more: Ring,
-) -> bool:
-    lease = wiki.outbox.lease
-    while size := appetite():
-        claims = wiki.database.run(partial(claim, lane=lane, limit=size, lease=lease))
-        if not claims:
-            return False
-        if len(claims) == size:
-            more()
-        await work(claims)
-        if time.monotonic() >= until:
-            return True
-    return False
-
-
-@asynccontextmanager
-async def _held(wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
-    """Renew the lease of *claims* while the work on them goes on; one that is lost all the same is fenced off later."""
-    lease = wiki.outbox.lease
-
-    async def renewing() -> None:
-        while True:
-            await asyncio.sleep(lease.total_seconds() / 3)
-            await asyncio.to_thread(wiki.database.run, lambda session: renew(session, lane, claims, lease=lease))
-
-    task = asyncio.create_task(renewing())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _known_models(wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
@@ -279,9 +212,10 @@ def _settle_edits(
     scored = {score.model for each in stored for score in each.scores}
     forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
     if lane is not BACKFILL:
-        domain, now = wiki.settings.domain, datetime.now(UTC)
+        now = datetime.now(UTC)
         events = [
-            revision_score_event(each.edit, each.answers, domain=domain, stream=wiki.stream, now=now) for each in final
+            event.encode() for each in final for event in wiki.announcing.events_of(each.edit, each.answers, now=now)
         ]
-        record_payloads(session, EVENTS, [event.encode() for event in events])
+        for sink in wiki.sinks:
+            record_payloads(session, EVENT_LANES[sink], events)
     return outcomes, kept

@@ -52,11 +52,77 @@ class EndpointSettings(_Section):
         return self
 
 
-class SinkSettings(_Section):
-    """Where events go."""
+class FileSinkSettings(_Section):
+    """Events into files."""
 
-    kind: Literal["file"] = "file"
     directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
+    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; one a day, too.")
+
+
+class StdoutSinkSettings(_Section):
+    """Events on the worker's standard output."""
+
+
+class EventGateSinkSettings(_Section):
+    """Events to an EventGate."""
+
+    url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
+    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
+    batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+
+
+class KafkaSinkSettings(_Section):
+    """Events straight to Kafka."""
+
+    bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas between.")
+    topic_prefix: str = Field(default="", description="Data centre before the stream's name, as in eqiad.")
+    timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
+    #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not for sale.
+    options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _keeps_the_promise(cls, options: dict[str, SecretStr | int | bool]) -> dict[str, SecretStr | int | bool]:
+        for name in options:
+            if name in {"acks", "request.required.acks", "enable.idempotence", "bootstrap.servers"}:
+                raise ValueError(f"{name} is set by Outpatrol, so that nothing is lost; remove it")
+        return options
+
+
+class SinksSettings(_Section):
+    """Where events go; each sink has a lane of its own. None named: files."""
+
+    file: FileSinkSettings | None = None
+    stdout: StdoutSinkSettings | None = None
+    eventgate: EventGateSinkSettings | None = None
+    kafka: KafkaSinkSettings | None = None
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> "SinksSettings":
+        if not self.names:
+            object.__setattr__(self, "file", FileSinkSettings())
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+
+class EventsSettings(_Section):
+    """What is announced of an edit, on which streams."""
+
+    stream: str = Field(default="mediawiki.revision-score", min_length=1, description="One score event an edit.")
+    stream_of_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Instead, one score event a model on this plus the model, as in mediawiki.revision_score_.",
+    )
+    #: Model to the stream on which its predictions are announced, besides.
+    prediction_streams: dict[str, str] = Field(default_factory=dict)
+    prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
+        default="1.1.0", description="Version of page/prediction_classification_change."
+    )
+    ledger_days: float = Field(default=7, gt=0, description="How long is known which events were sent.")
 
 
 class FlightSettings(_Section):
@@ -127,14 +193,14 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     endpoint: EndpointSettings
-    sink: SinkSettings = SinkSettings()
+    sinks: SinksSettings = SinksSettings()
+    events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    stream: str = Field(default="mediawiki.revision-score", description="Stream of the score events.")
     poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
     drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
     queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")

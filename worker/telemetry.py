@@ -32,6 +32,11 @@ EVENTS = {
     "formula_unreachable": "no threshold reaches a formula; its level does not exist",
     "scores_purged": "rows that no reader sees were removed",
     "scores_promised": "edits lack scores of a new model version, and will be scored again",
+    "stream_ended": "a stream of edits ended, as they do after a while; listening goes on with a new connection",
+    "stream_interrupted": "a stream of edits broke off; listening goes on where it ended",
+    "database_unavailable": "a wiki's database is not there; what was heard waits",
+    "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
+    "events_missing": "edits were never announced; they were promised again",
     "recent_changes_expired": "old changes left recentchanges",
 }
 
@@ -84,11 +89,11 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 def tell_batch(
-    event: str, wiki: str, outcomes: Mapping[Claim, Outcome], kept: Set[Claim], started: float, **counts: int
+    event: str, wiki: str, outcomes: Mapping[Claim, Outcome], kept: Set[Claim], started: float, **fields: int | str
 ) -> None:
     """Write the canonical line of one settled batch, and a line for each message that was lost or buried.
 
-    *started* is monotonic seconds; *counts* are further fields of the line.
+    *started* is monotonic seconds; *fields* are further fields of the line.
     """
     ends = Counter(type(outcome).__name__ for claim, outcome in outcomes.items() if claim in kept)
     log.info(
@@ -100,7 +105,7 @@ def tell_batch(
         dead=ends["Dead"],
         lost=len(outcomes) - len(kept),
         milliseconds=round((time.monotonic() - started) * 1000),
-        **counts,
+        **fields,
     )
     if len(kept) < len(outcomes):
         lost = sorted(claim.message for claim in outcomes if claim not in kept)

@@ -1,6 +1,7 @@
 """What becomes of a claimed message, once everything about it is known. Pure: the only place that decides outcomes."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -8,10 +9,9 @@ from datetime import timedelta
 from outbox.backoff import backoff
 from outbox.edits import Edit
 from outbox.errors import UndecodableMessage
-from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from worker.classification.rows import unknown_class
-from worker.errors import SinkUnavailable
-from worker.events.sinks import OutgoingEvent
+from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
 from worker.failures import burns_attempt
 from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.scoring_models import ScoringModel
@@ -64,15 +64,37 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
             outcomes[claim] = _exhausted(claim)
             continue
         try:
-            stream = json.loads(claim.payload)["meta"]["stream"]
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            outcomes[claim] = Dead("undecodable", f"the payload is no event: {error}")
-            continue
-        if isinstance(stream, str) and stream:
-            events[claim] = OutgoingEvent(stream=stream, body=claim.payload)
-        else:
-            outcomes[claim] = Dead("undecodable", "the payload is no event: it names no stream")
+            events[claim] = _event(claim.payload)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            outcomes[claim] = Dead("undecodable", f"the payload is no event: {type(error).__name__}: {error}")
     return events, outcomes
+
+
+def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
+    """The claims of *events* in their order, but those of one page and stream by revision among their places."""
+    places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
+    for claim, event in events.items():
+        places[event.stream, event.wiki, event.page].append(claim)
+    by_revision = {
+        key: iter(sorted(claims, key=lambda claim: events[claim].revision)) for key, claims in places.items()
+    }
+    return [next(by_revision[event.stream, event.wiki, event.page]) for event in events.values()]
+
+
+def _event(payload: str) -> OutgoingEvent:
+    """Raises ValueError, LookupError or TypeError if *payload* names no stream."""
+    event = json.loads(payload)
+    meta, page, revision = event["meta"], event.get("page") or {}, event.get("revision") or {}
+    if not (isinstance(meta["stream"], str) and meta["stream"]):
+        raise ValueError("it names no stream")
+    return OutgoingEvent(
+        stream=meta["stream"],
+        id=str(meta.get("id", "")),
+        body=payload,
+        wiki=str(event.get("database") or event.get("wiki_id") or ""),
+        page=int(event.get("page_id") or page.get("page_id") or 0),
+        revision=int(event.get("rev_id") or revision.get("rev_id") or 0),
+    )
 
 
 def verdict(
@@ -131,11 +153,17 @@ def _without_answers(
     return RetryLater(max(backoff(claim.attempt), not_before), error, burns_attempt=bool(charged))
 
 
-def delivery(claim: Claim, failure: SinkUnavailable | None) -> Outcome:
-    """Decide about an event that was sent, or was not: an unavailable sink is no event's fault and burns no attempt."""
-    if failure is None:
+def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
+    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault."""
+    if mishap is None:
         return Delivered()
-    return RetryLater(backoff(min(claim.attempt, 4)), str(failure), burns_attempt=False)
+    if isinstance(mishap, Untaken):
+        return Released(mishap.reason)
+    if isinstance(mishap, Refused):
+        return Dead("refused", mishap.reason)
+    if claim.attempt >= max_attempts:
+        return Dead("attempts_exhausted", mishap.reason)
+    return RetryLater(backoff(claim.attempt), mishap.reason)
 
 
 def _exhausted(claim: Claim) -> Dead:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from outbox.database import Database
 from outbox.settings import OutboxSettings
+from worker.events.build import Announcing
 from worker.events.sinks import EventSink
 from worker.flight.flight import Flight
 from worker.scoring.client import ScoringClient
@@ -28,6 +29,6 @@ class Wiki:
     database: Database
     client: ScoringClient
     flight: Flight
-    sink: EventSink
-    #: Stream of the score events.
-    stream: str
+    #: Where events go, by the names of their lanes.
+    sinks: Mapping[str, EventSink]
+    announcing: Announcing

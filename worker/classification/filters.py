@@ -31,8 +31,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.selectable import FromClause
 
 from outbox import EditSource
-from outbox.mediawiki import actor, recentchanges, shown_title
-from outbox.recent_changes import DELETED_USER
+from outbox.mediawiki import DELETED_USER, actor, recentchanges, shown_title
 from worker.classification.tables import ores_classification
 from worker.thresholds import REVERT_RISK, Band
 

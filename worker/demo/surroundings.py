@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.bootstrap import Services, build_services
-from worker.emulators.replay import NotAnEdit, edit_of, lines_of
+from worker.emulators.replay import lines_of
 from worker.errors import CommandFailed
+from worker.incoming.edits import NotAnEdit, edit_of
 from worker.migrating import migrate
 from worker.processes import Child, Processes, answers, free_port
 from worker.settings import load_settings, use_settings_file

@@ -1,38 +1,26 @@
-"""Replaying recorded edits: lines of EventStreams' `recentchange`, saved on the emulated wikis as if made just now.
+"""Replaying recorded edits: lines of EventStreams' events, saved on the emulated wikis as if made just now.
 
 A line that is no edit is left out and reported by its number; the rest goes on.
 """
 
 import gzip
-import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from outbox.database import Database
-from outbox.edits import Edit, EditSource, PatrolStatus
+from outbox.edits import Edit
 from outbox.mediawiki import has_revision, save_edit
+from worker.incoming.edits import NotAnEdit, edit_of
 
-KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
 #: Reports of single lines stop here; the counts go on.
 MOST_REPORTS = 20
-
-
-class NotAnEdit(ValueError):
-    """A line holds no edit we could replay; `kind` is the word it is counted under."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(slots=True)
@@ -52,33 +40,6 @@ class ReplayReport:
         self.left_out[kind] += 1
         if len(self.complaints) < MOST_REPORTS:
             self.complaints.append(f"line {number}: {sentence}")
-
-
-def edit_of(line: str | bytes) -> Edit:
-    """Read one `mediawiki/recentchange` 1.x event.
-
-    `patrolled: true` at save time means autopatrolled; its absence means that the wiki does not patrol such edits.
-    Without `namespace` the title is taken whole, as MediaWiki takes a title whose prefix it does not know.
-
-    Raises:
-        NotAnEdit: not JSON, a canary, another kind of change, or fields that are missing or absurd.
-    """
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise NotAnEdit("not JSON", f"not JSON: {error}") from error
-    if not isinstance(event, dict):
-        raise NotAnEdit("not an event", "not a JSON object")
-    if isinstance(meta := event.get("meta"), dict) and meta.get("domain") == "canary":
-        raise NotAnEdit("canary", "a canary event, sent to watch the stream")
-    if not isinstance(kind := event.get("type"), str) or kind not in KINDS:
-        raise NotAnEdit("not an edit", f"a change of type {kind!r}, not an edit")
-    try:
-        return Edit.model_validate(_fields(event))
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise NotAnEdit(f"wrong {place}", f"{place}: {first['msg']}") from error
 
 
 def edits_in(
@@ -154,52 +115,3 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
     else:
         with Path(file).open("rb") as plain:
             yield iter(plain)
-
-
-def _fields(event: dict[str, Any]) -> dict[str, Any]:
-    revision = event.get("revision")
-    revision = revision if isinstance(revision, dict) else {}
-    length = event.get("length")
-    length = length if isinstance(length, dict) else {}
-    meta = event.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
-    return {
-        "wiki": event.get("wiki"),
-        "revision": revision.get("new"),
-        "parent_revision": revision.get("old") or 0,
-        "change": event.get("id"),
-        "page": event.get("page_id") or _page_of(event),
-        "namespace": event.get("namespace", 0),
-        "title": event.get("title"),
-        "timestamp": _moment(event.get("timestamp")),
-        "source": KINDS[event["type"]],
-        "user": event.get("user"),
-        "is_bot": event.get("bot", False),
-        "is_minor": event.get("minor", False),
-        "is_anonymous": event.get("anonymous", False),
-        "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
-        "length": length.get("new"),
-        "parent_length": length.get("old"),
-        "request_id": meta.get("request_id"),
-    }
-
-
-def _moment(timestamp: object) -> datetime | object:
-    """Seconds since 1970 as a moment; anything else is left for the validation to refuse."""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(timestamp, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _page_of(event: dict[str, Any]) -> int | None:
-    """EventStreams gives no page id; a number made of the title serves the emulated wiki as well."""
-    title = event.get("title")
-    if not isinstance(title, str):
-        return None
-    digest = 0
-    for byte in f"{event.get('namespace', 0)}:{title}".encode(errors="replace"):
-        digest = (digest * 31 + byte) % 2_000_000_011
-    return digest + 1

@@ -1,66 +1,187 @@
-"""An edit and its answers as one event. Pure."""
+"""An edit and its answers as events. Pure."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 from outbox.edits import Edit
-from worker.events.schemas import Meta, ModelError, ModelScore, Performer, RevisionScoreEvent
+from worker.events.schemas import (
+    PREDICTION_CHANGE,
+    Classification,
+    Event,
+    Meta,
+    ModelError,
+    ModelScore,
+    Page,
+    Performer,
+    PredictionChangeEvent,
+    Revision,
+    RevisionScoreEvent,
+    User,
+)
 from worker.scores import Final, Score, ScoreError
+from worker.settings import EventsSettings
 
 #: The namespace of our event ids: the UUIDv5 of "outpatrol" under the DNS namespace.
 EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_DNS, "outpatrol")
 LONGEST_URI = 8192
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcing:
+    """How a wiki announces its edits."""
+
+    domain: str
+    settings: EventsSettings
+
+    def events_of(self, edit: Edit, answers: Sequence[Final], *, now: datetime) -> list[Event]:
+        """All events that announce *edit*; at least one, whatever the answers."""
+        return [*self._scores(edit, answers, now), *self._prediction_changes(edit, answers, now)]
+
+    def _scores(self, edit: Edit, answers: Sequence[Final], now: datetime) -> Iterator[Event]:
+        prefix = self.settings.stream_of_model
+        if prefix is None or not answers:
+            yield self._revision_score(edit, answers, self.settings.stream, now)
+            return
+        for answer in answers:
+            yield self._revision_score(edit, [answer], f"{prefix}{answer.model}", now)
+
+    def _revision_score(self, edit: Edit, answers: Sequence[Final], stream: str, now: datetime) -> RevisionScoreEvent:
+        scores = {answer.model: _score(answer) for answer in answers if isinstance(answer, Score)}
+        errors = {answer.model: _error(answer) for answer in answers if isinstance(answer, ScoreError)}
+        return RevisionScoreEvent(
+            meta=self._meta(edit, stream, event_id(edit, answers), now),
+            dt=edit.timestamp,
+            database=edit.wiki,
+            page_id=edit.page,
+            page_title=_key(edit),
+            page_namespace=edit.namespace,
+            page_is_redirect=edit.is_redirect,
+            rev_id=edit.revision,
+            rev_parent_id=edit.parent_revision or None,
+            rev_timestamp=edit.timestamp,
+            performer=_performer(edit),
+            scores=scores or None,
+            errors=errors or None,
+        )
+
+    def _prediction_changes(self, edit: Edit, answers: Sequence[Final], now: datetime) -> Iterator[Event]:
+        # The schema knows no pages of negative namespaces, and no edit has one but by mistake.
+        if edit.namespace < 0:
+            return
+        for answer in answers:
+            stream = self.settings.prediction_streams.get(answer.model)
+            if stream is None or not isinstance(answer, Score):
+                continue
+            version = self.settings.prediction_schema
+            user = _user(edit)
+            yield PredictionChangeEvent(
+                schema_uri=f"{PREDICTION_CHANGE}/{version}",
+                meta=self._meta(edit, stream, prediction_id(edit, answer, stream), now),
+                dt=edit.timestamp,
+                changelog_kind="insert" if edit.is_new_page else "update",
+                page_change_kind="create" if edit.is_new_page else "edit",
+                wiki_id=edit.wiki,
+                page=Page(
+                    page_id=edit.page,
+                    page_title=_key(edit),
+                    namespace_id=edit.namespace,
+                    is_redirect=bool(edit.is_redirect),
+                ),
+                # 1.1.0 wants one even where it is hidden.
+                performer=user if edit.user is not None or version == "1.1.0" else None,
+                revision=Revision(
+                    rev_id=edit.revision,
+                    rev_parent_id=edit.parent_revision or None,
+                    rev_dt=edit.timestamp,
+                    rev_size=edit.length,
+                    is_minor_edit=edit.is_minor,
+                    is_editor_visible=edit.user is not None,
+                    editor=user if edit.user is not None else None,
+                ),
+                predicted_classification=Classification(
+                    model_name=answer.model,
+                    model_version=answer.version,
+                    predictions=_predictions(answer),
+                    probabilities=answer.probability,
+                ),
+            )
+
+    def _meta(self, edit: Edit, stream: str, id_: str, now: datetime) -> Meta:
+        return Meta(
+            stream=stream,
+            id=id_,
+            dt=now,
+            domain=self.domain,
+            uri=f"https://{self.domain}/wiki/{quote(_key(edit), safe='/:@!$*(),;')}"[:LONGEST_URI],
+            request_id=edit.request_id,
+        )
+
+
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:
     """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it."""
-    ids = sorted(f"{edit.wiki}:{answer.model}:{edit.revision}:{answer.version}" for answer in answers)
+    ids = sorted(_score_id(edit, answer) for answer in answers)
     return str(uuid.uuid5(EVENT_IDS, "|".join(ids) or f"{edit.wiki}:{edit.revision}"))
 
 
-def revision_score_event(
-    edit: Edit, answers: Sequence[Final], *, domain: str, stream: str, now: datetime
-) -> RevisionScoreEvent:
-    """The event that announces *edit* with everything known about it: scores, errors, both or neither."""
-    title = edit.title.replace(" ", "_")
-    scores = {answer.model: _score(answer) for answer in answers if isinstance(answer, Score)}
-    errors = {answer.model: _error(answer) for answer in answers if isinstance(answer, ScoreError)}
-    return RevisionScoreEvent(
-        meta=Meta(
-            stream=stream,
-            id=event_id(edit, answers),
-            dt=now,
-            domain=domain,
-            uri=f"https://{domain}/wiki/{quote(title, safe='/:@!$*(),;')}"[:LONGEST_URI],
-            request_id=edit.request_id,
-        ),
-        dt=edit.timestamp,
-        database=edit.wiki,
-        page_id=edit.page,
-        page_title=title,
-        page_namespace=edit.namespace,
-        rev_id=edit.revision,
-        rev_parent_id=edit.parent_revision or None,
-        rev_timestamp=edit.timestamp,
-        performer=Performer(user_text=edit.user, user_groups=_groups(edit), user_is_bot=edit.is_bot),
-        scores=scores or None,
-        errors=errors or None,
-    )
+def prediction_id(edit: Edit, answer: Final, stream: str) -> str:
+    """Another one than that of the score event of the same answer."""
+    return str(uuid.uuid5(EVENT_IDS, f"{stream}|{_score_id(edit, answer)}"))
+
+
+def _score_id(edit: Edit, answer: Final) -> str:
+    return f"{edit.wiki}:{answer.model}:{edit.revision}:{answer.version}"
+
+
+def _key(edit: Edit) -> str:
+    return edit.title.replace(" ", "_")
 
 
 def _groups(edit: Edit) -> list[str]:
-    """The implicit groups, all that a recent change tells."""
+    """Those that the wiki told; else the implicit ones, all that a recent change tells."""
+    if edit.user_groups is not None:
+        return list(edit.user_groups)
     return ["*"] if edit.is_anonymous else ["*", "user", *(["bot"] if edit.is_bot else [])]
 
 
+def _performer(edit: Edit) -> Performer | None:
+    if edit.user is None:
+        return None
+    return Performer(
+        user_text=edit.user,
+        user_groups=_groups(edit),
+        user_is_bot=edit.is_bot,
+        user_id=edit.user_id,
+        user_registration_dt=edit.user_registered_at,
+        user_edit_count=edit.user_edit_count,
+    )
+
+
+def _user(edit: Edit) -> User:
+    if edit.user is None:
+        return User()
+    return User(
+        user_text=edit.user,
+        user_id=edit.user_id,
+        groups=_groups(edit),
+        is_bot=edit.is_bot,
+        is_temp=edit.is_temporary,
+        registration_dt=edit.user_registered_at,
+        edit_count=edit.user_edit_count,
+    )
+
+
+def _predictions(answer: Score) -> list[str]:
+    return [answer.prediction] if isinstance(answer.prediction, str) else list(answer.prediction)
+
+
 def _score(answer: Score) -> ModelScore:
-    prediction = answer.prediction
     return ModelScore(
         model_name=answer.model,
         model_version=answer.version,
-        prediction=[prediction] if isinstance(prediction, str) else list(prediction),
+        prediction=_predictions(answer),
         probability=answer.probability,
     )
 

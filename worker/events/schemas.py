@@ -1,15 +1,19 @@
-"""`mediawiki/revision/score` 3.0.0, field by field.
+"""The events that announce an edit, field by field: `mediawiki/revision/score` 3.0.0, with everything known of it, and
+`mediawiki/page/prediction_classification_change` 1.1.0 and 1.3.0, one for each score.
 
-Source: wikimedia/schemas-event-primary jsonschema/mediawiki/revision/score/3.0.0.yaml. The schema is closed: a field
-that is not listed is refused, and so is a null; fields without a value are left out.
+Source: wikimedia/schemas-event-primary jsonschema/mediawiki/revision/score/3.0.0.yaml and
+jsonschema/mediawiki/page/prediction_classification_change/1.1.0.yaml; 1.3.0 from machinelearning/liftwing
+inference-services python/events.py @ bce944c0. The schemas are closed: a field that is not listed is refused, and so is
+a null; fields without a value are left out.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 REVISION_SCORE = "/mediawiki/revision/score/3.0.0"
+PREDICTION_CHANGE = "/mediawiki/page/prediction_classification_change"
 
 #: RFC 3339 with milliseconds and Z, as MediaWiki's own events have it.
 Moment = Annotated[
@@ -37,6 +41,9 @@ class Performer(_Part):
     user_text: str = Field(min_length=1)
     user_groups: list[str]
     user_is_bot: bool
+    user_id: int | None = None
+    user_registration_dt: Moment | None = None
+    user_edit_count: int | None = Field(default=None, ge=0)
 
 
 class ModelScore(_Part):
@@ -53,24 +60,81 @@ class ModelError(_Part):
     message: str
 
 
-class RevisionScoreEvent(_Part):
-    """One event an edit; `scores` and `errors` by model, each only if there is any."""
+class Event(_Part):
+    """What all events have."""
+
+    schema_uri: str = Field(serialization_alias="$schema")
+    meta: Meta
+    #: When what it tells of happened.
+    dt: Moment
+
+    def encode(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+class RevisionScoreEvent(Event):
+    """One event an edit, or one a model of it; `scores` and `errors` by model, each only if there is any."""
 
     schema_uri: str = Field(default=REVISION_SCORE, serialization_alias="$schema")
-    meta: Meta
-    dt: Moment
     database: str
     page_id: int = Field(ge=1)
     #: Prefixed, with underscores.
     page_title: str = Field(min_length=1)
     page_namespace: int
+    page_is_redirect: bool | None = None
     rev_id: int = Field(ge=0)
     #: Left out for the first revision of a page.
     rev_parent_id: int | None = Field(default=None, ge=0)
     rev_timestamp: Moment
-    performer: Performer
+    #: Left out where it is hidden.
+    performer: Performer | None = None
     scores: dict[str, ModelScore] | None = None
     errors: dict[str, ModelError] | None = None
 
-    def encode(self) -> str:
-        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+class Page(_Part):
+    page_id: int = Field(ge=1)
+    page_title: str = Field(min_length=1)
+    namespace_id: int = Field(ge=0)
+    is_redirect: bool
+
+
+class User(_Part):
+    """Who it was; without a field where that is hidden."""
+
+    user_text: str | None = Field(default=None, min_length=1)
+    user_id: int | None = None
+    groups: list[str] | None = None
+    is_bot: bool | None = None
+    is_temp: bool | None = None
+    registration_dt: Moment | None = None
+    edit_count: int | None = Field(default=None, ge=0)
+
+
+class Revision(_Part):
+    rev_id: int = Field(ge=1)
+    rev_parent_id: int | None = Field(default=None, ge=1)
+    rev_dt: Moment
+    rev_size: int | None = Field(default=None, ge=0)
+    is_minor_edit: bool
+    is_editor_visible: bool
+    editor: User | None = None
+
+
+class Classification(_Part):
+    model_name: str
+    model_version: str
+    predictions: list[str]
+    probabilities: dict[str, float]
+
+
+class PredictionChangeEvent(Event):
+    """What one model says of the page as it is since the edit."""
+
+    changelog_kind: Literal["insert", "update"]
+    page_change_kind: Literal["create", "edit"]
+    wiki_id: str
+    page: Page
+    performer: User | None = None
+    revision: Revision
+    predicted_classification: Classification

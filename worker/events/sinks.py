@@ -1,76 +1,78 @@
-"""Where events are delivered."""
+"""What a sink of events is: it takes events, and says of each that it did not take what became of it. Pure."""
 
-import fcntl
-import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from worker.errors import SinkUnavailable
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingEvent:
+    """An event on its way: its JSON as promised, and what sinks need to know of it."""
+
+    #: `meta.stream` and `meta.id`.
+    stream: str
+    id: str
+    body: str
+    #: The page it is of, by wiki and page id, and the revision; order is by page.
+    wiki: str
+    page: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingEvent:
-    """An event on its way: the stream it belongs to, and its JSON as promised."""
+class Refused:
+    """The sink will never take this event, and says why."""
 
-    stream: str
-    body: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The sink did not take this very event this time; it may be the event's fault."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """The sink takes nothing now, or nobody knows whether it took this; no fault of the event's."""
+
+    reason: str
+
+
+Mishap = Refused | Failed | Untaken
 
 
 class EventSink(Protocol):
-    """Takes events. What it has returned from is delivered; the same event may come again, with the same `meta.id`."""
+    """Takes events; the same event may come again, with the same `meta.id`."""
 
-    def send(self, events: Sequence[OutgoingEvent]) -> None:
-        """Deliver all of *events*, in order.
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+        """Deliver *events*; those of one page so that they arrive in their order. Never raises.
 
-        Raises:
-            SinkUnavailable: none, or not surely all, were delivered; the text says what to do.
+        Returns what became of those that were not delivered, by their place in *events*. Where an event was not taken
+        for no fault of its own, no later one of its page was sent.
         """
 
-
-class FileSink:
-    """One NDJSON file a stream, shared by any number of processes; on disk before `send` returns."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def send(self, events: Sequence[OutgoingEvent]) -> None:
-        by_stream: dict[str, list[str]] = defaultdict(list)
-        for event in events:
-            by_stream[event.stream].append(event.body)
-        for stream, bodies in by_stream.items():
-            file = self._directory / f"{stream}.ndjson"
-            try:
-                self._directory.mkdir(parents=True, exist_ok=True)
-                _append(file, "".join(f"{body}\n" for body in bodies).encode())
-            except OSError as error:
-                raise SinkUnavailable(
-                    f"events can't be written to {file}: {error.strerror}; mend sink.directory"
-                ) from error
+    def close(self) -> None:
+        """Let go of files and connections."""
 
 
-def _append(file: Path, lines: bytes) -> None:
-    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _drop_half_line(descriptor)
-        view = memoryview(lines)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
+    """The places of *events* in as few groups as possible, none with two events of one page and stream, in order.
+
+    For a sink that takes the events of one request in any order.
+    """
+    groups: list[list[int]] = []
+    seen: dict[tuple[str, str, int], int] = {}
+    for place, event in enumerate(events):
+        key = (event.stream, event.wiki, event.page)
+        number = seen.get(key, 0)
+        seen[key] = number + 1
+        if number == len(groups):
+            groups.append([])
+        groups[number].append(place)
+    return groups
 
 
-def _drop_half_line(descriptor: int) -> None:
-    """Cut off what a process killed in the middle of a write left; its events are still promised and come again."""
-    size = os.fstat(descriptor).st_size
-    end = size
-    while end and os.pread(descriptor, 1, end - 1) != b"\n":
-        chunk_start = max(0, end - 65536)
-        newline = os.pread(descriptor, end - chunk_start, chunk_start).rfind(b"\n")
-        end = chunk_start if newline < 0 else chunk_start + newline + 1
-    if end != size:
-        os.ftruncate(descriptor, end)
+def all_untaken(events: Sequence[OutgoingEvent], reason: str) -> dict[int, Mishap]:
+    return dict.fromkeys(range(len(events)), Untaken(reason))

@@ -2,11 +2,16 @@
 
 from worker import pipeline
 from worker.app import CHECK_MODEL_VERSIONS, DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS, app
+from worker.bootstrap import Services
 from worker.tasks.running import run_time_boxed
 
 
 @app.task(name=DRAIN_EDITS)
 def drain_edits(wiki: str) -> None:
+    def settled(here: Services) -> None:
+        for sink in here.wiki(wiki).sinks:
+            here.doorbell.ring(PUBLISH_EVENTS, wiki, sink)
+
     run_time_boxed(
         DRAIN_EDITS,
         wiki,
@@ -14,7 +19,7 @@ def drain_edits(wiki: str) -> None:
             here.wiki(wiki),
             until=until,
             more=more,
-            settled=lambda: here.doorbell.ring(PUBLISH_EVENTS, wiki),
+            settled=lambda: settled(here),
             news=lambda: here.doorbell.ring_once(
                 CHECK_MODEL_VERSIONS, wiki, seconds=here.settings.upkeep.prompted_seconds
             ),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from outbox import BACKFILL, EDITS, EVENTS
+from outbox import BACKFILL, EDITS, EVENT_LANES
 from outbox.inspection import has_work
 from worker.app import (
     CHECK_MODEL_VERSIONS,
@@ -25,8 +25,6 @@ from worker.upkeep.purging import expire_recent_changes, outdated_versions, purg
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
 from worker.wiki import Wiki
 
-LANES_TO_DRAIN = ((DRAIN_EDITS, EDITS), (PUBLISH_EVENTS, EVENTS), (DRAIN_BACKFILL, BACKFILL))
-
 
 @app.task(name=POLL)
 def poll() -> None:
@@ -34,9 +32,13 @@ def poll() -> None:
     here = services()
     for wiki in here.wikis.values():
         with reported(POLL, wiki.id), wiki.database.reading() as connection:
-            for task, lane in LANES_TO_DRAIN:
-                if has_work(connection, lane):
-                    here.doorbell.ring(task, wiki.id)
+            if has_work(connection, EDITS):
+                here.doorbell.ring(DRAIN_EDITS, wiki.id)
+            for sink in wiki.sinks:
+                if has_work(connection, EVENT_LANES[sink]):
+                    here.doorbell.ring(PUBLISH_EVENTS, wiki.id, sink)
+            if has_work(connection, BACKFILL):
+                here.doorbell.ring(DRAIN_BACKFILL, wiki.id)
         with reported(POLL, wiki.id):
             tidy(wiki.database)
 

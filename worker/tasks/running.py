@@ -21,15 +21,18 @@ def reported(task: str, wiki: str) -> Iterator[None]:
 
 
 def run_time_boxed(
-    task: str, wiki: str, drain: Callable[[Services, float, Callable[[], None]], Coroutine[Any, Any, bool]]
+    task: str, wiki: str, drain: Callable[[Services, float, Callable[[], None]], Coroutine[Any, Any, bool]], *rest: str
 ) -> None:
-    """Answer the doorbell and run `drain(services, until, more)`; ring again if it ended for want of time."""
+    """Answer the doorbell and run `drain(services, until, more)`; ring again if it ended for want of time.
+
+    *rest* are arguments of the task that follow the wiki.
+    """
     with reported(task, wiki):
         here = services()
 
         def ring() -> None:
-            here.doorbell.ring(task, wiki)
+            here.doorbell.ring(task, wiki, *rest)
 
-        here.doorbell.answer(task, wiki)
+        here.doorbell.answer(task, wiki, *rest)
         if here.runner.run(drain(here, time.monotonic() + here.settings.drain_seconds, ring)):
             ring()

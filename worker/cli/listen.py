@@ -1,0 +1,84 @@
+"""`outpatrol listen`: edits from a stream, saved on the configured wikis as they happen."""
+
+import signal
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from worker.app import DRAIN_EDITS
+from worker.cli.console import command_services, err, fail, print_json
+from worker.cli.migrate import WikiOption
+from worker.incoming.edits import AUTOPATROLLED_GROUPS
+from worker.incoming.listening import Listened, Listener
+from worker.scoring.client import user_agent
+
+
+def listen(
+    url: Annotated[str, typer.Argument(help="Address of the stream, as https://stream.wikimedia.org/v2/stream/…")],
+    wiki: WikiOption = None,
+    since: Annotated[str | None, typer.Option(help="Where to begin the first time: a moment the stream knows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after about so many edits.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only edits of this kind, edit or new; may be repeated.")
+    ] = None,
+    autopatrolled_group: Annotated[
+        list[str] | None, typer.Option(help="Who is in this group is autopatrolled, where the stream does not tell.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
+) -> None:
+    """Save edits that a stream tells of (recentchange or mediawiki.page_change.v1) and ring for the workers.
+
+    Goes on where it ended the last time, and reconnects until it is interrupted.
+
+    Example: `outpatrol listen https://stream.wikimedia.org/v2/stream/recentchange --wiki frwiki`
+    """
+    if not url.startswith(("http://", "https://")):
+        fail(f"{url!r} is no address of a stream; write https://stream.wikimedia.org/v2/stream/recentchange")
+    if unknown := set(kind or ()) - {"edit", "new"}:
+        fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new")
+    listened = Listened()
+    with command_services() as services:
+        wikis = [services.wiki(name).id for name in wiki or sorted(services.wikis)]
+        listener = Listener(
+            url,
+            {name: services.wikis[name].database for name in wikis},
+            listened,
+            user_agent=user_agent(services.settings.endpoint.contact),
+            saved=lambda name: services.doorbell.ring(DRAIN_EDITS, name),
+            kinds=kind or (),
+            autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: listener.stop())
+        started = time.monotonic()
+        with Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2):
+            listener.listen(since=since, limit=limit)
+    if as_json:
+        print_json(_document(listened))
+
+
+def _document(listened: Listened) -> dict[str, Any]:
+    return {
+        "edits": listened.saved.total(),
+        "saved": listened.saved,
+        "left_out": listened.left_out,
+        "connections": listened.connections,
+    }
+
+
+def _table(listened: Listened, started: float) -> Table:
+    seconds = max(1e-9, time.monotonic() - started)
+    table = Table(box=None, show_header=False)
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_row(f"{listened.saved.total():,}", f"edits saved, {listened.saved.total() / seconds:.1f} a second")
+    for wiki, count in listened.saved.most_common(5):
+        table.add_row(f"{count:,}", f"  {wiki}", style="dim")
+    table.add_row(f"{listened.left_out.total():,}", "events left out")
+    for kind, count in listened.left_out.most_common(5):
+        table.add_row(f"{count:,}", f"  {kind}", style="dim")
+    table.add_row(f"{listened.connections:,}", "connections")
+    return table

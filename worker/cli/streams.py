@@ -1,0 +1,149 @@
+"""`outpatrol streams` and `outpatrol reconcile`: whether what was promised is heard."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from outbox import EVENT_LANES
+from outbox.inspection import LaneStatus, inspect_lane
+from worker.app import DRAIN_EDITS
+from worker.bootstrap import Services
+from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.migrate import WikiOption
+from worker.cli.options import duration
+from worker.events.ledger import Traffic, traffic
+from worker.upkeep.reconciling import reconcile as reconcile_wiki
+
+#: Exit code of an alarm, to be told from that of a command that could not be carried out.
+ALARM = 3
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wiki:
+    """What is heard of one wiki: the lanes of its sinks, and what went to each stream."""
+
+    lanes: dict[str, LaneStatus]
+    traffic: list[Traffic]
+
+    def alarms(self, silence: timedelta, lag: timedelta) -> list[str]:
+        late = [
+            f"{sink}: the oldest event has waited for {lane.oldest_age_seconds:.0f} s"
+            for sink, lane in self.lanes.items()
+            if (lane.oldest_age_seconds or 0) > lag.total_seconds()
+        ]
+        last = {
+            sink: min((t.silent_seconds for t in self.traffic if t.sink == sink), default=None) for sink in self.lanes
+        }
+        silent = [
+            f"{sink}: no event for {'a day' if seconds is None else f'{seconds:.0f} s'}"
+            for sink, seconds in last.items()
+            if seconds is None or seconds > silence.total_seconds()
+        ]
+        return late + silent
+
+
+def streams(
+    wiki: WikiOption = None,
+    max_silence: Annotated[
+        timedelta, typer.Option(parser=duration, metavar="AGE", help="A sink without an event for longer is an alarm.")
+    ] = "1h",  # type: ignore[assignment]  # typer parses the default, too
+    max_lag: Annotated[
+        timedelta, typer.Option(parser=duration, metavar="AGE", help="An event that waits for longer is an alarm.")
+    ] = "5m",  # type: ignore[assignment]
+    as_json: JsonOption = False,
+) -> None:
+    """Show what went to each stream lately and what waits. Silence and lag are alarms, and end with exit code 3.
+
+    Example: `outpatrol streams --max-silence 15m --max-lag 2m`
+    """
+    with command_services() as services:
+        found = {name: _look(services, name) for name in (services.wiki(n).id for n in wiki or sorted(services.wikis))}
+    alarms = {name: here.alarms(max_silence, max_lag) for name, here in found.items()}
+    if as_json:
+        print_json({name: _document(here) | {"alarms": alarms[name]} for name, here in found.items()})
+    else:
+        out.print(_table(found))
+    for name, sentences in alarms.items():
+        for sentence in sentences:
+            err.print(f"[bold red]alarm:[/] {name}: {sentence}", highlight=False)
+    if any(alarms.values()):
+        raise typer.Exit(ALARM)
+
+
+def reconcile(
+    since: Annotated[
+        timedelta, typer.Option(parser=duration, metavar="AGE", help="Compare the edits of so long: 90s, 2h, 7d.")
+    ] = "1d",  # type: ignore[assignment]
+    wiki: WikiOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare recent edits with the events that were sent, and promise those again of which none was.
+
+    Example: `outpatrol reconcile --since 2d --dry-run`
+    """
+    with command_services() as services:
+        known = timedelta(days=services.settings.events.ledger_days)
+        if since > known:
+            fail(f"the ledger reaches back {known.days} days only; ask for less, or raise events.ledger_days")
+        result = {}
+        for name in wiki or sorted(services.wikis):
+            compared, missing = _reconcile(services, name, datetime.now(UTC) - since, dry_run=dry_run)
+            result[name] = {"compared": compared, "missing": missing}
+            what = "are missing" if dry_run else "were missing and are promised again"
+            err.print(f"{name}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
+            if missing and not dry_run:
+                services.doorbell.ring(DRAIN_EDITS, name)
+    if as_json:
+        print_json(result)
+
+
+def _reconcile(services: Services, name: str, since: datetime, *, dry_run: bool) -> tuple[int, list[int]]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    compared, missing = 0, list[int]()
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(f"comparing {name}", total=None)
+        for step in reconcile_wiki(services.wiki(name), since, dry_run=dry_run):
+            compared += step.compared
+            missing += step.missing
+            progress.update(task, completed=compared)
+    return compared, missing
+
+
+def _look(services: Services, name: str) -> _Wiki:
+    wiki = services.wiki(name)
+    with wiki.database.reading() as connection:
+        lanes = {sink: inspect_lane(connection, EVENT_LANES[sink]) for sink in wiki.sinks}
+        return _Wiki(lanes, [each for each in traffic(connection) if each.sink in wiki.sinks])
+
+
+def _document(here: _Wiki) -> dict[str, Any]:
+    return {
+        "sinks": {sink: dataclasses.asdict(lane) for sink, lane in here.lanes.items()},
+        "streams": [dataclasses.asdict(each) for each in here.traffic],
+    }
+
+
+def _table(found: dict[str, _Wiki]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in ("wiki", "sink", "stream"):
+        table.add_column(name)
+    for name in ("last minute", "last hour", "silent", "waiting", "oldest"):
+        table.add_column(name, justify="right")
+    for wiki, here in found.items():
+        for sink, lane in here.lanes.items():
+            waits = "–" if lane.oldest_age_seconds is None else f"{lane.oldest_age_seconds:.0f} s"
+            rows = [each for each in here.traffic if each.sink == sink]
+            for each in rows:
+                silent = f"{each.silent_seconds:.0f} s"
+                counts = (f"{each.last_minute:,}", f"{each.last_hour:,}")
+                table.add_row(wiki, sink, each.stream, *counts, silent, f"{lane.pending:,}", waits)
+            if not rows:
+                table.add_row(wiki, sink, "–", "0", "0", "a day or more", f"{lane.pending:,}", waits)
+    return table

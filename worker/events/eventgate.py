@@ -1,0 +1,156 @@
+"""Events to an EventGate over HTTP, delivery guaranteed: what it says of each event decides about that event.
+
+Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, rounds
+
+#: Of all bodies together in one request; an EventGate in its own defaults takes 4 MB of an event, and batches of ten.
+MOST_BYTES = 1_000_000
+LONGEST_REASON = 500
+#: What an EventGate says of an event whose schema or stream it does not know. Anything else is trouble of its own.
+ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
+
+
+class _Context(BaseModel):
+    errors_text: str | None = None
+    message: str | None = None
+
+    model_config = ConfigDict(alias_generator=lambda name: {"errors_text": "errorsText"}.get(name, name))
+
+
+class _Entry(BaseModel):
+    event: Any = None
+    context: _Context = _Context()
+
+    @property
+    def id(self) -> str | None:
+        meta = self.event.get("meta") if isinstance(self.event, dict) else None
+        return meta.get("id") if isinstance(meta, dict) else None
+
+
+class _Verdicts(BaseModel):
+    """What the reply says of the events that were not accepted."""
+
+    invalid: list[_Entry] = []
+    error: list[_Entry] = []
+
+
+_VERDICTS = TypeAdapter(_Verdicts)
+
+
+class EventGateSink:
+    """Posts events in batches; those of one page one after the other, since it takes a batch in any order."""
+
+    def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str) -> None:
+        self._url = f"{url.rstrip('/')}/v1/events"
+        self._batch_size = batch_size
+        self._http = httpx.Client(
+            timeout=timeout_seconds, headers={"User-Agent": user_agent, "Content-Type": "application/json"}
+        )
+
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+        mishaps: dict[int, Mishap] = {}
+        batches = [batch for group in rounds(events) for batch in self._batches(group, events)]
+        for number, batch in enumerate(batches):
+            mishaps |= self._post(batch, events)
+            untaken = next((each for each in mishaps.values() if isinstance(each, Untaken)), None)
+            if untaken is not None:
+                # It takes nothing now: what is left keeps its place behind what was not taken.
+                mishaps |= {place: untaken for rest in batches[number + 1 :] for place in rest}
+                break
+        return mishaps
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _batches(self, places: Sequence[int], events: Sequence[OutgoingEvent]) -> list[list[int]]:
+        batches: list[list[int]] = []
+        size = MOST_BYTES
+        for place in places:
+            size += len(events[place].body.encode())
+            if size > MOST_BYTES or len(batches[-1]) == self._batch_size:
+                batches.append([])
+                size = len(events[place].body.encode())
+            batches[-1].append(place)
+        return batches
+
+    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent]) -> dict[int, Mishap]:
+        body = "[" + ",".join(events[place].body for place in batch) + "]"
+        try:
+            response = self._http.post(self._url, content=body.encode())
+        except httpx.HTTPError as error:
+            reason = f"{self._url}: {str(error) or type(error).__name__}; start it, or mend sinks.eventgate.url"
+            return dict.fromkeys(batch, Untaken(reason))
+        status = response.status_code
+        if status in {200, 201}:
+            return {}
+        verdicts = _verdicts_of(response)
+        if verdicts is not None:
+            return _judged(batch, events, verdicts, everything=status != 207, where=self._url)
+        if status in {400, 413} or _is_about_the_request(response):
+            return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}")
+        # 202 among them: it promises nothing, and some gateway in between must have asked for that.
+        return dict.fromkeys(batch, Untaken(f"{self._url}: status {status}: {_text_of(response)}"))
+
+    def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, Mishap]:
+        """The request as such is refused, and so may be one event of it: find it, deliver the others."""
+        if len(batch) == 1:
+            return {batch[0]: Refused(reason)}
+        half = len(batch) // 2
+        return self._post(batch[:half], events) | self._post(batch[half:], events)
+
+
+def _judged(
+    batch: Sequence[int], events: Sequence[OutgoingEvent], verdicts: _Verdicts, *, everything: bool, where: str
+) -> dict[int, Mishap]:
+    """What became of *batch*; *everything* if the status says that none was accepted."""
+    mishaps: dict[int, Mishap] = {}
+    places: dict[str | None, list[int]] = {}
+    for place in batch:
+        places.setdefault(events[place].id, []).append(place)
+    for entry in verdicts.invalid:
+        reason = (entry.context.errors_text or "invalid")[:LONGEST_REASON]
+        mishaps |= dict.fromkeys(places.get(entry.id, []), Refused(reason))
+    for entry in verdicts.error:
+        reason = (entry.context.message or "error")[:LONGEST_REASON]
+        mishap = Failed(reason) if ABOUT_THE_EVENT.search(reason) else Untaken(f"{where}: {reason}")
+        mishaps |= dict.fromkeys(places.get(entry.id, []), mishap)
+    if everything:
+        unnamed = Failed("it was not accepted, and the reply does not say why")
+        mishaps |= {place: unnamed for place in batch if place not in mishaps}
+    return mishaps
+
+
+def _verdicts_of(response: httpx.Response) -> _Verdicts | None:
+    if response.status_code not in {207, 400, 500}:
+        return None
+    try:
+        verdicts = _VERDICTS.validate_json(response.content)
+    except ValidationError:
+        return None
+    return verdicts if verdicts.invalid or verdicts.error else None
+
+
+def _is_about_the_request(response: httpx.Response) -> bool:
+    # It answers 500 where 413 and 400 would be right.
+    return response.status_code == 500 and any(
+        word in response.text for word in ("PayloadTooLargeError", "SyntaxError")
+    )
+
+
+def _text_of(response: httpx.Response) -> str:
+    try:
+        document = json.loads(response.content)
+        title = document.get("detail") or document.get("title") if isinstance(document, dict) else None
+    except ValueError:
+        title = None
+    return str(title or response.reason_phrase or "no reason")[:LONGEST_REASON]

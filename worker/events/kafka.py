@@ -1,0 +1,85 @@
+"""Events straight to Kafka: idempotent producer, acknowledged by all replicas, keyed by page.
+
+The key is what EventGate makes of `message_key_fields` of page streams: `{"wiki_id": …, "page_id": …}`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
+
+#: Of which the event itself is the reason, now and for ever.
+OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
+#: Which somebody may mend in the broker's settings, and which hold up no other stream.
+OF_THE_TOPIC = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own errors begin so
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+}
+
+
+class KafkaSink:
+    """Produces to the topic `<prefix><stream>`; the producer is made with the first events."""
+
+    def __init__(self, settings: Mapping[str, Any], *, topic_prefix: str, timeout_seconds: float) -> None:
+        self._settings = {
+            **settings,
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": "snappy",
+            "linger.ms": 5,
+            "delivery.timeout.ms": round(timeout_seconds * 1000),
+        }
+        self._prefix = topic_prefix
+        self._timeout = timeout_seconds
+        self._producer: Producer | None = None
+
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+        #: What is not told of in time is not surely delivered.
+        mishaps = all_untaken(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
+
+        def told(place: int, error: KafkaError | None, _message: Message) -> None:
+            if error is None:
+                mishaps.pop(place, None)
+            else:
+                mishaps[place] = _mishap(error)
+
+        try:
+            producer = self._producer = self._producer or Producer(self._settings)
+            for place, event in enumerate(events):
+                producer.produce(
+                    self._prefix + event.stream,
+                    value=event.body.encode(),
+                    key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
+                    on_delivery=partial(told, place),
+                )
+            producer.flush(self._timeout + 1)
+            if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
+                self._let_go()
+        except (KafkaException, BufferError) as error:
+            self._let_go()
+            return {place: Untaken(f"Kafka: {error}; see sinks.kafka") for place in mishaps}
+        return mishaps
+
+    def close(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget what was not delivered, so that it can't arrive after what is sent again."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.flush(0)
+            self._producer = None
+
+
+def _mishap(error: KafkaError) -> Mishap:
+    reason = f"Kafka: {error.str()}"
+    if error.code() in OF_THE_EVENT:
+        return Refused(reason)
+    return Failed(reason) if error.code() in OF_THE_TOPIC else Untaken(reason)

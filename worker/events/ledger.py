@@ -1,0 +1,85 @@
+"""What was announced: a line for each event that a sink took, written with the settlement, kept for some days."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Case, Connection, case, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY, database_now
+from worker.events.sinks import OutgoingEvent
+from worker.events.tables import event_ledger
+
+line = event_ledger.c
+
+
+def keep(session: Session, sink: str, events: Sequence[OutgoingEvent]) -> None:
+    """Write down that *sink* took *events*: one statement. Does not commit."""
+    if events:
+        session.execute(
+            insert(event_ledger),
+            [
+                {"sink": sink, "stream": event.stream[:128], "revision": event.revision, "event_id": _bytes(event.id)}
+                for event in events
+            ],
+        )
+
+
+def announced(session: Session | Connection, revisions: Collection[int], sink: str) -> set[int]:
+    """Which of *revisions* the ledger knows an event of that *sink* took."""
+    query = select(line.revision).distinct().where(line.revision.in_(sorted(revisions)), line.sink == sink)
+    return set(session.execute(query).scalars())
+
+
+def forget_before(session: Session, age: timedelta, *, limit: int) -> int:
+    """Remove at most *limit* lines that are older; returns how many. Does not commit."""
+    old = select(line.id).where(line.delivered_at < database_now(-age)).order_by(line.delivered_at).limit(limit)
+    ids = session.execute(old).scalars().all()
+    if ids:
+        session.execute(delete(event_ledger).where(line.id.in_(sorted(ids))), execution_options=BY_KEY)
+    return len(ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What went to one stream of one sink lately."""
+
+    sink: str
+    stream: str
+    last_minute: int
+    last_hour: int
+    #: Seconds since the last event.
+    silent_seconds: float
+
+
+def traffic(session: Session | Connection) -> list[Traffic]:
+    """What the ledger says of each stream: one statement over all that it holds of the last day."""
+    day = line.delivered_at > database_now(timedelta(days=-1))
+    minute = func.sum(_is_since(timedelta(minutes=1)))
+    hour = func.sum(_is_since(timedelta(hours=1)))
+    query = select(line.sink, line.stream, minute, hour, func.max(line.delivered_at), database_now())
+    rows = session.execute(query.where(day).group_by(line.sink, line.stream).order_by(line.sink, line.stream))
+    return [
+        Traffic(
+            sink=sink,
+            stream=stream,
+            last_minute=int(of_minute),
+            last_hour=int(of_hour),
+            silent_seconds=max(0.0, (now - last).total_seconds()),
+        )
+        for sink, stream, of_minute, of_hour, last, now in rows
+    ]
+
+
+def _is_since(age: timedelta) -> Case[int]:
+    return case((line.delivered_at > database_now(-age), 1), else_=0)
+
+
+def _bytes(event_id: str) -> bytes:
+    """An id as 16 bytes; one that is no UUID, which others' events may have, as the UUIDv5 of it."""
+    try:
+        return uuid.UUID(event_id).bytes
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, event_id).bytes

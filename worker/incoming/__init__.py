@@ -1,0 +1,1 @@
+"""Edits as others tell of them: read from events, and listened for."""
