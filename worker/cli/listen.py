@@ -21,9 +21,7 @@ def listen(
     wiki: WikiOption = None,
     since: Annotated[str | None, typer.Option(help="Where to begin the first time: a moment the stream knows.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after about so many edits.")] = None,
-    kind: Annotated[
-        list[str] | None, typer.Option(help="Only edits of this kind, edit or new; may be repeated.")
-    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only edits of this kind: edit, new.")] = None,
     autopatrolled_group: Annotated[
         list[str] | None, typer.Option(help="Who is in this group is autopatrolled, where the stream does not tell.")
     ] = None,

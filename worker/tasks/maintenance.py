@@ -21,7 +21,13 @@ from worker.flight.database_tier import tidy
 from worker.tasks.running import reported
 from worker.telemetry import log
 from worker.upkeep.populating import populate
-from worker.upkeep.purging import expire_recent_changes, outdated_versions, purge_left_behind, purge_versions
+from worker.upkeep.purging import (
+    expire_ledger,
+    expire_recent_changes,
+    outdated_versions,
+    purge_left_behind,
+    purge_versions,
+)
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
 from worker.wiki import Wiki
 
@@ -104,6 +110,9 @@ def _expire(wiki: Wiki) -> None:
         changes += changes_gone
         if time.monotonic() > until:
             services().doorbell.ring(EXPIRE_RECENT_CHANGES, wiki.id)
+            break
+    for _ in expire_ledger(wiki):
+        if time.monotonic() > until:
             break
     if changes:
         log.info("recent_changes_expired", wiki=wiki.id, changes=changes)

@@ -19,6 +19,7 @@ from worker.classification.purging import (
     purge_of_revisions,
     purge_step,
 )
+from worker.events.ledger import forget_before
 from worker.wiki import Wiki
 
 
@@ -115,6 +116,14 @@ def expire_recent_changes(wiki: Wiki) -> Iterator[tuple[int, int]]:
 
     while (step := wiki.database.run(expire))[0]:
         yield step
+
+
+def expire_ledger(wiki: Wiki) -> Iterator[int]:
+    """Forget which events were sent so long ago that nobody asks any more; tells of each transaction how many."""
+    age = timedelta(days=wiki.announcing.settings.ledger_days)
+    forget = partial(forget_before, age=age, limit=wiki.upkeep.purge_batch_size)
+    while lines := wiki.database.run(forget):
+        yield lines
 
 
 def _is_kept(wiki: Wiki, model: StoredModel) -> bool:
