@@ -31,7 +31,7 @@ url = {endpoint_url}
 # High enough not to be what is measured.
 requests_per_second = 100000
 concurrency = 64
-[sink]
+[sinks.file]
 directory = {events}
 [wikis.{wiki}]
 database_url = {database_url}

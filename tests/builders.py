@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outbox import Claim, Edit, EditSource
+from worker.events.sinks import OutgoingEvent
 from worker.scores import Score, ScoreError
 from worker.settings import Settings
 
@@ -50,6 +51,19 @@ def a_score(**fields: Any) -> Score:
 def a_score_error(**fields: Any) -> ScoreError:
     defaults = {"model": "goodfaith", "version": "0.5.1", "type": "RevisionNotFound", "message": "gone"}
     return ScoreError(**(defaults | fields))
+
+
+def an_event(**fields: Any) -> OutgoingEvent:
+    """An event on its way; its body is JSON, but no event of ours."""
+    defaults: dict[str, Any] = {
+        "stream": "s",
+        "id": "0b5c5a3e-0000-5000-8000-000000000000",
+        "body": "{}",
+        "wiki": "enwiki",
+        "page": 1,
+        "revision": 1,
+    }
+    return OutgoingEvent(**(defaults | fields))
 
 
 def some_settings(

@@ -10,7 +10,7 @@ from worker.events.sinks import EventSink
 from worker.flight.flight import Flight
 from worker.scoring.client import ScoringClient
 from worker.scoring_models import ScoringModel
-from worker.settings import UpkeepSettings, WikiSettings
+from worker.sections import UpkeepSettings, WikiSettings
 from worker.thresholds import Thresholds
 
 

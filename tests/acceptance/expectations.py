@@ -14,8 +14,8 @@ from outbox.mediawiki import recentchanges
 from tests.acceptance.running import Running
 from worker.classification.tables import ores_classification, ores_model
 from worker.demo.surroundings import SAMPLE
-from worker.emulators.replay import edit_of
 from worker.emulators.scoring_shapes import probabilities
+from worker.incoming.edits import edit_of
 
 MODELS = ("damaging", "goodfaith")
 #: (wiki, revision, model, class, probability in thousandths, predicted)

@@ -197,7 +197,7 @@ def _addresses(directory: Path, databases: Mapping[str, str], redis_port: int) -
     }
     return {
         "redis_url": f"redis://127.0.0.1:{redis_port}/0",
-        "sink": {"directory": str(directory / "events")},
+        "sinks": {"file": {"directory": str(directory / "events")}},
         "wikis": wikis,
     }
 

@@ -32,7 +32,7 @@ def services_for(
                 "database_url": database.url.render_as_string(hide_password=False),
                 "redis_url": redis_url,
                 "scoring_url": endpoint.url,
-                "sink": {"directory": events_directory},
+                "sinks": {"file": {"directory": events_directory}},
             }
             services = build_services(some_settings(**(here | settings)), send=lambda _task, _wiki: None)
             stack.callback(services.close)

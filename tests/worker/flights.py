@@ -17,7 +17,7 @@ from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
 from worker.processes import free_port
 from worker.scores import Answer, ScoreId
-from worker.settings import FlightSettings
+from worker.sections import FlightSettings
 
 LIFETIMES = Lifetimes(lease=35, result=3600, error=300)
 

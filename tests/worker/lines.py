@@ -15,7 +15,8 @@ from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki import save_edit
 from worker.bootstrap import Services
 from worker.classification.tables import ores_classification, ores_model
-from worker.pipeline import drain_backfill, drain_edits, publish_events, score_edits
+from worker.pipeline import drain_backfill, drain_edits, score_edits
+from worker.publishing import publish_events
 from worker.wiki import Wiki
 
 LONG_AGO = text("'2001-01-01 00:00:00.000000'")
@@ -52,7 +53,7 @@ def drain_missing(services: Services, wiki: Wiki | None = None) -> None:
 
 
 def publish(services: Services) -> None:
-    services.runner.run(publish_events(services.wiki("enwiki"), until=math.inf, more=lambda: None))
+    services.runner.run(publish_events(services.wiki("enwiki"), "file", until=math.inf))
 
 
 def claim_edits(wiki: Wiki) -> list[Claim]:

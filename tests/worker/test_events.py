@@ -14,8 +14,9 @@ from jsonschema import ValidationError
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.schema import validated
-from worker.events.build import revision_score_event
+from worker.events.build import Announcing
 from worker.scores import Final, Score, ScoreError
+from worker.sections import EventsSettings
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)
 
@@ -53,7 +54,7 @@ ANSWERS = st.lists(SCORES | ERRORS, max_size=4, unique_by=lambda answer: answer.
 
 
 def event_of(edit: Edit, answers: Sequence[Final] = ()) -> dict[str, Any]:
-    event = revision_score_event(edit, answers, domain="en.wikipedia.org", stream="mediawiki.revision-score", now=NOW)
+    (event,) = Announcing(domain="en.wikipedia.org", settings=EventsSettings()).events_of(edit, answers, now=NOW)
     return validated(event.encode())
 
 

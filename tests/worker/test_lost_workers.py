@@ -27,9 +27,9 @@ from tests.worker.lines import (
 )
 from worker.bootstrap import Services
 from worker.classification.tables import ores_classification
-from worker.events.sinks import OutgoingEvent
-from worker.pipeline import send_events
+from worker.publishing import send_events
 from worker.scores import ScoreId
+from worker.verdicts import read_events
 
 
 def test_a_lease_that_is_lost_before_the_settlement_writes_nothing(services: Services, database: Database) -> None:
@@ -141,7 +141,9 @@ def test_without_redis_everything_is_scored_and_announced(
 
 
 def sent_ids(services: Services) -> list[str]:
-    file = services.settings.sink.directory / "mediawiki.revision-score.ndjson"
+    sink = services.settings.sinks.file
+    assert sink is not None
+    file = sink.directory / "mediawiki.revision-score.ndjson"
     return [json.loads(line)["meta"]["id"] for line in file.read_text().splitlines()]
 
 
@@ -151,7 +153,8 @@ def test_a_publisher_that_dies_after_the_sink_took_its_events_costs_repetitions_
     save(database, edits(3))
     drain(services)
     claims = claim_all(database, EVENTS)
-    services.wiki("enwiki").sink.send([OutgoingEvent("mediawiki.revision-score", each.payload) for each in claims])
+    events, _ = read_events(claims, 8)
+    services.wiki("enwiki").sinks["file"].send(list(events.values()))
     let_leases_run_out(database, EVENTS)
 
     publish(services)
@@ -170,6 +173,6 @@ def test_a_publisher_whose_lease_is_somebody_elses_by_now_settles_nothing(
     let_leases_run_out(database, EVENTS)
     claim_all(database, EVENTS)
 
-    services.runner.run(send_events(services.wiki("enwiki"), claims))
+    services.runner.run(send_events(services.wiki("enwiki"), "file", claims))
 
     assert status(database, EVENTS).claimed == 3

@@ -213,9 +213,9 @@ def test_a_sink_that_takes_nothing_costs_no_event_and_no_attempt(
 
     with database.reading() as connection:
         attempts = set(
-            connection.execute(EVENTS.waiting.select().with_only_columns(EVENTS.waiting.c.attempt)).scalars()
+            connection.execute(EVENTS.messages.select().with_only_columns(EVENTS.messages.c.attempt)).scalars()
         )
-    assert status(database, EVENTS).waiting == 5
+    assert status(database, EVENTS).ready == 5
     assert attempts == {0}
 
 

@@ -56,7 +56,7 @@ def test_the_example_file_shows_the_defaults(write: Write) -> None:
     write(MINIMAL)
     minimal = load_settings()
 
-    for name in ("redis_url", "sink", "flight", "outbox", "poll_seconds", "drain_seconds", "log_level", "stream"):
+    for name in ("redis_url", "sinks", "flight", "outbox", "poll_seconds", "drain_seconds", "log_level", "events"):
         assert getattr(example, name) == getattr(minimal, name)
 
 
@@ -107,7 +107,7 @@ def test_variables_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("database_url", "database", "wikis.enwiki.database_url"),
         ('language = "en"', 'language = ""', "wikis.enwiki.language"),
         ("[endpoint]", "poll_seconds = 0\n[endpoint]", "poll_seconds"),
-        ("[endpoint]", '[sink]\nkind = "drain"\n[endpoint]', "sink.kind"),
+        ("[endpoint]", "[sinks.drain]\n[endpoint]", "sinks.drain"),
         ("[endpoint]", "[outbox]\nbatch_size = 0\n[endpoint]", "outbox.batch_size"),
         ("[endpoint]", '[flight]\ncall_seconds = "long"\n[endpoint]', "flight.call_seconds"),
     ],

@@ -4,15 +4,18 @@ import json
 import multiprocessing
 from pathlib import Path
 
-import pytest
-
+from tests.builders import an_event
 from tests.worker.appending import EVENTS_OF_A_PROCESS, append
-from worker.errors import SinkUnavailable
-from worker.events.sinks import FileSink, OutgoingEvent
+from worker.events.file_sink import FileSink
+from worker.events.sinks import OutgoingEvent, Untaken
 
 
 def events(*bodies: str, stream: str = "s") -> list[OutgoingEvent]:
-    return [OutgoingEvent(stream, body) for body in bodies]
+    return [an_event(stream=stream, body=body) for body in bodies]
+
+
+def a_sink(directory: Path, max_bytes: int = 10**9) -> FileSink:
+    return FileSink(directory, max_bytes=max_bytes)
 
 
 def lines(directory: Path, stream: str = "s") -> list[str]:
@@ -20,7 +23,7 @@ def lines(directory: Path, stream: str = "s") -> list[str]:
 
 
 def test_events_are_appended_in_their_order(tmp_path: Path) -> None:
-    sink = FileSink(tmp_path / "events")
+    sink = a_sink(tmp_path / "events")
 
     sink.send(events("1", "2"))
     sink.send(events("3"))
@@ -29,20 +32,20 @@ def test_events_are_appended_in_their_order(tmp_path: Path) -> None:
 
 
 def test_each_stream_has_a_file_of_its_own(tmp_path: Path) -> None:
-    FileSink(tmp_path).send([*events("1", stream="a"), *events("2", stream="b"), *events("3", stream="a")])
+    a_sink(tmp_path).send([*events("1", stream="a"), *events("2", stream="b"), *events("3", stream="a")])
 
     assert lines(tmp_path, "a") == ["1", "3"]
     assert lines(tmp_path, "b") == ["2"]
 
 
 def test_nothing_to_send_leaves_no_file(tmp_path: Path) -> None:
-    FileSink(tmp_path / "events").send([])
+    a_sink(tmp_path / "events").send([])
 
     assert not (tmp_path / "events").exists()
 
 
 def test_letters_of_every_script_are_kept(tmp_path: Path) -> None:
-    FileSink(tmp_path).send(events('{"title": "維基百科 🦉"}'))
+    a_sink(tmp_path).send(events('{"title": "維基百科 🦉"}'))
 
     assert json.loads(lines(tmp_path)[0])["title"] == "維基百科 🦉"
 
@@ -66,7 +69,7 @@ def test_processes_that_share_a_file_do_not_mix_their_lines(tmp_path: Path) -> N
 def test_half_a_line_from_a_crash_is_dropped(tmp_path: Path, whole: str, half: str) -> None:
     (tmp_path / "s.ndjson").write_text(whole + half)
 
-    FileSink(tmp_path).send(events("next"))
+    a_sink(tmp_path).send(events("next"))
 
     assert lines(tmp_path) == [*whole.splitlines(), "next"]
 
@@ -74,7 +77,7 @@ def test_half_a_line_from_a_crash_is_dropped(tmp_path: Path, whole: str, half: s
 def test_whole_lines_are_never_dropped(tmp_path: Path) -> None:
     (tmp_path / "s.ndjson").write_text("1\n" * 1000)
 
-    FileSink(tmp_path).send(events("2"))
+    a_sink(tmp_path).send(events("2"))
 
     assert lines(tmp_path) == ["1"] * 1000 + ["2"]
 
@@ -82,16 +85,15 @@ def test_whole_lines_are_never_dropped(tmp_path: Path) -> None:
 def test_a_directory_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file in its place")
 
-    with pytest.raises(SinkUnavailable) as raised:
-        FileSink(tmp_path / "events").send(events("1"))
+    mishaps = a_sink(tmp_path / "events").send(events("1"))
 
-    assert str(raised.value) == (
-        f"events can't be written to {tmp_path}/events/s.ndjson: File exists; mend sink.directory"
-    )
+    reason = f"events can't be written to {tmp_path}/events/s.ndjson: File exists; mend sinks.file.directory"
+    assert mishaps == {0: Untaken(reason)}
 
 
 def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "s.ndjson").mkdir()
 
-    with pytest.raises(SinkUnavailable, match=r"s\.ndjson: Is a directory; mend sink\.directory$"):
-        FileSink(tmp_path).send(events("1"))
+    (mishap,) = a_sink(tmp_path).send(events("1")).values()
+
+    assert mishap.reason.endswith("s.ndjson: Is a directory; mend sinks.file.directory")

@@ -8,7 +8,7 @@ import pytest
 from outbox import Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
-from worker.errors import SinkUnavailable
+from worker.events.sinks import Failed, Refused, Untaken
 from worker.failures import Failure
 from worker.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.scoring_models import DEFAULT_MODELS
@@ -205,15 +205,29 @@ def test_an_event_that_was_claimed_too_often_is_buried() -> None:
 
 
 def test_an_event_that_was_sent_is_delivered() -> None:
-    assert delivery(a_claim(), None) == Delivered()
+    assert delivery(a_claim(), None, MOST) == Delivered()
 
 
-def test_an_event_that_no_sink_took_waits_and_burns_no_attempt() -> None:
-    outcome = delivery(a_claim(), SinkUnavailable("disk full"))
+def test_an_event_that_a_sink_takes_not_now_goes_back_to_its_place() -> None:
+    assert delivery(a_claim(), Untaken("disk full"), MOST) == Released("disk full")
+
+
+def test_an_event_that_a_sink_will_never_take_is_buried_with_its_reason() -> None:
+    assert delivery(a_claim(), Refused("no such field"), MOST) == Dead("refused", "no such field")
+
+
+def test_an_event_that_failed_is_sent_again_and_burns_an_attempt() -> None:
+    outcome = delivery(a_claim(), Failed("unknown schema"), MOST)
 
     assert isinstance(outcome, RetryLater)
-    assert not outcome.burns_attempt
-    assert outcome.error == "disk full"
+    assert outcome.burns_attempt
+    assert outcome.error == "unknown schema"
+
+
+def test_an_event_that_failed_too_often_is_buried() -> None:
+    assert delivery(a_claim(attempt=MOST), Failed("unknown schema"), MOST) == Dead(
+        "attempts_exhausted", "unknown schema"
+    )
 
 
 def reason(outcomes: Mapping[Claim, Outcome], claim: Claim) -> str:

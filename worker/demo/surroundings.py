@@ -20,7 +20,6 @@ SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "recentchange.ndjs
 SETTINGS = """\
 # Made by `outpatrol demo`.
 redis_url = "redis://127.0.0.1:{redis_port}/0"
-stream = "mediawiki.revision-score"
 poll_seconds = 1
 drain_seconds = 10
 
@@ -28,8 +27,7 @@ drain_seconds = 10
 kind = "ores"
 url = "http://127.0.0.1:{scoring_port}"
 
-[sink]
-kind = "file"
+[sinks.file]
 directory = {events}
 
 [flight]

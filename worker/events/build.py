@@ -22,7 +22,7 @@ from worker.events.schemas import (
     User,
 )
 from worker.scores import Final, Score, ScoreError
-from worker.settings import EventsSettings
+from worker.sections import EventsSettings
 
 #: The namespace of our event ids: the UUIDv5 of "outpatrol" under the DNS namespace.
 EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_DNS, "outpatrol")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from worker.failures import Failure, is_outage
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
 from worker.scores import Answer, NoAnswer, ScoreId
-from worker.settings import FlightSettings
+from worker.sections import FlightSettings
 from worker.telemetry import log
 
 #: Asks the endpoint; an answer for every id.

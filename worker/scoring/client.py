@@ -20,7 +20,7 @@ from worker.scores import Answer, ScoreId
 from worker.scoring.bisecting import Refused
 from worker.scoring.pacer import Pacer
 from worker.scoring.replies import LONGEST_MESSAGE, first_problem
-from worker.settings import EndpointSettings
+from worker.sections import EndpointSettings
 from worker.thresholds import Statistic
 
 Reply = TypeVar("Reply")

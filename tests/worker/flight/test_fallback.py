@@ -24,7 +24,7 @@ from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired
 from worker.redis_state import PAUSE_SECONDS, RedisState
 from worker.scores import Score, ScoreId
-from worker.settings import FlightSettings
+from worker.sections import FlightSettings
 
 IDS = some_ids(3)
 ONE = IDS[0]

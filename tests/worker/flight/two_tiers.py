@@ -14,7 +14,7 @@ from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.tiers import Lifetimes
 from worker.scores import Answer, ScoreId
-from worker.settings import FlightSettings
+from worker.sections import FlightSettings
 
 Result = TypeVar("Result")
 
