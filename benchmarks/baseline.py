@@ -20,9 +20,10 @@ from outbox import EVENTS, Edit, must_be_stored
 from worker.classification.model_versions import KnownModels, current_models
 from worker.classification.rows import rows_of
 from worker.classification.store import store
-from worker.events.build import revision_score_event
+from worker.events.build import Announcing
 from worker.scores import Score
 from worker.scoring_models import DEFAULT_MODELS
+from worker.sections import EventsSettings
 
 #: Names the JSON object with `redis_url`, `database_url`, `endpoint_url` and `column`.
 VARIABLE = "BENCHMARK_BASELINE"
@@ -47,7 +48,7 @@ def score_edit(payload: str) -> None:
     column = COLUMNS[_configuration()["column"]]
     edit = Edit.decode(payload)
     scores = ask(_http(), column, edit.revision)
-    event = revision_score_event(edit, scores, domain=DOMAIN, stream="mediawiki.revision-score", now=datetime.now(UTC))
+    (event,) = Announcing(domain=DOMAIN, settings=EventsSettings()).events_of(edit, scores, now=datetime.now(UTC))
     known = _known()
     with Session(_engine()) as session, session.begin():
         if must_be_stored(edit):

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 from pathlib import Path
 
+import pytest
+
 from tests.builders import an_event
 from tests.worker.appending import EVENTS_OF_A_PROCESS, append
 from worker.events.file_sink import FileSink

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from outbox import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
 from worker.events.sinks import Failed, Refused, Untaken
