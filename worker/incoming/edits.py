@@ -104,7 +104,8 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "namespace": event.get("namespace", 0),
         "title": event.get("title"),
         "timestamp": _moment(event.get("timestamp")),
-        "user": event.get("user"),
+        # A recent change always has one; only a page change tells of a hidden user by leaving the performer out.
+        "user": event.get("user") or "",
         "is_bot": event.get("bot", False),
         "is_minor": event.get("minor", False),
         "is_anonymous": event.get("anonymous", False),
