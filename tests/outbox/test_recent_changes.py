@@ -9,9 +9,8 @@ from sqlalchemy import insert, update
 
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision, save_edit
+from outbox.mediawiki import DELETED_USER, recentchanges, revision, save_edit
 from outbox.recent_changes import (
-    DELETED_USER,
     existing_revisions,
     expire_changes,
     newest_revision_in_recent_changes,
