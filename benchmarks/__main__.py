@@ -1,5 +1,5 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
-`… recentchanges`: filters and purges of a large wiki.
+`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go.
 """
 
 import json
@@ -22,6 +22,7 @@ from benchmarks.memory import Memory, measure_memory
 from benchmarks.report import as_document, as_tables, scoring_tables
 from benchmarks.servers import servers
 from benchmarks.sharing import measure_sharing
+from benchmarks.sinks import measure_publishing, measure_sinks, sink_tables
 from benchmarks.transports import measure_transports
 from benchmarks.wiki_report import wiki_document, wiki_tables
 from tests.services import ServerMissing
@@ -100,6 +101,26 @@ def recentchanges(
         out.print(wiki_tables(found), highlight=False)
     if found.faults:
         raise typer.Exit(1)
+
+
+@app.command()
+def sinks(
+    events: Annotated[
+        int, typer.Option(min=1, help="Events in batches of each size; fewer where batches are small.")
+    ] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the two of a pair take turns.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Measure events/s of each sink beside the bare client that does the same, and of the whole way to a file."""
+    with progress() as announce:
+        measured = measure_sinks(events, announce, rounds=rounds)
+        published = measure_publishing(events, announce)
+    if as_json:
+        print(json.dumps({"sinks": list(map(asdict, measured)), "publishing": list(map(asdict, published))}, indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, 110)
+        out.print(sink_tables(measured, published), highlight=False)
 
 
 @contextmanager

@@ -13,6 +13,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def _without_password(url: str) -> str:
+    """Refuse what would stand in logs and dead letters with every error that names the address."""
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds a user or a password, which logs would show; let a proxy in front of it log in")
+    return url
+
+
 class EndpointSettings(Section):
     """Where scores come from, and how much it is asked at most by all workers together."""
 
@@ -30,6 +37,11 @@ class EndpointSettings(Section):
     scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
     instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a Lift Wing request.")
     host_routing: bool = Field(default=False, description="Send each Lift Wing server's name as Host header.")
+
+    @field_validator("url")
+    @classmethod
+    def _holds_no_password(cls, url: str) -> str:
+        return _without_password(url)
 
     @model_validator(mode="after")
     def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":
@@ -59,6 +71,25 @@ class EventGateSinkSettings(Section):
     timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
 
+    @field_validator("url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        except ValueError:
+            is_right = False
+        if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
+            raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
+        return _without_password(url)
+
+
+#: Settings of librdkafka, by all their names, that are not for sale.
+SET_BY_US = {
+    "acks", "request.required.acks", "enable.idempotence", "bootstrap.servers", "metadata.broker.list",
+    "delivery.timeout.ms", "message.timeout.ms",
+}  # fmt: skip
+
 
 class KafkaSinkSettings(Section):
     """Events straight to Kafka."""
@@ -73,7 +104,7 @@ class KafkaSinkSettings(Section):
     @classmethod
     def _keeps_the_promise(cls, options: dict[str, SecretStr | int | bool]) -> dict[str, SecretStr | int | bool]:
         for name in options:
-            if name in {"acks", "request.required.acks", "enable.idempotence", "bootstrap.servers"}:
+            if name in SET_BY_US:
                 raise ValueError(f"{name} is set by Outpatrol, so that nothing is lost; remove it")
         return options
 

@@ -42,7 +42,8 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     endpoint: EndpointSettings
-    sinks: SinksSettings = SinksSettings()
+    # No default value, of which what is named would change a part: naming one sink must not leave the files on.
+    sinks: SinksSettings = Field(default_factory=SinksSettings)
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()

@@ -233,3 +233,15 @@ def test_a_url_that_is_no_redis_is_told_without_what_is_in_it(url: str, monkeypa
         load_settings()
 
     assert "hunter2" not in str(told.value)
+
+
+def test_a_password_in_the_endpoints_address_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")
+    monkeypatch.setenv("OUTPATROL_ENDPOINT__URL", "http://outpatrol:hunter2@127.0.0.1")
+
+    with pytest.raises(SettingsInvalid, match=r"endpoint\.url: holds a user or a password") as told:
+        load_settings()
+
+    assert "hunter2" not in str(told.value)

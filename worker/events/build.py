@@ -143,7 +143,10 @@ def _groups(edit: Edit) -> list[str]:
     """Those that the wiki told; else the implicit ones, all that a recent change tells."""
     if edit.user_groups is not None:
         return list(edit.user_groups)
-    return ["*"] if edit.is_anonymous else ["*", "user", *(["bot"] if edit.is_bot else [])]
+    if edit.is_anonymous:
+        return ["*"]
+    # Source: mediawiki/core includes/user/UserGroupManager.php, getUserImplicitGroups.
+    return ["*", "temp" if edit.is_temporary else "user", *(["bot"] if edit.is_bot else [])]
 
 
 def _performer(edit: Edit) -> Performer | None:

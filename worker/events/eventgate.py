@@ -124,7 +124,8 @@ def _judged(
         reason = (entry.context.message or "error")[:LONGEST_REASON]
         mishap = Failed(reason) if ABOUT_THE_EVENT.search(reason) else Untaken(f"{where}: {reason}")
         mishaps |= dict.fromkeys(places.get(entry.id, []), mishap)
-    if everything:
+    if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
+        # Of an entry that names none of ours, nobody knows which it is of.
         unnamed = Failed("it was not accepted, and the reply does not say why")
         mishaps |= {place: unnamed for place in batch if place not in mishaps}
     return mishaps

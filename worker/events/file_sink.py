@@ -46,18 +46,20 @@ class FileSink:
                 if not _is_at(descriptor, file):
                     # Somebody set it aside while we waited.
                     continue
+                # Before a half line is cut off, which makes the file one of today.
+                day = _day(os.fstat(descriptor).st_mtime)
                 _drop_half_line(descriptor)
-                if self._is_due(descriptor):
-                    _set_aside(descriptor, file)
+                if self._is_due(descriptor, day):
+                    _set_aside(file, day)
                     continue
                 _write(descriptor, lines)
                 return
             finally:
                 os.close(descriptor)
 
-    def _is_due(self, descriptor: int) -> bool:
-        status = os.fstat(descriptor)
-        return status.st_size > 0 and (status.st_size >= self._max_bytes or _day(status.st_mtime) != _day())
+    def _is_due(self, descriptor: int, day: str) -> bool:
+        size = os.fstat(descriptor).st_size
+        return size > 0 and (size >= self._max_bytes or day != _day())
 
 
 def _write(descriptor: int, lines: bytes) -> None:
@@ -84,8 +86,8 @@ def _is_at(descriptor: int, file: Path) -> bool:
         return False
 
 
-def _set_aside(descriptor: int, file: Path) -> None:
-    day, number = _day(os.fstat(descriptor).st_mtime), 1
+def _set_aside(file: Path, day: str) -> None:
+    number = 1
     while (aside := file.with_suffix(f".{day}.{number:03}.ndjson")).exists():
         number += 1
     file.rename(aside)

@@ -29,11 +29,11 @@ class KafkaSink:
 
     def __init__(self, settings: Mapping[str, Any], *, topic_prefix: str, timeout_seconds: float) -> None:
         self._settings = {
+            "compression.type": "snappy",
+            "linger.ms": 5,
             **settings,
             "enable.idempotence": True,
             "acks": "all",
-            "compression.type": "snappy",
-            "linger.ms": 5,
             "delivery.timeout.ms": round(timeout_seconds * 1000),
         }
         self._prefix = topic_prefix
@@ -53,18 +53,26 @@ class KafkaSink:
         try:
             producer = self._producer = self._producer or Producer(self._settings)
             for place, event in enumerate(events):
-                producer.produce(
-                    self._prefix + event.stream,
-                    value=event.body.encode(),
-                    key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
-                    on_delivery=partial(told, place),
-                )
+                try:
+                    producer.produce(
+                        self._prefix + event.stream,
+                        value=event.body.encode(),
+                        key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
+                        on_delivery=partial(told, place),
+                    )
+                except KafkaException as error:
+                    # Larger than the producer's own limit, it is refused at once.
+                    if error.args[0].code() not in OF_THE_EVENT:
+                        raise
+                    mishaps[place] = _mishap(error.args[0])
             producer.flush(self._timeout + 1)
             if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
                 self._let_go()
-        except (KafkaException, BufferError) as error:
+        except (KafkaException, BufferError, TypeError) as error:
+            # The last one is what the producer says of an option that would have to be a function.
             self._let_go()
-            return {place: Untaken(f"Kafka: {error}; see sinks.kafka") for place in mishaps}
+            reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            return {place: Untaken(f"Kafka: {reason}; see sinks.kafka") for place in mishaps}
         return mishaps
 
     def close(self) -> None:

@@ -20,7 +20,9 @@ class StdoutSink:
                 while view:
                     view = view[os.write(STDOUT, view) :]
         except OSError as error:
-            return all_untaken(events, f"nobody reads standard output: {error.strerror}; remove sinks.stdout")
+            return all_untaken(
+                events, f"events can't be written to standard output: {error.strerror}; remove sinks.stdout"
+            )
         return {}
 
     def close(self) -> None:
@@ -31,9 +33,10 @@ class StdoutSink:
 def _alone() -> Iterator[None]:
     """Hold a lock on what standard output is, through a descriptor that shares nothing with other processes'."""
     try:
-        own = os.open(f"/proc/self/fd/{STDOUT}", os.O_WRONLY | os.O_APPEND)
+        # A named pipe that nobody reads must not make us wait for a reader.
+        own = os.open(f"/proc/self/fd/{STDOUT}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
     except OSError:
-        # A socket can't be opened again; its reader has one writer.
+        # A socket can't be opened again; its reader has one writer. Of a pipe without reader the write tells.
         yield
         return
     try:

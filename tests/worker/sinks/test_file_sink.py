@@ -1,13 +1,12 @@
 """The file sink: whole lines, one file a stream, shared by processes, and a sentence where it can't write."""
 
 import json
-import multiprocessing
 from pathlib import Path
 
 import pytest
 
 from tests.builders import an_event
-from tests.worker.appending import EVENTS_OF_A_PROCESS, append
+from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, append_at_once, ids_of, send_limited
 from worker.events.file_sink import FileSink
 from worker.events.sinks import OutgoingEvent, Untaken
 
@@ -53,17 +52,11 @@ def test_letters_of_every_script_are_kept(tmp_path: Path) -> None:
 
 
 def test_processes_that_share_a_file_do_not_mix_their_lines(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=append, args=(tmp_path, name)) for name in "abcd"]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    exit_codes = append_at_once(tmp_path, "abc")
 
-    written = [json.loads(line) for line in lines(tmp_path, "shared")]
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
-    assert len({event["id"] for event in written}) == len(written) == 4 * EVENTS_OF_A_PROCESS
-    assert all(event["padding"] == event["id"][0] * 5000 for event in written)
+    ids = ids_of([tmp_path / "shared.ndjson"])
+    assert exit_codes == [0, 0, 0]
+    assert len(set(ids)) == len(ids) == 3 * EVENTS_OF_A_PROCESS
 
 
 @pytest.mark.parametrize("whole", ["", "1\n", "1\n2\n"])
@@ -99,3 +92,46 @@ def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     (mishap,) = a_sink(tmp_path).send(events("1")).values()
 
     assert mishap.reason.endswith("s.ndjson: Is a directory; mend sinks.file.directory")
+
+
+def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
+    (tmp_path / "s.ndjson").write_text("kept\n")
+
+    mishaps = send_limited(tmp_path, events("1", "2" * 5000), most_bytes=4096)
+
+    reason = f"events can't be written to {tmp_path}/s.ndjson: File too large; mend sinks.file.directory"
+    assert mishaps == {0: Untaken(reason), 1: Untaken(reason)}
+    assert (tmp_path / "s.ndjson").read_text() == "kept\n"
+
+
+def test_a_full_disk_for_one_stream_holds_up_no_other(tmp_path: Path) -> None:
+    mixed = [*events("1", stream="a"), *events("2" * 5000, stream="b"), *events("3", stream="a")]
+
+    mishaps = send_limited(tmp_path, mixed, most_bytes=4096)
+
+    assert list(mishaps) == [1]
+    assert lines(tmp_path, "a") == ["1", "3"]
+
+
+def test_events_go_where_they_belong_once_there_is_room_again(tmp_path: Path) -> None:
+    send_limited(tmp_path, events("1" * 5000), most_bytes=4096)
+
+    assert a_sink(tmp_path).send(events("1" * 5000, "2")) == {}
+    assert lines(tmp_path) == ["1" * 5000, "2"]
+
+
+def test_a_device_without_room_takes_no_event(tmp_path: Path) -> None:
+    (tmp_path / "s.ndjson").symlink_to("/dev/full")
+
+    mishaps = a_sink(tmp_path).send([*events("1"), *events("2", stream="other")])
+
+    assert {place: type(mishap) for place, mishap in mishaps.items()} == {0: Untaken}
+    assert lines(tmp_path, "other") == ["2"]
+
+
+def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
+    sink = a_sink(tmp_path)
+    sink.send(events("1"))
+
+    sink.close()
+    sink.close()

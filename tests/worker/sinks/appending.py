@@ -1,0 +1,60 @@
+"""What one process does in the tests of several that share a file; light to import, since each imports it anew."""
+
+import json
+import multiprocessing
+import resource
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from worker.events.file_sink import FileSink
+from worker.events.sinks import Mishap, OutgoingEvent
+
+EVENTS_OF_A_PROCESS = 100
+NEVER = 10**9
+
+
+def append(directory: Path, name: str, max_bytes: int) -> None:
+    """Send events one by one, each larger than a page, so that a write could be cut by another."""
+    sink = FileSink(directory, max_bytes=max_bytes)
+    for number in range(EVENTS_OF_A_PROCESS):
+        body = f'{{"id": "{name}-{number}", "padding": "{name * 5000}"}}'
+        event = OutgoingEvent(stream="shared", id=f"{name}-{number}", body=body, wiki="enwiki", page=1, revision=number)
+        assert sink.send([event]) == {}
+
+
+def append_at_once(directory: Path, names: str, max_bytes: int = NEVER) -> list[int | None]:
+    """Append in one process for each letter of *names*; returns their exit codes."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=append, args=(directory, name, max_bytes)) for name in names]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def ids_of(files: list[Path]) -> list[str]:
+    """The ids in *files*, in their order; every line must be whole."""
+    events = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert all(event["padding"] == event["id"][0] * 5000 for event in events)
+    return [event["id"] for event in events]
+
+
+def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) -> dict[int, Mishap]:
+    """What a sink says of *events* in a process of its own whose files can't grow beyond *most_bytes*."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send_limited, args=(directory, events, most_bytes, theirs))
+    process.start()
+    theirs.close()
+    try:
+        mishaps: dict[int, Mishap] = ours.recv()
+    finally:
+        process.join()
+        ours.close()
+    return mishaps
+
+
+def _send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int, answer: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    answer.send(dict(FileSink(directory, max_bytes=NEVER).send(events)))

@@ -1,0 +1,87 @@
+"""A Kafka of its own process: librdkafka's mock cluster, which speaks Kafka over TCP and can be frozen."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from worker.processes import Child, Processes
+
+#: What the mock cluster makes of a topic that it does not know yet.
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A running mock cluster."""
+
+    address: str
+    child: Child
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections, and answers nothing meanwhile."""
+        os.kill(self.child.process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.child.process.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            os.kill(self.child.process.pid, signal.SIGCONT)
+
+    def messages(self, topic: str, count: int, *, seconds: float = 20) -> list[Message]:
+        """The first *count* messages of *topic*, those of one partition in their order."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "tests", "fetch.wait.max.ms": 20})
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+        found: list[Message] = []
+        deadline = time.monotonic() + seconds
+        while len(found) < count and time.monotonic() < deadline:
+            found += [message for message in consumer.consume(count - len(found), 0.1) if message.error() is None]
+        consumer.close()
+        assert len(found) == count, f"{len(found)} messages of {count}"
+        return found
+
+    def values(self, topic: str, count: int) -> list[str]:
+        """What the first *count* messages of *topic* carry, sorted."""
+        return sorted(text(message) for message in self.messages(topic, count))
+
+
+def text(message: Message) -> str:
+    """What *message* carries."""
+    return (message.value() or b"").decode()
+
+
+def key(message: Message) -> dict[str, Any]:
+    """The page that *message* is of."""
+    page: dict[str, Any] = json.loads(message.key() or b"")
+    return page
+
+
+@contextmanager
+def mock_broker(directory: Path) -> Iterator[Broker]:
+    """A mock cluster that runs meanwhile."""
+    with Processes(directory) as processes:
+        child = processes.start("broker", [sys.executable, "-m", "tests.worker.sinks.broker"])
+        processes.wait_until(child, lambda: child.log.read_text().endswith("\n"))
+        yield Broker(child.log.read_text().strip(), child)
+
+
+def main() -> None:
+    """Own a mock cluster until a signal comes; its address is the only line of output."""
+    owner = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = owner.list_topics(timeout=10).brokers.values()
+    sys.stdout.write(f"{broker.host}:{broker.port}\n")
+    sys.stdout.flush()
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
