@@ -89,7 +89,7 @@ def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]
 
 
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
-    """Leave out what would make a company too large for its most suspect member; the oldest is never left out.
+    """The first of *rows*, as many as are not too large a company for the most suspect of them; one at least.
 
     A message is suspect if somebody claimed it and never settled it: an eighth of *limit* for each claim, so that of
     200 there are 25, then 3, then one alone.
@@ -98,9 +98,11 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
     largest = limit
     for row in rows:
         largest_for_row = max(1, limit // 8**row.attempt) if row.leased_until else limit
-        if len(taken) < min(largest, largest_for_row):
-            taken.append(row)
-            largest = min(largest, largest_for_row)
+        if len(taken) >= min(largest, largest_for_row):
+            # In a lane whose order matters, what is left out comes before all behind it.
+            break
+        taken.append(row)
+        largest = min(largest, largest_for_row)
     return taken
 
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from outbox.errors import UndecodableMessage
 
@@ -42,6 +42,11 @@ def _in_255_bytes(name: str) -> str:
     return name
 
 
+#: Fields that say who it was.
+OF_THE_USER = {
+    "user", "user_id", "user_groups", "user_edit_count", "user_registered_at", "is_anonymous", "is_temporary",
+}  # fmt: skip
+
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
@@ -68,7 +73,7 @@ class Edit(BaseModel):
     timestamp: Timestamp
     source: EditSource = EditSource.EDIT
     #: None where the wiki hides who it was.
-    user: Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)] | None
+    user: Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)] | None = None
     is_bot: bool = False
     is_minor: bool = False
     is_anonymous: bool = False
@@ -77,14 +82,22 @@ class Edit(BaseModel):
     length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     parent_length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     #: More about the user and the page, where the wiki says it; carried into the event.
-    user_id: int | None = Field(default=None, ge=0)
+    user_id: int | None = Field(default=None, ge=0, le=MOST)
     user_groups: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
-    user_edit_count: int | None = Field(default=None, ge=0)
+    user_edit_count: int | None = Field(default=None, ge=0, le=MOST)
     user_registered_at: Timestamp | None = None
     is_temporary: bool | None = None
     is_redirect: bool | None = None
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hides_all_of_a_hidden_user(cls, fields: Any) -> Any:
+        """What else a source told of a user whose name it hides must not come through either."""
+        if isinstance(fields, dict) and fields.get("user") is None:
+            return {name: value for name, value in fields.items() if name not in OF_THE_USER}
+        return fields
 
     @property
     def is_new_page(self) -> bool:

@@ -13,11 +13,14 @@ from outbox.database import Database, Engines
 from outbox.mediawiki import metadata as wiki_metadata
 from outbox.tables import metadata as lane_metadata
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
+from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.services import create_database, drop_database, mariadb_server, redis_server
 from worker.classification.own_tables import formula_threshold, model_candidate
 from worker.classification.tables import metadata as classification_metadata
+from worker.events.tables import metadata as event_metadata
 from worker.flight.tables import metadata as flight_metadata
+from worker.incoming.positions import metadata as position_metadata
 from worker.migrating import migrate
 
 BACKENDS = ("sqlite", "mariadb")
@@ -73,6 +76,20 @@ def eventgate(eventgate_server: EmulatedEventGate) -> EmulatedEventGate:
     return eventgate_server
 
 
+@pytest.fixture(scope="session")
+def event_stream_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedEventStream]:
+    """The emulated EventStreams, a process of its own, for the whole run."""
+    with emulated_event_stream(tmp_path_factory.mktemp("stream")) as event_stream:
+        yield event_stream
+
+
+@pytest.fixture
+def event_stream(event_stream_server: EmulatedEventStream) -> EmulatedEventStream:
+    """The run's EventStreams with default settings and nothing to tell."""
+    event_stream_server.reset()
+    return event_stream_server
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty database of this module's own, once on SQLite and once on MariaDB."""
@@ -98,7 +115,14 @@ def migrated_database(database_url: str) -> Iterator[Database]:
 def database(migrated_database: Database) -> Database:
     """The module's database with all tables there and empty."""
     with migrated_database.transaction() as session:
-        for metadata in (lane_metadata, wiki_metadata, classification_metadata, flight_metadata):
+        for metadata in (
+            lane_metadata,
+            wiki_metadata,
+            classification_metadata,
+            flight_metadata,
+            event_metadata,
+            position_metadata,
+        ):
             for table in metadata.tables.values():
                 session.execute(table.delete())
         for table in (formula_threshold, model_candidate):

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from outbox.backoff import backoff
-from outbox.edits import Edit
+from outbox.edits import MOST, Edit
 from outbox.errors import UndecodableMessage
 from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from worker.classification.rows import unknown_class
@@ -65,7 +66,7 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
             continue
         try:
             events[claim] = _event(claim.payload)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, OverflowError, LookupError, TypeError, AttributeError, RecursionError) as error:
             outcomes[claim] = Dead("undecodable", f"the payload is no event: {type(error).__name__}: {error}")
     return events, outcomes
 
@@ -82,7 +83,7 @@ def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
 
 
 def _event(payload: str) -> OutgoingEvent:
-    """Raises ValueError, LookupError or TypeError if *payload* names no stream."""
+    """Raises ValueError, LookupError or the like if *payload* names no stream."""
     event = json.loads(payload)
     meta, page, revision = event["meta"], event.get("page") or {}, event.get("revision") or {}
     if not (isinstance(meta["stream"], str) and meta["stream"]):
@@ -92,9 +93,17 @@ def _event(payload: str) -> OutgoingEvent:
         id=str(meta.get("id", "")),
         body=payload,
         wiki=str(event.get("database") or event.get("wiki_id") or ""),
-        page=int(event.get("page_id") or page.get("page_id") or 0),
-        revision=int(event.get("rev_id") or revision.get("rev_id") or 0),
+        page=_number(event.get("page_id") or page.get("page_id") or 0),
+        revision=_number(event.get("rev_id") or revision.get("rev_id") or 0),
     )
+
+
+def _number(value: Any) -> int:
+    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column would hold."""
+    number = int(value)
+    if not 0 <= number <= MOST:
+        raise ValueError("no wiki has a page or a revision of that number")
+    return number
 
 
 def verdict(

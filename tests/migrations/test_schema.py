@@ -18,12 +18,22 @@ from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run
 from worker.classification.own_tables import metadata as own_metadata
 from worker.classification.tables import metadata as classification_metadata
+from worker.events.tables import metadata as ledger_metadata
 from worker.flight.tables import metadata as flight_metadata
+from worker.incoming.positions import metadata as position_metadata
 from worker.migrating import VERSION_TABLE, migrate
 
 #: All in one, since each alone would take the others' tables for leftovers.
 OURS = MetaData(naming_convention=NAMING)
-for metadata in (lane_metadata, wiki_metadata, classification_metadata, own_metadata, flight_metadata):
+for metadata in (
+    lane_metadata,
+    wiki_metadata,
+    classification_metadata,
+    own_metadata,
+    flight_metadata,
+    ledger_metadata,
+    position_metadata,
+):
     for table in metadata.tables.values():
         table.to_metadata(OURS)
 
@@ -92,6 +102,9 @@ def test_models_and_migrated_schema_do_not_differ(empty_database: Database) -> N
     [
         "ALTER TABLE outbox ADD COLUMN surplus INTEGER",
         "DROP TABLE event_outbox_dead",
+        "DROP TABLE event_outbox_kafka",
+        "DROP TABLE stream_position",
+        "ALTER TABLE event_ledger ADD COLUMN surplus INTEGER",
         "DROP TABLE outpatrol_own_table",
         "DROP TABLE formula_threshold",
         "CREATE TABLE surplus (id INTEGER PRIMARY KEY)",
@@ -127,6 +140,9 @@ def test_models_and_migrated_schema_have_the_same_checks(empty_database: Databas
         "ALTER TABLE ores_model MODIFY oresm_name VARBINARY(33) NOT NULL",
         "ALTER TABLE outbox MODIFY leased_until DATETIME",
         "ALTER TABLE outbox MODIFY payload TEXT NOT NULL",
+        "ALTER TABLE event_ledger MODIFY event_id VARBINARY(16) NOT NULL",
+        "ALTER TABLE event_ledger MODIFY revision INT NOT NULL",
+        "ALTER TABLE stream_position MODIFY source VARCHAR(255) NOT NULL",
     ],
 )
 def test_a_change_of_a_type_would_be_a_difference(empty_mariadb: Database, change: str) -> None:

@@ -4,31 +4,12 @@ import pytest
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
-from outbox.mediawiki import metadata as wiki_metadata
-from outbox.tables import metadata as lane_metadata
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
+from tests.migrations.revisions import ALL, STEPS, VIEWS
 from tests.migrations.schemas import schema, tables, views
 from tests.outbox.lanes import record_edits, take
-from worker.classification.own_tables import metadata as own_metadata
-from worker.classification.tables import metadata as classification_metadata
-from worker.flight.tables import metadata as flight_metadata
 from worker.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 from worker.processes import free_port
-
-WIKI = set(wiki_metadata.tables) | set(classification_metadata.tables)
-LANES = set(lane_metadata.tables)
-BACKFILL = {name for name in LANES if name.startswith("backfill_")}
-FLIGHT = set(flight_metadata.tables)
-MADE_HERE = "outpatrol_own_table"
-ALL = {VERSION_TABLE} | WIKI | LANES | FLIGHT | set(own_metadata.tables)
-VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
-#: Revision to the tables there are after it.
-STEPS = {
-    "0001": {VERSION_TABLE} | LANES - BACKFILL,
-    "0002": {VERSION_TABLE} | LANES - BACKFILL | WIKI | {MADE_HERE},
-    "0003": {VERSION_TABLE} | LANES - BACKFILL | WIKI | {MADE_HERE} | FLIGHT,
-    "0004": ALL,
-}
 
 
 def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -> None:
@@ -42,8 +23,8 @@ def test_migrating_tells_the_revisions_before_and_after(empty_database: Database
     assert migrate(empty_database) == (None, head_revision())
 
 
-def test_the_newest_revision_is_the_one_that_the_upkeep_came_with() -> None:
-    assert head_revision() == "0004"
+def test_the_newest_revision_is_the_one_that_the_announcing_came_with() -> None:
+    assert head_revision() == "0005"
 
 
 def test_migrating_twice_does_nothing(empty_database: Database) -> None:
@@ -79,11 +60,11 @@ def test_migrating_goes_step_by_step_up_and_down(empty_database: Database) -> No
         assert tables(empty_database) == STEPS[after]
 
 
-def test_the_views_come_and_go_with_the_newest_revision(empty_database: Database) -> None:
+def test_the_views_come_and_go_with_the_revision_of_the_upkeep(empty_database: Database) -> None:
     migrate(empty_database, "0003")
     assert views(empty_database) == set()
 
-    migrate(empty_database)
+    migrate(empty_database, "0004")
     assert views(empty_database) == VIEWS
 
     downgrade(empty_database, "0003")

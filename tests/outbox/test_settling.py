@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from outbox import EDITS, Dead, Delivered, Outcome, RetryLater, settle
+from outbox import EDITS, Dead, Delivered, Outcome, Released, RetryLater, settle
 from outbox.database import Database
-from tests.outbox.lanes import end, make_due, record_edits, revisions, rows, run_out, take, take_one
+from tests.outbox.lanes import end, make_due, record_edits, revisions, rows, run_out, statements, take, take_one
 
 HOUR = timedelta(hours=1)
-OUTCOMES: list[Outcome] = [Delivered(), RetryLater(HOUR, "503"), Dead("refused", "400")]
+OUTCOMES: list[Outcome] = [Delivered(), RetryLater(HOUR, "503"), Dead("refused", "400"), Released("disk full")]
 
 
 def test_a_delivered_message_is_removed(database: Database) -> None:
@@ -160,3 +160,59 @@ def test_a_settlement_that_is_rolled_back_ends_nothing(database: Database) -> No
 
     assert rows(database, EDITS.waiting) == []
     assert end(database, {claim: Delivered()}) == {claim}
+
+
+def test_a_released_message_is_as_it_was_before_the_claim(database: Database) -> None:
+    record_edits(database, 3)
+    before = rows(database, EDITS.messages)
+
+    end(database, dict.fromkeys(take(database), Released("disk full")))
+
+    assert rows(database, EDITS.messages) == before
+    assert rows(database, EDITS.waiting) == []
+    assert rows(database, EDITS.dead_letters) == []
+
+
+def test_releasing_burns_no_attempt_however_often(database: Database) -> None:
+    record_edits(database, 1)
+    for _ in range(20):
+        end(database, dict.fromkeys(take(database), Released("disk full")))
+
+    assert [claim.attempt for claim in take(database)] == [1]
+
+
+def test_releasing_gives_back_no_attempt_of_an_earlier_claim(database: Database) -> None:
+    lost = take_one(database)
+    run_out(database, [lost])
+    end(database, dict.fromkeys(take(database), Released("disk full")))
+
+    assert [claim.attempt for claim in take(database)] == [2]
+
+
+def test_a_released_message_is_ready_at_once(database: Database) -> None:
+    record_edits(database, 2)
+    end(database, dict.fromkeys(take(database, limit=1), Released("disk full")))
+
+    assert revisions(take(database)) == [1, 2]
+
+
+def test_releasing_is_one_statement_however_many_messages(database: Database) -> None:
+    record_edits(database, 200)
+    claims = take(database, limit=200)
+
+    with statements(database.engine) as seen:
+        assert len(end(database, dict.fromkeys(claims, Released("disk full")))) == 200
+
+    assert [statement.text.split(maxsplit=1)[0] for statement in seen] == ["UPDATE"]
+
+
+def test_releasing_leaves_the_lease_of_another_claim_alone(database: Database) -> None:
+    record_edits(database, 2)
+    lost = take(database)
+    run_out(database, lost[:1])
+    (held,) = take(database)
+
+    end(database, dict.fromkeys(lost, Released("disk full")))
+
+    assert end(database, {held: Delivered()}) == {held}
+    assert revisions(take(database)) == [2]

@@ -27,7 +27,7 @@ EDITS = st.builds(
     revision=st.integers(1, 2**32 - 1),
     parent_revision=st.integers(0, 2**32 - 1),
     page=st.integers(1, 2**32 - 1),
-    namespace=st.integers(0, 2**31 - 1),
+    namespace=st.integers(-2, 2**31 - 1),
     title=st.text(min_size=1, max_size=300),
     timestamp=st.datetimes(
         datetime(2001, 1, 2),  # noqa: DTZ001 - hypothesis adds the zone
@@ -35,7 +35,7 @@ EDITS = st.builds(
         timezones=st.just(timezone(timedelta(hours=9))),
     ),
     source=st.sampled_from(EditSource),
-    user=st.text(min_size=1, max_size=60),
+    user=st.none() | st.text(min_size=1, max_size=60),
     is_bot=st.booleans(),
     is_anonymous=st.booleans(),
     patrol_status=st.sampled_from(PatrolStatus),

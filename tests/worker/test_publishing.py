@@ -1,0 +1,178 @@
+"""Publishing: each sink at its own pace, in order, and every event to its end."""
+
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from outbox import EVENT_LANES, claim_in_order
+from outbox.database import Database
+from outbox.dead_letters import list_dead_letters
+from tests.builders import an_edit, edits
+from tests.worker.announcing.fake_sinks import FakeSink, takes_all
+from tests.worker.announcing.publishers import fate_of, is_down, promise, publish, with_sinks
+from tests.worker.conftest import BuildServices
+from tests.worker.lines import FOREVER, drain, make_due, save, statements, status
+from worker.bootstrap import Services
+from worker.events.sinks import Failed, Refused, Untaken
+
+
+def attempts(database: Database, sink: str) -> list[int]:
+    messages = EVENT_LANES[sink].messages
+    with database.reading() as connection:
+        return list(connection.execute(select(messages.c.attempt).order_by(messages.c.id)).scalars())
+
+
+def test_every_sink_is_promised_every_event(services: Services, database: Database) -> None:
+    file, kafka = FakeSink(), FakeSink()
+    wiki = with_sinks(services, file=file, kafka=kafka)
+    save(database, edits(5))
+
+    drain(services, wiki)
+    publish(services, wiki)
+
+    assert sorted(file.revisions) == [1, 2, 3, 4, 5]
+    assert kafka.taken == file.taken
+
+
+def test_a_dead_sink_holds_up_no_other(services: Services, database: Database) -> None:
+    dead, alive = FakeSink(is_down), FakeSink()
+    wiki = with_sinks(services, kafka=dead, eventgate=alive)
+    promise(wiki, edits(5))
+
+    publish(services, wiki)
+
+    assert alive.revisions == [1, 2, 3, 4, 5]
+    assert status(database, EVENT_LANES["eventgate"]).pending == 0
+    assert status(database, EVENT_LANES["kafka"]).ready == 5
+
+
+def test_what_a_dead_sink_was_promised_is_sent_in_order_once_it_lives(services: Services, database: Database) -> None:
+    sink = FakeSink(is_down)
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(3))
+    publish(services, wiki)
+    promise(wiki, edits(3, first=4))
+    publish(services, wiki)
+
+    sink.fate = takes_all
+    publish(services, wiki)
+
+    assert sink.revisions == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_dead_sink_is_asked_once_and_costs_no_attempt(services_for: BuildServices, database: Database) -> None:
+    services, sink = services_for(outbox={"batch_size": 2}), FakeSink(is_down)
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(6))
+
+    with capture_logs() as logs:
+        publish(services, wiki)
+
+    assert sink.requests == 1
+    assert attempts(database, "kafka") == [0] * 6
+    assert [line["error"] for line in logs if line["event"] == "sink_unavailable"] == ["the broker is down"]
+
+
+def test_what_a_sink_takes_before_it_dies_is_not_sent_again(services: Services, database: Database) -> None:
+    sink = FakeSink(lambda event: is_down(event) if event.revision > 2 else None)
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(4))
+    publish(services, wiki)
+
+    sink.fate = takes_all
+    publish(services, wiki)
+
+    assert sink.revisions == [1, 2, 3, 4]
+
+
+def test_a_refused_event_is_a_dead_letter_with_the_sinks_reason_and_blocks_nobody(
+    services: Services, database: Database
+) -> None:
+    strict, lenient = FakeSink(fate_of({2: Refused("'.page_id' should be >= 1")})), FakeSink()
+    wiki = with_sinks(services, eventgate=strict, file=lenient)
+    promise(wiki, edits(3))
+
+    publish(services, wiki)
+
+    with database.reading() as connection:
+        (letter,) = list_dead_letters(connection, EVENT_LANES["eventgate"])
+    assert (letter.reason, letter.error, letter.attempt) == ("refused", "'.page_id' should be >= 1", 1)
+    assert '"rev_id":2' in letter.payload
+    assert (strict.revisions, lenient.revisions) == ([1, 3], [1, 2, 3])
+
+
+def test_an_event_that_failed_is_sent_again_later(services: Services, database: Database) -> None:
+    sink = FakeSink(fate_of({2: Failed("unknown schema")}))
+    wiki = with_sinks(services, eventgate=sink)
+    promise(wiki, edits(3))
+    publish(services, wiki)
+    assert status(database, EVENT_LANES["eventgate"]).waiting == 1
+
+    sink.fate = takes_all
+    make_due(database, EVENT_LANES["eventgate"])
+    publish(services, wiki)
+
+    assert sink.revisions == [1, 3, 2]
+
+
+def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
+    services_for: BuildServices, database: Database
+) -> None:
+    services = services_for(outbox={"max_attempts": 3})
+    sink = FakeSink(lambda _: Failed("unknown schema"))
+    wiki = with_sinks(services, eventgate=sink)
+    promise(wiki, edits(1))
+
+    for _ in range(5):
+        publish(services, wiki)
+        make_due(database, EVENT_LANES["eventgate"])
+
+    with database.reading() as connection:
+        (letter,) = list_dead_letters(connection, EVENT_LANES["eventgate"])
+    assert (letter.reason, letter.error, sink.requests) == ("attempts_exhausted", "unknown schema", 3)
+
+
+def test_events_of_one_page_leave_in_the_order_of_its_revisions(services: Services, database: Database) -> None:
+    sink = FakeSink()
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(2))
+
+    publish(services, wiki)
+
+    assert sink.revisions == [8, 9, 10, 1, 2]
+
+
+def test_a_page_whose_earlier_event_was_not_taken_goes_on_with_that_one(services: Services, database: Database) -> None:
+    sink = FakeSink(fate_of({8: Untaken("queue full")}))
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(1))
+    publish(services, wiki)
+    assert sink.revisions == [1]
+
+    sink.fate = takes_all
+    publish(services, wiki)
+
+    assert sink.revisions == [1, 8, 9, 10]
+
+
+def test_a_publisher_leaves_a_lane_to_the_one_that_is_at_work_on_it(services: Services, database: Database) -> None:
+    sink = FakeSink()
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(5))
+    with database.transaction() as session:
+        claim_in_order(session, EVENT_LANES["kafka"], limit=2, lease=FOREVER)
+
+    publish(services, wiki)
+
+    assert sink.requests == 0
+
+
+def test_a_further_sink_costs_a_batch_of_edits_one_statement(services: Services, database: Database) -> None:
+    drain(services, with_sinks(services, file=FakeSink()))
+    counts = []
+    for number, sinks in enumerate((("file",), ("file", "kafka"))):
+        save(database, edits(100, first=1 + 1000 * number))
+        with statements(services.wiki("enwiki").database) as seen:
+            drain(services, with_sinks(services, **{sink: FakeSink() for sink in sinks}))
+        counts.append(sum(statement.startswith("INSERT") and "event_outbox" in statement for statement in seen))
+
+    assert counts == [1, 2]

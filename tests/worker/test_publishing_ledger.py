@@ -1,0 +1,115 @@
+"""The ledger has exactly what was taken, whatever becomes of the publisher; a repeated event has the id it had."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+
+from outbox import EVENT_LANES
+from outbox.database import Database
+from tests.builders import edits
+from tests.worker.announcing.fake_sinks import FakeSink
+from tests.worker.announcing.publishers import fate_of, promise, publish, with_sinks
+from tests.worker.lines import claim_all, let_leases_run_out, status
+from worker.bootstrap import Services
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.tables import event_ledger
+
+KAFKA = EVENT_LANES["kafka"]
+
+
+class PowerCut(Exception):
+    """The process has gone."""
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    with database.transaction() as session:
+        session.execute(event_ledger.delete())
+    return database
+
+
+def ledger(database: Database) -> list[tuple[str, int]]:
+    """Sink and revision of each line, in the order of writing."""
+    line = event_ledger.c
+    with database.reading() as connection:
+        return [
+            (sink, revision)
+            for sink, revision in connection.execute(select(line.sink, line.revision).order_by(line.id))
+        ]
+
+
+@contextmanager
+def dying_before(database: Database, *words: str) -> Iterator[None]:
+    """Let the process die just before a statement that has all these *words*."""
+
+    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if all(word in statement for word in words):
+            raise PowerCut
+
+    event.listen(database.engine, "before_cursor_execute", die)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", die)
+
+
+def test_the_ledger_has_a_line_for_exactly_what_was_taken(services: Services, database: Database) -> None:
+    fates: dict[int, Mishap] = {2: Refused("no"), 3: Failed("not now"), 4: Untaken("full")}
+    strict, lenient = FakeSink(fate_of(fates)), FakeSink()
+    wiki = with_sinks(services, eventgate=strict, file=lenient)
+    promise(wiki, edits(5))
+
+    publish(services, wiki)
+
+    of_all = [("file", revision) for revision in (1, 2, 3, 4, 5)]
+    assert ledger(database) == [("eventgate", 1), ("eventgate", 5), *of_all]
+
+
+def test_a_line_of_the_ledger_tells_stream_and_id_of_the_event(services: Services, database: Database) -> None:
+    sink = FakeSink()
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(1))
+
+    publish(services, wiki)
+
+    with database.reading() as connection:
+        (line,) = connection.execute(select(event_ledger.c.stream, event_ledger.c.event_id)).all()
+    assert (line.stream, bytes(line.event_id).hex()) == ("mediawiki.revision-score", sink.taken[0].id.replace("-", ""))
+
+
+@pytest.mark.parametrize("words", [("DELETE",), ("INSERT", "event_ledger")], ids=["removal", "ledger"])
+def test_a_publisher_that_dies_after_sending_leaves_all_to_the_next_under_the_same_ids(
+    services: Services, database: Database, words: tuple[str, ...]
+) -> None:
+    sink = FakeSink()
+    wiki = with_sinks(services, kafka=sink)
+    promise(wiki, edits(1))
+    with dying_before(wiki.database, *words), pytest.raises(PowerCut):
+        publish(services, wiki)
+    assert (status(database, KAFKA).claimed, ledger(database)) == (1, [])
+
+    let_leases_run_out(database, KAFKA)
+    publish(services, wiki)
+
+    first, second = sink.taken
+    assert first == second
+    assert (status(database, KAFKA).pending, ledger(database)) == (0, [("kafka", 1)])
+
+
+def test_a_publisher_whose_lease_is_lost_meanwhile_writes_nothing_into_the_ledger(
+    services: Services, database: Database
+) -> None:
+    def lose_it(_event: OutgoingEvent) -> None:
+        let_leases_run_out(database, KAFKA)
+        claim_all(database, KAFKA)
+
+    wiki = with_sinks(services, kafka=FakeSink(lose_it))
+    promise(wiki, edits(1))
+
+    publish(services, wiki)
+
+    assert ledger(database) == []
+    assert status(database, KAFKA).claimed == 1
