@@ -25,7 +25,7 @@ EXPIRY_SECONDS = 60
 
 QUEUE_OF = {
     DRAIN_EDITS: "drain",
-    PUBLISH_EVENTS: "drain",
+    PUBLISH_EVENTS: "publish",
     SCORE: "score",
     DRAIN_BACKFILL: "maintenance",
     POLL: "maintenance",

@@ -20,6 +20,9 @@ async def publish_events(wiki: Wiki, sink: str, *, until: float) -> bool:
 
     One publisher at a time: where another has claimed some, this one ends.
     """
+    if sink not in wiki.sinks:
+        # The settings had it when this was rung for; what waits for it is safe until they have it again.
+        return False
 
     async def work(claims: Sequence[Claim]) -> bool:
         return await send_events(wiki, sink, claims)

@@ -12,6 +12,7 @@ from outbox import LANES, Edit
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import recentchanges
 from tests.acceptance.running import Running
+from tests.builders import an_edit
 from worker.classification.tables import ores_classification, ores_model
 from worker.demo.surroundings import SAMPLE
 from worker.emulators.scoring_shapes import probabilities
@@ -28,6 +29,12 @@ def sample_edits(wiki: str, count: int) -> list[Edit]:
         edits = [edit for line in lines if (edit := edit_of(line)).wiki == wiki]
     assert len(edits) >= count, f"the sample holds only {len(edits)} edits of {wiki}"
     return edits[-count:]
+
+
+def edits_of_few_pages(wiki: str, count: int, *, first: int = 1, pages: int = 12) -> list[Edit]:
+    """Edits that are settled in the order of their revisions, each page's among those of the others."""
+    numbers = range(first, first + count)
+    return [an_edit(wiki=wiki, revision=n, page=1 + n % pages, title=f"Page {1 + n % pages}") for n in numbers]
 
 
 def is_for_patrollers(edit: Edit) -> bool:
@@ -70,6 +77,11 @@ def events_of(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _lines(directory / "events" / "mediawiki.revision-score.ndjson")]
 
 
+def taken_by_eventgate(here: Running) -> list[dict[str, Any]]:
+    """What EventGate took in this test, in its order, with what one took that was killed since."""
+    return [json.loads(line) for line in _lines(here.directory / "eventgate.ndjson")]
+
+
 def announced(events: Sequence[dict[str, Any]]) -> dict[str, tuple[str, int]]:
     """Event id to the wiki and the revision it announces."""
     return {event["meta"]["id"]: (event["database"], event["rev_id"]) for event in events}
@@ -87,10 +99,25 @@ def assert_every_promise_was_kept(here: Running, edits: Sequence[Edit]) -> None:
     assert len(rows) == len(set(rows))
     assert set(rows) == expected_rows(edits)
     events = events_of(here.directory)
+    assert_announced(events, edits)
+    assert all(_carries_true_scores(event) for event in events)
+
+
+def assert_announced(events: Sequence[dict[str, Any]], edits: Sequence[Edit]) -> None:
+    """*events* announce all of *edits* and nothing else, each under one id, however often."""
     subjects = announced(events)
     assert len(subjects) == len(edits)
     assert set(subjects.values()) == {(edit.wiki, edit.revision) for edit in edits}
-    assert all(_carries_true_scores(event) for event in events)
+
+
+def assert_in_page_order(events: Sequence[dict[str, Any]]) -> None:
+    """The events of each page arrived by revision; of one that came again, the first arrival counts."""
+    firsts = {event["meta"]["id"]: event for event in reversed(events)}
+    arrivals: dict[int, list[int]] = {}
+    for event in events:
+        if firsts.get(event["meta"]["id"]) is event:
+            arrivals.setdefault(event["page_id"], []).append(event["rev_id"])
+    assert all(revisions == sorted(revisions) for revisions in arrivals.values()), arrivals
 
 
 def _carries_true_scores(event: dict[str, Any]) -> bool:

@@ -1,4 +1,5 @@
-"""A worker with all it needs, as processes of their own, for one test: Redis, scoring endpoint, worker and beat.
+"""A worker with all it needs, as processes of their own, for one test: Redis, scoring endpoint, worker and beat; and
+an EventGate where events are to go to one.
 
 Leases, polls and deadlines are short, so that what a fault costs in time is over soon.
 """
@@ -21,6 +22,7 @@ from outbox import LANES, Edit, Lane
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import save_edit
 from tests.endpoint import EmulatedEndpoint
+from tests.eventgate import EmulatedEventGate
 from worker.app import DRAIN_EDITS, configuration
 from worker.bootstrap import Services, build_services
 from worker.demo.surroundings import redis_command, start_beat, start_worker
@@ -50,6 +52,7 @@ class Running:
     settings: Settings
     redis_port: int
     scoring_port: int
+    eventgate_port: int
     services: Services
     #: Speaks to the worker as another application would, by the names of its tasks.
     client: Celery
@@ -60,6 +63,10 @@ class Running:
         return EmulatedEndpoint(f"http://127.0.0.1:{self.scoring_port}")
 
     @property
+    def eventgate(self) -> EmulatedEventGate:
+        return EmulatedEventGate(f"http://127.0.0.1:{self.eventgate_port}")
+
+    @property
     def redis(self) -> Redis:
         return self.services.redis
 
@@ -68,16 +75,36 @@ class Running:
         """What makes a child read our settings and no others."""
         return environment(self.directory / "outpatrol.toml")
 
+    def start(self, *, worker: bool, beat: bool) -> None:
+        """Start all, of the worker and the beat those that are wanted."""
+        self.start_redis()
+        for wiki in self.services.wikis.values():
+            migrate(wiki.database)
+        if worker:
+            self.start_worker()
+        if beat:
+            self.start_beat()
+        self.start_endpoint()
+        if self.settings.sinks.eventgate is not None:
+            self.start_eventgate()
+
     def start_redis(self) -> None:
         child = self.processes.start("redis", redis_command(self.redis_port), cwd=self.directory)
         self.processes.wait_until(child, lambda: answers(self.redis_port))
         self.children["redis"] = child
 
     def start_endpoint(self) -> None:
-        command = [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--port", str(self.scoring_port)]
-        child = self.processes.start("scoring", command, cwd=self.directory)
-        self.processes.wait_until(child, lambda: answers(self.scoring_port))
-        self.children["endpoint"] = child
+        self._emulate("endpoint", "scoring", self.scoring_port)
+
+    def start_eventgate(self) -> None:
+        """What it takes is in `eventgate.ndjson`, too, so that it outlives the process."""
+        self._emulate("eventgate", "eventgate", self.eventgate_port, "--file", self.directory / "eventgate.ndjson")
+
+    def _emulate(self, name: str, service: str, port: int, *options: str | Path) -> None:
+        command = [sys.executable, "-m", "worker.cli", "emulate", service, "--port", str(port), *options]
+        child = self.processes.start(service, command, cwd=self.directory)
+        self.processes.wait_until(child, lambda: answers(port))
+        self.children[name] = child
 
     def start_worker(self) -> None:
         self.children["worker"] = start_worker(self.processes, self.directory, environment=self.environment)
@@ -129,6 +156,15 @@ class Running:
                 pending += sum(inspect_lane(connection, lane).pending for lane in lanes or LANES)
         return pending
 
+    def until_the_sink_fails(self, sink: str) -> None:
+        """Wait until a worker that was started here found that *sink* takes nothing."""
+        words = ("sink_unavailable", f'"sink": "{sink}"')
+        log = self.children["worker"].log
+        self.until(
+            lambda: any(all(word in line for word in words) for line in log.read_text().splitlines()),
+            f"a failure of the sink {sink}",
+        )
+
     def until_at_most(self, left: int, lane: Lane) -> None:
         """Wait until at most so many promises of *lane* are left."""
         self.until(lambda: self.pending(lane) <= left, f"at most {left} messages in {lane.name}")
@@ -156,30 +192,32 @@ def environment(settings_file: Path) -> dict[str, str]:
 def running(
     directory: Path, databases: Mapping[str, str], *, worker: bool = True, beat: bool = True, **changes: Any
 ) -> Iterator[Running]:
-    """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings."""
-    redis_port, scoring_port = free_port(), free_port()
-    document = SHORT | changes | _addresses(directory, databases, redis_port)
-    document["endpoint"] = SHORT["endpoint"] | document["endpoint"] | {"url": f"http://127.0.0.1:{scoring_port}"}
+    """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
+
+    Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
+    `sinks={"file": {}, "eventgate": {}}`.
+    """
+    redis_port, scoring_port, eventgate_port = free_port(), free_port(), free_port()
+    sinks = {
+        "file": {"directory": str(directory / "events")},
+        "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
+    }
+    document = merged(SHORT, {"sinks": {"file": {}}} | changes)
+    document = merged(document, _addresses(databases, redis_port, scoring_port))
+    document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
     client = Celery("client")
     client.config_from_object(configuration(settings))
 
-    def send(task: str, wiki: str) -> None:
-        client.send_task(task, args=[wiki], ignore_result=True, retry=False)
+    def send(task: str, *arguments: str) -> None:
+        client.send_task(task, args=arguments, ignore_result=True, retry=False)
 
     services = build_services(settings, send=send)
     with Processes(directory) as processes:
-        here = Running(directory, processes, settings, redis_port, scoring_port, services, client)
-        here.start_redis()
-        for wiki in services.wikis.values():
-            migrate(wiki.database)
-        if worker:
-            here.start_worker()
-        if beat:
-            here.start_beat()
-        here.start_endpoint()
+        here = Running(directory, processes, settings, redis_port, scoring_port, eventgate_port, services, client)
         try:
+            here.start(worker=worker, beat=beat)
             yield here
         finally:
             client.close()
@@ -190,14 +228,22 @@ def running(
                     processes.stop(here.children[name])
 
 
-def _addresses(directory: Path, databases: Mapping[str, str], redis_port: int) -> dict[str, dict[str, Any] | str]:
+def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """*document* with *changes*, those of a section setting by setting."""
+    result = dict(document)
+    for name, change in changes.items():
+        result[name] = merged(result.get(name, {}), change) if isinstance(change, Mapping) else change
+    return result
+
+
+def _addresses(databases: Mapping[str, str], redis_port: int, scoring_port: int) -> dict[str, Any]:
     wikis = {
         wiki: {"database_url": url, "domain": f"{wiki[:2]}.wikipedia.org", "language": wiki[:2]}
         for wiki, url in databases.items()
     }
     return {
         "redis_url": f"redis://127.0.0.1:{redis_port}/0",
-        "sinks": {"file": {"directory": str(directory / "events")}},
+        "endpoint": {"url": f"http://127.0.0.1:{scoring_port}"},
         "wikis": wikis,
     }
 
@@ -205,7 +251,8 @@ def _addresses(directory: Path, databases: Mapping[str, str], redis_port: int) -
 def toml(document: Mapping[str, Any], table: str = "") -> str:
     """*document* as TOML; texts, numbers and lists are written there as in JSON."""
     values = [f"{key} = {json.dumps(value)}" for key, value in document.items() if not isinstance(value, Mapping)]
-    text = "\n".join([f"[{table}]" if table and values else "", *values, ""])
+    # An empty table says something, too: that there is such a sink.
+    text = "\n".join([f"[{table}]" if table and (values or not document) else "", *values, ""])
     for key, value in document.items():
         if isinstance(value, Mapping):
             text += toml(value, f"{table}.{key}" if table else key)

@@ -272,3 +272,16 @@ def has_rows(database: Database) -> bool:
         return any(
             connection.execute(select(table.c.id).limit(1)).first() for table in (EVENTS.messages, EVENTS.waiting)
         )
+
+
+def test_what_was_left_out_of_a_suspects_company_is_not_overtaken(database: Database) -> None:
+    promise(database, *range(1, 6))
+    take(database, limit=20)
+    run_out(database)
+    promise(database, *range(6, 31))
+
+    first = take(database, limit=20)
+    end(database, first, Released("nobody is there"))
+
+    assert names(first) == [1, 2]
+    assert names(take(database, limit=20)) == [1, 2]

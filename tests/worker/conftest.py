@@ -34,7 +34,7 @@ def services_for(
                 "scoring_url": endpoint.url,
                 "sinks": {"file": {"directory": events_directory}},
             }
-            services = build_services(some_settings(**(here | settings)), send=lambda _task, _wiki: None)
+            services = build_services(some_settings(**(here | settings)), send=lambda *_: None)
             stack.callback(services.close)
             return services
 

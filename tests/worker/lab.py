@@ -100,10 +100,10 @@ def a_lab(database: Database, redis_url: str, endpoint: EmulatedEndpoint, direct
         database_url=database.url.render_as_string(hide_password=False),
         redis_url=redis_url,
         scoring_url=endpoint.url,
-        sink={"directory": directory},
+        sinks={"file": {"directory": directory}},
         models=MODELS,
     )
-    services = build_services(settings, send=lambda _task, _wiki: None)
+    services = build_services(settings, send=lambda *_: None)
     try:
         drain(services)
         wiki = replace(services.wiki("enwiki"), thresholds=with_thresholds(_watched_thresholds()))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from outbox import EVENT_LANES
 from tests.builders import some_settings
 from worker.app import QUEUE_OF, configuration
 from worker.bootstrap import build_services
@@ -81,3 +82,23 @@ def test_edits_of_the_past_do_not_queue_among_fresh_ones() -> None:
 def test_what_is_scheduled_expires_if_it_comes_late() -> None:
     for entry in configuration(some_settings())["beat_schedule"].values():
         assert 0 < entry["options"]["expires"] <= 60
+
+
+def test_each_sink_that_is_named_is_built_under_the_name_of_its_lane() -> None:
+    sinks = {
+        "file": {},
+        "stdout": {},
+        "eventgate": {"url": "http://127.0.0.1:1"},
+        "kafka": {"bootstrap_servers": "127.0.0.1:1"},
+    }
+    services = build_services(some_settings(sinks=sinks))
+    services.close()
+
+    assert services.wiki("enwiki").sinks.keys() == sinks.keys() == EVENT_LANES.keys()
+
+
+def test_where_no_sink_is_named_events_go_to_files() -> None:
+    services = build_services(some_settings())
+    services.close()
+
+    assert list(services.wiki("enwiki").sinks) == ["file"]

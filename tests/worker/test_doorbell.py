@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.worker.flights import no_redis
 from worker.doorbell import Doorbell
 
-Rings = list[tuple[str, str]]
+Rings = list[tuple[str, ...]]
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def rings() -> Rings:
 
 @pytest.fixture
 def doorbell(redis: Redis, rings: Rings) -> Doorbell:
-    return Doorbell(redis, lambda task, wiki: rings.append((task, wiki)), unanswered_seconds=4)
+    return Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4)
 
 
 def test_a_ring_sends_the_task_for_the_wiki(doorbell: Doorbell, rings: Rings) -> None:
@@ -36,7 +36,7 @@ def test_a_ring_that_nobody_answered_yet_is_not_repeated(doorbell: Doorbell, rin
 
 def test_another_process_does_not_repeat_it_either(redis: Redis, doorbell: Doorbell, rings: Rings) -> None:
     doorbell.ring("drain_edits", "enwiki")
-    Doorbell(redis, lambda task, wiki: rings.append((task, wiki)), unanswered_seconds=4).ring("drain_edits", "enwiki")
+    Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4).ring("drain_edits", "enwiki")
 
     assert len(rings) == 1
 
@@ -47,6 +47,30 @@ def test_wikis_and_lanes_are_rung_for_on_their_own(doorbell: Doorbell, rings: Ri
         doorbell.ring(task, wiki)
 
     assert rings == wanted
+
+
+def test_a_ring_sends_the_rest_of_the_tasks_arguments(doorbell: Doorbell, rings: Rings) -> None:
+    doorbell.ring("publish_events", "enwiki", "eventgate")
+
+    assert rings == [("publish_events", "enwiki", "eventgate")]
+
+
+def test_each_sink_is_rung_for_on_its_own(doorbell: Doorbell, rings: Rings) -> None:
+    wanted = [("publish_events", "enwiki", sink) for sink in ("file", "eventgate")]
+    for task, wiki, sink in wanted * 2:
+        doorbell.ring(task, wiki, sink)
+
+    assert rings == wanted
+
+
+def test_an_answer_for_one_sink_is_none_for_another(doorbell: Doorbell, rings: Rings) -> None:
+    for sink in ("file", "eventgate"):
+        doorbell.ring("publish_events", "enwiki", sink)
+    doorbell.answer("publish_events", "enwiki", "file")
+    for sink in ("file", "eventgate"):
+        doorbell.ring("publish_events", "enwiki", sink)
+
+    assert rings[2:] == [("publish_events", "enwiki", "file")]
 
 
 def test_an_answer_allows_the_next_ring(doorbell: Doorbell, rings: Rings) -> None:
@@ -74,7 +98,7 @@ def test_however_often_it_is_rung_once_and_answered_there_is_one_ring(doorbell: 
 def test_what_another_process_rang_for_once_is_not_rung_for_again(
     redis: Redis, doorbell: Doorbell, rings: Rings
 ) -> None:
-    other = Doorbell(redis, lambda task, wiki: rings.append((task, wiki)), unanswered_seconds=4)
+    other = Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4)
     for each in (doorbell, other):
         each.ring_once("check_model_versions", "enwiki", seconds=60)
         each.answer("check_model_versions", "enwiki")
@@ -123,7 +147,7 @@ def test_ringing_once_keeps_nobody_from_ringing_otherwise(doorbell: Doorbell, ri
 
 def test_without_redis_ringing_once_does_nothing(rings: Rings) -> None:
     with no_redis() as gone:
-        doorbell = Doorbell(gone, lambda task, wiki: rings.append((task, wiki)), unanswered_seconds=4)
+        doorbell = Doorbell(gone, lambda *task: rings.append(task), unanswered_seconds=4)
         doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
 
     assert rings == []
@@ -131,7 +155,7 @@ def test_without_redis_ringing_once_does_nothing(rings: Rings) -> None:
 
 def test_without_redis_ringing_and_answering_do_nothing(rings: Rings) -> None:
     with no_redis() as gone, capture_logs() as logs:
-        doorbell = Doorbell(gone, lambda task, wiki: rings.append((task, wiki)), unanswered_seconds=4)
+        doorbell = Doorbell(gone, lambda *task: rings.append(task), unanswered_seconds=4)
         for _ in range(3):
             doorbell.ring("drain_edits", "enwiki")
             doorbell.answer("drain_edits", "enwiki")
@@ -141,8 +165,8 @@ def test_without_redis_ringing_and_answering_do_nothing(rings: Rings) -> None:
 
 
 def broken_broker(redis: Redis, tried: Rings) -> Doorbell:
-    def send(task: str, wiki: str) -> None:
-        tried.append((task, wiki))
+    def send(*task: str) -> None:
+        tried.append(task)
         raise OperationalError("no broker")
 
     return Doorbell(redis, send, unanswered_seconds=4)

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from outbox import EVENT_LANES, claim_in_order
+from outbox import EVENT_LANES, EVENTS, claim_in_order
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from tests.builders import an_edit, edits
@@ -13,6 +13,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import FOREVER, drain, make_due, save, statements, status
 from worker.bootstrap import Services
 from worker.events.sinks import Failed, Refused, Untaken
+from worker.publishing import publish_events
 
 
 def attempts(database: Database, sink: str) -> list[int]:
@@ -176,3 +177,12 @@ def test_a_further_sink_costs_a_batch_of_edits_one_statement(services: Services,
         counts.append(sum(statement.startswith("INSERT") and "event_outbox" in statement for statement in seen))
 
     assert counts == [1, 2]
+
+
+def test_a_sink_that_the_settings_have_no_more_is_left_alone(services: Services, database: Database) -> None:
+    save(database, edits(2))
+    drain(services)
+
+    services.runner.run(publish_events(services.wiki("enwiki"), "kafka", until=0))
+
+    assert status(database, EVENTS).ready == 2

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from outbox import BACKFILL, EDITS, EVENTS, LANES, Lane
+from outbox import BACKFILL, EDITS, EVENT_LANES, LANES, Lane
 from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
@@ -34,17 +34,23 @@ class LaneName(StrEnum):
     """The lanes by the names of their tables."""
 
     OUTBOX = EDITS.name
-    EVENT_OUTBOX = EVENTS.name
+    EVENT_OUTBOX = EVENT_LANES["file"].name
+    EVENT_OUTBOX_STDOUT = EVENT_LANES["stdout"].name
+    EVENT_OUTBOX_EVENTGATE = EVENT_LANES["eventgate"].name
+    EVENT_OUTBOX_KAFKA = EVENT_LANES["kafka"].name
     BACKFILL_OUTBOX = BACKFILL.name
 
     @property
     def lane(self) -> Lane:
         return next(lane for lane in LANES if lane.name == self.value)
 
-    @property
-    def task(self) -> str:
-        """What keeps the promises of this lane."""
-        return {EDITS.name: DRAIN_EDITS, EVENTS.name: PUBLISH_EVENTS, BACKFILL.name: DRAIN_BACKFILL}[self.value]
+    def ring(self, services: Services, wiki: str) -> None:
+        """Ask for what keeps the promises of this lane; for a sink's only where the settings have it."""
+        if self.lane in (EDITS, BACKFILL):
+            services.doorbell.ring(DRAIN_EDITS if self.lane is EDITS else DRAIN_BACKFILL, wiki)
+        for sink in services.wiki(wiki).sinks:
+            if self.lane is EVENT_LANES[sink]:
+                services.doorbell.ring(PUBLISH_EVENTS, wiki, sink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +188,7 @@ def _end(
             for ids in _chunks(letters):
                 counts[name] += services.wiki(name).database.run(partial(end, lane=lane.lane, ids=ids))
             if counts[name] and done == "requeued":
-                services.doorbell.ring(lane.task, name)
+                lane.ring(services, name)
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from worker.cli.console import err, fail
+from worker.emulators.event_stream import EventStreamSettings
+from worker.emulators.event_stream import serve as serve_event_stream
 from worker.emulators.eventgate import EventGateSettings
 from worker.emulators.eventgate import serve as serve_eventgate
 from worker.emulators.scoring_endpoint import EmulatorSettings
@@ -49,6 +51,20 @@ def eventgate(
     """
     settings = EventGateSettings(latency_ms=latency_ms)
     _run(host, port, lambda ready: serve_eventgate(host, port, settings, file, ready))
+
+
+@app.command("stream")
+def stream(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8193,
+    heartbeat_seconds: Annotated[float, typer.Option(min=0.01, help="Between comments while there are no events.")] = 5,
+) -> None:
+    """Tell events over SSE as EventStreams does; post them to /_emulator/events, its settings are beside it.
+
+    Example: `outpatrol emulate stream --port 8193`
+    """
+    settings = EventStreamSettings(heartbeat_seconds=heartbeat_seconds)
+    _run(host, port, lambda ready: serve_event_stream(host, port, settings, ready))
 
 
 def _run(host: str, port: int, serve: Callable[[Callable[[int], None]], None]) -> None:

@@ -6,6 +6,7 @@ from worker.cli import (
     dead_letters,
     demo,
     emulate,
+    listen,
     migrate,
     models,
     recentchanges,
@@ -13,6 +14,7 @@ from worker.cli import (
     score,
     scores,
     status,
+    streams,
     thresholds,
 )
 from worker.telemetry import configure_logging
@@ -26,11 +28,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("demo")(demo.demo)
+app.command("listen")(listen.listen)
 app.command("migrate")(migrate.migrate)
 app.command("recentchanges")(recentchanges.recentchanges)
+app.command("reconcile")(streams.reconcile)
 app.command("replay")(replay.replay)
 app.command("score")(score.score)
 app.command("status")(status.status)
+app.command("streams")(streams.streams)
 app.command("thresholds")(thresholds.thresholds)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(emulate.app, name="emulate")

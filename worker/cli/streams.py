@@ -17,6 +17,7 @@ from worker.cli.migrate import WikiOption
 from worker.cli.options import duration
 from worker.events.ledger import Traffic, traffic
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
+from worker.wiki import Wiki
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
 ALARM = 3
@@ -26,9 +27,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wiki:
-    """What is heard of one wiki: the lanes of its sinks, and what went to each stream."""
+    """What is heard of one wiki: the lanes of its sinks, the streams it has, and what went to each stream."""
 
     lanes: dict[str, LaneStatus]
+    streams: set[str]
     traffic: list[Traffic]
 
     def alarms(self, silence: timedelta, lag: timedelta) -> list[str]:
@@ -37,13 +39,12 @@ class _Wiki:
             for sink, lane in self.lanes.items()
             if (lane.oldest_age_seconds or 0) > lag.total_seconds()
         ]
-        last = {
-            sink: min((t.silent_seconds for t in self.traffic if t.sink == sink), default=None) for sink in self.lanes
-        }
+        last = {(each.sink, each.stream): each.silent_seconds for each in self.traffic}
         silent = [
-            f"{sink}: no event for {'a day' if seconds is None else f'{seconds:.0f} s'}"
-            for sink, seconds in last.items()
-            if seconds is None or seconds > silence.total_seconds()
+            f"{sink}: no event on {stream} for {'a day' if seconds is None else f'{seconds:.0f} s'}"
+            for sink in self.lanes
+            for stream in sorted(self.streams)
+            if (seconds := last.get((sink, stream))) is None or seconds > silence.total_seconds()
         ]
         return late + silent
 
@@ -51,7 +52,8 @@ class _Wiki:
 def streams(
     wiki: WikiOption = None,
     max_silence: Annotated[
-        timedelta, typer.Option(parser=duration, metavar="AGE", help="A sink without an event for longer is an alarm.")
+        timedelta,
+        typer.Option(parser=duration, metavar="AGE", help="A stream without an event for longer is an alarm."),
     ] = "1h",  # type: ignore[assignment]  # typer parses the default, too
     max_lag: Annotated[
         timedelta, typer.Option(parser=duration, metavar="AGE", help="An event that waits for longer is an alarm.")
@@ -89,9 +91,9 @@ def reconcile(
     Example: `outpatrol reconcile --since 2d --dry-run`
     """
     with command_services() as services:
-        known = timedelta(days=services.settings.events.ledger_days)
-        if since > known:
-            fail(f"the ledger reaches back {known.days} days only; ask for less, or raise events.ledger_days")
+        days = services.settings.events.ledger_days
+        if since > timedelta(days=days):
+            fail(f"the ledger reaches back {days:g} days only; ask for less, or raise events.ledger_days")
         result = {}
         for name in wiki or sorted(services.wikis):
             compared, missing = _reconcile(services, name, datetime.now(UTC) - since, dry_run=dry_run)
@@ -120,7 +122,17 @@ def _look(services: Services, name: str) -> _Wiki:
     wiki = services.wiki(name)
     with wiki.database.reading() as connection:
         lanes = {sink: inspect_lane(connection, EVENT_LANES[sink]) for sink in wiki.sinks}
-        return _Wiki(lanes, [each for each in traffic(connection) if each.sink in wiki.sinks])
+        heard = [each for each in traffic(connection) if each.sink in wiki.sinks]
+    return _Wiki(lanes, _streams_of(wiki), heard)
+
+
+def _streams_of(wiki: Wiki) -> set[str]:
+    """Those that something should be heard on."""
+    events = wiki.announcing.settings
+    predictions = {stream for model, stream in events.prediction_streams.items() if model in wiki.models}
+    if events.stream_of_model is None:
+        return {events.stream} | predictions
+    return {f"{events.stream_of_model}{model}" for model in wiki.models} | predictions
 
 
 def _document(here: _Wiki) -> dict[str, Any]:
@@ -133,17 +145,16 @@ def _document(here: _Wiki) -> dict[str, Any]:
 def _table(found: dict[str, _Wiki]) -> Table:
     table = Table(box=None, header_style="bold")
     for name in ("wiki", "sink", "stream"):
-        table.add_column(name)
-    for name in ("last minute", "last hour", "silent", "waiting", "oldest"):
+        table.add_column(name, overflow="fold")
+    for name in ("last min", "last h", "silent", "waiting", "oldest"):
         table.add_column(name, justify="right")
     for wiki, here in found.items():
         for sink, lane in here.lanes.items():
             waits = "–" if lane.oldest_age_seconds is None else f"{lane.oldest_age_seconds:.0f} s"
-            rows = [each for each in here.traffic if each.sink == sink]
-            for each in rows:
-                silent = f"{each.silent_seconds:.0f} s"
-                counts = (f"{each.last_minute:,}", f"{each.last_hour:,}")
-                table.add_row(wiki, sink, each.stream, *counts, silent, f"{lane.pending:,}", waits)
-            if not rows:
-                table.add_row(wiki, sink, "–", "0", "0", "a day or more", f"{lane.pending:,}", waits)
+            rows = {each.stream: each for each in here.traffic if each.sink == sink}
+            for stream in sorted(here.streams | rows.keys()):
+                heard = ("0", "0", "> 1 day")
+                if each := rows.get(stream):
+                    heard = (f"{each.last_minute:,}", f"{each.last_hour:,}", f"{each.silent_seconds:.0f} s")
+                table.add_row(wiki, sink, stream, *heard, f"{lane.pending:,}", waits)
     return table

@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from outbox.database import Database
 from outbox.edits import Edit
-from outbox.mediawiki import has_revision, save_edit
+from outbox.mediawiki import save_edit
 from worker.incoming.edits import NotAnEdit, edit_of
+from worker.incoming.saving import Fate, save_alone
 
 #: Reports of single lines stop here; the counts go on.
 MOST_REPORTS = 20
@@ -81,23 +82,20 @@ def replay(
     for number, edit in enumerate(edits):
         if rate:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
-        if _save(databases[edit.wiki], edit):
+        fate = _save(databases[edit.wiki], edit)
+        if fate == "saved":
             report.saved[edit.wiki] += 1
             saved(edit)
         else:
-            report.left_out["saved before"] += 1
+            report.left_out[fate] += 1
 
 
-def _save(database: Database, edit: Edit) -> bool:
-    """Save *edit*; returns False where the wiki has its revision already."""
+def _save(database: Database, edit: Edit) -> Fate:
     try:
         database.run(lambda session: save_edit(session, edit))
     except IntegrityError:
-        if database.run(lambda session: has_revision(session, edit.revision)):
-            return False
-        # Somebody else saved the same user or page for the first time at this moment; it is there now.
-        database.run(lambda session: save_edit(session, edit))
-    return True
+        return save_alone(database, edit)
+    return "saved"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Source of the fields: wikimedia/schemas-event-primary jsonschema/mediawiki/recen
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,10 +47,12 @@ def edit_of(line: str | bytes, *, autopatrolled_groups: Collection[str] = AUTOPA
         raise NotAnEdit("not an event", "not a JSON object")
     if _part(event, "meta").get("domain") == "canary":
         raise NotAnEdit("canary", "a canary event, sent to watch the stream")
-    is_page_change = str(event.get("$schema")).startswith(PAGE_CHANGE)
+    schema = event.get("$schema")
+    is_page_change = isinstance(schema, str) and schema.startswith(PAGE_CHANGE)
     kind, kinds = (event.get("page_change_kind"), PAGE_CHANGE_KINDS) if is_page_change else (event.get("type"), KINDS)
     if not isinstance(kind, str) or kind not in kinds:
-        raise NotAnEdit("not an edit", f"a change of type {kind!r}, not an edit")
+        shown = kind[:40] if isinstance(kind, str) else None
+        raise NotAnEdit("not an edit", f"a change of type {shown!r}, not an edit")
     fields = _fields_of_page_change(event, autopatrolled_groups) if is_page_change else _fields(event)
     try:
         return Edit.model_validate(fields | {"source": kinds[kind]})
@@ -108,12 +111,20 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "user": event.get("user") or "",
         "is_bot": event.get("bot", False),
         "is_minor": event.get("minor", False),
-        "is_anonymous": event.get("anonymous", False),
+        # EventStreams does not tell; as for MediaWiki, who is called like an address has no account.
+        "is_anonymous": event.get("anonymous", _is_address(event.get("user"))),
         "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
         "length": length.get("new"),
         "parent_length": length.get("old"),
         "request_id": _part(event, "meta").get("request_id"),
     }
+
+
+def _is_address(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 def _moment(timestamp: object) -> datetime | object:

@@ -3,39 +3,54 @@
 Edits and the position in the stream are committed together, so that after a crash reading goes on where saving ended.
 """
 
+import math
 import queue
-import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import timedelta
 
 import httpx
 from httpx_sse import SSEError, connect_sse
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import OperationalError
 
-from outbox.database import Database
+from outbox.backoff import backoff
+from outbox.database import Database, is_busy
 from outbox.edits import Edit
 from outbox.errors import DatabaseUnavailable
-from outbox.mediawiki import has_revision, save_edit
 from worker.errors import CommandFailed
 from worker.incoming.edits import AUTOPATROLLED_GROUPS, NotAnEdit, edit_of
-from worker.incoming.positions import position, remember, timestamp_of
+from worker.incoming.positions import position, resume_from
+from worker.incoming.saving import save_heard
 from worker.telemetry import log
 
-#: Events that are saved together at most, and how long one waits for others.
+#: Events that are saved together at most.
 BATCH = 200
-BATCH_SECONDS = 0.5
 #: Events that are read ahead of saving; then the stream has to wait.
 READ_AHEAD = 2000
 #: How often a wiki without edits learns the position, so that it does not hold back the others at the next start.
 QUIET_SECONDS = 10.0
-LONGEST_PAUSE_SECONDS = 60.0
-#: Without a word for so long the connection is dead; EventStreams' canaries and comments come more often.
-SILENCE_SECONDS = 120.0
+#: Name of the thread that reads; it ends at the next word of the stream.
+READER = "stream-reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long is waited for what."""
+
+    #: Without a word for so long the connection is dead; EventStreams' canaries and comments come more often.
+    silence: timedelta = timedelta(minutes=2)
+    #: For other events to be saved with the first.
+    others: timedelta = timedelta(seconds=0.5)
+    #: Before a new connection, and before another try to save.
+    first_pause: timedelta = timedelta(seconds=1)
+    longest_pause: timedelta = timedelta(minutes=1)
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row; with jitter, so that many listeners don't come as one."""
+        return backoff(failures, first=self.first_pause, longest=self.longest_pause).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,8 @@ class Listened:
     saved: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
+    #: What keeps us from hearing or saving at this moment.
+    trouble: str | None = None
 
 
 class Listener:
@@ -68,80 +85,95 @@ class Listener:
         saved: Callable[[str], None],
         kinds: Collection[str] = (),
         autopatrolled_groups: Collection[str] = AUTOPATROLLED_GROUPS,
+        patience: Patience = Patience(),
     ) -> None:
         self._url = url
         self._databases = databases
         self._listened = listened
-        self._headers = {"User-Agent": user_agent, "Accept": "text/event-stream"}
+        self._user_agent = user_agent
         #: Called with the wiki for which there is work.
         self._saved = saved
         self._kinds = kinds
         self._groups = autopatrolled_groups
-        self._told_at = 0.0
+        self._patience = patience
+        self._told_at = -math.inf
+        #: The ids to go on from, that is of the last event once there was one; and how often in a row none came since.
+        self._last: list[str] = []
+        self._failures = 0
         self._queue: queue.Queue[Incoming | Exception] = queue.Queue(READ_AHEAD)
         self._end = threading.Event()
 
     def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
         """Listen until `stop` is called or *limit* edits were saved.
 
-        *since* says where to begin if the wikis do not know: a moment as EventStreams takes it; None: now.
+        *since* says where to begin if a wiki does not know: a moment as EventStreams takes it; None: where the other
+        wikis are, or now.
 
         Raises:
             CommandFailed: there is no such stream.
+            OutboxError: a database lacks our tables, or is not there at the beginning or the end.
         """
-        reader = threading.Thread(target=self._read, args=(self._start(), since), daemon=True)
-        reader.start()
+        self._last = self._start(since)
+        threading.Thread(target=self._read, args=(since,), name=READER, daemon=True).start()
+        saved = self._listened.saved
         try:
-            while not self._end.is_set() and not (limit is not None and self._listened.saved.total() >= limit):
-                events = self._next_batch()
+            while not self._end.is_set() and (limit is None or saved.total() < limit):
+                events = self._next_batch(BATCH if limit is None else min(BATCH, limit - saved.total()))
                 if events:
                     self._save(events)
         finally:
             self.stop()
 
     def stop(self) -> None:
-        """Let `listen` return after what it is doing."""
+        """Let `listen` return after what it is doing; may be called by a signal."""
         self._end.set()
 
-    def _start(self) -> str | None:
-        """The position of that wiki which is furthest behind; what the others have already is left out then."""
+    def _start(self, since: str | None) -> list[str]:
+        """The ids to begin from: what some of the wikis have already is left out then."""
         known = []
         for database in self._databases.values():
             with database.reading() as connection:
                 known.append(position(connection, self._url))
         told = [event_id for event_id in known if event_id is not None]
-        return min(told, key=timestamp_of, default=None)
+        return [] if since and len(told) < len(known) else told
 
-    def _read(self, last: str | None, since: str | None) -> None:
+    def _read(self, since: str | None) -> None:
         """Put what the stream tells into the queue, connecting again and again."""
-        failures = 0
-        while not self._end.is_set():
-            headers = self._headers | ({"Last-Event-ID": last} if last else {})
-            params = {"since": since} if since and not last else {}
-            try:
-                self._listened.connections += 1
-                with (
-                    httpx.Client(timeout=httpx.Timeout(10, read=SILENCE_SECONDS)) as client,
-                    connect_sse(client, "GET", self._url, headers=headers, params=params) as source,
-                ):
-                    status = source.response.status_code
-                    if 400 <= status < 500 and status not in {408, 425, 429}:
-                        self._put(CommandFailed(f"{self._url}: status {status}; name a stream that is there"))
-                        return
-                    source.response.raise_for_status()
-                    for event in source.iter_sse():
-                        if event.event == "error":
-                            break
-                        failures = 0
-                        last = event.id or last
-                        if event.data and not self._put(Incoming(event.id, event.data)):
-                            return
-                log.info("stream_ended", url=self._url)
-            except (httpx.HTTPError, SSEError) as error:
-                log.warning("stream_interrupted", url=self._url, error=f"{type(error).__name__}: {error}")
-            failures += 1
-            # Full jitter, so that many listeners do not come back as one.
-            self._end.wait(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.5 * 2**failures)))  # noqa: S311
+        timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
+        with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+            while not self._end.is_set():
+                try:
+                    self._read_connection(client, since)
+                    log.info("stream_ended", url=self._url)
+                    self._listened.trouble = "the stream ended"
+                except (httpx.HTTPError, SSEError) as error:
+                    self._listened.trouble = f"{type(error).__name__}: {error}"
+                    log.warning("stream_interrupted", url=self._url, error=self._listened.trouble)
+                except Exception as error:  # noqa: BLE001 - whatever ends the reading has to end the listening
+                    self._put(error)
+                    return
+                self._failures += 1
+                self._rest(self._patience.pause(self._failures))
+
+    def _read_connection(self, client: httpx.Client, since: str | None) -> None:
+        url, headers = httpx.URL(self._url), httpx.Headers({"User-Agent": self._user_agent})
+        if self._last:
+            headers.update([(b"Last-Event-ID", resume_from(self._last).encode())])
+        elif since:
+            url = url.copy_merge_params({"since": since})
+        self._listened.connections += 1
+        with connect_sse(client, "GET", str(url), headers=headers) as source:
+            status = source.response.status_code
+            if 400 <= status < 500 and status not in {408, 425, 429}:
+                raise CommandFailed(f"{url} answers with status {status}; correct the name of the stream, or --since")
+            source.response.raise_for_status()
+            for event in source.iter_sse():
+                if event.event == "error":
+                    raise SSEError(f"the stream reports {event.data[:200]}")
+                self._failures, self._listened.trouble = 0, None
+                self._last = [event.id] if event.id else self._last
+                if event.data and not self._put(Incoming(event.id, event.data)):
+                    return
 
     def _put(self, item: Incoming | Exception) -> bool:
         while not self._end.is_set():
@@ -152,11 +184,17 @@ class Listener:
             return True
         return False
 
-    def _next_batch(self) -> list[Incoming]:
+    def _rest(self, seconds: float) -> None:
+        """Wait, but not for longer than `stop`; no lock is held that a signal in this thread would wait for."""
+        until = time.monotonic() + seconds
+        while not self._end.is_set() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+    def _next_batch(self, most: int) -> list[Incoming]:
         """What has come, after a little while at most."""
         events: list[Incoming] = []
-        until = time.monotonic() + BATCH_SECONDS
-        while len(events) < BATCH:
+        until = time.monotonic() + self._patience.others.total_seconds()
+        while len(events) < most:
             try:
                 item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
@@ -178,9 +216,7 @@ class Listener:
         is_time = time.monotonic() > self._told_at + QUIET_SECONDS
         for wiki, database in self._databases.items():
             ours = edits.get(wiki, [])
-            if ours or is_time:
-                self._commit(database, ours, last)
-            if ours:
+            if (ours or is_time) and self._commit(database, ours, last):
                 self._saved(wiki)
         if is_time:
             self._told_at = time.monotonic()
@@ -199,45 +235,23 @@ class Listener:
             return None
         return edit
 
-    def _commit(self, database: Database, edits: Sequence[Edit], last: str | None) -> None:
-        """Save *edits* and the position in one transaction; waits for a database that is not there."""
-        pause = 0.5
+    def _commit(self, database: Database, edits: Sequence[Edit], last: str | None) -> int:
+        """Save *edits* and the position; waits for a database that is not there, or held by somebody."""
+        failures = 0
         while True:
             try:
-                saved = self._save_on(database, edits, last)
-            except DatabaseUnavailable as error:
-                log.warning("database_unavailable", wiki=database.wiki, error=str(error))
-                if self._end.wait(pause):
+                fates = save_heard(database, edits, self._url, last)
+            except (DatabaseUnavailable, OperationalError) as error:
+                if self._end.is_set() or (isinstance(error, OperationalError) and not is_busy(error)):
                     raise
-                pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+                failures += 1
+                self._listened.trouble = str(error)
+                log.warning("database_unavailable", wiki=database.wiki, error=str(error))
+                self._rest(self._patience.pause(failures))
                 continue
-            self._listened.saved[database.wiki] += saved
-            self._listened.left_out["saved before"] += len(edits) - saved
-            return
-
-    def _save_on(self, database: Database, edits: Sequence[Edit], last: str | None) -> int:
-        try:
-            return database.run(partial(_save_all, source=self._url, edits=edits, last=last))
-        except IntegrityError:
-            # One of them is in the way of others: its page or user was saved at this moment, or its title is taken.
-            saved = sum(self._save_alone(database, edit) for edit in edits)
-            database.run(partial(_save_all, source=self._url, edits=[], last=last))
+            if failures:
+                self._listened.trouble = None
+            if saved := fates.pop("saved", 0):
+                self._listened.saved[database.wiki] += saved
+            self._listened.left_out.update(fates)
             return saved
-
-    def _save_alone(self, database: Database, edit: Edit) -> int:
-        try:
-            return database.run(partial(_save_all, source=self._url, edits=[edit], last=None))
-        except IntegrityError as error:
-            log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=str(error.orig))
-            return 0
-
-
-def _save_all(session: Session, source: str, edits: Sequence[Edit], last: str | None) -> int:
-    saved = 0
-    for edit in edits:
-        if not has_revision(session, edit.revision):
-            save_edit(session, edit)
-            saved += 1
-    if last is not None:
-        remember(session, source, last)
-    return saved

@@ -1,6 +1,8 @@
 """How far a stream of edits was read, kept in each wiki's database with the edits themselves."""
 
 import json
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, Text, delete, insert, select
 from sqlalchemy.orm import Session
@@ -10,11 +12,16 @@ from outbox.tables import NAMING, UTF8
 
 metadata = MetaData(naming_convention=NAMING)
 
+#: EventStreams goes on a millisecond after the last event, so that others of the same millisecond would be missed, and
+#: those that came late with an earlier one. What comes again is known by its revision.
+REWIND_MS = 10_000
+LONGEST_SOURCE = 255
+
 stream_position = Table(
     "stream_position",
     metadata,
     #: The address of the stream.
-    Column("source", BinaryString(255), primary_key=True),
+    Column("source", BinaryString(LONGEST_SOURCE), primary_key=True),
     #: The id of the last event that was read, whatever it was of.
     Column("event_id", Text, nullable=False),
     Column("read_at", Moment, nullable=False, server_default=database_now()),
@@ -34,10 +41,35 @@ def remember(session: Session, source: str, event_id: str) -> None:
     session.execute(insert(stream_position).values(source=source, event_id=event_id))
 
 
-def timestamp_of(event_id: str) -> int:
-    """The latest moment in an id of EventStreams, in milliseconds; 0 for an id that tells none. Pure."""
+def resume_from(event_ids: Collection[str]) -> str:
+    """The id to go on from so that nothing is missed that came after any of *event_ids*. Pure.
+
+    Ids of EventStreams have a place for each topic and partition; the earliest of each is taken, and a little before
+    it. Of ids that are made otherwise the first is taken as it is.
+    Source: wikimedia/KafkaSSE lib/KafkaSSE.js `_updateLatestOffsetsMap`, lib/utils.js `buildAssignmentsAsync`.
+    """
     try:
-        parts = json.loads(event_id)
-        return max(int(part["timestamp"]) for part in parts if "timestamp" in part)
-    except (ValueError, TypeError, KeyError):
-        return 0
+        earliest: dict[tuple[str, int], dict[str, Any]] = {}
+        for place in (place for event_id in event_ids for place in _places(json.loads(event_id))):
+            key = (place["topic"], place["partition"])
+            earliest[key] = min(earliest.get(key, place), place, key=_how_early)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return next(iter(event_ids))
+    return json.dumps(list(earliest.values()), separators=(",", ":"))
+
+
+def _places(parts: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    parts = list(parts)
+    latest = max((int(part["timestamp"]) for part in parts if "timestamp" in part), default=None)
+    for part in parts:
+        place = {"topic": part["topic"], "partition": part["partition"]}
+        # An offset of -1 stands for whatever comes next: taken at its word, it would jump over all since then.
+        offset, timestamp = int(part.get("offset", -1)), part.get("timestamp", latest)
+        yield place | ({"offset": offset} if offset >= 0 or timestamp is None else {"timestamp": timestamp - REWIND_MS})
+
+
+def _how_early(place: dict[str, Any]) -> tuple[int, int]:
+    """An offset stands in an id only until the first event of its topic comes, and so is before any moment."""
+    if "timestamp" in place:
+        return 1, place["timestamp"]
+    return (0 if place["offset"] >= 0 else 2), place["offset"]

@@ -34,11 +34,12 @@ def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator
     """
     before: int | None = None
     while True:
-        with wiki.database.transaction() as session:
-            edits, before = recent_edits(session, wiki.id, before=before, limit=BATCH)
+        with wiki.database.reading() as connection:
+            edits, before = recent_edits(connection, wiki.id, before=before, limit=BATCH)
             young = [edit for edit in edits if edit.timestamp >= since]
-            missing = _missing(session.connection(), wiki, young)
-            if missing and not dry_run:
+            missing = _missing(connection, wiki, young)
+        if missing and not dry_run:
+            with wiki.database.transaction() as session:
                 record(session, *missing)
         yield Reconciled(compared=len(young), missing=tuple(edit.revision for edit in missing))
         if before is None or len(young) < len(edits):
@@ -46,26 +47,32 @@ def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator
 
 
 def _missing(connection: Connection, wiki: Wiki, edits: Collection[Edit]) -> list[Edit]:
+    """Those of *edits* of which a sink was sent nothing, and will be sent nothing."""
+
+    def without_told(revisions: set[int], sink: str) -> set[int]:
+        return revisions - announced(connection, revisions, sink)
+
     revisions = {edit.revision for edit in edits}
-    if not revisions:
-        return []
-    told = set.intersection(*(announced(connection, revisions, sink) for sink in wiki.sinks))
-    if revisions == told:
-        return []
-    under_way = set().union(
-        *(_revisions_in(connection, lane) for lane in (EDITS, *(EVENT_LANES[sink] for sink in wiki.sinks)))
-    )
-    return [edit for edit in edits if edit.revision not in told | under_way]
+    untold = set[int]().union(*(without_told(revisions, sink) for sink in wiki.sinks))
+    # From here on in the direction in which promises move, so that none slips through meanwhile.
+    untold -= _promised(connection, EDITS, untold)
+    missing = set[int]()
+    for sink in wiki.sinks:
+        left = without_told(untold, sink)
+        left -= _promised(connection, EVENT_LANES[sink], left)
+        missing |= without_told(left, sink)
+    return [edit for edit in edits if edit.revision in missing]
 
 
-def _revisions_in(connection: Connection, lane: Lane) -> set[int]:
-    """The revisions that *lane* holds messages of, its waiting and dead ones too: they are not forgotten."""
-    found = set()
+def _promised(connection: Connection, lane: Lane, revisions: set[int]) -> set[int]:
+    """Those of *revisions* that *lane* has messages of, waiting and dead ones too; reads no further than it must."""
+    found = set[int]()
     for table in (lane.messages, lane.waiting, lane.dead_letters):
-        for payload in connection.execute(select(table.c.payload)).scalars():
-            revision = _revision_in(payload)
-            if revision is not None:
-                found.add(revision)
+        newest = select(table.c.id, table.c.payload).order_by(table.c.id.desc()).limit(BATCH)
+        rows = connection.execute(newest).all()
+        while rows and found != revisions:
+            found |= revisions & {_revision_in(row.payload) for row in rows}
+            rows = connection.execute(newest.where(table.c.id < rows[-1].id)).all()
     return found
 
 

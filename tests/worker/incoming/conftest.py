@@ -1,0 +1,63 @@
+"""Two wikis that listen, on the same kind of server, and a stream that nobody listens to any more after a test."""
+
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from outbox.database import Database, Engines
+from outbox.mediawiki import metadata as wiki_metadata
+from outbox.tables import metadata as lane_metadata
+from tests.event_stream import EmulatedEventStream
+from tests.services import create_database, drop_database
+from worker.incoming.listening import READER
+from worker.incoming.positions import stream_position
+from worker.migrating import migrate
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    """The module's database with empty tables, those of positions too."""
+    with database.transaction() as session:
+        session.execute(stream_position.delete())
+    return database
+
+
+@pytest.fixture
+def event_stream(event_stream: EmulatedEventStream) -> Iterator[EmulatedEventStream]:
+    yield event_stream
+    for thread in threading.enumerate():
+        while thread.name == READER and thread.is_alive():
+            event_stream.reset()
+            thread.join(0.05)
+
+
+@pytest.fixture(scope="module")
+def _other_database(
+    request: pytest.FixtureRequest, migrated_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    engines = Engines()
+    if migrated_database.url.get_backend_name() == "sqlite":
+        other = engines.open("frwiki", f"sqlite:///{tmp_path_factory.mktemp('database') / 'frwiki.db'}")
+        migrate(other)
+        yield other
+        engines.close()
+        return
+    server_url: str = request.getfixturevalue("mariadb_url")
+    name = re.sub(r"\W", "_", request.module.__name__.removeprefix("tests."))[-55:] + "_fr"
+    other = engines.open("frwiki", create_database(server_url, name))
+    migrate(other)
+    yield other
+    engines.close()
+    drop_database(server_url, name)
+
+
+@pytest.fixture
+def wikis(database: Database, _other_database: Database) -> dict[str, Database]:
+    """The databases of enwiki and frwiki, empty."""
+    tables = [table for metadata in (lane_metadata, wiki_metadata) for table in metadata.tables.values()]
+    with _other_database.transaction() as session:
+        for table in (*tables, stream_position):
+            session.execute(table.delete())
+    return {"enwiki": database, "frwiki": _other_database}
