@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from outbox import EDITS, EVENT_LANES, Edit, Lane, record
 from outbox.recent_changes import recent_edits
 from worker.events.ledger import announced
+from worker.telemetry import log
 from worker.wiki import Wiki
 
 BATCH = 1000
@@ -41,6 +42,7 @@ def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator
         if missing and not dry_run:
             with wiki.database.transaction() as session:
                 record(session, *missing)
+            log.warning("events_missing", wiki=wiki.id, revisions=[edit.revision for edit in missing])
         yield Reconciled(compared=len(young), missing=tuple(edit.revision for edit in missing))
         if before is None or len(young) < len(edits):
             return
