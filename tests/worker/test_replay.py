@@ -233,6 +233,10 @@ def test_replaying_again_saves_nothing_twice(database: Database) -> None:
     assert status(database, EDITS).ready == 10
 
 
+def test_an_edit_that_claims_the_change_of_another_is_left_out(database: Database) -> None:
+    assert replayed(database, [a_line(1), a_line(2, id=1), a_line(3)]).left_out == {"contradicting": 1}
+
+
 def test_no_more_edits_are_saved_than_asked_for(database: Database) -> None:
     report = replayed(database, [b"{\n", *(a_line(number) for number in range(1, 11))], limit=3)
 

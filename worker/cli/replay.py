@@ -18,7 +18,7 @@ from worker.errors import CommandFailed
 
 def replay(
     file: Annotated[
-        str, typer.Argument(help="NDJSON of EventStreams recentchange events, .gz too; - for standard input.")
+        str, typer.Argument(help="NDJSON of recentchange or page_change events, .gz too; - for standard input.")
     ],
     wiki: WikiOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many edits.")] = None,

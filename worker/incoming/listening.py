@@ -166,7 +166,8 @@ class Listener:
             status = source.response.status_code
             if 400 <= status < 500 and status not in {408, 425, 429}:
                 raise CommandFailed(f"{url} answers with status {status}; correct the name of the stream, or --since")
-            source.response.raise_for_status()
+            if status != 200:
+                raise SSEError(f"the stream answers with status {status}")
             for event in source.iter_sse():
                 if event.event == "error":
                     raise SSEError(f"the stream reports {event.data[:200]}")

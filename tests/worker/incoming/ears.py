@@ -19,7 +19,7 @@ from worker.incoming.listening import Listened, Listener, Patience
 from worker.incoming.positions import position
 
 #: Longer than anything takes on a busy machine.
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 20
 IMPATIENT = Patience(
     others=timedelta(milliseconds=20),
     first_pause=timedelta(milliseconds=5),
@@ -63,7 +63,13 @@ def hear(
 ) -> Ear:
     """Listen until so many edits were saved, from the first event that there is."""
     ear, listener = an_ear(url, databases, **options)
-    listener.listen(since=since, limit=limit)
+    end = threading.Timer(PATIENCE_SECONDS, listener.stop)
+    end.start()
+    try:
+        listener.listen(since=since, limit=limit)
+    finally:
+        end.cancel()
+    assert ear.saved == limit, f"waited in vain: {ear.listened}"
     return ear
 
 

@@ -213,20 +213,20 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
     url = event_stream.stream()
     write_settings(tmp_path, database_url=database.url.render_as_string(hide_password=False))
     command = [sys.executable, "-m", "worker.cli", "listen", url, "--since", "2026-01-01"]
-    event_stream.tell(*changes(1500))
+    event_stream.tell(*changes(1000))
     with Processes(tmp_path) as processes:
         first = processes.start("first", command, environment=environment(tmp_path / "outpatrol.toml"))
-        until(lambda: count(database, revision) > 0)
+        processes.wait_until(first, lambda: count(database, revision) > 0)
         kill_group(first)
         first.process.wait()
-        assert 0 < len(revisions(database)) < 1500
+        assert 0 < len(revisions(database)) < 1000
         assert position_of(database, url) is not None
 
-        event_stream.tell(*changes(100, first=1501))
+        event_stream.tell(*changes(100, first=1001))
         second = processes.start("second", command, environment=environment(tmp_path / "outpatrol.toml"))
-        until(lambda: count(database, revision) == 1600)
+        processes.wait_until(second, lambda: count(database, revision) == 1100)
         processes.stop(second)
 
     assert second.process.returncode == 0, second.end_of_log()
-    assert revisions(database) == list(range(1, 1601))
+    assert revisions(database) == list(range(1, 1101))
     assert event_stream.connections()[-1]["last_event_id"] is not None

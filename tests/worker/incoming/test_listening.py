@@ -116,7 +116,10 @@ def test_an_edit_that_two_streams_tell_of_is_saved_once(database: Database, even
     assert ear.listened.left_out == {"saved before": 2}
 
 
-def test_the_wiki_that_is_furthest_behind_says_where_to_begin(wikis: Wikis, event_stream: EmulatedEventStream) -> None:
+@pytest.mark.parametrize("order", [("enwiki", "frwiki"), ("frwiki", "enwiki")])
+def test_the_wiki_that_is_furthest_behind_says_where_to_begin(
+    wikis: Wikis, event_stream: EmulatedEventStream, order: tuple[str, str]
+) -> None:
     url = event_stream.stream()
     event_stream.tell(*changes(60, wiki="enwiki"))
     event_stream.tell(*changes(60, first=61, wiki="frwiki"))
@@ -126,7 +129,7 @@ def test_the_wiki_that_is_furthest_behind_says_where_to_begin(wikis: Wikis, even
     event_stream.tell(*changes(60, first=121, wiki="enwiki"))
     hear(url, {"enwiki": wikis["enwiki"]}, since=None, limit=60)
 
-    ear = hear(url, wikis, since=None, limit=30)
+    ear = hear(url, {wiki: wikis[wiki] for wiki in order}, since=None, limit=30)
 
     assert revisions(wikis["frwiki"]) == list(range(61, 121))
     assert revisions(wikis["enwiki"]) == [*range(1, 61), *range(121, 181)]
