@@ -10,6 +10,7 @@ from tests.acceptance.running import Running, running
 
 
 def waiting(here: Running) -> int:
+    """Edits that wait; how many come to depends on when the circuit opens, and claiming with it ends."""
     with here.services.wiki("itwiki").database.reading() as connection:
         return inspect_lane(connection, EDITS).waiting
 
@@ -21,7 +22,7 @@ def test_an_endpoint_that_dies_and_comes_back_costs_no_edit(tmp_path: Path, mari
         here.save(edits)
         here.until_at_most(250, EDITS)
         here.kill("endpoint")
-        here.until(lambda: waiting(here) >= 40, "40 edits that wait for the endpoint")
+        here.until(lambda: waiting(here) > 0, "edits that wait for the endpoint")
         here.start_endpoint()
         here.until_all_is_kept()
 
@@ -37,7 +38,7 @@ def test_an_endpoint_that_is_overloaded_for_a_while_costs_no_edit(
         here.save(edits)
         here.until_at_most(250, EDITS)
         here.endpoint.set(failures={"rate": 1, "status": 503})
-        here.until(lambda: waiting(here) >= 40, "40 edits that wait for the endpoint")
+        here.until(lambda: waiting(here) > 0, "edits that wait for the endpoint")
         here.endpoint.set(failures=None)
         here.until_all_is_kept()
 
