@@ -19,17 +19,13 @@ from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream
 from tests.worker.incoming.ears import IMPATIENT, hear, listening, position_of, revisions, until
-from tests.worker.incoming.told import a_recent_change
+from tests.worker.incoming.told import a_recent_change, changes
 from tests.worker.lines import count
 from worker.incoming.listening import Patience
 from worker.migrating import migrate
 from worker.processes import Processes, kill_group
 
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
-
-
-def changes(count: int, *, first: int = 1) -> list[dict[str, object]]:
-    return [a_recent_change(number) for number in range(first, first + count)]
 
 
 @pytest.mark.parametrize("how", ["cut", "cut_within", "close", "error"])

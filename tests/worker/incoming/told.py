@@ -29,6 +29,11 @@ def a_recent_change(number: int = 1, **fields: Any) -> Event:
     return _changed(change, fields)
 
 
+def changes(count: int, *, first: int = 1, wiki: str = "enwiki") -> list[Event]:
+    """So many recent changes, numbered in order."""
+    return [a_recent_change(number, wiki=wiki) for number in range(first, first + count)]
+
+
 def a_page_change(number: int = 1, **fields: Any) -> Event:
     """One event of mediawiki.page_change.v1, of a page of its own; None leaves a field out."""
     moment = f"{NOON + timedelta(seconds=number):%Y-%m-%dT%H:%M:%SZ}"
