@@ -27,19 +27,23 @@ class LaneStatus:
 
 
 def inspect_lane(session: Session | Connection, lane: Lane) -> LaneStatus:
-    """Count the messages of *lane* by state: one statement per table. Abandoned messages count as ready."""
+    """Count the messages of *lane* by state. Abandoned messages count as ready.
+
+    One statement, so that a message which moves from one table to another meanwhile is counted once.
+    """
     messages, waiting = lane.messages, lane.waiting
     is_ready = or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now())
-    ready, total, oldest, now = session.execute(
+    ready, total, oldest, now, waits, oldest_waiting, dead = session.execute(
         select(
             func.coalesce(func.sum(case((is_ready, 1), else_=0)), 0),
             func.count(),
             func.min(messages.c.recorded_at),
             database_now(),
+            select(func.count()).select_from(waiting).scalar_subquery(),
+            select(func.min(waiting.c.recorded_at)).scalar_subquery(),
+            select(func.count()).select_from(lane.dead_letters).scalar_subquery(),
         ).select_from(messages)
     ).one()
-    waits, oldest_waiting = session.execute(select(func.count(), func.min(waiting.c.recorded_at))).one()
-    dead = session.execute(select(func.count()).select_from(lane.dead_letters)).scalar_one()
     oldest_of_all = min((moment for moment in (oldest, oldest_waiting) if moment is not None), default=None)
     return LaneStatus(
         lane=lane.name,

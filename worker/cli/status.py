@@ -40,7 +40,7 @@ def status(
 
 
 def lanes_by_wiki(services: Services, wikis: list[str]) -> dict[str, list[LaneStatus]]:
-    """The status of every lane of *wikis*: three short statements each.
+    """The status of every lane of *wikis*: one short statement each.
 
     Raises:
         DatabaseUnavailable, DatabaseNotMigrated: a wiki can't be asked.
