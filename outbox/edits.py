@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -119,6 +120,14 @@ class Edit(BaseModel):
         except ValidationError as error:
             reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors())
             raise UndecodableMessage(f"the payload is not an edit: {reasons}") from error
+
+
+def is_address(name: object) -> bool:
+    """Whether somebody of that *name* has no account, as for MediaWiki nobody has who is called like an address."""
+    try:
+        return isinstance(name, str) and bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 def must_be_stored(edit: Edit, *, bots_are_autopatrolled: bool = True) -> bool:

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
-from outbox.edits import Edit, EditSource, PatrolStatus
+from outbox.edits import Edit, EditSource, PatrolStatus, is_address
 from outbox.mediawiki import DELETED_USER, actor, mediawiki_timestamp, recentchanges, revision, shown_title
 
 
@@ -90,18 +89,10 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             user=row.actor_name,
             is_bot=bool(row.rc_bot),
             is_minor=bool(row.rc_minor),
-            is_anonymous=_is_address(row.actor_name),
+            is_anonymous=is_address(row.actor_name),
             patrol_status=PatrolStatus(row.rc_patrolled),
             length=row.rc_new_len,
             parent_length=row.rc_old_len,
         )
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -4,7 +4,7 @@
     claim → send → settle                  (worker/publishing.py)
 
 Claiming and settling are short transactions; none is open while an endpoint or a sink is waited for. There is one path
-for failure: a claim is settled with `RetryLater` or with `Dead`, and a worker that dies settles nothing, so that its
+for failure: an edit is settled with `RetryLater` or with `Dead`, and a worker that dies settles nothing, so that its
 leases run out. An edit that is given up is announced all the same, with its errors.
 """
 

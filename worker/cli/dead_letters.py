@@ -20,8 +20,7 @@ from outbox.dead_letters import requeue as requeue_letters
 from worker.app import DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
-from worker.cli.migrate import WikiOption
-from worker.cli.options import duration
+from worker.cli.options import JsonOption, WikiOption, duration
 from worker.errors import CommandFailed
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
@@ -87,7 +86,6 @@ AgeOption = Annotated[
     typer.Option("--older-than", parser=duration, metavar="AGE", help="Only dead for longer: 90s, 2h, 7d."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All letters, where nothing else selects any.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 @app.command("list")

@@ -21,8 +21,7 @@ from worker.classification.filters import Change
 from worker.classification.model_versions import current_models
 from worker.cli.changes import changes_table
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
-from worker.cli.migrate import WikiOption
-from worker.cli.options import moment_of
+from worker.cli.options import JsonOption, WikiOption, moment_of
 from worker.cli.replay import replay_file
 from worker.demo.counts import REASONS, Counts, count, json_lines
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
@@ -72,7 +71,7 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(help="Where databases, events and logs stay; an empty directory.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the main job on real edits: save them, score them, announce them, and show what admins see.
 

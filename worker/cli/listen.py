@@ -12,7 +12,7 @@ from rich.table import Table
 
 from worker.app import DRAIN_EDITS
 from worker.cli.console import command_services, err, fail, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import WikiOption
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE

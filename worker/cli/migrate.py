@@ -1,18 +1,13 @@
 """`outpatrol migrate`."""
 
-from typing import Annotated
-
-import typer
-
 from worker.cli.console import command_services, err, print_json
+from worker.cli.options import JsonOption, WikiOption
 from worker.migrating import migrate as migrate_database
-
-WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
 
 
 def migrate(
     wiki: WikiOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring the wikis' databases to the tables this version needs.
 

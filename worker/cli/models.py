@@ -12,7 +12,7 @@ from worker.bootstrap import Services
 from worker.classification.candidates import Finding, candidates
 from worker.classification.model_versions import all_models
 from worker.cli.console import command_services, err, fail, out, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import JsonOption, WikiOption
 from worker.errors import WorkerError
 from worker.upkeep.purging import count_versions
 from worker.upkeep.versions import ModelCheck, check_model_versions, follow_up, resolve_formulas
@@ -24,7 +24,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 COLOURS = {Finding.UNCHANGED: "green", Finding.CHANGED: "bold green"}
 

@@ -1,12 +1,16 @@
-"""What several commands read from words: lengths of time, moments, and where a page of changes begins."""
+"""What several commands take: options they share, lengths of time, moments, and where a page of changes begins."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
 from outbox.mediawiki import mediawiki_timestamp
 from worker.classification.filters import Cursor
+
+WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 #: Of days fewer digits, so that no moment is so long ago that a calendar has no name for it.

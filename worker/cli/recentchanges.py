@@ -11,7 +11,7 @@ from rich.text import Text
 from worker.classification.filters import Change, Cursor, Query
 from worker.cli.changes import change_document, changes_csv, changes_table
 from worker.cli.console import command_services, err, out, print_json
-from worker.cli.options import cursor, moment_of, since_when
+from worker.cli.options import JsonOption, cursor, moment_of, since_when
 from worker.errors import CommandFailed
 from worker.filtering import Filters, filters_of
 from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
@@ -50,7 +50,7 @@ def recentchanges(
         Cursor | None, typer.Option(parser=cursor, metavar="CURSOR", help="The next page, as the last one named it.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="The newest so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV; text that a spreadsheet would run begins with an apostrophe.")
     ] = False,

@@ -10,7 +10,7 @@ from outbox.edits import Edit
 from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import JsonOption, WikiOption
 from worker.emulators.replay import ReplayReport, edits_in, lines_of
 from worker.emulators.replay import replay as replay_edits
 from worker.errors import CommandFailed
@@ -24,7 +24,7 @@ def replay(
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many edits.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.001, help="At most so many edits a second.")] = None,
     strict: Annotated[bool, typer.Option(help="Exit code 1 if any line was left out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Save recorded edits on the emulated wikis, each in a transaction of its own, and ring for the workers.
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from worker.bootstrap import Services
 from worker.classification.model_versions import current_models
 from worker.cli.console import command_services, fail, out, print_json
+from worker.cli.options import JsonOption
 from worker.errors import CommandFailed
 from worker.on_demand import request_scores, wait_for_scores
 from worker.scores import Answer, NoAnswer, Score, ScoreId
@@ -18,7 +19,7 @@ def score(
     revisions: Annotated[list[int], typer.Argument(min=1, help="Revision ids.", metavar="REVISION…")],
     model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the workers' answers.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Ask the workers for scores, sharing those that somebody has asked for already; stores nothing, announces nothing.
 

@@ -14,7 +14,7 @@ from worker.app import DRAIN_BACKFILL
 from worker.bootstrap import Services
 from worker.classification.model_versions import StoredModel
 from worker.cli.console import command_services, err, fail, out, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import JsonOption, WikiOption
 from worker.errors import CommandFailed
 from worker.upkeep.populating import Populated
 from worker.upkeep.populating import populate as populate_wiki
@@ -34,7 +34,6 @@ NUMBER = 1000
 INTERRUPTED = 130
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count only, change nothing.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

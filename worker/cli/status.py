@@ -12,7 +12,7 @@ from outbox import LANES
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, out, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import WikiOption
 
 #: An oldest promise above these ages, in seconds, is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600

@@ -13,16 +13,13 @@ from outbox.inspection import LaneStatus, inspect_lane
 from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
-from worker.cli.migrate import WikiOption
-from worker.cli.options import duration
+from worker.cli.options import JsonOption, WikiOption, duration
 from worker.events.ledger import Traffic, traffic
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
 from worker.wiki import Wiki
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
 ALARM = 3
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

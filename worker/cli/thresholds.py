@@ -1,12 +1,11 @@
 """`outpatrol thresholds`: what each level of the filters means now."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.table import Table
 
 from worker.cli.console import command_services, out, print_json
-from worker.cli.migrate import WikiOption
+from worker.cli.options import JsonOption, WikiOption
 from worker.filtering import Filters, Level, filters_of
 from worker.thresholds import Threshold
 
@@ -16,7 +15,7 @@ NOTHING_MATCHES = "no probability matches: set a number"
 
 def thresholds(
     wiki: WikiOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show which probabilities each level means: as it is set, and as it comes to with the current model version.
 

@@ -6,12 +6,11 @@ Source of the fields: wikimedia/schemas-event-primary jsonschema/mediawiki/recen
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 from pydantic import ValidationError
 
-from outbox.edits import Edit, EditSource, PatrolStatus
+from outbox.edits import Edit, EditSource, PatrolStatus, is_address
 
 PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
@@ -111,20 +110,13 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "user": event.get("user") or "",
         "is_bot": event.get("bot", False),
         "is_minor": event.get("minor", False),
-        # EventStreams does not tell; as for MediaWiki, who is called like an address has no account.
-        "is_anonymous": event.get("anonymous", _is_address(event.get("user"))),
+        # EventStreams does not tell.
+        "is_anonymous": event.get("anonymous", is_address(event.get("user"))),
         "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
         "length": length.get("new"),
         "parent_length": length.get("old"),
         "request_id": _part(event, "meta").get("request_id"),
     }
-
-
-def _is_address(name: object) -> bool:
-    try:
-        return isinstance(name, str) and bool(ip_address(name))
-    except ValueError:
-        return False
 
 
 def _moment(timestamp: object) -> datetime | object:

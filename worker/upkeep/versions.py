@@ -16,6 +16,7 @@ from worker.classification.formulas import keep_statistics, known_statistics
 from worker.classification.model_versions import current_models
 from worker.errors import EndpointUnavailable
 from worker.scoring.plan import plan
+from worker.sections import UpkeepSettings
 from worker.telemetry import log
 from worker.upkeep.populating import populate
 from worker.wiki import Wiki
@@ -45,8 +46,8 @@ class ModelCheck:
 async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[ModelCheck]:
     """Ask the endpoint which versions it runs, and make those current that have settled, in one transaction.
 
-    A *dry_run* writes nothing. Rows of versions that are current no more are for `purge_old_versions`; their cached
-    results run out by themselves, since the version is part of their key.
+    A *dry_run* writes nothing. Rows of versions that are current no more are for the purge (`follow_up`); their
+    cached results run out by themselves, since the version is part of their key.
 
     Raises:
         EndpointUnavailable: the endpoint answered none of the calls.
@@ -55,44 +56,42 @@ async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[Mod
     with wiki.database.reading() as connection:
         known = current_models(connection)
         edits, _ = recent_edits(connection, wiki.id, limit=SAMPLE)
-    upkeep = wiki.upkeep
-    seen = await _replies(wiki, models, edits, upkeep.replies)
+    seen = await _replies(wiki, models, edits, wiki.upkeep.replies)
     differing = [name for name in models if set(seen[name]) - {known[name].version if name in known else None}]
     if differing:
-        closer = await _replies(wiki, differing, edits, upkeep.replies * (CLOSER - 1))
+        closer = await _replies(wiki, differing, edits, wiki.upkeep.replies * (CLOSER - 1))
         seen |= {name: seen[name] + closer[name] for name in differing}
-
-    def judge(session: Session) -> list[ModelCheck]:
-        lock_models(session, models)
-        known, waiting = current_models(session), candidates(session)
-        checks = []
-        for name in models:
-            before = known[name].version if name in known else None
-            finding, version = decide(
-                before,
-                waiting.get(name),
-                seen[name],
-                settle_seconds=upkeep.settle_seconds,
-                majority=upkeep.majority,
-            )
-            if not dry_run:
-                apply(session, name, finding, version, waiting.get(name))
-            checks.append(
-                ModelCheck(
-                    model=name,
-                    finding=finding,
-                    before=before,
-                    version=version,
-                    seen=seen[name],
-                    wait_seconds=_yet_to_wait(finding, version, waiting.get(name), upkeep.settle_seconds),
-                )
-            )
-        return checks
-
-    checks = wiki.database.run(judge)
+    checks = wiki.database.run(lambda session: _judge(session, wiki.upkeep, seen, dry_run=dry_run))
     for check in checks:
         if check.finding is not Finding.UNCHANGED:
             log.info("model_version_checked", wiki=wiki.id, model=check.model, finding=check.finding, seen=check.seen)
+    return checks
+
+
+def _judge(
+    session: Session, upkeep: UpkeepSettings, seen: Mapping[str, Mapping[str, int]], *, dry_run: bool
+) -> list[ModelCheck]:
+    """What is *seen* of each model against what is known of it now; writes down what follows, but in a *dry_run*."""
+    lock_models(session, seen)
+    known, waiting = current_models(session), candidates(session)
+    checks = []
+    for name, replies in seen.items():
+        before, candidate = known[name].version if name in known else None, waiting.get(name)
+        finding, version = decide(
+            before, candidate, replies, settle_seconds=upkeep.settle_seconds, majority=upkeep.majority
+        )
+        if not dry_run:
+            apply(session, name, finding, version, candidate)
+        checks.append(
+            ModelCheck(
+                model=name,
+                finding=finding,
+                before=before,
+                version=version,
+                seen=replies,
+                wait_seconds=_yet_to_wait(finding, version, candidate, upkeep.settle_seconds),
+            )
+        )
     return checks
 
 
