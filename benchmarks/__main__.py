@@ -26,8 +26,8 @@ from benchmarks.sinks import measure_publishing, measure_sinks, sink_tables
 from benchmarks.transports import measure_transports
 from benchmarks.wiki_report import wiki_document, wiki_tables
 from tests.services import ServerMissing
-from worker.errors import CommandFailed
-from worker.telemetry import configure_logging
+from worker.config.telemetry import configure_logging
+from worker.domain.errors import CommandFailed
 
 app = typer.Typer(add_completion=False)
 err = Console(stderr=True)

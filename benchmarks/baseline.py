@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from benchmarks.columns import COLUMNS, DOMAIN, LANGUAGE, WIKI, Column
 from outbox import EVENTS, Edit, must_be_stored
-from worker.classification.model_versions import KnownModels, current_models
-from worker.classification.rows import rows_of
-from worker.classification.store import store
+from worker.config.settings_sections import EventsSettings
+from worker.domain.models import DEFAULT_MODELS
+from worker.domain.scores import Score
 from worker.events.build import Announcing
-from worker.scores import Score
-from worker.scoring_models import DEFAULT_MODELS
-from worker.sections import EventsSettings
+from worker.scores.model_versions import KnownModels, current_models
+from worker.scores.rows import rows_of
+from worker.scores.store import store
 
 #: Names the JSON object with `redis_url`, `database_url`, `endpoint_url` and `column`.
 VARIABLE = "BENCHMARK_BASELINE"

@@ -29,9 +29,9 @@ from outbox import LANES, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
 from worker.app import DRAIN_EDITS, QUEUE_OF
-from worker.classification.model_versions import model_ids
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 from worker.processes import Child, Processes
+from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05
 #: Without any progress for so long a run has failed.

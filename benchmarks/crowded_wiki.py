@@ -19,9 +19,9 @@ from benchmarks.servers import connect, url_of
 from outbox.columns import BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTinyInt
 from outbox.database import Database
 from outbox.tables import INNODB, NAMING
-from worker.classification.model_versions import all_models, make_current
-from worker.migrating import migrate
-from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+from worker.scores.model_versions import all_models, make_current
+from worker.upkeep.migrating import migrate
 
 DAYS = 30
 ACTORS = 20_000

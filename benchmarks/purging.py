@@ -27,10 +27,10 @@ from outbox import Edit
 from outbox.database import Database
 from outbox.mediawiki import save_edit
 from outbox.recent_changes import newest_revision_in_recent_changes
-from worker.classification.model_versions import StoredModel, current_models
-from worker.classification.rows import Classification
-from worker.classification.store import store
-from worker.thresholds import DAMAGING, GOODFAITH
+from worker.domain.thresholds import DAMAGING, GOODFAITH
+from worker.scores.model_versions import StoredModel, current_models
+from worker.scores.rows import Classification
+from worker.scores.store import store
 from worker.upkeep.purging import count_versions, purge_versions
 
 INSERTERS = 4

@@ -16,10 +16,10 @@ from benchmarks.measuring import Announce
 from benchmarks.plans import faults
 from benchmarks.servers import connect, url_of
 from outbox.mediawiki import mediawiki_timestamp
-from worker.classification.filters import Cursor, Query, statement
-from worker.filtering import PREFERRED, Filters, filters_of
-from worker.thresholds import DAMAGING, DEFAULT_THRESHOLDS, GOODFAITH, REVERT_RISK, Band
-from worker.wiki import Wiki
+from worker.config.wiki import Wiki
+from worker.domain.thresholds import DAMAGING, DEFAULT_THRESHOLDS, GOODFAITH, REVERT_RISK, Band
+from worker.scores.filtering import PREFERRED, Filters, filters_of
+from worker.scores.filters import Cursor, Query, statement
 
 LIMIT = 50
 TENTH = 9 * LIMIT

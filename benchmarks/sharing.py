@@ -10,9 +10,9 @@ from benchmarks.servers import Servers
 from tests.builders import some_settings
 from tests.worker.flights import LIFETIMES, a_redis_tier
 from worker.bootstrap import build_services
+from worker.domain.scores import ScoreId
 from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
-from worker.scores import ScoreId
 
 ASKERS = (1, 10, 100)
 #: The askers are spread over so many flights, each with a process tier of its own, as so many processes would be.

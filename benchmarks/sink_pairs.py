@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, Producer
 
 from benchmarks.mock_kafka import mock_kafka
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 from worker.events.eventgate import EventGateSink
 from worker.events.file_sink import FileSink
 from worker.events.kafka import KafkaSink

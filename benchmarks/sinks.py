@@ -26,14 +26,14 @@ from tests.builders import a_score, some_settings
 from tests.outbox.lanes import statements
 from tests.services import create_database, drop_database, mariadb_server
 from worker.bootstrap import build_services
-from worker.errors import CommandFailed
+from worker.config.settings_sections import EventsSettings
+from worker.domain.errors import CommandFailed
 from worker.events.build import Announcing
+from worker.events.publishing import publish_events
 from worker.events.sinks import OutgoingEvent
 from worker.events.tables import event_ledger
-from worker.migrating import migrate
-from worker.publishing import publish_events
-from worker.sections import EventsSettings
-from worker.verdicts import read_events
+from worker.scores.outcomes import read_events
+from worker.upkeep.migrating import migrate
 
 BATCH_SIZES = (1, 10, 100, 1000)
 #: Of events that are all of one page, to see what their order costs.

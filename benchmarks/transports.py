@@ -13,7 +13,7 @@ from httpx_aiohttp import AiohttpTransport
 from benchmarks.measuring import Announce
 from benchmarks.servers import Servers
 from tests.worker.asking import make_client
-from worker.scores import ScoreId
+from worker.domain.scores import ScoreId
 
 REQUESTS = 400
 ROUNDS = 3

@@ -1,11 +1,11 @@
-"""Runs the migrations of one wiki, through the connection that `worker.migrating` hands over."""
+"""Runs the migrations of one wiki, through the connection that `worker.upkeep.migrating` hands over."""
 
 from alembic import context
 from sqlalchemy import Connection
-
-from outbox import mediawiki, tables
 from worker.classification import own_tables
 from worker.classification import tables as classification_tables
+
+from outbox import mediawiki, tables
 from worker.events import tables as event_tables
 from worker.flight import tables as flight_tables
 from worker.incoming import positions

@@ -16,12 +16,12 @@ from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.services import create_database, drop_database, mariadb_server, redis_server
-from worker.classification.own_tables import formula_threshold, model_candidate
-from worker.classification.tables import metadata as classification_metadata
 from worker.events.tables import metadata as event_metadata
 from worker.flight.tables import metadata as flight_metadata
 from worker.incoming.positions import metadata as position_metadata
-from worker.migrating import migrate
+from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.scores.tables import metadata as classification_metadata
+from worker.upkeep.migrating import migrate
 
 BACKENDS = ("sqlite", "mariadb")
 

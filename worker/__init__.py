@@ -1,5 +1,5 @@
 """The fulfilment: what a Celery process runs to keep the promises made in `outbox`.
 
-Read `worker.pipeline` first. It claims edits, plans which models score them, asks for the scores through `scoring`,
-writes rows through `classification`, and hands events to `events`; `bootstrap` puts the concrete parts together.
+Read `worker.scores.pipeline` first. A room is a subject: `scores` is the first consumer of edits, and asks `endpoints`
+through `flight`; `events` announces; `lanes` says how any lane is served; `bootstrap` puts the concrete parts together.
 """

@@ -7,9 +7,9 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from kombu import Exchange, Queue
 
-from worker.errors import SettingsInvalid
-from worker.settings import Settings, load_settings
-from worker.telemetry import configure_logging
+from worker.config.settings import Settings, load_settings
+from worker.config.telemetry import configure_logging
+from worker.domain.errors import SettingsInvalid
 
 DRAIN_EDITS = "drain_edits"
 PUBLISH_EVENTS = "publish_events"
@@ -52,7 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
     return {
         "broker_url": url,
-        "result_backend": f"worker.result_backend:ScoreBackend+{url}",
+        "result_backend": f"worker.flight.result_backend:ScoreBackend+{url}",
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,

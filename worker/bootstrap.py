@@ -17,8 +17,17 @@ from redis.retry import Retry
 
 from outbox.database import Database, Engines
 from worker.app import send
-from worker.doorbell import Doorbell
-from worker.errors import SettingsInvalid
+from worker.config.redis_state import RedisState
+from worker.config.settings import Settings, load_settings
+from worker.config.wiki import Wiki
+from worker.domain.errors import SettingsInvalid
+from worker.domain.thresholds import with_thresholds
+from worker.endpoints.client import Endpoint, ScoringClient, user_agent
+from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.limits import Ceilings
+from worker.endpoints.ores import OresClient
+from worker.endpoints.pacer import Pacer
+from worker.endpoints.shared_limits import SharedLimits
 from worker.events.build import Announcing
 from worker.events.eventgate import EventGateSink
 from worker.events.file_sink import FileSink
@@ -31,16 +40,7 @@ from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
-from worker.redis_state import RedisState
-from worker.scoring.client import Endpoint, ScoringClient, user_agent
-from worker.scoring.lift_wing import LiftWingClient
-from worker.scoring.limits import Ceilings
-from worker.scoring.ores import OresClient
-from worker.scoring.pacer import Pacer
-from worker.scoring.shared_limits import SharedLimits
-from worker.settings import Settings, load_settings
-from worker.thresholds import with_thresholds
-from worker.wiki import Wiki
+from worker.lanes.doorbell import Doorbell
 
 
 @dataclass(slots=True, kw_only=True)

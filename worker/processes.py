@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 
 #: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
 PR_SET_PDEATHSIG = 1

@@ -8,10 +8,10 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, select
+from worker.classification import tables as classification_tables
 
 from outbox import mediawiki
 from outbox.tables import UTF8
-from worker.classification import tables as classification_tables
 
 revision = "0002"
 down_revision = "0001"

@@ -13,10 +13,10 @@ from outbox.inspection import inspect_lane
 from outbox.mediawiki import recentchanges
 from tests.acceptance.running import Running
 from tests.builders import an_edit
-from worker.classification.tables import ores_classification, ores_model
 from worker.demo.surroundings import SAMPLE
 from worker.emulators.scoring_shapes import probabilities
 from worker.incoming.edits import edit_of
+from worker.scores.tables import ores_classification, ores_model
 
 MODELS = ("damaging", "goodfaith")
 #: (wiki, revision, model, class, probability in thousandths, predicted)

@@ -25,10 +25,10 @@ from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
 from worker.app import DRAIN_EDITS, configuration
 from worker.bootstrap import Services, build_services
+from worker.config.settings import FILE_VARIABLE, Settings
 from worker.demo.surroundings import redis_command, start_beat, start_worker
-from worker.migrating import migrate
 from worker.processes import Child, Processes, answers, free_port, kill_group
-from worker.settings import FILE_VARIABLE, Settings
+from worker.upkeep.migrating import migrate
 
 #: Waiting for so long without an end is a failure; no test needs a tenth of it.
 PATIENCE_SECONDS = 90

@@ -8,7 +8,7 @@ from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import SHORT, Running, running
-from worker.scoring.limits import OUTAGES_TO_OPEN
+from worker.endpoints.limits import OUTAGES_TO_OPEN
 
 WIKI = "itwiki"
 COUNT = 400

@@ -12,10 +12,10 @@ from outbox.inspection import inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import announced, events_of, is_for_patrollers, sample_edits
 from tests.acceptance.running import Running, running
-from worker.classification.model_versions import current_models
-from worker.classification.rows import rounded
-from worker.classification.tables import ores_classification, ores_model
 from worker.emulators.scoring_endpoint import probabilities
+from worker.scores.model_versions import current_models
+from worker.scores.rows import rounded
+from worker.scores.tables import ores_classification, ores_model
 
 WIKI, OLD, NEW = "itwiki", "0.5.1", "0.6.0"
 UPKEEP = {"check_seconds": 1, "prompted_seconds": 0.2, "settle_seconds": 1}

@@ -12,8 +12,8 @@ from celery.result import AsyncResult
 from tests.acceptance.expectations import calls_by_score, sample_edits
 from tests.acceptance.running import Running, running
 from worker.app import SCORE
+from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring_shapes import probabilities
-from worker.errors import ScoreRefused
 
 SECONDS = 30
 

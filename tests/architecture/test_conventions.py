@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.architecture.sources import ROOT, calls, modules
-from worker.telemetry import EVENTS
+from worker.config.telemetry import EVENTS
 
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 DOCUMENTS = ("README.md", "ARCHITECTURE.md")
-#: `worker/pipeline.py` and `migrations/` in the text, and where a link leads unless it leads elsewhere.
+#: `worker/scores/pipeline.py` and `migrations/` in the text, and where a link leads unless it leads elsewhere.
 PATH_IN_TEXT = re.compile(r"`((?:[\w.-]+/)+(?:[\w-]+\.\w+)?)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 
@@ -47,7 +47,7 @@ def paths_in(text: str) -> set[str]:
 def test_only_the_settings_read_the_environment() -> None:
     readers = [path for path, tree in modules("outbox", "worker") if reads_environment(tree)]
 
-    assert readers == ["worker/settings.py"]
+    assert readers == ["worker/config/settings.py"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_reader_of_the_environment_is_noticed(source: str) -> None:
 def test_every_log_event_is_declared() -> None:
     names = {(path, name) for path, tree in modules("worker") for name in logged(tree)}
 
-    assert {(path, name) for path, name in names if name not in EVENTS} == {("worker/telemetry.py", "event")}
+    assert {(path, name) for path, name in names if name not in EVENTS} == {("worker/config/telemetry.py", "event")}
 
 
 def test_every_declared_log_event_is_written_somewhere() -> None:
@@ -88,9 +88,9 @@ def test_every_path_that_a_document_names_is_there(document: str) -> None:
 
 
 def test_paths_are_found_in_text_and_in_links() -> None:
-    text = "See `worker/pipeline.py`, `migrations/`, [this](docs/line.svg), [that](https://x.org/a.py), `a / b`, `n/a`."
+    text = "See `worker/app.py`, `migrations/`, [this](docs/line.svg), [that](https://x.org/a.py), `a / b`, `n/a`."
 
-    assert paths_in(text) == {"worker/pipeline.py", "migrations/", "docs/line.svg"}
+    assert paths_in(text) == {"worker/app.py", "migrations/", "docs/line.svg"}
 
 
 def test_every_module_says_in_its_first_line_what_it_is_for() -> None:

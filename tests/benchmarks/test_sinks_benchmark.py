@@ -16,7 +16,7 @@ from benchmarks.sink_pairs import Counts, Open, Pair, Send, all_of
 from benchmarks.sinks import Measured, Shape, bodies, in_batches, measure_pair
 from tests.builders import an_event
 from tests.services import MARIADB_VARIABLE
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 from worker.events.file_sink import FileSink
 from worker.events.sinks import OutgoingEvent, rounds
 

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from tests.builders import some_settings
 from worker.bootstrap import build_services
-from worker.classification.filters import Change, ScoreColumn
 from worker.cli.changes import STYLES, age, changes_table, flags
-from worker.filtering import Filters, Level
+from worker.scores.filtering import Filters, Level
+from worker.scores.filters import Change, ScoreColumn
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
 

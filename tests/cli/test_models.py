@@ -11,7 +11,7 @@ from outbox.database import Database
 from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on, forget_looks, second_wiki, wikis
 from tests.worker.upkeep.looking import NEW, OLD, classify, id_of, let_pass
-from worker.classification.own_tables import model_candidate
+from worker.scores.own_tables import model_candidate
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.worker.lines import save, status
 from tests.worker.raw_server import Request, http, raw_server_beside
 from tests.worker.upkeep.looking import NEW, OLD, current_versions, id_of, let_pass, let_settle, waiting
 from worker.app import DRAIN_BACKFILL, PURGE_SCORES
-from worker.classification.own_tables import formula_threshold, model_candidate
-from worker.classification.tables import ores_model
+from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.scores.tables import ores_model
 
 BOTH_OLD = [("damaging", OLD), ("goodfaith", OLD)]
 DAMAGING_NEW = [("damaging", NEW), ("goodfaith", OLD)]

@@ -10,8 +10,8 @@ from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on, forget_looks, wikis
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.upkeep.looking import OLD, id_of
-from worker.classification.formulas import known_statistics
-from worker.thresholds import Statistic
+from worker.domain.thresholds import Statistic
+from worker.scores.formulas import known_statistics
 
 FORMULA = "maximum recall @ precision >= 0.15"
 

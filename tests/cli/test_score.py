@@ -4,7 +4,7 @@ import pytest
 
 from outbox.database import Database
 from tests.cli.conftest import Run
-from worker.classification.model_versions import model_ids
+from worker.scores.model_versions import model_ids
 
 
 @pytest.fixture

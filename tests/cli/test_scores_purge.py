@@ -14,7 +14,7 @@ from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on, second_wiki, statements_with, wikis
 from tests.worker.lines import classified_revisions, save
 from tests.worker.upkeep.looking import NEW, OLD, classify, id_of, rows_of_versions
-from worker.classification.tables import ores_model
+from worker.scores.tables import ores_model
 
 CURRENT, OUTDATED = ("damaging", NEW), ("damaging", OLD)
 #: A model that the settings do not name any more, and that has no current version.

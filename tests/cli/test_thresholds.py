@@ -10,10 +10,10 @@ from sqlalchemy import delete
 from outbox.database import Database
 from tests.cli.conftest import Run
 from tests.cli.recent_changes import VERSION, commands_on
-from worker.classification.formulas import keep_statistics
-from worker.classification.model_versions import model_ids
-from worker.classification.own_tables import formula_threshold
-from worker.thresholds import Statistic
+from worker.domain.thresholds import Statistic
+from worker.scores.formulas import keep_statistics
+from worker.scores.model_versions import model_ids
+from worker.scores.own_tables import formula_threshold
 
 LOW, HIGH = "maximum recall @ precision >= 0.45", "maximum filter_rate @ recall >= 0.9"
 FORMULAS = f"""\

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from outbox.database import Database, Engines
 from tests.acceptance.commands import write_settings
 from tests.cli.conftest import Run
-from worker.classification.own_tables import formula_threshold, model_candidate
 from worker.cli.main import app
-from worker.migrating import migrate
-from worker.settings import FILE_VARIABLE
+from worker.config.settings import FILE_VARIABLE
+from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.upkeep.migrating import migrate
 
 QUEUE = "maintenance"
 

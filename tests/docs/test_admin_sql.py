@@ -11,7 +11,7 @@ from tests.docs.document import DOCUMENT, QUERIES, answers, tables
 from tests.docs.expected import EXPECTED
 from tests.docs.made_wiki import NOW, Saved, made_edits, make
 from tests.migrations.schemas import looked_up
-from worker.thresholds import DEFAULT_THRESHOLDS
+from worker.domain.thresholds import DEFAULT_THRESHOLDS
 
 VIEWS = ("outpatrol_recent_change", "outpatrol_score")
 

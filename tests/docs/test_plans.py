@@ -13,8 +13,8 @@ from tests.docs.made_wiki import NOW
 from tests.migrations.schemas import connected, query, run
 from tests.migrations.scored_wiki import add_model
 from tests.services import create_database, drop_database
-from worker.migrating import migrate
-from worker.scoring_models import DEFAULT_MODELS
+from worker.domain.models import DEFAULT_MODELS
+from worker.upkeep.migrating import migrate
 
 NAME = "admin_sql_plans"
 #: One change in four hours up to now, by fifty users on five hundred pages; each has rows of every model, and a tenth

@@ -2,12 +2,12 @@
 
 from outbox.mediawiki import metadata as wiki_metadata
 from outbox.tables import metadata as lane_metadata
-from worker.classification.own_tables import metadata as own_metadata
-from worker.classification.tables import metadata as classification_metadata
 from worker.events.tables import metadata as ledger_metadata
 from worker.flight.tables import metadata as flight_metadata
 from worker.incoming.positions import metadata as position_metadata
-from worker.migrating import VERSION_TABLE
+from worker.scores.own_tables import metadata as own_metadata
+from worker.scores.tables import metadata as classification_metadata
+from worker.upkeep.migrating import VERSION_TABLE
 
 WIKI = set(wiki_metadata.tables) | set(classification_metadata.tables)
 LANES = set(lane_metadata.tables)

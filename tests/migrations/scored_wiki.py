@@ -7,7 +7,7 @@ from sqlalchemy import insert, text, update
 
 from outbox.database import Database
 from outbox.mediawiki import recentchanges
-from worker.classification.tables import ores_classification, ores_model
+from worker.scores.tables import ores_classification, ores_model
 
 
 def add_model(database: Database, name: str, version: str = "1", *, is_current: bool = True) -> int:

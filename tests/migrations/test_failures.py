@@ -16,7 +16,7 @@ from tests.migrations.conftest import Account
 from tests.migrations.real_wiki import make_real_wiki, their_rows, their_schema
 from tests.migrations.revisions import STEPS
 from tests.migrations.schemas import query, run, schema, tables, views
-from worker.migrating import VERSION_TABLE, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, head_revision, migrate
 
 OLD_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_source TO rc_origin"
 UPDATED_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_origin TO rc_source"

@@ -16,12 +16,12 @@ from outbox.mediawiki import metadata as wiki_metadata
 from outbox.tables import LANES, NAMING
 from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run
-from worker.classification.own_tables import metadata as own_metadata
-from worker.classification.tables import metadata as classification_metadata
 from worker.events.tables import metadata as ledger_metadata
 from worker.flight.tables import metadata as flight_metadata
 from worker.incoming.positions import metadata as position_metadata
-from worker.migrating import VERSION_TABLE, migrate
+from worker.scores.own_tables import metadata as own_metadata
+from worker.scores.tables import metadata as classification_metadata
+from worker.upkeep.migrating import VERSION_TABLE, migrate
 
 #: All in one, since each alone would take the others' tables for leftovers.
 OURS = MetaData(naming_convention=NAMING)

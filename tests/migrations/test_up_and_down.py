@@ -8,8 +8,8 @@ from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their
 from tests.migrations.revisions import ALL, STEPS, VIEWS
 from tests.migrations.schemas import schema, tables, views
 from tests.outbox.lanes import record_edits, take
-from worker.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 from worker.processes import free_port
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 
 
 def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -> None:

@@ -14,8 +14,8 @@ from tests.migrations.real_wiki import make_real_wiki
 from tests.migrations.schemas import query, run
 from tests.migrations.scored_wiki import add_model, add_scores, ask, set_change
 from tests.worker.lines import save
-from worker.migrating import migrate
-from worker.scoring_models import DEFAULT_MODELS
+from worker.domain.models import DEFAULT_MODELS
+from worker.upkeep.migrating import migrate
 
 CHANGE = "SELECT * FROM outpatrol_recent_change"
 PROBABILITIES = sorted(

@@ -7,7 +7,7 @@ import pytest
 from outbox.database import Database, Engines
 from outbox.tables import metadata
 from tests.services import create_database, drop_database
-from worker.migrating import migrate
+from worker.upkeep.migrating import migrate
 
 
 @pytest.fixture(scope="session")

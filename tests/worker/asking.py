@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from tests.builders import some_settings
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server
-from worker.scores import Answer, ScoreId
-from worker.scoring.client import NO_PAGES, Endpoint, ScoringClient
-from worker.scoring.lift_wing import LiftWingClient
-from worker.scoring.limits import Grant, Report
-from worker.scoring.ores import OresClient
-from worker.scoring.pacer import Pacer
+from worker.domain.scores import Answer, ScoreId
+from worker.endpoints.client import NO_PAGES, Endpoint, ScoringClient
+from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.limits import Grant, Report
+from worker.endpoints.ores import OresClient
+from worker.endpoints.pacer import Pacer
 
 Result = TypeVar("Result")
 

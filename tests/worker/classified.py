@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from outbox.database import Database
-from worker.classification.filters import ScoreColumn
-from worker.classification.model_versions import current_models, model_ids
-from worker.classification.rows import Classification
-from worker.classification.store import store
+from worker.scores.filters import ScoreColumn
+from worker.scores.model_versions import current_models, model_ids
+from worker.scores.rows import Classification
+from worker.scores.store import store
 
 ANY_TIME = "20260101000000"
 

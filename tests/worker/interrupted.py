@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from worker.bootstrap import Services
-from worker.scores import Answer, ScoreId
-from worker.scoring.client import NO_PAGES, ScoringClient
-from worker.thresholds import Statistic
-from worker.wiki import Wiki
+from worker.config.wiki import Wiki
+from worker.domain.scores import Answer, ScoreId
+from worker.domain.thresholds import Statistic
+from worker.endpoints.client import NO_PAGES, ScoringClient
 
 
 class InterruptedClient:

@@ -23,9 +23,9 @@ from tests.worker import originals
 from tests.worker.classified import ANY_TIME
 from tests.worker.lines import drain, save
 from worker.bootstrap import build_services
+from worker.domain.thresholds import Threshold, with_thresholds
 from worker.emulators.scoring_shapes import probabilities
-from worker.filtering import Filters, filters_of
-from worker.thresholds import Threshold, with_thresholds
+from worker.scores.filtering import Filters, filters_of
 
 MODELS = ("damaging", "goodfaith", "draftquality", "articlequality")
 QUALITY = ("Stub", "Start", "C", "B", "GA", "FA")

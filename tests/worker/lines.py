@@ -14,10 +14,10 @@ from outbox.database import Database
 from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki import save_edit
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification, ores_model
-from worker.pipeline import drain_backfill, drain_edits, score_edits
-from worker.publishing import publish_events
-from worker.wiki import Wiki
+from worker.config.wiki import Wiki
+from worker.events.publishing import publish_events
+from worker.scores.pipeline import drain_backfill, drain_edits, score_edits
+from worker.scores.tables import ores_classification, ores_model
 
 LONG_AGO = text("'2001-01-01 00:00:00.000000'")
 FOREVER = timedelta(hours=1)

@@ -18,15 +18,15 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lab import DRAFT_CLASSES, QUALITY, three_decimals, weighted_quality
 from tests.worker.lines import classified_revisions, count, drain, make_due, promised_events, save, status
 from worker.bootstrap import Services
-from worker.classification.model_versions import all_models, model_ids
-from worker.classification.tables import ores_classification, ores_model
+from worker.config.settings import Settings, describe
+from worker.config.wiki import Wiki
+from worker.domain.errors import ScoreRefused
+from worker.domain.models import with_overrides
+from worker.domain.scores import Score, ScoreId
 from worker.emulators.scoring_shapes import probabilities
-from worker.errors import ScoreRefused
-from worker.pipeline import score_on_demand
-from worker.scores import Score, ScoreId
-from worker.scoring_models import with_overrides
-from worker.settings import Settings, describe
-from worker.wiki import Wiki
+from worker.scores.model_versions import all_models, model_ids
+from worker.scores.pipeline import score_on_demand
+from worker.scores.tables import ores_classification, ores_model
 
 BEYOND = 2**32
 LONG_VERSIONS = ["1" * 33, "é" * 17, "é" * 16, "1.0 beta", ""]

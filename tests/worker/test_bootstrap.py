@@ -6,7 +6,7 @@ from outbox import EVENT_LANES
 from tests.builders import some_settings
 from worker.app import QUEUE_OF, configuration
 from worker.bootstrap import build_services
-from worker.errors import SettingsInvalid
+from worker.domain.errors import SettingsInvalid
 
 
 def test_building_services_connects_to_nothing() -> None:

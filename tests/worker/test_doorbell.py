@@ -6,7 +6,7 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from tests.worker.flights import no_redis
-from worker.doorbell import Doorbell
+from worker.lanes.doorbell import Doorbell
 
 Rings = list[tuple[str, ...]]
 

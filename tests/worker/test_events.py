@@ -14,9 +14,9 @@ from jsonschema import ValidationError
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.schema import validated
+from worker.config.settings_sections import EventsSettings
+from worker.domain.scores import Final, Score, ScoreError
 from worker.events.build import Announcing
-from worker.scores import Final, Score, ScoreError
-from worker.sections import EventsSettings
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)
 

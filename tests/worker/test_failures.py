@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.failures import (
+from worker.domain.failures import (
     LONGEST_PAUSE_SECONDS,
     Failure,
     burns_attempt,

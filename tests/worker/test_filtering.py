@@ -12,12 +12,12 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.classified import ANY_TIME, classify
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import save, statements
-from worker.classification.formulas import keep_statistics
-from worker.classification.model_versions import make_current, model_ids
-from worker.errors import FilterInvalid
-from worker.filtering import Filters, filters_of
-from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK, Band, Statistic, Threshold, with_thresholds
-from worker.wiki import Wiki
+from worker.config.wiki import Wiki
+from worker.domain.errors import FilterInvalid
+from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK, Band, Statistic, Threshold, with_thresholds
+from worker.scores.filtering import Filters, filters_of
+from worker.scores.formulas import keep_statistics
+from worker.scores.model_versions import make_current, model_ids
 
 FORMULA = "maximum recall @ precision >= 0.15"
 BY_FORMULA = Threshold.model_validate({"min": FORMULA})

@@ -11,9 +11,9 @@ from outbox.mediawiki import actor, recentchanges
 from tests.builders import an_edit, edits
 from tests.worker.classified import ANY_TIME, classify, columns_of
 from tests.worker.lines import save, statements
-from worker.classification.filters import Change, Query, find_changes
-from worker.classification.model_versions import make_current
-from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK, Band
+from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK, Band
+from worker.scores.filters import Change, Query, find_changes
+from worker.scores.model_versions import make_current
 
 LIKELY_BAD = {DAMAGING: [Band(0.629, 1)]}
 

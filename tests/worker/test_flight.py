@@ -8,10 +8,10 @@ from redis import Redis
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight, no_redis, some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flown
 from worker.flight.redis_tier import lease_key
-from worker.scores import Answer, NoAnswer, ScoreId
 
 IDS = some_ids(3)
 ONE = IDS[0]

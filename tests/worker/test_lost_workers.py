@@ -26,10 +26,10 @@ from tests.worker.lines import (
     status,
 )
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification
-from worker.publishing import send_events
-from worker.scores import ScoreId
-from worker.verdicts import read_events
+from worker.domain.scores import ScoreId
+from worker.events.publishing import send_events
+from worker.scores.outcomes import read_events
+from worker.scores.tables import ores_classification
 
 
 def test_a_lease_that_is_lost_before_the_settlement_writes_nothing(services: Services, database: Database) -> None:

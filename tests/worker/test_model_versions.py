@@ -11,15 +11,15 @@ from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
 from tests.worker.lines import statements
 from tests.worker.upkeep.looking import wait_for_a_lock
-from worker.classification.model_versions import (
+from worker.scores.model_versions import (
     KnownModels,
     current_models,
     leave_current_alone,
     make_current,
     model_ids,
 )
-from worker.classification.tables import ores_model
-from worker.migrating import migrate
+from worker.scores.tables import ores_model
+from worker.upkeep.migrating import migrate
 
 OLD, NEW = ("damaging", "0.5.1"), ("damaging", "0.6.0")
 

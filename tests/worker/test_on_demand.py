@@ -8,12 +8,12 @@ from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.lines import count, drain, promised_events, save
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification
+from worker.domain.errors import EndpointUnavailable, ScoreRefused
+from worker.domain.scores import Score, ScoreId
 from worker.emulators.scoring_endpoint import probabilities
-from worker.errors import EndpointUnavailable, ScoreRefused
 from worker.flight.redis_tier import lease_key
-from worker.pipeline import score_on_demand
-from worker.scores import Score, ScoreId
+from worker.scores.pipeline import score_on_demand
+from worker.scores.tables import ores_classification
 
 WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")
 

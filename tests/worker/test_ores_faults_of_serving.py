@@ -27,14 +27,14 @@ from tests.worker.flights import CountingEndpoint, a_flight
 from tests.worker.raw_server import Request, http, raw_server
 from worker.app import configuration
 from worker.bootstrap import Services, build_services, connect_redis
-from worker.errors import EndpointUnavailable
-from worker.failures import Failure
-from worker.redis_state import RedisState
-from worker.scores import NoAnswer, Score, ScoreError
-from worker.scoring.client import Endpoint
-from worker.scoring.limits import Ceilings
-from worker.scoring.pacer import Pacer
-from worker.scoring.shared_limits import SharedLimits
+from worker.config.redis_state import RedisState
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
+from worker.domain.scores import NoAnswer, Score, ScoreError
+from worker.endpoints.client import Endpoint
+from worker.endpoints.limits import Ceilings
+from worker.endpoints.pacer import Pacer
+from worker.endpoints.shared_limits import SharedLimits
 
 SCORE = {"score": {"prediction": False, "probability": {"true": 0.1, "false": 0.9}}}
 GONE = {"error": {"type": "RevisionNotFound", "message": "gone"}}

@@ -15,12 +15,12 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices
 from tests.worker.flights import LIFETIMES, CountingEndpoint, a_flight, a_redis_tier, some_ids
 from tests.worker.lines import drain, save
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flown
 from worker.flight.redis_tier import lease_key, result_key
-from worker.on_demand import request_scores
-from worker.pipeline import score_on_demand
-from worker.scores import Answer, NoAnswer, ScoreId
+from worker.scores.pipeline import score_on_demand
+from worker.tasks.on_demand import request_scores
 
 ONE = some_ids(1)[0]
 #: Another model's score of the same revision.

@@ -14,8 +14,8 @@ from outbox.mediawiki import recentchanges
 from tests.builders import NOON, an_edit, edits
 from tests.worker.classified import ANY_TIME, classify, columns_of
 from tests.worker.lines import save
-from worker.classification.filters import Change, Cursor, Query, explain, find_changes, script
-from worker.thresholds import DAMAGING, GOODFAITH, Band
+from worker.domain.thresholds import DAMAGING, GOODFAITH, Band
+from worker.scores.filters import Change, Cursor, Query, explain, find_changes, script
 
 EVERYTHING = Query(
     since=ANY_TIME,

@@ -25,8 +25,8 @@ from tests.worker.lines import (
 )
 from tests.worker.schema import validated
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification
 from worker.emulators.scoring_endpoint import probabilities
+from worker.scores.tables import ores_classification
 
 RISK = "revertrisklanguageagnostic"
 

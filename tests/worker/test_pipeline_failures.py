@@ -19,7 +19,7 @@ from tests.worker.lines import (
     status,
 )
 from worker.bootstrap import Services
-from worker.scoring_models import with_overrides
+from worker.domain.models import with_overrides
 
 DOWN = {"rate": 1, "status": 503}
 

@@ -2,8 +2,8 @@
 
 from outbox import EditSource, PatrolStatus
 from tests.builders import an_edit
-from worker.scoring.plan import plan
-from worker.scoring_models import BINARY, DEFAULT_MODELS, ScoringModel
+from worker.domain.models import BINARY, DEFAULT_MODELS, ScoringModel
+from worker.scores.plan import plan
 
 RISK = "revertrisklanguageagnostic"
 

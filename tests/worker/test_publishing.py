@@ -12,8 +12,8 @@ from tests.worker.announcing.publishers import fate_of, is_down, promise, publis
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import FOREVER, drain, make_due, save, statements, status
 from worker.bootstrap import Services
+from worker.events.publishing import publish_events
 from worker.events.sinks import Failed, Refused, Untaken
-from worker.publishing import publish_events
 
 
 def attempts(database: Database, sink: str) -> list[int]:

@@ -12,8 +12,8 @@ from tests.services import create_database, drop_database
 from tests.worker import originals
 from tests.worker.classified import ANY_TIME
 from tests.worker.lab import DRAFT_CLASSES, ENDS, MODELS, Lab, a_lab, is_scored, true, weighted_quality
-from worker.classification.model_versions import make_current
 from worker.emulators.scoring_shapes import probabilities
+from worker.scores.model_versions import make_current
 
 LEVELS = sorted(originals.LEVELS)
 #: PageTriage's bands; it fails on a probability that is in none.

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.asking import ids
-from worker.scores import ScoreId
-from worker.scoring.ores import requests_for
+from worker.domain.scores import ScoreId
+from worker.endpoints.ores import requests_for
 
 MODELS = ("damaging", "goodfaith", "articlequality", "draftquality")
 WANTED = st.lists(

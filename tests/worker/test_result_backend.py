@@ -13,9 +13,9 @@ from redis import Redis
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight
-from worker.errors import EndpointUnavailable, ScoreRefused
-from worker.failures import Failure
-from worker.scores import NoAnswer, ScoreId
+from worker.domain.errors import EndpointUnavailable, ScoreRefused
+from worker.domain.failures import Failure
+from worker.domain.scores import NoAnswer, ScoreId
 
 SCORE_ID = "enwiki:damaging:745065890:0.5.1"
 
@@ -24,7 +24,7 @@ SCORE_ID = "enwiki:damaging:745065890:0.5.1"
 def app(redis_url: str) -> Iterator[Celery]:
     """An application that has nothing of ours but the result backend."""
     with Celery(
-        "somebody_else", set_as_current=False, result_backend=f"worker.result_backend:ScoreBackend+{redis_url}"
+        "somebody_else", set_as_current=False, result_backend=f"worker.flight.result_backend:ScoreBackend+{redis_url}"
     ) as app:
         yield app
         backend = cast("RedisBackend", app.backend)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import a_score
-from worker.classification.rows import Classification, rounded, rows_of, unknown_class
-from worker.scoring_models import DEFAULT_MODELS, ScoringModel, with_overrides
-from worker.thresholds import REVERT_RISK
+from worker.domain.models import DEFAULT_MODELS, ScoringModel, with_overrides
+from worker.domain.thresholds import REVERT_RISK
+from worker.scores.rows import Classification, rounded, rows_of, unknown_class
 
 QUALITY = {"B": 0.462, "C": 0.050, "FA": 0.046, "GA": 0.435, "Start": 0.005, "Stub": 0.001}
 DRAFT = {"attack": 0.01, "OK": 0.7, "spam": 0.2, "vandalism": 0.09}

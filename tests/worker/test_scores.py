@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.scores import ScoreId
+from worker.domain.scores import ScoreId
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
 VERSIONS = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=32)

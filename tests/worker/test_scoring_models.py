@@ -3,7 +3,7 @@
 import pytest
 
 from outbox import EditSource
-from worker.scoring_models import DEFAULT_MODELS, LiftWingServer, with_overrides
+from worker.domain.models import DEFAULT_MODELS, LiftWingServer, with_overrides
 
 
 def test_without_changes_the_models_are_the_defaults() -> None:

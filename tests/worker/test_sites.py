@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.sites import LANGUAGE_PROJECTS, LIFT_WING_LANGUAGES, LISTED_WIKIS, Site, site_of
+from worker.config.wikimedia_sites import LANGUAGE_PROJECTS, LIFT_WING_LANGUAGES, LISTED_WIKIS, Site, site_of
 
 #: wgServer of single wikis, by hand: the table can't be its own witness.
 DOMAINS = {

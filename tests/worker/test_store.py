@@ -15,10 +15,10 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, statements
 from worker.bootstrap import Services
-from worker.classification.model_versions import all_models, model_ids
-from worker.classification.rows import Classification
-from worker.classification.store import forget, store, stored_scores
-from worker.classification.tables import ores_classification
+from worker.scores.model_versions import all_models, model_ids
+from worker.scores.rows import Classification
+from worker.scores.store import forget, store, stored_scores
+from worker.scores.tables import ores_classification
 
 SOME_ROWS = st.lists(
     st.builds(

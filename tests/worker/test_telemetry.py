@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 from outbox import Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.backoff import FIRST
 from tests.builders import a_claim
-from worker.telemetry import EVENTS, tell_batch
+from worker.config.telemetry import EVENTS, tell_batch
 
 LOG_SOMETHING = """
 import logging
-from worker.telemetry import configure_logging, log
+from worker.config.telemetry import configure_logging, log
 configure_logging({level!r})
 log.info("edits_settled", wiki="viwiki", title="Thể loại")
 log.warning("lease_lost", messages=[1, 2])

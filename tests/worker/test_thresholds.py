@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from worker.emulators.scoring_statistics import read_formula
-from worker.thresholds import (
+from worker.domain.thresholds import (
     DAMAGING,
     DEFAULT_THRESHOLDS,
     FILTERS,
@@ -21,6 +20,7 @@ from worker.thresholds import (
     merged_bands,
     with_thresholds,
 )
+from worker.emulators.scoring_statistics import read_formula
 
 FORMULA = "maximum recall @ precision >= 0.15"
 STATISTICS = (

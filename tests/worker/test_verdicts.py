@@ -8,11 +8,11 @@ import pytest
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
+from worker.domain.failures import Failure
+from worker.domain.models import DEFAULT_MODELS
+from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.events.sinks import Failed, Refused, Untaken
-from worker.failures import Failure
-from worker.scores import Answer, NoAnswer, ScoreError, ScoreId
-from worker.scoring_models import DEFAULT_MODELS
-from worker.verdicts import Verdict, delivery, read_edits, read_events, verdict
+from worker.scores.outcomes import Verdict, delivery, read_edits, read_events, verdict
 
 MOST = 8
 DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")

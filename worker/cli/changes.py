@@ -10,9 +10,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from worker.classification.filters import Change
 from worker.cli.options import moment_of
-from worker.filtering import Filters
+from worker.scores.filtering import Filters
+from worker.scores.filters import Change
 
 BAR = 8
 #: A probability has the colour of the last of its levels.

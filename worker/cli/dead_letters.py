@@ -21,7 +21,7 @@ from worker.app import DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, duration
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 

@@ -17,20 +17,20 @@ from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from worker.app import send_score
 from worker.bootstrap import Services
-from worker.classification.filters import Change
-from worker.classification.model_versions import current_models
 from worker.cli.changes import changes_table
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, moment_of
 from worker.cli.replay import replay_file
 from worker.demo.counts import REASONS, Counts, count, json_lines
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
+from worker.domain.errors import CommandFailed
+from worker.domain.scores import ScoreId
+from worker.domain.thresholds import DAMAGING
 from worker.emulators.replay import ReplayReport
-from worker.errors import CommandFailed
-from worker.filtering import Filters, filters_of
 from worker.processes import Processes
-from worker.scores import ScoreId
-from worker.thresholds import DAMAGING
+from worker.scores.filtering import Filters, filters_of
+from worker.scores.filters import Change
+from worker.scores.model_versions import current_models
 
 #: One edit in so many is opened by a patroller while the worker drains, who asks for its score by task id.
 OPENED = 20

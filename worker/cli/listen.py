@@ -13,10 +13,10 @@ from rich.table import Table
 from worker.app import DRAIN_EDITS
 from worker.cli.console import command_services, err, fail, print_json
 from worker.cli.options import WikiOption
+from worker.endpoints.client import user_agent
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
-from worker.scoring.client import user_agent
 
 
 def listen(

@@ -17,7 +17,7 @@ from worker.cli import (
     streams,
     thresholds,
 )
-from worker.telemetry import configure_logging
+from worker.config.telemetry import configure_logging
 
 app = typer.Typer(
     name="outpatrol",

@@ -2,7 +2,7 @@
 
 from worker.cli.console import command_services, err, print_json
 from worker.cli.options import JsonOption, WikiOption
-from worker.migrating import migrate as migrate_database
+from worker.upkeep.migrating import migrate as migrate_database
 
 
 def migrate(

@@ -9,14 +9,14 @@ from rich.table import Table
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services
-from worker.classification.candidates import Finding, candidates
-from worker.classification.model_versions import all_models
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption
-from worker.errors import WorkerError
+from worker.config.wiki import Wiki
+from worker.domain.errors import WorkerError
+from worker.scores.candidates import Finding, candidates
+from worker.scores.model_versions import all_models
 from worker.upkeep.purging import count_versions
 from worker.upkeep.versions import ModelCheck, check_model_versions, follow_up, resolve_formulas
-from worker.wiki import Wiki
 
 app = typer.Typer(
     help="See the versions of the scoring models, and look for new ones.",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from outbox.mediawiki import mediawiki_timestamp
-from worker.classification.filters import Cursor
+from worker.scores.filters import Cursor
 
 WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worker.classification.filters import Change, Cursor, Query
 from worker.cli.changes import change_document, changes_csv, changes_table
 from worker.cli.console import command_services, err, out, print_json
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
-from worker.errors import CommandFailed
-from worker.filtering import Filters, filters_of
-from worker.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+from worker.domain.errors import CommandFailed
+from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+from worker.scores.filtering import Filters, filters_of
+from worker.scores.filters import Change, Cursor, Query
 
 #: More than any plan needs.
 PLAN_WIDTH = 1000

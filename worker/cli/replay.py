@@ -11,9 +11,9 @@ from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, print_json
 from worker.cli.options import JsonOption, WikiOption
+from worker.domain.errors import CommandFailed
 from worker.emulators.replay import ReplayReport, edits_in, lines_of
 from worker.emulators.replay import replay as replay_edits
-from worker.errors import CommandFailed
 
 
 def replay(

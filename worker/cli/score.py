@@ -6,12 +6,12 @@ import typer
 from rich.table import Table
 
 from worker.bootstrap import Services
-from worker.classification.model_versions import current_models
 from worker.cli.console import command_services, fail, out, print_json
 from worker.cli.options import JsonOption
-from worker.errors import CommandFailed
-from worker.on_demand import request_scores, wait_for_scores
-from worker.scores import Answer, NoAnswer, Score, ScoreId
+from worker.domain.errors import CommandFailed
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreId
+from worker.scores.model_versions import current_models
+from worker.tasks.on_demand import request_scores, wait_for_scores
 
 
 def score(

@@ -12,14 +12,14 @@ from rich.table import Table
 
 from worker.app import DRAIN_BACKFILL
 from worker.bootstrap import Services
-from worker.classification.model_versions import StoredModel
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption
-from worker.errors import CommandFailed
+from worker.config.wiki import Wiki
+from worker.domain.errors import CommandFailed
+from worker.scores.model_versions import StoredModel
 from worker.upkeep.populating import Populated
 from worker.upkeep.populating import populate as populate_wiki
 from worker.upkeep.purging import Purged, count_versions, doomed_versions, purge_left_behind, purge_versions
-from worker.wiki import Wiki
 
 app = typer.Typer(
     help="Remove scores that no reader sees, and fill in those that are missing.",

@@ -14,9 +14,9 @@ from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, duration
+from worker.config.wiki import Wiki
 from worker.events.ledger import Traffic, traffic
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
-from worker.wiki import Wiki
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
 ALARM = 3

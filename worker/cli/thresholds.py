@@ -6,8 +6,8 @@ from rich.table import Table
 
 from worker.cli.console import command_services, out, print_json
 from worker.cli.options import JsonOption, WikiOption
-from worker.filtering import Filters, Level, filters_of
-from worker.thresholds import Threshold
+from worker.domain.thresholds import Threshold
+from worker.scores.filtering import Filters, Level, filters_of
 
 NOT_RESOLVED = "not resolved: call outpatrol models check"
 NOTHING_MATCHES = "no probability matches: set a number"

@@ -14,8 +14,8 @@ from outbox import EDITS, EVENTS, PatrolStatus
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import recentchanges
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
+from worker.scores.tables import ores_classification
 
 REASONS = {"autopatrolled": "saved by a trusted user", "bot": "saved by a bot", "no_score": "no score to store"}
 

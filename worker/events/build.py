@@ -7,6 +7,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from outbox.edits import Edit
+from worker.config.settings_sections import EventsSettings
+from worker.domain.scores import Final, Score, ScoreError
 from worker.events.schemas import (
     PREDICTION_CHANGE,
     Classification,
@@ -21,8 +23,6 @@ from worker.events.schemas import (
     RevisionScoreEvent,
     User,
 )
-from worker.scores import Final, Score, ScoreError
-from worker.sections import EventsSettings
 
 #: The namespace of our event ids: the UUIDv5 of "outpatrol" under the DNS namespace.
 EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_DNS, "outpatrol")

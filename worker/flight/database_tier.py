@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 from outbox.columns import BY_KEY, database_now
 from outbox.database import Database
 from outbox.errors import OutboxError
+from worker.domain.scores import Answer, Final, ScoreId
 from worker.flight.entries import Entry
 from worker.flight.results import decode_answer, encode_answer, to_json
 from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailable
-from worker.scores import Answer, Final, ScoreId
 
 Result = TypeVar("Result")
 

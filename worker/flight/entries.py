@@ -6,8 +6,8 @@ state machine in the tests walks through all three.
 
 from dataclasses import dataclass
 
+from worker.domain.scores import Answer, Final, ScoreId
 from worker.flight.tiers import Acquired, End, Lease, Lifetimes, is_kept, kept_seconds
-from worker.scores import Answer, Final, ScoreId
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
+from worker.config.redis_state import RedisState
+from worker.domain.scores import Answer, ScoreId
 from worker.flight.tiers import Acquired, End, Listen, Tier, TierUnavailable
-from worker.redis_state import RedisState
-from worker.scores import Answer, ScoreId
 
 Result = TypeVar("Result")
 

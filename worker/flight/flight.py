@@ -11,11 +11,11 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.failures import Failure, is_outage
+from worker.config.settings_sections import FlightSettings
+from worker.config.telemetry import log
+from worker.domain.failures import Failure, is_outage
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
-from worker.scores import Answer, NoAnswer, ScoreId
-from worker.sections import FlightSettings
-from worker.telemetry import log
 
 #: Asks the endpoint; an answer for every id.
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]

@@ -7,9 +7,9 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
+from worker.domain.scores import Answer, ScoreId
 from worker.flight.entries import Entry
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen
-from worker.scores import Answer, ScoreId
 
 #: So many entries at least are there before those that have run out are thrown away.
 FEWEST_TO_TIDY = 5_000

@@ -18,9 +18,9 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import RedisClusterException
 
+from worker.domain.scores import Answer, ScoreId
 from worker.flight.results import RESULT_PREFIX, decode_end, decode_final, encode_result, is_answer, is_end
 from worker.flight.tiers import Acquired, End, Lease, Lifetimes, Listen, TierUnavailable, is_kept, kept_seconds
-from worker.scores import Answer, ScoreId
 
 #: Keys: result and lease of each id. Arguments: token, milliseconds of a lease; then for each id the token waited for.
 ACQUIRE = """

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.flight.tiers import End
-from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 
 #: With the score id behind it, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
 RESULT_PREFIX = "ores:"
@@ -76,4 +76,4 @@ def _as_exception(score_id: ScoreId, answer: ScoreError | NoAnswer) -> dict[str,
         name, text = "EndpointUnavailable", f"{score_id}: {answer.error}"
     else:
         name, text = "ScoreRefused", f"{score_id}: {answer.type}: {answer.message}"
-    return {"exc_type": name, "exc_message": [text], "exc_module": "worker.errors"}
+    return {"exc_type": name, "exc_message": [text], "exc_module": "worker.domain.errors"}

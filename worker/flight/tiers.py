@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from worker.scores import Answer, Final, Score, ScoreId
+from worker.domain.scores import Answer, Final, Score, ScoreId
 
 #: Waits for a hint, no longer than so many seconds.
 Listen = Callable[[float], Awaitable[None]]

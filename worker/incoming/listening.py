@@ -20,11 +20,11 @@ from outbox.backoff import backoff
 from outbox.database import Database, is_busy
 from outbox.edits import Edit
 from outbox.errors import DatabaseUnavailable
-from worker.errors import CommandFailed
+from worker.config.telemetry import log
+from worker.domain.errors import CommandFailed
 from worker.incoming.edits import AUTOPATROLLED_GROUPS, NotAnEdit, edit_of
 from worker.incoming.positions import position, resume_from
 from worker.incoming.saving import save_heard
-from worker.telemetry import log
 
 #: Events that are saved together at most.
 BATCH = 200

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from outbox.database import Database
 from outbox.edits import Edit
 from outbox.mediawiki import database_key, has_revision, page, save_edit
+from worker.config.telemetry import log
 from worker.incoming.positions import remember
-from worker.telemetry import log
 
 #: An edit may meet somebody who saves its user, its page or itself at this moment; then they are there the next time.
 TRIES = 4

@@ -1,8 +1,8 @@
 """`drain_edits(wiki)` and `drain_backfill(wiki)`: score and settle what is ready, for a bounded time."""
 
-from worker import pipeline
 from worker.app import CHECK_MODEL_VERSIONS, DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS, app
 from worker.bootstrap import Services
+from worker.scores import pipeline
 from worker.tasks.running import run_time_boxed
 
 

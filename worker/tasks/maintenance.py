@@ -17,9 +17,10 @@ from worker.app import (
     app,
 )
 from worker.bootstrap import services
+from worker.config.telemetry import log
+from worker.config.wiki import Wiki
 from worker.flight.database_tier import tidy
 from worker.tasks.running import reported
-from worker.telemetry import log
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
     expire_ledger,
@@ -29,7 +30,6 @@ from worker.upkeep.purging import (
     purge_versions,
 )
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
-from worker.wiki import Wiki
 
 
 @app.task(name=POLL)

@@ -1,7 +1,7 @@
 """`publish_events(wiki, sink)`: send and settle what is ready for one sink, for a bounded time."""
 
-from worker import publishing
 from worker.app import PUBLISH_EVENTS, app
+from worker.events import publishing
 from worker.tasks.running import run_time_boxed
 
 

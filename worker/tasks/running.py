@@ -7,8 +7,8 @@ from typing import Any
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services, services
-from worker.errors import WorkerError
-from worker.telemetry import log
+from worker.config.telemetry import log
+from worker.domain.errors import WorkerError
 
 
 @contextmanager

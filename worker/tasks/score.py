@@ -5,11 +5,10 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
-from worker import pipeline
 from worker.app import SCORE, app, send_score
 from worker.bootstrap import services
-from worker.errors import EndpointUnavailable, ScoreRefused, SettingsInvalid
-from worker.scores import ScoreId
+from worker.domain.errors import EndpointUnavailable, ScoreRefused, SettingsInvalid
+from worker.domain.scores import ScoreId
 
 #: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
 EXPECTED = (EndpointUnavailable, ScoreRefused, SettingsInvalid, ValueError)
@@ -20,7 +19,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated call shares the score."""
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
-    answer = here.runner.run(pipeline.score_on_demand(here.wiki(score_id.wiki), score_id))
+    answer = here.runner.run(score_on_demand(here.wiki(score_id.wiki), score_id))
     if answer is not None:
         return answer.model_dump(mode="json")
     # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.

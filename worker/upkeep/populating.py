@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from outbox import BACKFILL, record_payloads
 from outbox.recent_changes import recent_edits
-from worker.missing import missing_models
-from worker.wiki import Wiki
+from worker.config.wiki import Wiki
+from worker.scores.missing import missing_models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ def populate(
 ) -> Iterator[Populated]:
     """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
 
-    What lacks is told by model; see `worker.missing`.
+    What lacks is told by model; see `worker.scores.missing`.
     Each step is one transaction. What was promised survives a crash; a repeated call promises again what is not
     scored yet, which costs no call and leaves no second row. Can be left at any time. A *dry_run* only counts.
     """

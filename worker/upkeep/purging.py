@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from outbox.database import Database
 from outbox.recent_changes import expire_changes
-from worker.classification.candidates import Candidate, candidates
-from worker.classification.model_versions import StoredModel, all_models
-from worker.classification.purging import (
+from worker.config.wiki import Wiki
+from worker.events.ledger import forget_before
+from worker.scores.candidates import Candidate, candidates
+from worker.scores.model_versions import StoredModel, all_models
+from worker.scores.removal import (
     Step,
     count_rows,
     has_emulated_changes,
@@ -19,8 +21,6 @@ from worker.classification.purging import (
     purge_of_revisions,
     purge_step,
 )
-from worker.events.ledger import forget_before
-from worker.wiki import Wiki
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, select
 
 from outbox import EDITS, EVENT_LANES, Edit, Lane, record
 from outbox.recent_changes import recent_edits
+from worker.config.telemetry import log
+from worker.config.wiki import Wiki
 from worker.events.ledger import announced
-from worker.telemetry import log
-from worker.wiki import Wiki
 
 BATCH = 1000
 

@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 from outbox import Edit
 from outbox.recent_changes import recent_edits
 from worker.app import DRAIN_BACKFILL, PURGE_SCORES
-from worker.classification.candidates import Candidate, Finding, apply, candidates, decide, lock_models
-from worker.classification.formulas import keep_statistics, known_statistics
-from worker.classification.model_versions import current_models
-from worker.errors import EndpointUnavailable
-from worker.scoring.plan import plan
-from worker.sections import UpkeepSettings
-from worker.telemetry import log
+from worker.config.settings_sections import UpkeepSettings
+from worker.config.telemetry import log
+from worker.config.wiki import Wiki
+from worker.domain.errors import EndpointUnavailable
+from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
+from worker.scores.formulas import keep_statistics, known_statistics
+from worker.scores.model_versions import current_models
+from worker.scores.plan import plan
 from worker.upkeep.populating import populate
-from worker.wiki import Wiki
 
 #: Edits among which some are looked for that each model can be asked with.
 SAMPLE = 500

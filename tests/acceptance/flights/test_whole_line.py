@@ -15,7 +15,7 @@ from tests.acceptance.flights.chaos import CALLS_TAKE, GENERATION_SECONDS, VERSI
 from tests.acceptance.flights.checker import Disruption, check
 from tests.acceptance.flights.records import UNNAMED
 from tests.acceptance.running import Running, running
-from worker.scores import Score, ScoreId
+from worker.domain.scores import Score, ScoreId
 
 EDITS_AT_ONCE = 20
 

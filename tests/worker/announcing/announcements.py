@@ -9,9 +9,9 @@ from typing import Any
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import a_score, a_score_error
 from tests.worker.schema import validated
+from worker.config.settings_sections import EventsSettings
+from worker.domain.scores import Final
 from worker.events.build import Announcing
-from worker.scores import Final
-from worker.sections import EventsSettings
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)
 DOMAIN = "en.wikipedia.org"

@@ -9,9 +9,9 @@ from outbox import EVENT_LANES, Edit, record_payloads
 from tests.worker.announcing.announcements import NOW
 from tests.worker.announcing.fake_sinks import FakeSink
 from worker.bootstrap import Services
+from worker.config.wiki import Wiki
+from worker.events.publishing import publish_events
 from worker.events.sinks import Mishap, OutgoingEvent, Untaken
-from worker.publishing import publish_events
-from worker.wiki import Wiki
 
 
 def with_sinks(services: Services, **sinks: FakeSink) -> Wiki:

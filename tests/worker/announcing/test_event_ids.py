@@ -9,7 +9,7 @@ import pytest
 from outbox import Edit
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.announcing.announcements import NOW, announced
-from worker.scores import Final
+from worker.domain.scores import Final
 
 ANSWERS: list[Final] = [a_score(), a_score_error()]
 STREAMS = {"damaging": "p", "goodfaith": "q"}

@@ -8,7 +8,7 @@ import pytest
 from outbox import EditSource
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.announcing.announcements import RISK, announced, prediction_event
-from worker.scores import Final
+from worker.domain.scores import Final
 
 VERSIONS = pytest.mark.parametrize("version", ["1.1.0", "1.3.0"])
 

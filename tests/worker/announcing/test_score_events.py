@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from outbox import Edit, EditSource
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.announcing.announcements import announced, score_event
-from worker.scores import Final
+from worker.domain.scores import Final
 
 #: As a page change tells of its performer.
 KNOWN: dict[str, Any] = {

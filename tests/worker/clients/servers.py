@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from worker.scores import ScoreId
+from worker.domain.scores import ScoreId
 
 REVISION = 7
 PAGE = 42

@@ -9,8 +9,8 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import RISK, ask, ask_raw, ids
 from tests.worker.clients.shapes import asked_models, asked_revisions, ok, right, right_document
 from tests.worker.raw_server import Request, http
-from worker.failures import Failure
-from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 
 QUALITY = "articlequalitylanguageagnostic"
 #: Kind of endpoint, models, and as many revisions as go into one request.

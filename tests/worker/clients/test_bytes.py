@@ -13,9 +13,9 @@ import pytest
 from tests.worker.asking import KINDS, ask_raw, ids
 from tests.worker.clients.shapes import asked_revisions, ores_reply, right
 from tests.worker.raw_server import RawReply, RawServer, Request, http
-from worker.failures import Failure
-from worker.scores import Answer, NoAnswer, Score, ScoreError
-from worker.scoring.client import LARGEST_REPLY_BYTES
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
+from worker.endpoints.client import LARGEST_REPLY_BYTES
 
 GOOD = json.dumps(ores_reply([1])).encode()
 MEGABYTE = 1024 * 1024

@@ -17,7 +17,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import classified_revisions, drain, make_due, promised_events, save, status
 from tests.worker.raw_server import RawServer, Request, http, raw_server_beside
 from tests.worker.schema import validated
-from worker.classification.tables import ores_classification, ores_model
+from worker.scores.tables import ores_classification, ores_model
 
 RISK_SERVER = "revertrisk-language-agnostic"
 NOT_SCORABLE = http(

@@ -10,8 +10,8 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import KINDS, ask, ask_raw, ids
 from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_server
 from tests.worker.raw_server import http
-from worker.failures import Failure
-from worker.scores import Answer, NoAnswer, ScoreError
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreError
 
 both = pytest.mark.parametrize("kind", KINDS)
 

@@ -16,10 +16,10 @@ from tests.builders import some_settings
 from tests.worker.asking import LANGUAGES, RISK, ids
 from tests.worker.clients.damage import damaged
 from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
-from worker.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
-from worker.scoring.client import Endpoint, ScoringClient, _validated
-from worker.scoring.lift_wing import LiftWingClient
-from worker.scoring.ores import OresClient
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.endpoints.client import Endpoint, ScoringClient, _validated
+from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.ores import OresClient
 
 REPLIES = 10_000
 SEED = 20260821

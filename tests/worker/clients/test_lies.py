@@ -9,7 +9,7 @@ import pytest
 from tests.worker.asking import RISK, ask_raw, ids
 from tests.worker.clients.shapes import Document, ok, ores_reply, outlinks, qualities, revert_risk, revert_risks
 from tests.worker.raw_server import http
-from worker.scores import Answer, NoAnswer, Score, ScoreError
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 
 QUALITY = "articlequalitylanguageagnostic"
 MULTILINGUAL = "revertriskmultilingual"

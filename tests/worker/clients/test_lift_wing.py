@@ -10,8 +10,8 @@ from tests.worker.asking import RISK, ask, ask_raw, ask_versions, ids
 from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_server
 from tests.worker.clients.shapes import asked_revisions, right
 from tests.worker.raw_server import RawServer
+from worker.domain.scores import Answer, Score, ScoreId
 from worker.emulators.scoring_endpoint import probabilities
-from worker.scores import Answer, Score, ScoreId
 
 PAGES = {REVISION: PAGE}
 MULTILINGUAL = "revertriskmultilingual"

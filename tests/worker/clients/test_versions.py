@@ -10,8 +10,8 @@ from tests.worker.asking import KINDS, RISK, with_client
 from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_server
 from tests.worker.clients.shapes import ok, right, right_document, server_of
 from tests.worker.raw_server import Request, http, raw_server
-from worker.errors import EndpointUnavailable
-from worker.failures import Failure
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
 
 both = pytest.mark.parametrize("kind", KINDS)
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from threading import Event, Thread
 
+from worker.domain.scores import ScoreId
 from worker.flight.tiers import Tier
-from worker.scores import ScoreId
 
 #: A hint that has not come by then is lost. Nothing waits as long where all is well.
 LOST_SECONDS = 30

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from worker.domain.scores import Answer, Score, ScoreError, ScoreId
 from worker.flight.tiers import End, Lifetimes
-from worker.scores import Answer, Score, ScoreError, ScoreId
 
 What = TypeVar("What")
 #: What became of an id: "cached", "handed over", "under way" or "ours", with the answer or the holder's token.

@@ -8,11 +8,11 @@ from redis import Redis
 from tests.builders import a_score
 from tests.worker.flight.two_tiers import Calls, a_process, started, until
 from tests.worker.flights import CountingEndpoint, no_redis, some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flight
 from worker.flight.redis_tier import lease_key
 from worker.flight.tiers import End, TierUnavailable
-from worker.scores import Answer, NoAnswer, ScoreId
 
 IDS = some_ids(3)
 ONE = IDS[0]

@@ -14,10 +14,10 @@ from outbox.database import Database, Engines
 from tests.builders import a_score, a_score_error
 from tests.worker.flight.grounds import LIFETIMES, age
 from tests.worker.flights import some_ids
+from worker.domain.scores import NoAnswer, ScoreId
 from worker.flight.database_tier import MOST_TIDIED, DatabaseTier, tidy
 from worker.flight.tables import LONGEST_SCORE_ID, score_flight
 from worker.flight.tiers import Acquired, TierUnavailable
-from worker.scores import NoAnswer, ScoreId
 
 IDS = some_ids(10)
 ONE = IDS[0]

@@ -15,6 +15,9 @@ from tests.worker.flight.deaf_redis import deaf_redis
 from tests.worker.flight.own_redis import OwnRedis, connect
 from tests.worker.flight.two_tiers import until
 from tests.worker.flights import LIFETIMES, CountingEndpoint, a_redis_tier, no_redis, some_ids
+from worker.config.redis_state import PAUSE_SECONDS, RedisState
+from worker.config.settings_sections import FlightSettings
+from worker.domain.scores import Score, ScoreId
 from worker.flight.database_tier import DatabaseTier
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
@@ -22,9 +25,6 @@ from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import lease_key, result_key
 from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired
-from worker.redis_state import PAUSE_SECONDS, RedisState
-from worker.scores import Score, ScoreId
-from worker.sections import FlightSettings
 
 IDS = some_ids(3)
 ONE = IDS[0]

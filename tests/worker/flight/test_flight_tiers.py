@@ -10,10 +10,10 @@ from redis import Redis
 from tests.builders import a_score, a_score_error
 from tests.worker.flight.two_tiers import Calls, a_process, in_threads, started, until
 from tests.worker.flights import CountingEndpoint, a_redis_tier, some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flight, Flown
 from worker.flight.redis_tier import lease_key
-from worker.scores import Answer, NoAnswer, ScoreId
 
 IDS = some_ids(4)
 ONE = IDS[0]

@@ -9,9 +9,9 @@ from tests.builders import a_score
 from tests.worker.flight.grounds import LIFETIMES, ProcessGround
 from tests.worker.flight.hearing import hears, hears_from_another_thread
 from tests.worker.flights import some_ids
+from worker.domain.scores import Answer, ScoreId
 from worker.flight.process_tier import FEWEST_TO_TIDY, ProcessTier
 from worker.flight.tiers import Acquired
-from worker.scores import Answer, ScoreId
 
 IDS = some_ids(10)
 ONE = IDS[0]

@@ -17,10 +17,10 @@ from redis.retry import Retry
 from tests.builders import a_score
 from tests.worker.flight.cluster import Cluster, redis_cluster
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.redis_tier import RedisTier, lease_key, result_key
 from worker.flight.tiers import Acquired, End, TierUnavailable
-from worker.scores import Answer, NoAnswer, ScoreId
 
 IDS = some_ids(20)
 MINE, OTHER = "a" * 32, "b" * 32

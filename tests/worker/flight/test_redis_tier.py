@@ -13,10 +13,10 @@ from tests.worker.flight.deaf_redis import deaf_redis
 from tests.worker.flight.hearing import LOST_SECONDS, hears, hears_from_another_thread
 from tests.worker.flight.own_redis import OwnRedis, connect
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.redis_tier import RedisTier, lease_key, result_key
 from worker.flight.tiers import Acquired, TierUnavailable
-from worker.scores import Answer, NoAnswer, ScoreId
 
 IDS = some_ids(3)
 ONE = IDS[0]

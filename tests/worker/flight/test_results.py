@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tests.builders import a_score
 from tests.worker.flights import some_ids
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.flight.results import decode_end, decode_final, encode_result, is_answer, is_end
 from worker.flight.tiers import End
-from worker.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 
 #: Any text, and those that single flight looks for.
 texts = st.text() | st.sampled_from(["answer", "holder", "end", '"answer":{', '"holder":"', "\\", '\\"answer":{'])
@@ -94,5 +94,5 @@ def test_anything_else_is_what_the_task_raises(answer: Answer) -> None:
     exception = json.loads(encode_result(ONE, answer))["result"]
 
     expected = "EndpointUnavailable" if isinstance(answer, NoAnswer) else "ScoreRefused"
-    assert (exception["exc_module"], exception["exc_type"]) == ("worker.errors", expected)
+    assert (exception["exc_module"], exception["exc_type"]) == ("worker.domain.errors", expected)
     assert exception["exc_message"][0].startswith(f"{ONE}: ")

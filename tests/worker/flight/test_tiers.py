@@ -17,9 +17,9 @@ from outbox.database import Database
 from tests.builders import a_score, a_score_error
 from tests.worker.flight.grounds import LIFETIMES, DatabaseGround, Ground, ProcessGround, RedisGround
 from tests.worker.flight.rules import Rules, State
-from worker.failures import Failure
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.tiers import Acquired, by_true_version
-from worker.scores import Answer, NoAnswer, ScoreId
 
 #: The second is where answers of a newer version to the first belong.
 IDS = [

@@ -10,11 +10,11 @@ from redis import Redis
 
 from tests.builders import a_score
 from tests.worker.flights import a_redis_tier, lifetimes_of
+from worker.config.settings_sections import FlightSettings
+from worker.domain.scores import Answer, ScoreId
 from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.tiers import Lifetimes
-from worker.scores import Answer, ScoreId
-from worker.sections import FlightSettings
 
 Result = TypeVar("Result")
 

@@ -13,7 +13,7 @@ from tests.event_stream import EmulatedEventStream
 from tests.services import create_database, drop_database
 from worker.incoming.listening import READER
 from worker.incoming.positions import stream_position
-from worker.migrating import migrate
+from worker.upkeep.migrating import migrate
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from tests.worker.incoming.ears import IMPATIENT, hear, listening, position_of, 
 from tests.worker.incoming.told import a_recent_change, changes
 from tests.worker.lines import count
 from worker.incoming.listening import Patience
-from worker.migrating import migrate
 from worker.processes import Processes, kill_group
+from worker.upkeep.migrating import migrate
 
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
 

@@ -12,7 +12,7 @@ from outbox.mediawiki import mediawiki_timestamp, page, recentchanges
 from tests.event_stream import PAGE_CHANGES, RECENT_CHANGES, EmulatedEventStream
 from tests.worker.incoming.ears import column, hear, listening, position_of, revisions, until
 from tests.worker.incoming.told import a_page, a_page_change, a_performer, a_recent_change, changes
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 
 Wikis = dict[str, Database]
 

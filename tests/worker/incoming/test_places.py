@@ -8,7 +8,7 @@ from outbox.database import Database
 from tests.event_stream import PAGE_CHANGES, EmulatedEventStream
 from tests.worker.incoming.ears import hear, listening, position_of, revisions, until
 from tests.worker.incoming.told import a_page_change, a_recent_change, changes
-from worker.errors import CommandFailed
+from worker.domain.errors import CommandFailed
 from worker.incoming.positions import REWIND_MS, remember
 
 Wikis = dict[str, Database]

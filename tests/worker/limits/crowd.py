@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.scoring.limits import Ceilings, Grant, Report, State, exchange
+from worker.endpoints.limits import Ceilings, Grant, Report, State, exchange
 
 TIMEOUT_SECONDS = 2.0
 

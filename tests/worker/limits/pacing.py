@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.worker.limits.crowd import Crowd, ceilings
-from worker.errors import EndpointUnavailable
-from worker.failures import Failure
-from worker.scoring.limits import Grant, Report
-from worker.scoring.pacer import Limits, Pacer
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
+from worker.endpoints.limits import Grant, Report
+from worker.endpoints.pacer import Limits, Pacer
 
 Result = TypeVar("Result")
 ENDPOINT = "http://scores.test"

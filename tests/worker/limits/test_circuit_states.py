@@ -3,7 +3,7 @@
 import pytest
 
 from tests.worker.limits.crowd import TIMEOUT_SECONDS, Crowd, ceilings
-from worker.scoring.limits import (
+from worker.endpoints.limits import (
     FIRST_OPEN_SECONDS,
     LATE_SECONDS,
     LEAD_SECONDS,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.limits.crowd import TIMEOUT_SECONDS, Crowd, ceilings, starts_of
-from worker.scoring.limits import LATE_SECONDS, LEAD_SECONDS
+from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS
 
 
 @dataclass(slots=True)

@@ -17,10 +17,10 @@ from tests.worker.limits.pacing import (
     pacer_of,
     run,
 )
-from worker.errors import EndpointUnavailable
-from worker.failures import Failure
-from worker.scoring.limits import LATE_SECONDS, OUTAGES_TO_OPEN, Grant, Report
-from worker.scoring.pacer import AHEAD_SECONDS, FRESH_SECONDS
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
+from worker.endpoints.limits import LATE_SECONDS, OUTAGES_TO_OPEN, Grant, Report
+from worker.endpoints.pacer import AHEAD_SECONDS, FRESH_SECONDS
 
 
 def test_requests_start_when_and_as_far_apart_as_granted() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
-from worker.failures import Failure
-from worker.scoring.limits import OUTAGES_TO_OPEN
+from worker.domain.failures import Failure
+from worker.endpoints.limits import OUTAGES_TO_OPEN
 
 
 def send(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.limits.crowd import Crowd, ceilings, most_in_a_window, starts_of
-from worker.scoring.limits import LATE_SECONDS, LEAD_SECONDS, LOWEST_RATE, Report
+from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, LOWEST_RATE, Report
 
 REPORTS = st.builds(
     Report,

@@ -12,10 +12,10 @@ from redis.retry import Retry
 from structlog.testing import capture_logs
 
 from tests.worker.limits.crowd import ceilings
+from worker.config.redis_state import RedisState
+from worker.endpoints.limits import BURST_SECONDS, LEAD_SECONDS, Grant, Report
+from worker.endpoints.shared_limits import KEPT_MILLISECONDS, SAVE, TRIES, SharedLimits
 from worker.processes import free_port
-from worker.redis_state import RedisState
-from worker.scoring.limits import BURST_SECONDS, LEAD_SECONDS, Grant, Report
-from worker.scoring.shared_limits import KEPT_MILLISECONDS, SAVE, TRIES, SharedLimits
 
 URL = "http://scores.test"
 

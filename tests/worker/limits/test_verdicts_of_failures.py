@@ -7,10 +7,10 @@ import pytest
 from outbox import Dead, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, an_edit
-from worker.failures import LONGEST_PAUSE_SECONDS, Failure
-from worker.scores import Answer, NoAnswer, ScoreId
-from worker.scoring_models import DEFAULT_MODELS
-from worker.verdicts import Verdict, verdict
+from worker.domain.failures import LONGEST_PAUSE_SECONDS, Failure
+from worker.domain.models import DEFAULT_MODELS
+from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.scores.outcomes import Verdict, verdict
 
 MOST = 8
 DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")

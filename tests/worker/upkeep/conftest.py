@@ -8,8 +8,8 @@ from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
 from tests.worker.conftest import BuildServices
 from worker.bootstrap import Services
-from worker.classification.own_tables import formula_threshold, model_candidate
-from worker.migrating import migrate
+from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.upkeep.migrating import migrate
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from sqlalchemy import func, select, text, update
 from outbox.columns import database_now
 from outbox.database import Database
 from worker.bootstrap import Services
-from worker.classification.candidates import Finding
-from worker.classification.model_versions import StoredModel, all_models, model_ids
-from worker.classification.own_tables import model_candidate
-from worker.classification.rows import Classification
-from worker.classification.store import store
-from worker.classification.tables import ores_classification, ores_model
+from worker.scores.candidates import Finding
+from worker.scores.model_versions import StoredModel, all_models, model_ids
+from worker.scores.own_tables import model_candidate
+from worker.scores.rows import Classification
+from worker.scores.store import store
+from worker.scores.tables import ores_classification, ores_model
 from worker.upkeep.versions import ModelCheck, check_model_versions
 
 OLD, NEW = "0.5.1", "0.6.0"

@@ -25,7 +25,7 @@ from tests.worker.lines import (
 )
 from tests.worker.upkeep.looking import NEW, OLD, classify, let_settle, look, rows_of_versions
 from worker.bootstrap import Services
-from worker.classification.tables import ores_classification
+from worker.scores.tables import ores_classification
 from worker.upkeep.populating import populate
 
 BOTH = {("damaging", OLD): 10, ("goodfaith", OLD): 10}

@@ -24,9 +24,9 @@ from tests.worker.upkeep.looking import (
     waiting,
 )
 from worker.bootstrap import Services
-from worker.classification.candidates import Finding, candidates
-from worker.errors import EndpointUnavailable
+from worker.domain.errors import EndpointUnavailable
 from worker.processes import free_port
+from worker.scores.candidates import Finding, candidates
 from worker.upkeep.versions import check_model_versions, has_changed
 
 BOTH_OLD = [("damaging", OLD), ("goodfaith", OLD)]

@@ -23,7 +23,7 @@ from tests.worker.upkeep.looking import (
     waiting,
 )
 from worker.bootstrap import Services, build_services
-from worker.classification.candidates import Finding, apply, candidates, lock_models
+from worker.scores.candidates import Finding, apply, candidates, lock_models
 from worker.upkeep.versions import ModelCheck
 
 Pair = Sequence[Services]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.classification.candidates import Candidate, Finding, decide
+from worker.scores.candidates import Candidate, Finding, decide
 
 OLD, NEW, OTHER = "0.5.1", "0.6.0", "0.7.0"
 SETTLE = 300.0

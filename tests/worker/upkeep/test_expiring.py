@@ -13,9 +13,9 @@ from tests.builders import an_edit
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import classified_revisions, count, save
 from tests.worker.upkeep.looking import classify, rows_of_versions
-from worker.classification.own_tables import made_here
+from worker.config.wiki import Wiki
+from worker.scores.own_tables import made_here
 from worker.upkeep.purging import expire_recent_changes
-from worker.wiki import Wiki
 
 QUALITY = "articlequality"
 OLD = range(1, 26)

@@ -15,13 +15,13 @@ from outbox.database import Database
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.upkeep.looking import NEW, OLD, let_settle, look
 from worker.bootstrap import Services
-from worker.classification.formulas import keep_statistics, known_statistics
-from worker.classification.own_tables import formula_threshold
-from worker.errors import EndpointUnavailable, FilterInvalid
-from worker.filtering import filters_of
-from worker.thresholds import Statistic, Threshold, with_thresholds
+from worker.config.wiki import Wiki
+from worker.domain.errors import EndpointUnavailable, FilterInvalid
+from worker.domain.thresholds import Statistic, Threshold, with_thresholds
+from worker.scores.filtering import filters_of
+from worker.scores.formulas import keep_statistics, known_statistics
+from worker.scores.own_tables import formula_threshold
 from worker.upkeep.versions import resolve_formulas
-from worker.wiki import Wiki
 
 PRECISE = Statistic("true", "maximum recall @ precision >= 0.15")
 SAFE = Statistic("false", "maximum recall @ precision >= 0.995")

@@ -13,8 +13,8 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, status
 from tests.worker.upkeep.looking import rows_of_versions
 from worker.bootstrap import Services
-from worker.classification.model_versions import MOST_MODELS
-from worker.classification.tables import ores_model
+from worker.scores.model_versions import MOST_MODELS
+from worker.scores.tables import ores_model
 
 LAST = {"oresm_id": MOST_MODELS, "oresm_name": "articlequality", "oresm_version": "1", "oresm_is_current": 1}
 GOODFAITH = {"oresm_id": 1, "oresm_name": "goodfaith", "oresm_version": "0.5.1", "oresm_is_current": 1}

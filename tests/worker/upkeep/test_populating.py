@@ -14,9 +14,9 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import count
 from tests.worker.upkeep.looking import NEW, classify
 from worker.bootstrap import Services
-from worker.classification.model_versions import make_current
+from worker.config.wiki import Wiki
+from worker.scores.model_versions import make_current
 from worker.upkeep.populating import populate
-from worker.wiki import Wiki
 
 TOPICS = "articletopic"
 

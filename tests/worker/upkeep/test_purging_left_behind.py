@@ -13,8 +13,8 @@ from tests.outbox.lanes import statements
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import classified_revisions, save
 from tests.worker.upkeep.looking import NEW, classify, rows_of_versions
+from worker.config.wiki import Wiki
 from worker.upkeep.purging import LeftBehind, purge_left_behind
-from worker.wiki import Wiki
 
 QUALITY = "articlequality"
 

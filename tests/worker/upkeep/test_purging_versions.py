@@ -11,9 +11,9 @@ from outbox.database import Database
 from tests.outbox.lanes import statements
 from tests.worker.lines import classified_revisions
 from tests.worker.upkeep.looking import NEW, OLD, classify, id_of, rows_of_versions
-from worker.classification.candidates import Finding, apply
-from worker.classification.model_versions import make_current
-from worker.classification.tables import ores_model
+from worker.scores.candidates import Finding, apply
+from worker.scores.model_versions import make_current
+from worker.scores.tables import ores_model
 from worker.upkeep.purging import count_versions, doomed_versions, outdated_versions, purge_versions
 
 

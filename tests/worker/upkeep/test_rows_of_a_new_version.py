@@ -10,9 +10,9 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.lines import classified_versions, count, drain, promised_events, save
 from tests.worker.upkeep.looking import NEW, OLD, let_settle, look, rows_of_versions
 from worker.bootstrap import Services
-from worker.classification.rows import rounded
-from worker.classification.tables import ores_classification, ores_model
 from worker.emulators.scoring_endpoint import probabilities
+from worker.scores.rows import rounded
+from worker.scores.tables import ores_classification, ores_model
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tests.builders import an_event
 from tests.worker.lines import drain
 from worker.bootstrap import Services
 from worker.events.ledger import keep
+from worker.events.publishing import publish_events
 from worker.events.tables import event_ledger
-from worker.publishing import publish_events
 
 
 def lines_of(database: Database) -> list[RowMapping]:

@@ -15,7 +15,7 @@ from tests.worker.lines import claim_all, drain, promised_events, publish, save,
 from tests.worker.watching.ledger import announce, ids_of, lines_of, write
 from worker.bootstrap import Services
 from worker.events.ledger import announced, forget_before, keep
-from worker.publishing import send_events
+from worker.events.publishing import send_events
 from worker.upkeep.purging import expire_ledger
 
 HOUR = timedelta(hours=1)

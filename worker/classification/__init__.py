@@ -1,1 +1,0 @@
-"""What readers see: scores as rows of `ores_classification` and `ores_model`."""

@@ -1,0 +1,198 @@
+"""Every setting, from `outpatrol.toml` and `OUTPATROL_…` variables. The only reader of the environment."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from outbox.settings import OutboxSettings
+from worker.config.settings_sections import (
+    EndpointSettings,
+    EventsSettings,
+    FlightSettings,
+    SinksSettings,
+    UpkeepSettings,
+    WikiSettings,
+)
+from worker.config.wikimedia_sites import site_of
+from worker.domain.errors import SettingsInvalid
+from worker.domain.models import LiftWingServer, ScoringModel, with_overrides
+from worker.domain.thresholds import with_thresholds
+
+#: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
+FILE_VARIABLE = "OUTPATROL_CONFIG"
+DEFAULT_FILE = Path("outpatrol.toml")
+
+
+class Settings(BaseSettings):
+    """All settings; immutable once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OUTPATROL_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        nested_model_default_partial_update=True,
+    )
+
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    endpoint: EndpointSettings
+    # No default value, of which what is named would change a part: naming one sink must not leave the files on.
+    sinks: SinksSettings = Field(default_factory=SinksSettings)
+    events: EventsSettings = EventsSettings()
+    flight: FlightSettings = FlightSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
+    wikis: dict[str, WikiSettings] = Field(min_length=1)
+    #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
+    drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
+    queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file()))
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        try:
+            is_right = parts.scheme in {"redis", "rediss"} and (parts.port is None or parts.port > 0)
+        except ValueError:
+            # Whose text shows what stands after the colon, which may be a password.
+            is_right = False
+        if not is_right:
+            raise ValueError(
+                "not the URL of a Redis; write redis://:password@host:6379/0, a slash in the password as %2F"
+            )
+        return url
+
+    @field_validator("wikis", mode="before")
+    @classmethod
+    def _sites_are_known(cls, wikis: Any) -> Any:
+        """Fill in what follows from the ids of Wikimedia's wikis."""
+        if not isinstance(wikis, dict):
+            return wikis
+        return {wiki: _with_site(wiki, fields) for wiki, fields in wikis.items()}
+
+    @field_validator("wikis")
+    @classmethod
+    def _names_are_database_names(cls, wikis: dict[str, WikiSettings]) -> dict[str, WikiSettings]:
+        for wiki in wikis:
+            if not re.fullmatch("[a-z0-9_]{1,64}", wiki):
+                raise ValueError(f"{wiki!r} is no wiki id; use the database name, such as enwiki")
+        return wikis
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> "Settings":
+        known = self.scoring_models()
+        for wiki, settings in self.wikis.items():
+            for name in settings.models:
+                if name not in known:
+                    raise ValueError(
+                        f"wikis.{wiki}.models: {name!r} is no model; known are {', '.join(sorted(known))}; "
+                        f"add its classes under [models.{name}]"
+                    )
+                self._server_knows_wiki(wiki, settings, name, known[name].server)
+        return self
+
+    @model_validator(mode="after")
+    def _formulas_can_be_resolved(self) -> "Settings":
+        for wiki, settings in self.wikis.items():
+            for model, levels in with_thresholds(settings.thresholds).items():
+                for level, threshold in levels.items():
+                    if threshold.statistics and self.endpoint.kind != "ores":
+                        raise ValueError(
+                            f"wikis.{wiki}.thresholds.{model}.{level}: Lift Wing tells no statistics to resolve a "
+                            "formula with; write a number from 0 to 1"
+                        )
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_outlives_its_requests(self) -> "Settings":
+        if self.flight.call_seconds <= self.endpoint.timeout_seconds:
+            raise ValueError(
+                f"flight.call_seconds: {self.flight.call_seconds:g} leaves no time to wait for a request's turn; "
+                f"make it more than endpoint.timeout_seconds, which is {self.endpoint.timeout_seconds:g}"
+            )
+        return self
+
+    def _server_knows_wiki(self, wiki: str, settings: WikiSettings, name: str, server: LiftWingServer) -> None:
+        if self.endpoint.kind == "ores" and server is not LiftWingServer.REVSCORING:
+            raise ValueError(f"wikis.{wiki}.models: ORES has no {name}; set endpoint.kind to lift_wing")
+        if server.needs_language and settings.language is None:
+            raise ValueError(
+                f"wikis.{wiki}.models: {name} finds a wiki by its language and knows Wikipedias only; "
+                f"remove it, or set wikis.{wiki}.language"
+            )
+        if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
+            raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
+
+    def scoring_models(self) -> dict[str, ScoringModel]:
+        """Every model by name, the changes of `[models.…]` applied."""
+        return with_overrides(self.models)
+
+
+def _with_site(wiki: Any, fields: Any) -> Any:
+    site = site_of(wiki) if isinstance(wiki, str) else None
+    if not isinstance(fields, dict) or site is None:
+        return fields
+    return {"domain": site.domain, "language": site.lift_wing_language} | fields
+
+
+def settings_file() -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)  # noqa: TID251 - this module is the reader
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def use_settings_file(file: Path) -> None:
+    """Make this process and the children it starts from now on read *file*, and nothing else."""
+    for variable in [name for name in os.environ if name.startswith("OUTPATROL_")]:  # noqa: TID251
+        del os.environ[variable]  # noqa: TID251
+    os.environ[FILE_VARIABLE] = str(file)  # noqa: TID251
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsInvalid: one sentence naming each wrong or missing setting, never its value.
+    """
+    file = settings_file()
+    if file is not None and not file.is_file():
+        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} is not there; create it or unset it")
+    source = str(file) if file else "no outpatrol.toml here"
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsInvalid(f"settings ({source}): {describe(error)}") from error
+    except ValueError as error:
+        raise SettingsInvalid(f"settings ({source}): {error}; correct the file or the variable") from error
+
+
+def describe(error: ValidationError) -> str:
+    """The problems of *error* in one line: field, what is wrong, and the variable that would set it."""
+    problems = []
+    for detail in error.errors():
+        path = [str(part) for part in detail["loc"]]
+        variable = "OUTPATROL_" + "__".join(path).upper()
+        message = detail["msg"].removeprefix("Value error, ")
+        problems.append(f"{'.'.join(path)}: {message} (in the file, or as {variable})" if path else message)
+    return "; ".join(problems)

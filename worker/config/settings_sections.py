@@ -1,0 +1,199 @@
+"""The sections of the settings file, each with what it holds and what is right. Pure."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _without_password(url: str) -> str:
+    """Refuse what would stand in logs and dead letters with every error that names the address."""
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds a user or a password, which logs would show; let a proxy in front of it log in")
+    return url
+
+
+class EndpointSettings(Section):
+    """Where scores come from, and how much it is asked at most by all workers together."""
+
+    kind: Literal["ores", "lift_wing"] = Field(default="ores", description="Which API the endpoint speaks.")
+    url: str = Field(pattern=r"^https?://", description="Base URL, without /v3/scores or /v1/models.")
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^(https?://[!-'*-~]+|[!-'*-?A-~]+@[!-'*-~]+)$",
+        description="Address or web page of the operator, sent in the User-Agent.",
+    )
+    timeout_seconds: float = Field(default=15, gt=0, le=120, description="For one request, connecting included.")
+    requests_per_second: float = Field(default=100, ge=0.1, le=1_000_000, description="Limit of all workers together.")
+    concurrency: int = Field(default=32, ge=1, le=4096, description="Requests under way at once, of all workers.")
+    slow_seconds: float = Field(default=5, gt=0, description="Replies slower than that on average lower the rate.")
+    scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
+    instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a Lift Wing request.")
+    host_routing: bool = Field(default=False, description="Send each Lift Wing server's name as Host header.")
+
+    @field_validator("url")
+    @classmethod
+    def _holds_no_password(cls, url: str) -> str:
+        return _without_password(url)
+
+    @model_validator(mode="after")
+    def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":
+        host = urlsplit(self.url).hostname or ""
+        if self.contact is None and host.endswith((".wikimedia.org", ".wmnet")):
+            raise ValueError(
+                f"{host} wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours"
+            )
+        return self
+
+
+class FileSinkSettings(Section):
+    """Events into files."""
+
+    directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
+    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; one a day, too.")
+
+
+class StdoutSinkSettings(Section):
+    """Events on the worker's standard output."""
+
+
+class EventGateSinkSettings(Section):
+    """Events to an EventGate."""
+
+    url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
+    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
+    batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        except ValueError:
+            is_right = False
+        if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
+            raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
+        return _without_password(url)
+
+
+#: Settings of librdkafka, by all their names, that are not for sale.
+SET_BY_US = {
+    "acks", "request.required.acks", "enable.idempotence", "bootstrap.servers", "metadata.broker.list",
+    "delivery.timeout.ms", "message.timeout.ms",
+}  # fmt: skip
+
+
+class KafkaSinkSettings(Section):
+    """Events straight to Kafka."""
+
+    bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas between.")
+    topic_prefix: str = Field(default="", description="Data centre before the stream's name, as in eqiad.")
+    timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
+    #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not for sale.
+    options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _keeps_the_promise(cls, options: dict[str, SecretStr | int | bool]) -> dict[str, SecretStr | int | bool]:
+        for name in options:
+            if name in SET_BY_US:
+                raise ValueError(f"{name} is set by Outpatrol, so that nothing is lost; remove it")
+        return options
+
+
+class SinksSettings(Section):
+    """Where events go; each sink has a lane of its own. None named: files."""
+
+    file: FileSinkSettings | None = None
+    stdout: StdoutSinkSettings | None = None
+    eventgate: EventGateSinkSettings | None = None
+    kafka: KafkaSinkSettings | None = None
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> "SinksSettings":
+        if not self.names:
+            object.__setattr__(self, "file", FileSinkSettings())
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+
+class EventsSettings(Section):
+    """What is announced of an edit, on which streams."""
+
+    stream: str = Field(default="mediawiki.revision-score", min_length=1, description="One score event an edit.")
+    stream_of_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Instead, one score event a model on this plus the model, as in mediawiki.revision_score_.",
+    )
+    #: Model to the stream on which its predictions are announced, besides.
+    prediction_streams: dict[str, str] = Field(default_factory=dict)
+    prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
+        default="1.1.0", description="Version of page/prediction_classification_change."
+    )
+    ledger_days: float = Field(default=7, gt=0, description="How long is known which events were sent.")
+
+
+class FlightSettings(Section):
+    """De-duplication of scoring calls."""
+
+    result_ttl_seconds: int = Field(default=21600, ge=1, description="How long a score can be shared.")
+    error_ttl_seconds: int = Field(default=300, ge=1, description="How long a final error can be shared.")
+    call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
+    lease_margin_seconds: float = Field(default=5, gt=0, description="By how much a lease outlives that deadline.")
+    patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
+
+    @property
+    def lease_seconds(self) -> float:
+        return self.call_seconds + self.lease_margin_seconds
+
+
+class UpkeepSettings(Section):
+    """What is done now and then: looking for new model versions, purging, expiring."""
+
+    check_seconds: float = Field(default=600, ge=1, description="Between looks for new model versions.")
+    prompted_seconds: float = Field(
+        default=60, ge=0.1, description="At most one look more in so long, when a reply has a new version."
+    )
+    settle_seconds: float = Field(default=300, ge=0, description="How long a new version is seen before it is current.")
+    majority: float = Field(default=0.8, gt=0.5, le=1, description="Share of the replies that has to carry it then.")
+    replies: int = Field(default=5, ge=1, le=50, description="Replies in one look; four times as many if they differ.")
+    rescore: bool = Field(default=False, description="Score what is in recentchanges again with a new version.")
+    statistics_seconds: float = Field(default=86_400, ge=60, description="Between looks at what formulas come to.")
+    purge_seconds: float = Field(default=86_400, ge=1, description="Between purges of what no reader can see.")
+    purge_batch_size: int = Field(default=1000, ge=1, le=10_000, description="Rows removed in one transaction.")
+    expire_seconds: float = Field(default=3600, ge=1, description="Between clean-ups of recentchanges.")
+    recent_changes_days: float = Field(default=90, gt=0, description="Age at which a change leaves recentchanges.")
+
+
+class WikiSettings(Section):
+    """One wiki."""
+
+    database_url: SecretStr
+    domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
+    language: str | None = Field(
+        default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
+    )
+    models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
+    bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
+    #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
+    thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _filters_have_those_levels(
+        cls, thresholds: dict[str, dict[str, Threshold | Literal[False]]]
+    ) -> dict[str, dict[str, Threshold | Literal[False]]]:
+        with_thresholds(thresholds)
+        return thresholds

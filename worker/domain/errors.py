@@ -1,0 +1,50 @@
+"""The worker's errors; each text is one sentence for an operator: what, where, and the way out.
+
+WorkerError
+├── SettingsInvalid      settings are wrong or missing
+├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
+├── ScoreRefused         a final answer: this revision has no score of this model
+├── RedisUnavailable     Redis does not answer, where nothing can be done without it
+├── Overloaded           too many requests for scores are waiting already
+├── FilterInvalid        a filter that the wiki does not have, or can't resolve
+└── CommandFailed        a command can't do what it was asked to
+"""
+
+from worker.domain.failures import Failure
+
+
+class WorkerError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class SettingsInvalid(WorkerError):
+    """A setting is wrong or missing; the text names it and says how to correct it."""
+
+
+class EndpointUnavailable(WorkerError):
+    """The scoring endpoint gave no answer this time; *retry_after* is in seconds, where it said when to come back."""
+
+    def __init__(self, message: str, failure: Failure = Failure.OUTAGE, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.retry_after = retry_after
+
+
+class ScoreRefused(WorkerError):
+    """The endpoint's final word: there is no score of this model for this revision."""
+
+
+class RedisUnavailable(WorkerError):
+    """Redis does not answer, and what was asked for can't be done without it."""
+
+
+class Overloaded(WorkerError):
+    """Too many requests for scores are waiting already; a new one was refused, and nothing was queued."""
+
+
+class FilterInvalid(WorkerError):
+    """A filter asks for a model or a level that the wiki does not have, or whose formula is not resolved yet."""
+
+
+class CommandFailed(WorkerError):
+    """A command can't do what it was asked to; ends it with exit code 1 and no traceback."""

@@ -1,0 +1,77 @@
+"""Scores and their one identity. Pure; shared by scoring, classification and events."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from worker.domain.failures import Failure
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ScoreId:
+    """`<wiki>:<model>:<revision>:<model_version>`: Celery task id, result key, lease key and search term in one.
+
+    Source of the order of its parts: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
+    """
+
+    wiki: str
+    model: str
+    revision: int
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.wiki}:{self.model}:{self.revision}:{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a score id back; a version may hold colons.
+
+        Raises:
+            ValueError: *text* is no score id; the message shows the form.
+        """
+        wiki, model, revision, version = [*text.split(":", 3), "", "", ""][:4]
+        if not (wiki and model and re.fullmatch("[1-9][0-9]{0,18}", revision) and version):
+            raise ValueError(f"{text!r} is no score id; the form is <wiki>:<model>:<revision>:<model version>")
+        return cls(wiki, model, int(revision), version)
+
+
+class Score(BaseModel):
+    """One model's full answer for one revision."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    #: As the endpoint gave it with this answer, which may be newer than the one asked for.
+    version: str
+    #: A class name ("true", "spam"), or several for a model that picks several.
+    prediction: str | tuple[str, ...]
+    #: Class name to probability, 0 to 1.
+    probability: dict[str, float]
+
+
+class ScoreError(BaseModel):
+    """A final answer without a score: revision gone, not scorable, refused."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    version: str
+    #: As ORES names it: "RevisionNotFound", "RevisionNotScorable", "UnexpectedContentType".
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The endpoint gave no usable answer this time; asking again later may help."""
+
+    error: str
+    failure: Failure = Failure.TRANSIENT
+    #: Seconds before which the endpoint does not want to be asked again.
+    retry_after: float | None = None
+
+
+Final = Score | ScoreError
+Answer = Score | ScoreError | NoAnswer

@@ -1,0 +1,220 @@
+"""The border to a scoring endpoint: what a client offers, and the one place where httpx is spoken."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import TypeAdapter, ValidationError
+
+from worker.config.settings_sections import EndpointSettings
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
+from worker.domain.scores import Answer, ScoreId
+from worker.domain.thresholds import Statistic
+from worker.endpoints.bisecting import Refused
+from worker.endpoints.pacer import Pacer
+from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
+
+Reply = TypeVar("Reply")
+
+#: For models that are not of pages.
+NO_PAGES: Mapping[int, int] = MappingProxyType({})
+#: Enough for fifty revisions of a model with sixty-four topics.
+LARGEST_REPLY_BYTES = 4 * 1024 * 1024
+
+
+class ScoringClient(Protocol):
+    """Asks an endpoint for scores. Never raises for a score it did not get: that is an answer too."""
+
+    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:
+        """Ask for *ids*, all of one wiki; returns an answer for every one of them.
+
+        *pages* maps revisions to the pages they are of; a model of pages can't do without.
+        """
+
+    async def versions(
+        self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
+    ) -> dict[str, str]:
+        """Return the versions of *models* that the endpoint tells; *revision*, if not 0, may be scored to find out.
+
+        Raises:
+            EndpointUnavailable: the endpoint did not answer.
+        """
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        """Return the model's version, and the threshold that reaches each of *wanted*; None where none does.
+
+        Raises:
+            EndpointUnavailable: the endpoint did not answer, or tells no statistics.
+        """
+
+    def appetite(self, models: Iterable[str]) -> int:
+        """How many edits that want *models* it makes sense to claim now; 0 while the endpoint is to be left alone."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Endpoint:
+    """One scoring endpoint over HTTP, within the limits that all workers share.
+
+    Made inside the event loop that will use it.
+    """
+
+    def __init__(self, settings: EndpointSettings, pacer: Pacer) -> None:
+        self.settings = settings
+        self._pacer = pacer
+        # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
+        # client around it, with its merging of URLs, headers and cookies.
+        self._http = AiohttpTransport(limits=httpx.Limits(max_connections=settings.concurrency))
+        self._headers = {
+            "User-Agent": user_agent(settings.contact),
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        self._extensions = {"timeout": httpx.Timeout(settings.timeout_seconds).as_dict()}
+
+    def allowance(self) -> int:
+        """How many requests it makes sense to prepare now; 0 while the endpoint is to be left alone."""
+        return self._pacer.allowance()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        reply: TypeAdapter[Reply],
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        host: str | None = None,
+    ) -> Reply:
+        """Send one request, when the limits allow it, and return its validated reply.
+
+        *host* is the Host header, where a gateway routes by it.
+
+        Raises:
+            EndpointUnavailable: no such reply, and which kind of failure that is.
+            Refused: a status of 4xx that asking again would not change.
+        """
+        where = f"{method} {self.settings.url}{path}"
+        await self._pacer.start()
+        began = time.monotonic()
+        failure: Failure | None = None
+        retry_after: float | None = None
+        try:
+            async with asyncio.timeout(self.settings.timeout_seconds):
+                response, content = await self._exchange(where, method, path, params, body, host)
+            _raise_for_status(where, response, content)
+            return _validated(where, content, reply)
+        except TimeoutError as error:
+            failure = Failure.LATE
+            raise EndpointUnavailable(
+                f"{where}: no reply within {self.settings.timeout_seconds:g} s", failure
+            ) from error
+        except EndpointUnavailable as error:
+            failure, retry_after = error.failure, error.retry_after
+            raise
+        finally:
+            self._pacer.end(failure, time.monotonic() - began, retry_after)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _exchange(
+        self, where: str, method: str, path: str, params: Mapping[str, str] | None, body: Any, host: str | None
+    ) -> tuple[httpx.Response, bytes]:
+        url, headers, extensions = f"{self.settings.url.rstrip('/')}{path}", self._headers, self._extensions
+        if host is not None:
+            headers = {**headers, "Host": host}
+        request = httpx.Request(method, url, params=params, headers=headers, json=body, extensions=extensions)
+        failure = Failure.OUTAGE
+        try:
+            response = await self._http.handle_async_request(request)
+            # From here on it was there, and what goes wrong is the reply.
+            failure = Failure.TRANSIENT
+            try:
+                return response, await _content(where, response)
+            finally:
+                await response.aclose()
+        except httpx.TimeoutException as error:
+            raise TimeoutError from error
+        # The transport lets through aiohttp's own error for a reply that is no HTTP, and a UnicodeError for a status
+        # line that is no text.
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
+            raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
+
+
+async def _content(where: str, response: httpx.Response) -> bytes:
+    # Each packing multiplies what a chunk can grow to by a thousand.
+    if len(response.headers.get_list("Content-Encoding", split_commas=True)) > 1:
+        raise EndpointUnavailable(f"{where}: a reply that is packed twice can't be right", Failure.TRANSIENT)
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        if len(content) + len(chunk) > LARGEST_REPLY_BYTES:
+            raise EndpointUnavailable(
+                f"{where}: a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right", Failure.TRANSIENT
+            )
+        content += chunk
+    return bytes(content)
+
+
+def user_agent(contact: str | None) -> str:
+    """Name, version and contact of the client, and the libraries it uses.
+
+    Source of the form: Wikimedia Foundation User-Agent Policy, foundation.wikimedia.org.
+    """
+    libraries = " ".join(f"{name}/{version(name)}" for name in ("httpx", "aiohttp"))
+    return f"Outpatrol/{version('outpatrol')} ({contact or 'no contact set'}) {libraries}"
+
+
+def _raise_for_status(where: str, response: httpx.Response, content: bytes) -> None:
+    status = response.status_code
+    if status < 300:
+        return
+    retry_after = retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
+    failure = failure_of_status(status, says_when=retry_after is not None)
+    message = _message_of(status, content)
+    if failure is None:
+        raise Refused(status, message)
+    raise EndpointUnavailable(f"{where}: status {status}: {message}", failure, retry_after)
+
+
+def _validated(where: str, content: bytes, reply: TypeAdapter[Reply]) -> Reply:
+    try:
+        return reply.validate_json(content)
+    except ValidationError as error:
+        text = f"{where}: not the reply that was asked for: {first_problem(error)}"
+        raise EndpointUnavailable(text, Failure.TRANSIENT) from error
+
+
+def _message_of(status: int, content: bytes) -> str:
+    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; else the status."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        error = body.get("error", body.get("detail"))
+        # ORES' facade in front of Lift Wing puts the one into the other.
+        if isinstance(error, dict):
+            error = error.get("error", error)
+        if isinstance(error, dict):
+            error = error.get("message")
+        if isinstance(error, str) and error:
+            return _readable(error)
+    return f"status {status}"
+
+
+def _readable(text: str) -> str:
+    """*text* as every table can hold it: cut, and without the lone surrogates that JSON and HTTP let through."""
+    return text[:LONGEST_MESSAGE].encode(errors="replace").decode()

@@ -1,0 +1,98 @@
+"""ORES' v3 API: many revisions and models in one request.
+
+Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, ScoreId
+from worker.domain.thresholds import Statistic
+from worker.endpoints.bisecting import Refused, bisected
+from worker.endpoints.client import NO_PAGES, Endpoint
+from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
+
+_Item = TypeVar("_Item")
+
+
+class OresClient:
+    """Asks ORES; a request holds the revisions that want the same models."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:  # noqa: ARG002
+        requests = requests_for(ids, self._endpoint.settings.scores_per_request)
+        replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
+        return {score_id: answer for reply in replies for score_id, answer in reply.items()}
+
+    async def versions(
+        self,
+        wiki: str,
+        models: Sequence[str],
+        revision: int,  # noqa: ARG002 - the protocol's
+        pages: Mapping[int, int],  # noqa: ARG002 - the protocol's
+    ) -> dict[str, str]:
+        try:
+            reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply)
+        except Refused as error:
+            raise EndpointUnavailable(f"{wiki}: the endpoint tells no model versions: {error}") from error
+        known = reply[wiki].models if wiki in reply else {}
+        return {name: model.version for name in models if isinstance(model := known.get(name), OresModel)}
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        paths = [f'statistics.thresholds.{each.label}."{each.formula}"' for each in wanted]
+        params = {"models": model, "model_info": "|".join(["version", *paths])}
+        try:
+            reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresStatisticsReply, params=params)
+            info = reply[wiki].models[model]
+            return info.version, info.thresholds(wanted)
+        except Refused as error:
+            raise EndpointUnavailable(f"{wiki}: the endpoint tells no statistics of {model}: {error}") from error
+        except LookupError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
+        except ValueError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
+
+    def appetite(self, models: Iterable[str]) -> int:
+        return self._endpoint.allowance() * max(
+            1, self._endpoint.settings.scores_per_request // max(1, len(set(models)))
+        )
+
+    async def close(self) -> None:
+        await self._endpoint.close()
+
+    async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        wiki = ids[0].wiki
+        params = {
+            "models": "|".join(sorted({score_id.model for score_id in ids})),
+            "revids": "|".join(str(revision) for revision in sorted({score_id.revision for score_id in ids})),
+        }
+        reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply, params=params)
+        if wiki not in reply:
+            raise EndpointUnavailable(f"the reply holds nothing for {wiki}", Failure.TRANSIENT)
+        return {score_id: reply[wiki].answer(score_id) for score_id in ids}
+
+
+def requests_for(ids: Sequence[ScoreId], most_scores: int) -> Iterator[list[ScoreId]]:
+    """Cut *ids* into requests of at most *most_scores*, each the full product of its revisions and its models."""
+    of_revision: dict[int, list[ScoreId]] = defaultdict(list)
+    for score_id in sorted(ids, key=lambda score_id: score_id.model):
+        of_revision[score_id.revision].append(score_id)
+    of_models: dict[tuple[str, ...], list[Sequence[ScoreId]]] = defaultdict(list)
+    for wanted in of_revision.values():
+        for group in _cut(wanted, most_scores):
+            of_models[tuple(score_id.model for score_id in group)].append(group)
+    for models, groups in of_models.items():
+        for part in _cut(groups, max(1, most_scores // len(models))):
+            yield [score_id for group in part for score_id in group]
+
+
+def _cut(items: Sequence[_Item], most: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + most] for start in range(0, len(items), most))

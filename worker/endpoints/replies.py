@@ -1,0 +1,169 @@
+"""What endpoints reply, validated. Pure.
+
+An entry of a reply that is not right becomes a `Lie`, so that what it says wrongly costs no other entry.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.thresholds import Statistic
+
+
+class Lie(BaseModel):
+    """Stands for an entry that is not right, and says why not."""
+
+    why: str
+
+
+def _or_lie(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        return Lie(why=first_problem(error))
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where and what the first thing is that is wrong, without its value."""
+    first = error.errors(include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+OrLie = WrapValidator(_or_lie)
+
+#: Strict: `true` and `"0.1"` are no probabilities.
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+#: As long as `oresm_version` holds, in which characters are bytes; it becomes part of task ids and keys, too.
+Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
+#: Characters kept of the endpoint's own words: ORES puts whole tracebacks into them.
+LONGEST_MESSAGE = 500
+
+
+class Reply(BaseModel):
+    """Base of all replies: unknown fields are left out, and no value gets into an error's text."""
+
+    model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
+
+
+class ScoreReply(Reply):
+    """`{"prediction": …, "probability": {…}}`, as ORES and the revscoring servers write a score."""
+
+    prediction: bool | str | list[str]
+    probability: dict[str, Probability] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _predicts_its_classes(self) -> Self:
+        unknown = set(self.predictions) - self.probability.keys()
+        if unknown:
+            raise ValueError("it predicts a class that has no probability")
+        return self
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        prediction = self.prediction
+        if isinstance(prediction, bool):
+            return ("true" if prediction else "false",)
+        return tuple(prediction) if isinstance(prediction, list) else (prediction,)
+
+    def as_score(self, model: str, version: str) -> Score:
+        several = isinstance(self.prediction, list)
+        return Score(
+            model=model,
+            version=version,
+            prediction=self.predictions if several else self.predictions[0],
+            probability=self.probability,
+        )
+
+
+class OresError(Reply):
+    type: str
+    message: str
+
+
+class OresEntry(Reply):
+    """One model's answer for one revision: a score or an error."""
+
+    score: ScoreReply | None = None
+    error: OresError | None = None
+
+
+class OresModel(Reply):
+    version: Version
+
+
+class OresWiki(Reply):
+    """What ORES says of one wiki: versions of its models, and a score or an error by revision and model."""
+
+    models: dict[str, Annotated[OresModel | Lie, OrLie]] = {}
+    scores: dict[str, Annotated[dict[str, Annotated[OresEntry | Lie, OrLie]] | Lie, OrLie]] = {}
+
+    def answer(self, score_id: ScoreId) -> Answer:
+        """What the reply holds for *score_id*; a lack of it is a transient failure of that score alone."""
+        of_revision = self.scores.get(str(score_id.revision), {})
+        entry = of_revision if isinstance(of_revision, Lie) else of_revision.get(score_id.model)
+        model = self.models.get(score_id.model)
+        if model is None:
+            return NoAnswer(f"the reply tells no version of {score_id.model}")
+        for part in (model, entry):
+            if isinstance(part, Lie):
+                return NoAnswer(f"the reply is not right: {part.why}")
+        if isinstance(model, OresModel) and isinstance(entry, OresEntry):
+            if entry.score is not None:
+                return entry.score.as_score(score_id.model, model.version)
+            if entry.error is not None:
+                message = entry.error.message[:LONGEST_MESSAGE]
+                return ScoreError(model=score_id.model, version=model.version, type=entry.error.type, message=message)
+        return NoAnswer(f"the reply holds nothing for {score_id}")
+
+
+OresReply = TypeAdapter(dict[str, OresWiki])
+
+
+class OresOptimum(Reply):
+    """The point of a curve that a formula came to."""
+
+    threshold: Probability
+
+
+class OresStatistics(Reply):
+    """Class to the points its formulas came to, in the order of the request."""
+
+    thresholds: dict[str, list[OresOptimum | None]] = {}
+
+
+class OresModelInfo(OresModel):
+    """A model's version, and its statistics as far as they were asked for."""
+
+    statistics: OresStatistics = OresStatistics()
+
+    def thresholds(self, wanted: Sequence[Statistic]) -> dict[Statistic, float | None]:
+        """The thresholds of *wanted*, which are told by class in the order in which they were asked for.
+
+        Raises:
+            ValueError: others are told than those.
+        """
+        optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
+        counts = Counter(statistic.label for statistic in wanted)
+        if counts != {label: len(points) for label, points in self.statistics.thresholds.items()}:
+            raise ValueError("it tells other statistics than it was asked for")
+        points = {statistic: next(optima[statistic.label]) for statistic in wanted}
+        return {statistic: None if point is None else point.threshold for statistic, point in points.items()}
+
+
+class OresInfo(Reply):
+    models: dict[str, OresModelInfo] = {}
+
+
+OresStatisticsReply = TypeAdapter(dict[str, OresInfo])

@@ -1,0 +1,25 @@
+"""Celery's results under ORES' keys: score id = task id = cache key.
+
+Use it in any Celery application as `result_backend = "worker.flight.result_backend:ScoreBackend+redis://…"`; then
+`AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, drain or request.
+"""
+
+from typing import Any
+
+from celery.backends.redis import RedisBackend
+
+from worker.flight.results import RESULT_PREFIX, is_end
+
+
+class ScoreBackend(RedisBackend):
+    """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
+
+    What single flight has stored is the end of that task, whichever end a worker then reports to Celery.
+    """
+
+    task_keyprefix = RESULT_PREFIX
+
+    def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
+        if is_end(self.get(self.get_key_for_task(task_id))):
+            return result
+        return super()._store_result(task_id, result, state, *arguments, **options)  # type: ignore[misc]  # untyped

@@ -1,0 +1,1 @@
+"""How any lane is served: rung for, claimed from, worked on, held."""

@@ -1,0 +1,44 @@
+"""What formulas of thresholds came to, kept in `formula_threshold`.
+
+The periodic check asks the endpoint; readers ask this table only, so that however many there are, none ever asks the
+endpoint. A missing guard of that kind took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.orm import Session
+
+from outbox.columns import database_now
+from worker.domain.thresholds import Statistic
+from worker.scores.own_tables import formula_threshold
+
+#: Who asked at the same moment heard the same.
+INSERT_IF_MISSING = (
+    insert(formula_threshold)
+    .prefix_with("IGNORE", dialect="mysql")
+    .prefix_with("IGNORE", dialect="mariadb")
+    .prefix_with("OR IGNORE", dialect="sqlite")
+)
+
+
+def known_statistics(
+    session: Session | Connection, model: str, version: str, *, younger_than: timedelta | None = None
+) -> dict[Statistic, float | None]:
+    """The thresholds that formulas came to for that version of *model*; None where no threshold reaches one."""
+    row = formula_threshold.c
+    query = select(row.label, row.formula, row.threshold).where(row.model == model, row.version == version)
+    if younger_than is not None:
+        query = query.where(row.asked_at > database_now(-younger_than))
+    return {Statistic(each.label, each.formula): each.threshold for each in session.execute(query)}
+
+
+def keep_statistics(session: Session, model: str, version: str, found: Mapping[Statistic, float | None]) -> None:
+    """Keep what formulas came to, in place of what they came to before; does not commit."""
+    row = formula_threshold.c
+    for statistic, threshold in sorted(found.items()):
+        key = {"model": model, "version": version, "label": statistic.label, "formula": statistic.formula}
+        same = [row[name] == value for name, value in key.items()]
+        session.execute(delete(formula_threshold).where(*same))
+        session.execute(INSERT_IF_MISSING.values(**key, threshold=threshold))

@@ -1,0 +1,38 @@
+"""Which scores edits of the past lack, asked before they are promised and again before they are scored."""
+
+from collections.abc import Collection
+
+from sqlalchemy.orm import Session
+
+from outbox import Edit, must_be_stored
+from outbox.mediawiki import latest_revisions
+from worker.config.wiki import Wiki
+from worker.scores.model_versions import current_models
+from worker.scores.plan import plan
+from worker.scores.store import stored_scores
+
+
+def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
+    """Revision to the models of which it should have a row of the current version and has none: three statements.
+
+    That is a model which stores its scores and scores such edits; one whose parents are cleaned misses nothing of a
+    revision that is not its page's newest.
+    """
+    known = current_models(session)
+    names = {model.id: name for name, model in known.items()}
+    there = {
+        (revision, names[model_id])
+        for revision, model_id in stored_scores(session, {edit.revision for edit in edits}, names)
+    }
+    latest = latest_revisions(session, {edit.page for edit in edits})
+    return {
+        edit.revision: {
+            name
+            for name in plan(edit, wiki.models)
+            if wiki.models[name].classes
+            and (edit.revision, name) not in there
+            and not (wiki.models[name].clean_parent and edit.revision not in latest)
+        }
+        for edit in edits
+        if must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled)
+    }

@@ -1,0 +1,119 @@
+"""Which version of a model is current on a wiki, kept in `ores_model`; never written into code."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from worker.config.telemetry import log
+from worker.scores.tables import ores_model
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A version of a model and the number it has in `oresm_id`."""
+
+    version: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """One row of `ores_model`."""
+
+    id: int
+    name: str
+    version: str
+    is_current: bool
+
+
+#: Model name to its current version.
+KnownModels = Mapping[str, KnownModel]
+
+#: What `oresc_model` holds.
+MOST_MODELS = 2**15 - 1
+
+
+def current_models(session: Session | Connection) -> dict[str, KnownModel]:
+    """Return the current version of every model this wiki has: one statement."""
+    model = ores_model.c
+    query = select(model.oresm_name, model.oresm_version, model.oresm_id).where(model.oresm_is_current == 1)
+    return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in session.execute(query)}
+
+
+def model_ids(session: Session, seen: Sequence[tuple[str, str]], known: KnownModels) -> dict[tuple[str, str], int]:
+    """Return the `oresm_id` of each (name, version) in *seen*, which has one entry for each score; does not commit.
+
+    *known* saves the statements where nothing has changed. A score always gets the id of its own version, so that no
+    row is ever written under another's; Extension:ORES writes the rows of the reply that brings a new version under the
+    old one's id. A model without a current version gets the one that most scores carry; whether a further one becomes
+    current is for `worker.upkeep` to say, not for one reply. A version is looked for first and inserted only if
+    missing, since `oresm_id` is a SMALLINT and a failed insert burns one. A version that came too late gets no id:
+    `oresc_model`, being signed, holds no more than 32,767.
+    Source: mediawiki/extensions/ORES includes/ScoreFetcher.php @ e8804727.
+    """
+    ids = {(name, model.version): model.id for name, model in known.items()}
+    counts = Counter(seen)
+    for name in sorted({name for name, version in counts if (name, version) not in ids}):
+        versions = {version: count for (this, version), count in counts.items() if this == name}
+        for version in sorted(versions):
+            ids[name, version] = _find_or_add(session, name, version)
+        if name not in known and not _has_current(session, name):
+            winner = max(versions, key=lambda version: (versions[version], version))
+            make_current(session, name, winner)
+    return {version: model_id for version, model_id in ids.items() if model_id <= MOST_MODELS}
+
+
+def make_current(session: Session, name: str, version: str) -> None:
+    """Make *version* the current one of model *name* and all others not, in one statement; does not commit."""
+    model = ores_model.c
+    _find_or_add(session, name, version)
+    is_winner = case((model.oresm_version == version, 1), else_=0)
+    session.execute(update(ores_model).where(model.oresm_name == name).values(oresm_is_current=is_winner))
+    log.info("model_version_changed", model=name, version=version)
+
+
+def leave_current_alone(session: Session, name: str, version: str) -> None:
+    """Let no other version of model *name* be current beside *version*, as Extension:ORES can leave one; no commit."""
+    model = ores_model.c
+    others = (model.oresm_name == name, model.oresm_version != version, model.oresm_is_current == 1)
+    if session.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
+        session.execute(update(ores_model).where(*others).values(oresm_is_current=0))
+
+
+def all_models(session: Session | Connection) -> list[StoredModel]:
+    """Every version of every model this wiki ever had, by name and id."""
+    model = ores_model.c
+    query = select(model.oresm_id, model.oresm_name, model.oresm_version, model.oresm_is_current)
+    return [
+        StoredModel(row.oresm_id, row.oresm_name, row.oresm_version, bool(row.oresm_is_current))
+        for row in session.execute(query.order_by(model.oresm_name, model.oresm_id))
+    ]
+
+
+def _has_current(session: Session, name: str) -> bool:
+    model = ores_model.c
+    query = select(model.oresm_id).where(model.oresm_name == name, model.oresm_is_current == 1)
+    return session.execute(query.limit(1)).first() is not None
+
+
+def _find_or_add(session: Session, name: str, version: str) -> int:
+    model = ores_model.c
+    same = select(model.oresm_id).where(model.oresm_name == name, model.oresm_version == version)
+    found: int | None = session.execute(same).scalar_one_or_none()
+    if found is None:
+        # Wait for whoever is adding it at this moment: an insert that fails burns an id.
+        session.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
+        found = session.execute(same).scalar_one_or_none()
+    if found is not None:
+        return found
+    new = insert(ores_model).values(oresm_name=name, oresm_version=version, oresm_is_current=0)
+    try:
+        with session.begin_nested():
+            return int(session.execute(new.returning(model.oresm_id)).scalar_one())
+    except IntegrityError:
+        # Another worker saw it at the same moment and was first; without any version there is no row to wait for.
+        return int(session.execute(same).scalar_one())

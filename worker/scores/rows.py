@@ -1,0 +1,67 @@
+"""A score as rows of `ores_classification`. Pure.
+
+Source of the rules: mediawiki/extensions/ORES includes/Storage/ScoreParser.php @ e8804727.
+"""
+
+from dataclasses import dataclass
+
+from worker.domain.models import ScoringModel
+from worker.domain.scores import Score
+
+#: DECIMAL(3,3) holds nothing above; MediaWiki's own INSERT IGNORE clips to the same value.
+MOST = 0.999
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Classification:
+    """One row: a class of one model for one revision."""
+
+    revision: int
+    model_id: int
+    class_id: int
+    probability: float
+    is_predicted: bool
+
+
+def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> list[Classification]:
+    """The rows to store for *score*: for two classes the true one only, since readers compute the other; for an
+    aggregated model one row of class 0 with the weighted mean; otherwise one a class.
+    A class that *model* does not have gets no row; see `unknown_class`. A mean without it would be wrong, and stay, so
+    an aggregated model gets none at all then. A model without classes is announced only.
+    """
+    if not model.classes or (model.is_aggregated and unknown_class(score, model)):
+        return []
+    if model.is_aggregated:
+        # By name, as ORES sorts its replies, so that another order makes no difference; and one after the other, as PHP
+        # adds up: every sixth mean is half-way between two decimals, where an exact sum goes elsewhere.
+        weighted = 0.0
+        for name in sorted(score.probability):
+            weighted += _three_decimals(score.probability[name]) * model.classes[name]
+        return [Classification(revision, model_id, 0, rounded(weighted / len(model.classes)), is_predicted=False)]
+    return [
+        Classification(
+            revision, model_id, model.classes[name], rounded(probability), is_predicted=name == score.prediction
+        )
+        for name, probability in score.probability.items()
+        if name in model.classes and not (model.is_binary and model.classes[name] == 0)
+    ]
+
+
+def unknown_class(score: Score, model: ScoringModel) -> str | None:
+    """A sentence about the first class of *score* that *model* does not list, if there is one."""
+    for name in sorted(score.probability):
+        if model.classes and name not in model.classes:
+            return (
+                f"{score.model} {score.version} answers with the class {name!r}, which is not configured; "
+                f"add it to classes under [models.{score.model}] and requeue this letter"
+            )
+    return None
+
+
+def rounded(probability: float) -> float:
+    """Three decimals, as PHP's `%.3f` rounds, clipped to what the column holds."""
+    return min(_three_decimals(probability), MOST)
+
+
+def _three_decimals(probability: float) -> float:
+    return float(f"{probability:.3f}")

@@ -1,0 +1,61 @@
+"""Writing and removing rows of `ores_classification`."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, Insert, delete, insert, select
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY
+from worker.scores.rows import Classification
+from worker.scores.tables import ores_classification, ores_model
+
+#: A row that is there already is kept as it is, as Extension:ORES keeps it: scores are never updated in place.
+INSERT_IF_MISSING: Insert = (
+    insert(ores_classification)
+    .prefix_with("IGNORE", dialect="mysql")
+    .prefix_with("IGNORE", dialect="mariadb")
+    .prefix_with("OR IGNORE", dialect="sqlite")
+)
+
+
+def store(session: Session, rows: Sequence[Classification]) -> None:
+    """Write *rows* in one statement, in the order of their unique key; does not commit."""
+    if rows:
+        session.execute(
+            INSERT_IF_MISSING,
+            [
+                {
+                    "oresc_rev": row.revision,
+                    "oresc_model": row.model_id,
+                    "oresc_class": row.class_id,
+                    "oresc_probability": row.probability,
+                    "oresc_is_predicted": int(row.is_predicted),
+                }
+                # Sorted, so that two workers take the index' locks in one order.
+                for row in sorted(rows)
+            ],
+        )
+
+
+def stored_scores(
+    session: Session | Connection, revisions: Collection[int], models: Collection[int]
+) -> set[tuple[int, int]]:
+    """Which of *models*, by id, have rows for which of *revisions*: one statement, of pairs (revision, model)."""
+    row = ores_classification.c
+    query = select(row.oresc_rev, row.oresc_model).distinct()
+    found = session.execute(query.where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(sorted(models))))
+    return {(each.oresc_rev, each.oresc_model) for each in found}
+
+
+def forget(session: Session, revisions: Collection[int], models: Collection[str]) -> None:
+    """Remove the rows that *revisions* have of *models*, in whichever version; does not commit.
+
+    Extension:ORES cleans parents of the current version only. Source: mediawiki/extensions/ORES
+    includes/Storage/SqlScoreStorage.php `cleanUpOldScores` @ e8804727.
+    """
+    if not revisions or not models:
+        return
+    ids = list(session.execute(select(ores_model.c.oresm_id).where(ores_model.c.oresm_name.in_(models))).scalars())
+    row = ores_classification.c
+    rows = delete(ores_classification).where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(ids))
+    session.execute(rows, execution_options=BY_KEY)

@@ -1,0 +1,75 @@
+"""Asking for scores from outside of a worker. The task's id is the score id, so that all who ask for one share it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kombu.exceptions import KombuError
+from redis import RedisError
+
+from worker.app import QUEUE_OF, SCORE, send_score
+from worker.bootstrap import Services
+from worker.config.wiki import Wiki
+from worker.domain.errors import Overloaded, RedisUnavailable
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.flight.tiers import TierUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What asking for scores came to."""
+
+    #: Those that were there already.
+    answers: dict[ScoreId, Answer]
+    #: Those that were asked for.
+    missing: list[ScoreId]
+    #: Holders whose failures are older than this request.
+    stale: frozenset[str]
+
+
+def request_scores(
+    services: Services, wiki: Wiki, ids: Sequence[ScoreId], *, send: Callable[[str], object] = send_score
+) -> Requested:
+    """Ask for *ids* of *wiki*: calls *send* for each that has no answer yet.
+
+    Cached answers are served however long the queue is; ORES refused those too.
+    Source: wikimedia/ores ores/scoring_systems/celery_queue.py @ 8369ea0.
+
+    Raises:
+        Overloaded: the other requests would make the queue longer than `queue_maxsize`; none of them was sent.
+        RedisUnavailable: there is no way to ask.
+    """
+    with _needing_redis():
+        ends = wiki.flight.ends(ids)
+        there = {score_id: end.answer for score_id, end in ends.items() if end.holder is None}
+        missing = [score_id for score_id in dict.fromkeys(ids) if score_id not in there]
+        waiting = services.redis.llen(QUEUE_OF[SCORE]) if missing else 0
+        most = services.settings.queue_maxsize
+        if missing and waiting + len(missing) > most:
+            raise Overloaded(
+                f"overloaded: {waiting} requests are waiting and {most} may; ask again later, or raise queue_maxsize"
+            )
+        for score_id in missing:
+            send(str(score_id))
+    return Requested(there, missing, frozenset(end.holder for end in ends.values() if end.holder))
+
+
+async def wait_for_scores(wiki: Wiki, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
+    """Wait for the answers to what was *requested*, failures included; what has none in time gets a `NoAnswer`."""
+    found = dict(requested.answers)
+    if requested.missing:
+        with _needing_redis():
+            found |= await wiki.flight.awaited(requested.missing, seconds, stale=requested.stale)
+    late = f"no answer within {seconds:g} s; a worker must consume the queue {QUEUE_OF[SCORE]!r}"
+    return dict.fromkeys(requested.missing, NoAnswer(late, Failure.ELSEWHERE)) | found
+
+
+@contextmanager
+def _needing_redis() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, KombuError, TierUnavailable) as error:
+        raise RedisUnavailable(
+            f"Redis does not answer at redis_url: {error}; start it, or correct redis_url"
+        ) from error

@@ -1,0 +1,70 @@
+"""Bringing a wiki's database to the tables this version needs."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine
+
+from outbox.database import Database, translated_errors
+from outbox.tables import UTF8
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+VERSION_TABLE = "outpatrol_version"
+
+_version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
+
+
+def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+    """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
+
+    Each migration commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
+
+    Raises:
+        DatabaseUnavailable: the server does not answer or refuses us.
+        DatabaseNotMigrated: the wiki's own tables or our rights do not allow it; it can be run again afterwards.
+    """
+    return _run(database, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(database: Database, revision: str = "base") -> tuple[str | None, str | None]:
+    """Take *database* back to *revision*. Tables that were the wiki's before we came are left be."""
+    return _run(database, lambda config: command.downgrade(config, revision))
+
+
+def head_revision() -> str | None:
+    """The newest revision this version knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _run(database: Database, step: Any) -> tuple[str | None, str | None]:
+    # On MariaDB an engine of its own: migrations name no schema, so the connection must have the wiki's database as its
+    # default. On SQLite the wiki's own engine: the driver's would leave CREATE TABLE out of the transaction.
+    is_sqlite = database.url.get_backend_name() == "sqlite"
+    engine = database.engine if is_sqlite else create_engine(database.url)
+    try:
+        with translated_errors(database), engine.connect() as connection:
+            # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
+            _version_table.create(connection, checkfirst=True)
+            before = _revision_of(connection)
+            # Alembic commits each migration only where no transaction is under way.
+            connection.commit()
+            step(_config(connection))
+            connection.commit()
+            return before, _revision_of(connection)
+    finally:
+        engine.dispose()
+
+
+def _revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
