@@ -9,6 +9,7 @@ from worker.app import SCORE, app, send_score
 from worker.bootstrap import services
 from worker.domain.errors import EndpointUnavailable, ScoreRefused, SettingsInvalid
 from worker.domain.scores import ScoreId
+from worker.scores.pipeline import score_on_demand
 
 #: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
 EXPECTED = (EndpointUnavailable, ScoreRefused, SettingsInvalid, ValueError)
