@@ -16,11 +16,13 @@ from sqlalchemy import Engine, create_engine, insert
 from sqlalchemy.orm import Session
 
 from benchmarks.columns import COLUMNS, DOMAIN, LANGUAGE, WIKI, Column
-from outbox import EVENTS, Edit, must_be_stored
+from outbox import Edit
 from worker.config.settings_sections import EventsSettings
 from worker.domain.models import DEFAULT_MODELS
 from worker.domain.scores import Score
 from worker.events.build import Announcing
+from worker.events.file_sink import FILE
+from worker.scores.autopatrol import must_be_stored
 from worker.scores.model_versions import KnownModels, current_models
 from worker.scores.rows import rows_of
 from worker.scores.store import store
@@ -58,7 +60,7 @@ def score_edit(payload: str) -> None:
                 for row in rows_of(score, edit.revision, known[score.model].id, DEFAULT_MODELS[score.model])
             ]
             store(session, rows)
-        session.execute(insert(EVENTS.messages).values(payload=event.encode()))
+        session.execute(insert(FILE.lane.messages).values(payload=event.encode()))
 
 
 def ask(http: httpx.Client, column: Column, revision: int) -> list[Score]:

@@ -25,10 +25,11 @@ from benchmarks.servers import (
     url_of,
     write_settings,
 )
-from outbox import LANES, Edit, record
+from outbox import Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
 from worker.app import DRAIN_EDITS, QUEUE_OF
+from worker.bootstrap import LANES
 from worker.domain.errors import CommandFailed
 from worker.processes import Child, Processes
 from worker.scores.model_versions import model_ids

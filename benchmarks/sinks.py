@@ -21,7 +21,7 @@ from benchmarks.columns import DOMAIN, REVSCORING, WIKI
 from benchmarks.edits import endless_edits
 from benchmarks.measuring import Announce
 from benchmarks.sink_pairs import Open, Pair, Send, opened_pairs
-from outbox import EVENT_LANES, Claim, record_payloads
+from outbox import Claim, record_payloads
 from tests.builders import a_score, some_settings
 from tests.outbox.lanes import statements
 from tests.services import create_database, drop_database, mariadb_server
@@ -29,6 +29,7 @@ from worker.bootstrap import build_services
 from worker.config.settings_sections import EventsSettings
 from worker.domain.errors import CommandFailed
 from worker.events.build import Announcing
+from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import publish_events
 from worker.events.sinks import OutgoingEvent
 from worker.events.tables import event_ledger

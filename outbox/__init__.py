@@ -5,18 +5,14 @@ the promises uses `claim`, `renew` and `settle`. This package knows no Celery, n
 """
 
 from outbox.claiming import claim, claim_in_order, renew
-from outbox.edits import Edit, EditSource, PatrolStatus, must_be_stored
+from outbox.edits import Edit, EditSource, PatrolStatus
 from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.recording import record, record_payloads
 from outbox.settling import settle
-from outbox.tables import BACKFILL, EDITS, EVENT_LANES, EVENTS, LANES, Lane
+from outbox.tables import EDITS, Lane, lane
 
 __all__ = [
-    "BACKFILL",
     "EDITS",
-    "EVENTS",
-    "EVENT_LANES",
-    "LANES",
     "Claim",
     "Dead",
     "Delivered",
@@ -29,7 +25,7 @@ __all__ = [
     "RetryLater",
     "claim",
     "claim_in_order",
-    "must_be_stored",
+    "lane",
     "record",
     "record_payloads",
     "renew",

@@ -1,13 +1,11 @@
 """The lanes: for each kind of promise one table of messages, one of waiting messages and one of dead letters.
 
-`outbox` holds edits to score, `event_outbox` and its like events to publish, one for each kind of sink, and
-`backfill_outbox` edits of the past whose scores are missing. They are of one shape, so that a stuck consumer of the one
-holds up nobody in the others, and a later consumer gets a lane of its own with one line here.
+All are of one shape. Each consumer has a lane of its own, so that one which is stuck holds up nobody else; `outbox`, the
+lane of edits that were just saved, is declared here, and the others with `lane` where they are served.
 There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
 past, so ready again); it is *waiting* or *dead* by the table it is in.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +42,8 @@ class Lane:
     dead_letters: Table
 
 
-def _lane(name: str) -> Lane:
+def lane(name: str) -> Lane:
+    """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it."""
     messages = Table(
         name,
         metadata,
@@ -85,12 +84,5 @@ def _lane(name: str) -> Lane:
     return Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
 
 
-EDITS = _lane("outbox")
-BACKFILL = _lane("backfill_outbox")
-#: A lane for each place that events can go to, so that one which takes none holds up no other.
-EVENT_LANES: Mapping[str, Lane] = {
-    "file": _lane("event_outbox"),
-    **{sink: _lane(f"event_outbox_{sink}") for sink in ("stdout", "eventgate", "kafka")},
-}
-EVENTS = EVENT_LANES["file"]
-LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
+#: Edits that were saved, to be worked on by the consumers of edits.
+EDITS = lane("outbox")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outbox import Claim, Edit, EditSource
-from worker.config.settings import Settings
 from worker.domain.scores import Score, ScoreError
 from worker.events.sinks import OutgoingEvent
+from worker.settings import Settings
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

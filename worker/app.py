@@ -7,27 +7,17 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from kombu import Exchange, Queue
 
-from worker.config.settings import Settings, load_settings
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
-
-DRAIN_EDITS = "drain_edits"
-PUBLISH_EVENTS = "publish_events"
-DRAIN_BACKFILL = "drain_backfill"
-SCORE = "score"
-POLL = "poll"
-CHECK_MODEL_VERSIONS = "check_model_versions"
-PURGE_SCORES = "purge_scores"
-EXPIRE_RECENT_CHANGES = "expire_recent_changes"
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, SCORE, TURN
+from worker.settings import Settings, load_settings
 
 #: A hint this old is stale, and the poll has given a newer one; long enough for hosts whose clocks differ a little.
 EXPIRY_SECONDS = 60
 
 QUEUE_OF = {
-    DRAIN_EDITS: "drain",
-    PUBLISH_EVENTS: "publish",
+    TURN: "turn",
     SCORE: "score",
-    DRAIN_BACKFILL: "maintenance",
     POLL: "maintenance",
     CHECK_MODEL_VERSIONS: "maintenance",
     PURGE_SCORES: "maintenance",
@@ -36,7 +26,7 @@ QUEUE_OF = {
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("drain", "publish", "score", "maintenance")],
+    include=[f"worker.tasks.{name}" for name in ("turn", "score", "maintenance")],
 )
 
 

@@ -5,20 +5,19 @@ import functools
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from pydantic import SecretStr
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from outbox.database import Database, Engines
+from outbox import EDITS, Lane
+from outbox.database import Engines
 from worker.app import send
 from worker.config.redis_state import RedisState
-from worker.config.settings import Settings, load_settings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
@@ -29,18 +28,23 @@ from worker.endpoints.ores import OresClient
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.shared_limits import SharedLimits
 from worker.events.build import Announcing
-from worker.events.eventgate import EventGateSink
-from worker.events.file_sink import FileSink
-from worker.events.kafka import KafkaSink
+from worker.events.kinds import EVENT_LANES, SINKS
+from worker.events.publishing import Publisher
 from worker.events.sinks import EventSink
-from worker.events.stdout_sink import StdoutSink
 from worker.flight.database_tier import DatabaseTier
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
+from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
+from worker.scores.own_tables import BACKFILL
+from worker.scores.pipeline import ScoreConsumer
+from worker.settings import Settings, load_settings
+
+#: Every lane there is, whether or not anybody is configured to serve it.
+LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,8 +57,18 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: Wiki to its single flight.
+    flights: Mapping[str, Flight]
+    #: Where events go, by the names of the sinks in the settings.
     sinks: Mapping[str, EventSink]
+    #: Who serves each lane, by its name; a lane without a consumer keeps what it holds.
+    consumers: Mapping[str, Consumer]
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+
+    @property
+    def event_lanes(self) -> dict[str, Lane]:
+        """The lanes of the configured sinks, by the sinks' names."""
+        return {name: EVENT_LANES[name] for name in self.sinks}
 
     def wiki(self, wiki_id: str) -> Wiki:
         """The wiki of that name.
@@ -85,80 +99,75 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     engines = Engines()
     redis = connect_redis(settings)
     redis_state = RedisState()
-    flight_for = _flights(settings, redis, redis_state)
     client = runner.run(_client(settings, redis, redis_state))
-    sinks = _sinks(settings)
-    models = settings.scoring_models()
-    databases = {
-        wiki_id: engines.open(wiki_id, wiki.database_url.get_secret_value()) for wiki_id, wiki in settings.wikis.items()
-    }
-    wikis = {
-        wiki_id: Wiki(
-            id=wiki_id,
-            settings=wiki,
-            outbox=settings.outbox,
-            upkeep=settings.upkeep,
-            thresholds=with_thresholds(wiki.thresholds),
-            models={name: models[name] for name in wiki.models},
-            database=databases[wiki_id],
-            client=client,
-            flight=flight_for(databases[wiki_id]),
-            sinks=sinks,
-            announcing=Announcing(domain=wiki.domain, settings=settings.events),
-        )
-        for wiki_id, wiki in settings.wikis.items()
-    }
+    wikis = _wikis(settings, engines)
+    flights = _flights(settings, wikis, redis, redis_state)
+    agent = user_agent(settings.endpoint.contact)
+    sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
     return Services(
         settings=settings,
         wikis=wikis,
         engines=engines,
         redis=redis,
-        # Lost with a worker, a ring is repeated at the next poll but one.
-        doorbell=Doorbell(redis, send, unanswered_seconds=2 * settings.poll_seconds),
+        doorbell=Doorbell(
+            redis,
+            send,
+            # Lost with a worker, a ring is repeated at the next poll but one.
+            unanswered_seconds=2 * settings.poll_seconds,
+            prompted_seconds=settings.upkeep.prompted_seconds,
+        ),
         client=client,
+        flights=flights,
         sinks=sinks,
+        consumers={each.lane.name: each for each in _consumers(settings, client, flights, sinks)},
         runner=runner,
     )
 
 
-def _sinks(settings: Settings) -> dict[str, EventSink]:
-    """The sinks by the names of their lanes; they connect with their first events."""
-    here, sinks = settings.sinks, dict[str, EventSink]()
-    if here.file is not None:
-        sinks["file"] = FileSink(here.file.directory, max_bytes=round(here.file.max_megabytes * 1_000_000))
-    if here.stdout is not None:
-        sinks["stdout"] = StdoutSink()
-    if here.eventgate is not None:
-        sinks["eventgate"] = EventGateSink(
-            here.eventgate.url,
-            timeout_seconds=here.eventgate.timeout_seconds,
-            batch_size=here.eventgate.batch_size,
-            user_agent=user_agent(settings.endpoint.contact),
+def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:
+    models = settings.scoring_models()
+    return {
+        wiki_id: Wiki(
+            id=wiki_id,
+            settings=wiki,
+            models={name: models[name] for name in wiki.models},
+            thresholds=with_thresholds(wiki.thresholds),
+            database=engines.open(wiki_id, wiki.database_url.get_secret_value()),
         )
-    if here.kafka is not None:
-        options = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value
-            for name, value in here.kafka.options.items()
-        }
-        sinks["kafka"] = KafkaSink(
-            {"bootstrap.servers": here.kafka.bootstrap_servers, **options},
-            topic_prefix=here.kafka.topic_prefix,
-            timeout_seconds=here.kafka.timeout_seconds,
-        )
-    return sinks
+        for wiki_id, wiki in settings.wikis.items()
+    }
 
 
-def _flights(settings: Settings, redis: Redis, state: RedisState) -> Callable[[Database], Flight]:
-    """Makes the flight of each database; they share the nearer tiers."""
+def _consumers(
+    settings: Settings, client: ScoringClient, flights: Mapping[str, Flight], sinks: Mapping[str, EventSink]
+) -> Iterator[Consumer]:
+    """Who serves which lane; a further consumer is a room of its own and some lines here."""
+    event_lanes = tuple(EVENT_LANES[name] for name in sinks)
+    for lane, announced in ((EDITS, event_lanes), (BACKFILL, ())):
+        yield ScoreConsumer(
+            lane=lane,
+            client=client,
+            flights=flights,
+            announcing=Announcing(settings=settings.events),
+            event_lanes=announced,
+            settings=settings.outbox,
+        )
+    for name, sink in sinks.items():
+        yield Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings.outbox)
+
+
+def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
+    """The flight of each wiki; they share the nearer tiers."""
     flight, url = settings.flight, settings.redis_url.get_secret_value()
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
     redis_tier = RedisTier(redis, partial(AsyncRedis.from_url, url, socket_connect_timeout=2), lifetimes)
-    return lambda database: Flight(
-        [process_tier, FallbackTier(redis_tier, DatabaseTier(database, lifetimes), state)], flight
-    )
+    return {
+        name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
+        for name, wiki in wikis.items()
+    }
 
 
 def connect_redis(settings: Settings) -> Redis:

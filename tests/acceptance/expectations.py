@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from outbox import LANES, Edit
+from outbox import Edit
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import recentchanges
 from tests.acceptance.running import Running
 from tests.builders import an_edit
+from worker.bootstrap import LANES
 from worker.demo.surroundings import SAMPLE
 from worker.emulators.scoring_shapes import probabilities
 from worker.incoming.edits import edit_of

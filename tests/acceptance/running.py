@@ -18,16 +18,16 @@ from typing import Any
 from celery import Celery
 from redis import Redis
 
-from outbox import LANES, Edit, Lane
+from outbox import Edit, Lane
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import save_edit
 from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
 from worker.app import DRAIN_EDITS, configuration
-from worker.bootstrap import Services, build_services
-from worker.config.settings import FILE_VARIABLE, Settings
+from worker.bootstrap import LANES, Services, build_services
 from worker.demo.surroundings import redis_command, start_beat, start_worker
 from worker.processes import Child, Processes, answers, free_port, kill_group
+from worker.settings import FILE_VARIABLE, Settings
 from worker.upkeep.migrating import migrate
 
 #: Waiting for so long without an end is a failure; no test needs a tenth of it.

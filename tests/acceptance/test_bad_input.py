@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from outbox import LANES
 from tests.acceptance.commands import (
     CELERY,
     NOBODY_LISTENS,
@@ -20,6 +19,7 @@ from tests.acceptance.commands import (
     outpatrol,
     write_settings,
 )
+from worker.bootstrap import LANES
 from worker.cli.main import app
 from worker.processes import Processes
 

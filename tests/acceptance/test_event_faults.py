@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outbox import EVENT_LANES, Edit
+from outbox import Edit
 from outbox.dead_letters import DeadLetter, list_dead_letters
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
@@ -22,6 +22,7 @@ from tests.acceptance.expectations import (
 )
 from tests.acceptance.running import Running, children_of, running
 from tests.worker.lines import drain
+from worker.events.kinds import EVENT_LANES
 
 WIKI = "enwiki"
 LANE = EVENT_LANES["eventgate"]

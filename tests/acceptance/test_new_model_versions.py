@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from outbox import EDITS, LANES, Edit
+from outbox import EDITS, Edit
 from outbox.inspection import inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import announced, events_of, is_for_patrollers, sample_edits
 from tests.acceptance.running import Running, running
+from worker.bootstrap import LANES
 from worker.emulators.scoring_endpoint import probabilities
 from worker.scores.model_versions import current_models
 from worker.scores.rows import rounded

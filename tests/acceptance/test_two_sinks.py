@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from outbox import EDITS, EVENT_LANES, Edit
+from outbox import EDITS, Edit
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import (
     announced,
@@ -22,6 +22,7 @@ from tests.acceptance.expectations import (
 )
 from tests.acceptance.running import Running, running
 from tests.worker.sinks.broker import mock_broker
+from worker.events.kinds import EVENT_LANES
 
 WIKI = "itwiki"
 COUNT = 200

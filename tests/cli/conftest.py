@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from outbox.database import Database, Engines
 from worker.cli.main import app
-from worker.config.settings import FILE_VARIABLE
 from worker.processes import free_port
+from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 
 Run = Callable[..., Result]

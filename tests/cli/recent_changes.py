@@ -13,10 +13,10 @@ from outbox.mediawiki import save_edit
 from tests.builders import an_edit
 from tests.cli.conftest import Run
 from worker.cli.main import app
-from worker.config.settings import FILE_VARIABLE
 from worker.scores.model_versions import current_models, model_ids
 from worker.scores.rows import Classification
 from worker.scores.store import store
+from worker.settings import FILE_VARIABLE
 
 SETTINGS = """\
 redis_url = "redis://127.0.0.1:1/0"

@@ -10,7 +10,6 @@ import pytest
 from redis import Redis
 from sqlalchemy import insert, select
 
-from outbox import BACKFILL
 from outbox.database import Database
 from tests.acceptance.commands import NOBODY_LISTENS, outpatrol, write_settings
 from tests.builders import edits
@@ -21,7 +20,7 @@ from tests.worker.lines import save, status
 from tests.worker.raw_server import Request, http, raw_server_beside
 from tests.worker.upkeep.looking import NEW, OLD, current_versions, id_of, let_pass, let_settle, waiting
 from worker.app import DRAIN_BACKFILL, PURGE_SCORES
-from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.scores.own_tables import BACKFILL, formula_threshold, model_candidate
 from worker.scores.tables import ores_model
 
 BOTH_OLD = [("damaging", OLD), ("goodfaith", OLD)]

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import insert, select
 
-from outbox import BACKFILL, Edit
+from outbox import Edit
 from outbox.database import Database
 from outbox.mediawiki import actor, recentchanges
 from tests.acceptance.commands import outpatrol, write_settings
@@ -17,6 +17,7 @@ from tests.cli.upkeep import address, commands_on, queued, rings, second_wiki, s
 from tests.worker.lines import save
 from tests.worker.upkeep.looking import NEW, OLD, classify, id_of
 from worker.app import DRAIN_BACKFILL
+from worker.scores.own_tables import BACKFILL
 
 #: The command inserts nothing else.
 RECORDED = "INSERT INTO"

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from outbox import EVENTS, record_payloads
+from outbox import record_payloads
 from outbox.columns import database_now
 from outbox.database import Database
 from tests.cli.conftest import Run
 from tests.worker.watching.ledger import write
+from worker.events.file_sink import FILE
 
 STREAM = "mediawiki.revision-score"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -18,8 +19,8 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 def let_wait(database: Database, age: timedelta) -> None:
     with database.transaction() as session:
-        record_payloads(session, EVENTS, ["{}"])
-        session.execute(EVENTS.messages.update().values(recorded_at=database_now(-age)))
+        record_payloads(session, FILE.lane, ["{}"])
+        session.execute(FILE.lane.messages.update().values(recorded_at=database_now(-age)))
 
 
 def document(run: Run, *options: str) -> dict[str, Any]:

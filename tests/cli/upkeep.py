@@ -17,8 +17,8 @@ from outbox.database import Database, Engines
 from tests.acceptance.commands import write_settings
 from tests.cli.conftest import Run
 from worker.cli.main import app
-from worker.config.settings import FILE_VARIABLE
 from worker.scores.own_tables import formula_threshold, model_candidate
+from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 
 QUEUE = "maintenance"

@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 
 from outbox.database import Engines
 from outbox.inspection import inspect_lane
-from outbox.tables import LANES
 from tests.docker.conftest import COMPOSE_FILE
+from worker.bootstrap import LANES
 from worker.scores.tables import ores_classification
 
 SAMPLE = Path(__file__).resolve().parents[2] / "worker" / "samples" / "recentchange.ndjson.gz"

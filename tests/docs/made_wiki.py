@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.edits import must_be_stored
 from outbox.mediawiki import mediawiki_timestamp
 from tests.builders import an_edit
 from tests.migrations.scored_wiki import add_model, add_scores, set_change
 from tests.worker.lines import save
+from worker.scores.autopatrol import must_be_stored
 
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
 MODELS = ("damaging", "goodfaith", "revertrisklanguageagnostic")

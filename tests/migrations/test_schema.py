@@ -13,9 +13,10 @@ from sqlalchemy import CheckConstraint, Dialect, MetaData, types
 
 from outbox.database import Database
 from outbox.mediawiki import metadata as wiki_metadata
-from outbox.tables import LANES, NAMING
+from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run
+from worker.bootstrap import LANES
 from worker.events.tables import metadata as ledger_metadata
 from worker.flight.tables import metadata as flight_metadata
 from worker.incoming.positions import metadata as position_metadata

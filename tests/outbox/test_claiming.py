@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
-from outbox import EDITS, LANES, Edit, Lane, claim
+from outbox import EDITS, Edit, Lane, claim
 from outbox.columns import database_now
 from outbox.database import Database
 from tests.outbox.lanes import MINUTE, hold, record_edits, revisions, rows, run_out, take
+from worker.bootstrap import LANES
 
 
 def test_a_claim_takes_the_oldest_messages_first(database: Database) -> None:

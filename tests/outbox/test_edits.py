@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from outbox import Edit, EditSource, PatrolStatus, must_be_stored
+from outbox import Edit, EditSource, PatrolStatus
 from outbox.errors import UndecodableMessage
 from tests.builders import an_edit
+from worker.scores.autopatrol import must_be_stored
 
 SECRET = "hunter2-in-the-payload"
 IDS = st.integers(min_value=1, max_value=2**32 - 1)

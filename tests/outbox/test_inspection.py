@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from outbox import EDITS, EVENTS, Dead, RetryLater
+from outbox import EDITS, Dead, RetryLater
 from outbox.columns import database_now
 from outbox.database import Database
 from outbox.inspection import LaneStatus, has_work, inspect_lane
 from tests.outbox.lanes import end, make_due, record_edits, run_out, take, take_one
+from worker.events.file_sink import FILE
 
 HOUR = timedelta(hours=1)
 
@@ -58,7 +59,7 @@ def test_a_lane_is_inspected_apart_from_the_other(database: Database) -> None:
     record_edits(database, 1)
 
     with database.reading() as connection:
-        assert inspect_lane(connection, EVENTS).pending == 0
+        assert inspect_lane(connection, FILE.lane).pending == 0
 
 
 def test_the_oldest_promise_has_the_age_of_its_recording(database: Database) -> None:

@@ -12,42 +12,31 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from outbox import (
-    EVENT_LANES,
-    EVENTS,
-    Claim,
-    Dead,
-    Delivered,
-    Lane,
-    Outcome,
-    Released,
-    RetryLater,
-    claim_in_order,
-    record_payloads,
-    settle,
-)
+from outbox import Claim, Dead, Delivered, Lane, Outcome, Released, RetryLater, claim_in_order, record_payloads, settle
 from outbox.columns import database_now
 from outbox.database import Database
 from tests.outbox.lanes import MINUTE, rows, statements
+from worker.events.file_sink import FILE
+from worker.events.kinds import EVENT_LANES
 
 NOW = timedelta(0)
 
 
-def promise(database: Database, *names: int, lane: Lane = EVENTS) -> None:
+def promise(database: Database, *names: int, lane: Lane = FILE.lane) -> None:
     with database.transaction() as session:
         record_payloads(session, lane, [str(name) for name in names])
 
 
 def take(database: Database, *, limit: int = 100, lease: timedelta = MINUTE) -> list[Claim]:
-    return database.run(lambda session: claim_in_order(session, EVENTS, limit=limit, lease=lease))
+    return database.run(lambda session: claim_in_order(session, FILE.lane, limit=limit, lease=lease))
 
 
 def end(database: Database, claims: Sequence[Claim], outcome: Outcome) -> None:
-    database.run(lambda session: settle(session, EVENTS, dict.fromkeys(claims, outcome)))
+    database.run(lambda session: settle(session, FILE.lane, dict.fromkeys(claims, outcome)))
 
 
 def run_out(database: Database) -> None:
-    messages = EVENTS.messages
+    messages = FILE.lane.messages
     with database.transaction() as session:
         session.execute(
             messages.update()
@@ -100,13 +89,13 @@ def test_while_a_lease_lives_nobody_else_gets_anything(database: Database, limit
 def test_a_claim_that_is_refused_writes_nothing(database: Database) -> None:
     promise(database, 1, 2, 3)
     take(database, limit=1)
-    before = rows(database, EVENTS.messages)
+    before = rows(database, FILE.lane.messages)
 
     with statements(database.engine) as seen:
         take(database)
 
     assert [statement.text.split(maxsplit=1)[0] for statement in seen] == ["SELECT", "SELECT"]
-    assert rows(database, EVENTS.messages) == before
+    assert rows(database, FILE.lane.messages) == before
 
 
 def test_what_a_claimer_left_behind_is_claimed_again_before_all_that_came_later(database: Database) -> None:
@@ -162,7 +151,7 @@ def test_of_one_claim_some_are_delivered_and_the_others_keep_their_places(databa
     claims = take(database)
     outcomes = {claim: Delivered() if claim.payload in "13" else Released("full") for claim in claims}
 
-    kept = database.run(lambda session: settle(session, EVENTS, outcomes))
+    kept = database.run(lambda session: settle(session, FILE.lane, outcomes))
 
     assert kept == set(claims)
     assert names(take(database)) == [2, 4]
@@ -186,21 +175,21 @@ def test_a_message_that_was_given_up_blocks_nobody(database: Database) -> None:
 
 def test_the_next_messages_are_not_taken_before_one_that_is_still_being_promised(mariadb: Database) -> None:
     with mariadb.transaction() as slow:
-        record_payloads(slow, EVENTS, ["1"])
+        record_payloads(slow, FILE.lane, ["1"])
         promise(mariadb, 2)
         with (
             mariadb.transaction() as claimer,
             waiting_for_nobody(claimer),
             pytest.raises(OperationalError, match="Lock wait timeout"),
         ):
-            claim_in_order(claimer, EVENTS, limit=100, lease=MINUTE)
+            claim_in_order(claimer, FILE.lane, limit=100, lease=MINUTE)
 
     assert names(take(mariadb)) == [1, 2]
 
 
 def test_a_promise_that_is_taken_back_is_not_waited_for_any_more(mariadb: Database) -> None:
     with mariadb.transaction() as slow:
-        record_payloads(slow, EVENTS, ["1"])
+        record_payloads(slow, FILE.lane, ["1"])
         promise(mariadb, 2)
         slow.rollback()
 
@@ -210,8 +199,8 @@ def test_a_promise_that_is_taken_back_is_not_waited_for_any_more(mariadb: Databa
 def test_a_promise_behind_those_of_the_claim_is_not_waited_for(mariadb: Database) -> None:
     promise(mariadb, 1, 2)
     with mariadb.transaction() as slow, mariadb.transaction() as claimer, waiting_for_nobody(claimer):
-        record_payloads(slow, EVENTS, ["3"])
-        taken = claim_in_order(claimer, EVENTS, limit=2, lease=MINUTE)
+        record_payloads(slow, FILE.lane, ["3"])
+        taken = claim_in_order(claimer, FILE.lane, limit=2, lease=MINUTE)
 
     assert names(taken) == [1, 2]
 
@@ -221,13 +210,13 @@ def test_a_promise_does_not_wait_for_a_claim_or_a_settlement_in_progress(mariadb
     promise(mariadb, *range(count))
     done = take(mariadb, limit=count // 2)
     with mariadb.transaction() as settler, mariadb.transaction() as wiki, waiting_for_nobody(wiki):
-        settle(settler, EVENTS, dict.fromkeys(done, Delivered()))
-        record_payloads(wiki, EVENTS, ["1000"])
+        settle(settler, FILE.lane, dict.fromkeys(done, Delivered()))
+        record_payloads(wiki, FILE.lane, ["1000"])
     with mariadb.transaction() as claimer, mariadb.transaction() as wiki, waiting_for_nobody(wiki):
-        claim_in_order(claimer, EVENTS, limit=count, lease=MINUTE)
-        record_payloads(wiki, EVENTS, ["1001"])
+        claim_in_order(claimer, FILE.lane, limit=count, lease=MINUTE)
+        record_payloads(wiki, FILE.lane, ["1001"])
 
-    assert len(rows(mariadb, EVENTS.messages)) == count // 2 + 2
+    assert len(rows(mariadb, FILE.lane.messages)) == count // 2 + 2
 
 
 def test_claimers_at_once_take_turns_and_nobody_who_promises_meets_a_deadlock(database: Database) -> None:
@@ -261,7 +250,7 @@ def test_claimers_at_once_take_turns_and_nobody_who_promises_meets_a_deadlock(da
 
 
 def live_tokens(database: Database) -> set[str]:
-    messages = EVENTS.messages
+    messages = FILE.lane.messages
     query = select(messages.c.lease_token).distinct().where(messages.c.lease_token.is_not(None))
     with database.reading() as connection:
         return set(connection.execute(query).scalars())
@@ -270,7 +259,7 @@ def live_tokens(database: Database) -> set[str]:
 def has_rows(database: Database) -> bool:
     with database.reading() as connection:
         return any(
-            connection.execute(select(table.c.id).limit(1)).first() for table in (EVENTS.messages, EVENTS.waiting)
+            connection.execute(select(table.c.id).limit(1)).first() for table in (FILE.lane.messages, FILE.lane.waiting)
         )
 
 

@@ -8,23 +8,11 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from outbox import (
-    EDITS,
-    EVENTS,
-    Claim,
-    Dead,
-    Delivered,
-    Outcome,
-    RetryLater,
-    claim,
-    record,
-    record_payloads,
-    renew,
-    settle,
-)
+from outbox import EDITS, Claim, Dead, Delivered, Outcome, RetryLater, claim, record, record_payloads, renew, settle
 from outbox.database import Database
 from tests.builders import edits
 from tests.outbox.lanes import MINUTE, Statement, end, hold, make_due, record_edits, statements, take
+from worker.events.file_sink import FILE
 
 HOUR = timedelta(hours=1)
 
@@ -105,7 +93,7 @@ def test_the_server_gets_no_more_statements_than_the_driver(mariadb: Database) -
         connection = session.connection()
         before = on_the_server(connection)
         record(session, *edits(200))
-        record_payloads(session, EVENTS, ["{}"] * 200)
+        record_payloads(session, FILE.lane, ["{}"] * 200)
         claims = claim(session, EDITS, limit=200, lease=MINUTE)
         renew(session, EDITS, claims, lease=MINUTE)
         settle(session, EDITS, {taken: outcomes[number % 2] for number, taken in enumerate(claims)})

@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Table, event, func, select, text, update
 
-from outbox import EDITS, EVENTS, Claim, Edit, Lane, claim
+from outbox import EDITS, Claim, Edit, Lane, claim
 from outbox.database import Database
 from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki import save_edit
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
+from worker.events.file_sink import FILE
 from worker.events.publishing import publish_events
 from worker.scores.pipeline import drain_backfill, drain_edits, score_edits
 from worker.scores.tables import ores_classification, ores_model
@@ -115,7 +116,7 @@ def classified_versions(database: Database) -> dict[int, set[str]]:
 
 def promised_events(database: Database) -> list[dict[str, Any]]:
     with database.reading() as connection:
-        messages = EVENTS.messages
+        messages = FILE.lane.messages
         payloads = connection.execute(select(messages.c.payload).order_by(messages.c.id)).scalars()
         return [json.loads(payload) for payload in payloads]
 

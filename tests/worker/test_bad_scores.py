@@ -18,7 +18,6 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lab import DRAFT_CLASSES, QUALITY, three_decimals, weighted_quality
 from tests.worker.lines import classified_revisions, count, drain, make_due, promised_events, save, status
 from worker.bootstrap import Services
-from worker.config.settings import Settings, describe
 from worker.config.wiki import Wiki
 from worker.domain.errors import ScoreRefused
 from worker.domain.models import with_overrides
@@ -27,6 +26,7 @@ from worker.emulators.scoring_shapes import probabilities
 from worker.scores.model_versions import all_models, model_ids
 from worker.scores.pipeline import score_on_demand
 from worker.scores.tables import ores_classification, ores_model
+from worker.settings import Settings, describe
 
 BEYOND = 2**32
 LONG_VERSIONS = ["1" * 33, "é" * 17, "é" * 16, "1.0 beta", ""]

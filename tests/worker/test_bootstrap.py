@@ -2,11 +2,11 @@
 
 import pytest
 
-from outbox import EVENT_LANES
 from tests.builders import some_settings
 from worker.app import QUEUE_OF, configuration
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
+from worker.events.kinds import EVENT_LANES
 
 
 def test_building_services_connects_to_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from outbox import EDITS, EVENTS
+from outbox import EDITS
 from outbox.database import Database
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
@@ -27,6 +27,7 @@ from tests.worker.lines import (
 )
 from worker.bootstrap import Services
 from worker.domain.scores import ScoreId
+from worker.events.file_sink import FILE
 from worker.events.publishing import send_events
 from worker.scores.outcomes import read_events
 from worker.scores.tables import ores_classification
@@ -152,16 +153,16 @@ def test_a_publisher_that_dies_after_the_sink_took_its_events_costs_repetitions_
 ) -> None:
     save(database, edits(3))
     drain(services)
-    claims = claim_all(database, EVENTS)
+    claims = claim_all(database, FILE.lane)
     events, _ = read_events(claims, 8)
     services.wiki("enwiki").sinks["file"].send(list(events.values()))
-    let_leases_run_out(database, EVENTS)
+    let_leases_run_out(database, FILE.lane)
 
     publish(services)
 
     assert len(sent_ids(services)) == 6
     assert len(set(sent_ids(services))) == 3
-    assert status(database, EVENTS).pending == 0
+    assert status(database, FILE.lane).pending == 0
 
 
 def test_a_publisher_whose_lease_is_somebody_elses_by_now_settles_nothing(
@@ -169,10 +170,10 @@ def test_a_publisher_whose_lease_is_somebody_elses_by_now_settles_nothing(
 ) -> None:
     save(database, edits(3))
     drain(services)
-    claims = claim_all(database, EVENTS)
-    let_leases_run_out(database, EVENTS)
-    claim_all(database, EVENTS)
+    claims = claim_all(database, FILE.lane)
+    let_leases_run_out(database, FILE.lane)
+    claim_all(database, FILE.lane)
 
     services.runner.run(send_events(services.wiki("enwiki"), "file", claims))
 
-    assert status(database, EVENTS).claimed == 3
+    assert status(database, FILE.lane).claimed == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outbox import EDITS, EVENTS, EditSource, PatrolStatus, record_payloads
+from outbox import EDITS, EditSource, PatrolStatus, record_payloads
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from tests.builders import an_edit, edits
@@ -26,6 +26,7 @@ from tests.worker.lines import (
 from tests.worker.schema import validated
 from worker.bootstrap import Services
 from worker.emulators.scoring_endpoint import probabilities
+from worker.events.file_sink import FILE
 from worker.scores.tables import ores_classification
 
 RISK = "revertrisklanguageagnostic"
@@ -199,7 +200,7 @@ def test_events_reach_the_sink_in_order(services: Services, database: Database, 
 
     lines = (events_directory / "mediawiki.revision-score.ndjson").read_text().splitlines()
     assert [validated(line) for line in lines] == promised
-    assert status(database, EVENTS).pending == 0
+    assert status(database, FILE.lane).pending == 0
 
 
 def test_a_sink_that_takes_nothing_costs_no_event_and_no_attempt(
@@ -213,9 +214,9 @@ def test_a_sink_that_takes_nothing_costs_no_event_and_no_attempt(
 
     with database.reading() as connection:
         attempts = set(
-            connection.execute(EVENTS.messages.select().with_only_columns(EVENTS.messages.c.attempt)).scalars()
+            connection.execute(FILE.lane.messages.select().with_only_columns(FILE.lane.messages.c.attempt)).scalars()
         )
-    assert status(database, EVENTS).ready == 5
+    assert status(database, FILE.lane).ready == 5
     assert attempts == {0}
 
 
@@ -223,9 +224,9 @@ def test_an_event_that_names_no_stream_is_buried_and_its_neighbours_are_sent(
     services: Services, database: Database, events_directory: Path
 ) -> None:
     with database.transaction() as session:
-        record_payloads(session, EVENTS, ['{"meta": {"stream": "s"}}', '{"meta": {}}', '{"meta": {"stream": "s"}}'])
+        record_payloads(session, FILE.lane, ['{"meta": {"stream": "s"}}', '{"meta": {}}', '{"meta": {"stream": "s"}}'])
 
     publish(services)
 
     assert (events_directory / "s.ndjson").read_text().count("\n") == 2
-    assert status(database, EVENTS).dead == 1
+    assert status(database, FILE.lane).dead == 1

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from outbox import EVENT_LANES, EVENTS, claim_in_order
+from outbox import claim_in_order
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from tests.builders import an_edit, edits
@@ -12,6 +12,8 @@ from tests.worker.announcing.publishers import fate_of, is_down, promise, publis
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import FOREVER, drain, make_due, save, statements, status
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
+from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import publish_events
 from worker.events.sinks import Failed, Refused, Untaken
 
@@ -185,4 +187,4 @@ def test_a_sink_that_the_settings_have_no_more_is_left_alone(services: Services,
 
     services.runner.run(publish_events(services.wiki("enwiki"), "kafka", until=0))
 
-    assert status(database, EVENTS).ready == 2
+    assert status(database, FILE.lane).ready == 2

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from outbox import EVENT_LANES
 from outbox.database import Database
 from tests.builders import edits
 from tests.worker.announcing.fake_sinks import FakeSink
 from tests.worker.announcing.publishers import fate_of, promise, publish, with_sinks
 from tests.worker.lines import claim_all, let_leases_run_out, status
 from worker.bootstrap import Services
+from worker.events.kinds import EVENT_LANES
 from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken
 from worker.events.tables import event_ledger
 

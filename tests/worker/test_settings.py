@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.config.settings import FILE_VARIABLE, load_settings
 from worker.domain.errors import SettingsInvalid
+from worker.settings import FILE_VARIABLE, load_settings
 
 EXAMPLE = Path(__file__).parents[2] / "outpatrol.example.toml"
 MINIMAL = """

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from worker.cli.main import app
-from worker.config.settings import FILE_VARIABLE, load_settings
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import Threshold, with_thresholds
+from worker.settings import FILE_VARIABLE, load_settings
 
 MINIMAL = """
 [endpoint]

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from outbox import EditSource
 from tests.builders import an_edit
-from worker.config.settings import Settings, describe
 from worker.scores.plan import plan
+from worker.settings import Settings, describe
 
 RISK = "revertrisklanguageagnostic"
 OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "outlinktopic"]

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services, build_services
-from worker.config.settings import load_settings
 from worker.domain.errors import WorkerError
+from worker.settings import load_settings
 
 out = Console()
 err = Console(stderr=True)

@@ -6,22 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from outbox import BACKFILL, EDITS, EVENT_LANES, LANES, Lane
+from outbox import EDITS, Lane
 from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
-from worker.app import DRAIN_BACKFILL, DRAIN_EDITS, PUBLISH_EVENTS
-from worker.bootstrap import Services
+from worker.bootstrap import LANES, Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.domain.errors import CommandFailed
+from worker.lanes.rings import TURN
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -29,27 +28,14 @@ app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_
 CHUNK = 500
 
 
-class LaneName(StrEnum):
-    """The lanes by the names of their tables."""
+#: The lanes by the names of their tables.
+LANE_OF = {lane.name: lane for lane in LANES}
 
-    OUTBOX = EDITS.name
-    EVENT_OUTBOX = EVENT_LANES["file"].name
-    EVENT_OUTBOX_STDOUT = EVENT_LANES["stdout"].name
-    EVENT_OUTBOX_EVENTGATE = EVENT_LANES["eventgate"].name
-    EVENT_OUTBOX_KAFKA = EVENT_LANES["kafka"].name
-    BACKFILL_OUTBOX = BACKFILL.name
 
-    @property
-    def lane(self) -> Lane:
-        return next(lane for lane in LANES if lane.name == self.value)
-
-    def ring(self, services: Services, wiki: str) -> None:
-        """Ask for what keeps the promises of this lane; for a sink's only where the settings have it."""
-        if self.lane in (EDITS, BACKFILL):
-            services.doorbell.ring(DRAIN_EDITS if self.lane is EDITS else DRAIN_BACKFILL, wiki)
-        for sink in services.wiki(wiki).sinks:
-            if self.lane is EVENT_LANES[sink]:
-                services.doorbell.ring(PUBLISH_EVENTS, wiki, sink)
+def _lane(name: str) -> Lane:
+    if name not in LANE_OF:
+        raise typer.BadParameter(f"{name!r} is no lane; there are {', '.join(LANE_OF)}")
+    return LANE_OF[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +43,7 @@ class Selection:
     """Which letters are meant: all conditions that are given have to hold."""
 
     wikis: list[str]
-    lane: LaneName
+    lane: Lane
     ids: list[int]
     reason: str | None
     older_than: timedelta | None
@@ -69,7 +55,7 @@ class Selection:
             with services.wiki(name).database.reading() as connection:
                 found[name] = list_dead_letters(
                     connection,
-                    self.lane.lane,
+                    self.lane,
                     ids=self.ids,
                     reason=self.reason,
                     older_than=self.older_than,
@@ -79,7 +65,7 @@ class Selection:
 
 
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
-LaneOption = Annotated[LaneName, typer.Option("--lane", help="Edits, events, or scores to fill in.")]
+LaneOption = Annotated[Lane, typer.Option("--lane", parser=_lane, metavar="LANE", help=f"One of {', '.join(LANE_OF)}.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
 AgeOption = Annotated[
     timedelta | None,
@@ -91,7 +77,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="All letters, where nothi
 @app.command("list")
 def list_(
     wiki: WikiOption = None,
-    lane: LaneOption = LaneName.OUTBOX,
+    lane: LaneOption = EDITS.name,  # type: ignore[assignment]  # typer parses the default, too
     reason: ReasonOption = None,
     older_than: AgeOption = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many of each wiki.")] = 50,
@@ -114,7 +100,7 @@ def list_(
 def show(
     wiki: Annotated[str, typer.Argument(help="The wiki's id.")],
     id: Annotated[int, typer.Argument(help="The letter's id.")],  # noqa: A002 - the argument's name is what users read
-    lane: LaneOption = LaneName.OUTBOX,
+    lane: LaneOption = EDITS.name,  # type: ignore[assignment]  # typer parses the default, too
     as_json: JsonOption = False,
 ) -> None:
     """Show one dead letter with its payload and its last error.
@@ -124,7 +110,7 @@ def show(
     with command_services() as services:
         letters = Selection(wikis=[wiki], lane=lane, ids=[id], reason=None, older_than=None).find(services)[wiki]
     if not letters:
-        fail(f"{wiki} has no dead letter {id} in {lane}; see `outpatrol dead-letters list --wiki {wiki}`")
+        fail(f"{wiki} has no dead letter {id} in {lane.name}; see `outpatrol dead-letters list --wiki {wiki}`")
     document = _document(letters[0])
     if as_json:
         print_json(document)
@@ -136,7 +122,7 @@ def show(
 def requeue(
     ids: IdsArgument = None,
     wiki: WikiOption = None,
-    lane: LaneOption = LaneName.OUTBOX,
+    lane: LaneOption = EDITS.name,  # type: ignore[assignment]  # typer parses the default, too
     reason: ReasonOption = None,
     older_than: AgeOption = None,
     everything: AllOption = False,
@@ -154,7 +140,7 @@ def requeue(
 def discard(
     ids: IdsArgument = None,
     wiki: WikiOption = None,
-    lane: LaneOption = LaneName.OUTBOX,
+    lane: LaneOption = EDITS.name,  # type: ignore[assignment]  # typer parses the default, too
     reason: ReasonOption = None,
     older_than: AgeOption = None,
     everything: AllOption = False,
@@ -184,9 +170,9 @@ def _end(
         lane, counts = selection.lane, dict.fromkeys(selection.wikis or sorted(services.wikis), 0)
         for name, letters in selection.find(services).items():
             for ids in _chunks(letters):
-                counts[name] += services.wiki(name).database.run(partial(end, lane=lane.lane, ids=ids))
+                counts[name] += services.wiki(name).database.run(partial(end, lane=lane, ids=ids))
             if counts[name] and done == "requeued":
-                lane.ring(services, name)
+                services.doorbell.ring(TURN, name, lane.name)
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():

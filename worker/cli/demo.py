@@ -12,11 +12,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from outbox import LANES
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from worker.app import send_score
-from worker.bootstrap import Services
+from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
 from worker.cli.console import err, errors_as_sentences, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, moment_of

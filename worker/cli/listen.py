@@ -10,13 +10,14 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from worker.app import DRAIN_EDITS
+from outbox import EDITS
 from worker.cli.console import command_services, err, fail, print_json
 from worker.cli.options import WikiOption
 from worker.endpoints.client import user_agent
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
+from worker.lanes.rings import TURN
 
 
 def listen(
@@ -50,7 +51,7 @@ def listen(
             {name: services.wikis[name].database for name in wikis},
             listened,
             user_agent=user_agent(services.settings.endpoint.contact),
-            saved=lambda name: services.doorbell.ring(DRAIN_EDITS, name),
+            saved=lambda name: services.doorbell.ring(TURN, name, EDITS.name),
             kinds=kind or (),
             autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
         )

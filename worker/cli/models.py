@@ -124,12 +124,12 @@ def entries_of(wiki: Wiki) -> list[Entry]:
 
 def look(services: Services, wiki: Wiki, *, dry_run: bool) -> Looked:
     """Look for new versions, and do what follows from them; an error costs no other wiki its look."""
-    looked = Looked()
+    looked, upkeep = Looked(), services.settings.upkeep
     try:
-        looked.checks = services.runner.run(check_model_versions(wiki, dry_run=dry_run))
+        looked.checks = services.runner.run(check_model_versions(wiki, services.client, upkeep, dry_run=dry_run))
         if not dry_run:
-            looked.promised = follow_up(wiki, looked.checks, services.doorbell.ring)
-            looked.formulas = services.runner.run(resolve_formulas(wiki))
+            looked.promised = follow_up(wiki, looked.checks, services.doorbell, rescore=upkeep.rescore)
+            looked.formulas = services.runner.run(resolve_formulas(wiki, services.client, upkeep))
     except (OutboxError, WorkerError) as error:
         looked.error = str(error)
     return looked

@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from outbox import EDITS
 from outbox.edits import Edit
-from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, print_json
 from worker.cli.options import JsonOption, WikiOption
 from worker.domain.errors import CommandFailed
 from worker.emulators.replay import ReplayReport, edits_in, lines_of
 from worker.emulators.replay import replay as replay_edits
+from worker.lanes.rings import TURN
 
 
 def replay(
@@ -76,7 +77,7 @@ def replay_file(
     """
 
     def announce(edit: Edit) -> None:
-        services.doorbell.ring(DRAIN_EDITS, edit.wiki)
+        services.doorbell.ring(TURN, edit.wiki, EDITS.name)
         saved(edit)
 
     databases = {name: services.wikis[name].database for name in wikis}

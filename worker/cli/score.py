@@ -28,7 +28,7 @@ def score(
     with command_services() as services:
         here, ids = services.wiki(wiki), score_ids(services, wiki, revisions, model or [])
         requested = request_scores(services, here, ids)
-        answers = services.runner.run(wait_for_scores(here, requested, wait))
+        answers = services.runner.run(wait_for_scores(services.flights[here.id], requested, wait))
     if as_json:
         print_json({str(score_id): _document(answers[score_id]) for score_id in ids})
     else:

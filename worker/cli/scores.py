@@ -10,13 +10,14 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.app import DRAIN_BACKFILL
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
+from worker.lanes.rings import TURN
 from worker.scores.model_versions import StoredModel
+from worker.scores.own_tables import BACKFILL
 from worker.upkeep.populating import Populated
 from worker.upkeep.populating import populate as populate_wiki
 from worker.upkeep.purging import Purged, count_versions, doomed_versions, purge_left_behind, purge_versions
@@ -94,7 +95,7 @@ def purge(
         with suppress(KeyboardInterrupt), _progress() as progress:
             for each in purges:
                 task = progress.add_task(f"{each.wiki.id}: rows", total=each.total)
-                size = batch_size or each.wiki.upkeep.purge_batch_size
+                size = batch_size or services.settings.upkeep.purge_batch_size
                 for looked_at, removed in purge_steps(each, model or [], old=old, batch_size=size, dry_run=dry_run):
                     each.removed.update({step.model.id: step.rows for step in removed})
                     progress.advance(task, looked_at)
@@ -196,7 +197,7 @@ def promise(
     """Populate *wiki*, ringing for each step that promised something; tells of each step."""
     for step in populate_wiki(wiki, number=number, batch_size=batch_size, dry_run=dry_run):
         if step.promised and not dry_run:
-            services.doorbell.ring(DRAIN_BACKFILL, wiki.id)
+            services.doorbell.ring(TURN, wiki.id, BACKFILL.name)
         yield step
 
 

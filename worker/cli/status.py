@@ -8,9 +8,8 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from outbox import LANES
 from outbox.inspection import LaneStatus, inspect_lane
-from worker.bootstrap import Services
+from worker.bootstrap import LANES, Services
 from worker.cli.console import command_services, err, out, print_json
 from worker.cli.options import WikiOption
 

@@ -8,14 +8,15 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from outbox import EVENT_LANES
+from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
-from worker.app import DRAIN_EDITS
 from worker.bootstrap import Services
 from worker.cli.console import command_services, err, fail, out, print_json
 from worker.cli.options import JsonOption, WikiOption, duration
+from worker.config.settings_sections import EventsSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import Traffic, traffic
+from worker.lanes.rings import TURN
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
@@ -98,7 +99,7 @@ def reconcile(
             what = "are missing" if dry_run else "were missing and are promised again"
             err.print(f"{name}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
             if missing and not dry_run:
-                services.doorbell.ring(DRAIN_EDITS, name)
+                services.doorbell.ring(TURN, name, EDITS.name)
     if as_json:
         print_json(result)
 
@@ -108,7 +109,7 @@ def _reconcile(services: Services, name: str, since: datetime, *, dry_run: bool)
     compared, missing = 0, list[int]()
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task(f"comparing {name}", total=None)
-        for step in reconcile_wiki(services.wiki(name), since, dry_run=dry_run):
+        for step in reconcile_wiki(services.wiki(name), services.event_lanes, since, dry_run=dry_run):
             compared += step.compared
             missing += step.missing
             progress.update(task, completed=compared)
@@ -118,14 +119,13 @@ def _reconcile(services: Services, name: str, since: datetime, *, dry_run: bool)
 def _look(services: Services, name: str) -> _Wiki:
     wiki = services.wiki(name)
     with wiki.database.reading() as connection:
-        lanes = {sink: inspect_lane(connection, EVENT_LANES[sink]) for sink in wiki.sinks}
-        heard = [each for each in traffic(connection) if each.sink in wiki.sinks]
-    return _Wiki(lanes, _streams_of(wiki), heard)
+        lanes = {sink: inspect_lane(connection, lane) for sink, lane in services.event_lanes.items()}
+        heard = [each for each in traffic(connection) if each.sink in lanes]
+    return _Wiki(lanes, _streams_of(wiki, services.settings.events), heard)
 
 
-def _streams_of(wiki: Wiki) -> set[str]:
+def _streams_of(wiki: Wiki, events: EventsSettings) -> set[str]:
     """Those that something should be heard on."""
-    events = wiki.announcing.settings
     predictions = {stream for model, stream in events.prediction_streams.items() if model in wiki.models}
     if events.stream_of_model is None:
         return {events.stream} | predictions

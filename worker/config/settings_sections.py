@@ -1,6 +1,5 @@
 """The sections of the settings file, each with what it holds and what is right. Pure."""
 
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """Refuse what would stand in logs and dead letters with every error that names the address."""
     if "@" in urlsplit(url).netloc:
         raise ValueError("holds a user or a password, which logs would show; let a proxy in front of it log in")
@@ -41,7 +40,7 @@ class EndpointSettings(Section):
     @field_validator("url")
     @classmethod
     def _holds_no_password(cls, url: str) -> str:
-        return _without_password(url)
+        return without_password(url)
 
     @model_validator(mode="after")
     def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":
@@ -51,81 +50,6 @@ class EndpointSettings(Section):
                 f"{host} wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours"
             )
         return self
-
-
-class FileSinkSettings(Section):
-    """Events into files."""
-
-    directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
-    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; one a day, too.")
-
-
-class StdoutSinkSettings(Section):
-    """Events on the worker's standard output."""
-
-
-class EventGateSinkSettings(Section):
-    """Events to an EventGate."""
-
-    url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
-    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
-    batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
-
-    @field_validator("url")
-    @classmethod
-    def _is_a_base_url(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
-        except ValueError:
-            is_right = False
-        if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
-            raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
-        return _without_password(url)
-
-
-#: Settings of librdkafka, by all their names, that are not for sale.
-SET_BY_US = {
-    "acks", "request.required.acks", "enable.idempotence", "bootstrap.servers", "metadata.broker.list",
-    "delivery.timeout.ms", "message.timeout.ms",
-}  # fmt: skip
-
-
-class KafkaSinkSettings(Section):
-    """Events straight to Kafka."""
-
-    bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas between.")
-    topic_prefix: str = Field(default="", description="Data centre before the stream's name, as in eqiad.")
-    timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
-    #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not for sale.
-    options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
-
-    @field_validator("options")
-    @classmethod
-    def _keeps_the_promise(cls, options: dict[str, SecretStr | int | bool]) -> dict[str, SecretStr | int | bool]:
-        for name in options:
-            if name in SET_BY_US:
-                raise ValueError(f"{name} is set by Outpatrol, so that nothing is lost; remove it")
-        return options
-
-
-class SinksSettings(Section):
-    """Where events go; each sink has a lane of its own. None named: files."""
-
-    file: FileSinkSettings | None = None
-    stdout: StdoutSinkSettings | None = None
-    eventgate: EventGateSinkSettings | None = None
-    kafka: KafkaSinkSettings | None = None
-
-    @model_validator(mode="after")
-    def _there_is_one(self) -> "SinksSettings":
-        if not self.names:
-            object.__setattr__(self, "file", FileSinkSettings())
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
 
 class EventsSettings(Section):

@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 from sqlalchemy import Select, case, distinct, func, select
 
-from outbox import EDITS, EVENTS, PatrolStatus
+from outbox import EDITS, PatrolStatus
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import recentchanges
 from worker.bootstrap import Services
 from worker.domain.errors import CommandFailed
+from worker.events.file_sink import FILE
 from worker.scores.tables import ores_classification
 
 REASONS = {"autopatrolled": "saved by a trusted user", "bot": "saved by a bot", "no_score": "no score to store"}
@@ -56,7 +57,7 @@ def count(services: Services, events: Path, scoring_url: str, worker_log: Path) 
             counts.edits_stored += stored
             counts.classification_rows += rows
             reasons.update({row.reason: row.edits for row in connection.execute(_unstored_by_reason())})
-            counts.dead_letters += sum(inspect_lane(connection, lane).dead for lane in (EDITS, EVENTS))
+            counts.dead_letters += sum(inspect_lane(connection, lane).dead for lane in (EDITS, FILE.lane))
     counts.not_stored_because = dict(reasons)
     counts.edits_not_stored = reasons.total()
     ids = [event["meta"]["id"] for file in sorted(events.glob("*.ndjson")) for event in json_lines(file)]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.bootstrap import Services, build_services
-from worker.config.settings import load_settings, use_settings_file
 from worker.domain.errors import CommandFailed
 from worker.emulators.replay import lines_of
 from worker.incoming.edits import NotAnEdit, edit_of
 from worker.processes import Child, Processes, answers, free_port
+from worker.settings import load_settings, use_settings_file
 from worker.upkeep.migrating import migrate
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "recentchange.ndjson.gz"

@@ -1,7 +1,7 @@
 """Scores and their one identity. Pure; shared by scoring, classification and events."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +20,8 @@ class ScoreId:
     model: str
     revision: int
     version: str
+    #: The page of that revision where it is known, for models that can't do without; no part of the identity.
+    page: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.wiki}:{self.model}:{self.revision}:{self.version}"
@@ -35,6 +37,14 @@ class ScoreId:
         if not (wiki and model and re.fullmatch("[1-9][0-9]{0,18}", revision) and version):
             raise ValueError(f"{text!r} is no score id; the form is <wiki>:<model>:<revision>:<model version>")
         return cls(wiki, model, int(revision), version)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A revision, and its page, that models can be asked with to find out their versions."""
+
+    revision: int
+    page: int | None = None
 
 
 class Score(BaseModel):

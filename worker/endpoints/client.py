@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -17,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import Refused
 from worker.endpoints.pacer import Pacer
@@ -25,8 +24,6 @@ from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 
 Reply = TypeVar("Reply")
 
-#: For models that are not of pages.
-NO_PAGES: Mapping[int, int] = MappingProxyType({})
 #: Enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
 
@@ -34,16 +31,11 @@ LARGEST_REPLY_BYTES = 4 * 1024 * 1024
 class ScoringClient(Protocol):
     """Asks an endpoint for scores. Never raises for a score it did not get: that is an answer too."""
 
-    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:
-        """Ask for *ids*, all of one wiki; returns an answer for every one of them.
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        """Ask for *ids*, all of one wiki; returns an answer for every one of them."""
 
-        *pages* maps revisions to the pages they are of; a model of pages can't do without.
-        """
-
-    async def versions(
-        self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
-    ) -> dict[str, str]:
-        """Return the versions of *models* that the endpoint tells; *revision*, if not 0, may be scored to find out.
+    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
+        """Return the versions of *models* that the endpoint tells; the *sample* may be scored to find out.
 
         Raises:
             EndpointUnavailable: the endpoint did not answer.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.models import LiftWingServer, ScoringModel
-from worker.domain.scores import Answer, NoAnswer, Score, ScoreId
+from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import bisected
-from worker.endpoints.client import NO_PAGES, Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS, Asked
+from worker.endpoints.client import Endpoint
+from worker.endpoints.lift_wing_servers import SERVERS
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
 #: Source: mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727.
@@ -66,7 +66,7 @@ class LiftWingClient:
         #: Wiki to the language code Lift Wing knows it by.
         self._languages = languages
 
-    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         by_model: dict[str, list[ScoreId]] = defaultdict(list)
         for score_id in ids:
             by_model[score_id.model].append(score_id)
@@ -75,23 +75,16 @@ class LiftWingClient:
             for model, group in by_model.items()
             for start in range(0, len(group), self._most(model))
         ]
-
-        async def ask(request: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-            return await self._ask(request, pages)
-
-        replies = await asyncio.gather(*(bisected(request, ask) for request in requests))
+        replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
         return {score_id: answer for reply in replies for score_id, answer in reply.items()}
 
-    async def versions(
-        self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
-    ) -> dict[str, str]:
+    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
         told = {model: version for model in models if (version := self._models[model].version)}
-        if not revision:
-            # Nothing to ask with.
+        if sample is None:
             return told
         answers = await self.score(
-            [ScoreId(wiki, model, revision, "unknown") for model in models if model not in told], pages
+            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in told]
         )
         told |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)
@@ -121,14 +114,13 @@ class LiftWingClient:
         most = SERVERS[self._models[model].server].most
         return min(most, self._endpoint.settings.instances_per_request)
 
-    async def _ask(self, ids: Sequence[ScoreId], pages: Mapping[int, int]) -> dict[ScoreId, Answer]:
+    async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
-        server, address = SERVERS[model.server], address_of(wiki, name, model)
-        asked = Asked(self._languages.get(wiki), pages)
+        server, address, language = SERVERS[model.server], address_of(wiki, name, model), self._languages.get(wiki)
         host = address.host if self._endpoint.settings.host_routing else None
-        reply = await self._endpoint.ask("POST", address.path, server.reply, body=server.body(ids, asked), host=host)
-        return server.answers(reply, ids, asked)
+        reply = await self._endpoint.ask("POST", address.path, server.reply, body=server.body(ids, language), host=host)
+        return server.answers(reply, ids, language)
 
 
 def _edits(allowance: int, requests_an_edit: float) -> int:

@@ -5,7 +5,6 @@ Source of the shapes: machinelearning/liftwing inference-services, revscoring_mo
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from pydantic import TypeAdapter
@@ -18,16 +17,6 @@ from worker.endpoints.replies import LONGEST_MESSAGE, Lie, OresReply, OrLie, Pro
 MOST_INSTANCES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a server needs to know of the wiki and of the pages it is asked about."""
-
-    #: The code that Lift Wing knows the wiki by; only a Wikipedia has one.
-    language: str | None
-    #: Revision to page id, for models of pages.
-    pages: Mapping[int, int]
-
-
 class Server(Protocol):
     """One kind of server."""
 
@@ -36,10 +25,10 @@ class Server(Protocol):
     #: Reads its reply.
     reply: TypeAdapter[Any]
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
         """What to send for *ids*, all of one wiki and one model, and no more than `most`."""
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: Any, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
         """What *reply* holds for each of *ids*."""
 
 
@@ -49,10 +38,10 @@ class Revscoring:
     most = 1
     reply: TypeAdapter[Any] = OresReply
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         return {"rev_id": ids[0].revision}
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: Any, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
         score_id = ids[0]
         if score_id.wiki not in reply:
             return {score_id: NoAnswer(f"the reply holds nothing for {score_id.wiki}")}
@@ -83,13 +72,13 @@ class RevertRisk:
     most = MOST_INSTANCES
     reply: TypeAdapter[Any] = TypeAdapter(_Predictions)
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
-        return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
+        return {"instances": [{"rev_id": score_id.revision, "lang": language} for score_id in ids]}
 
-    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
         said = {each.revision_id: each for each in reply.predictions if isinstance(each, _Prediction)}
         return {
-            score_id: _revert_risk(said[score_id.revision], score_id, asked)
+            score_id: _revert_risk(said[score_id.revision], score_id, language)
             if score_id.revision in said
             else _left_out(score_id, reply)
             for score_id in ids
@@ -105,12 +94,12 @@ class SingleRevertRisk:
     def __init__(self, *, sends_language: bool) -> None:
         self._sends_language = sends_language
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
-        language = {"lang": asked.language} if self._sends_language else {}
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
+        language = {"lang": language} if self._sends_language else {}
         return {"rev_id": ids[0].revision} | language
 
-    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
-        return {ids[0]: _revert_risk(reply, ids[0], asked)}
+    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
+        return {ids[0]: _revert_risk(reply, ids[0], language)}
 
 
 class _Quality(Reply):
@@ -129,10 +118,10 @@ class ArticleQuality:
     most = MOST_INSTANCES
     reply: TypeAdapter[Any] = TypeAdapter(_Qualities)
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
-        return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
+        return {"instances": [{"rev_id": score_id.revision, "lang": language} for score_id in ids]}
 
-    def answers(self, reply: _Qualities, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _Qualities, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
         if len(reply.predictions) != len(ids):
             count = len(reply.predictions)
             return dict.fromkeys(ids, NoAnswer(f"the reply holds {count} predictions for {len(ids)} revisions"))
@@ -165,12 +154,12 @@ class OutlinkTopic:
     #: What Lift Wing itself takes for a prediction.
     PREDICTED_FROM = 0.5
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
         revision = ids[0].revision
-        page = asked.pages.get(revision)
-        return {"page_id": page, "lang": asked.language, "revision_id": revision, "threshold": 0.0}
+        page = ids[0].page
+        return {"page_id": page, "lang": language, "revision_id": revision, "threshold": 0.0}
 
-    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
         score_id = ids[0]
         probability = {each.topic: each.score for each in reply.prediction.results}
         predicted = [topic for topic, score in probability.items() if score >= self.PREDICTED_FROM]
@@ -187,9 +176,9 @@ SERVERS: Mapping[LiftWingServer, Server] = {
 }
 
 
-def _revert_risk(said: _Prediction, score_id: ScoreId, asked: Asked) -> Answer:
+def _revert_risk(said: _Prediction, score_id: ScoreId, language: str | None) -> Answer:
     # Lift Wing makes the name from the language, so it may differ from the wiki's own in what stands between the parts.
-    by_language = f"{asked.language}wiki".replace("-", "_")
+    by_language = f"{language}wiki".replace("-", "_")
     if said.revision_id != score_id.revision or said.wiki_db not in {None, score_id.wiki, by_language}:
         return NoAnswer(f"the reply is about revision {said.revision_id} of {said.wiki_db}")
     return _checked(said.output.prediction, said.output.probabilities, score_id.model, said.model_version)

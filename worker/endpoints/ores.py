@@ -5,15 +5,15 @@ Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import Refused, bisected
-from worker.endpoints.client import NO_PAGES, Endpoint
+from worker.endpoints.client import Endpoint
 from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
 
 _Item = TypeVar("_Item")
@@ -25,7 +25,7 @@ class OresClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         requests = requests_for(ids, self._endpoint.settings.scores_per_request)
         replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
         return {score_id: answer for reply in replies for score_id, answer in reply.items()}
@@ -34,8 +34,7 @@ class OresClient:
         self,
         wiki: str,
         models: Sequence[str],
-        revision: int,  # noqa: ARG002 - the protocol's
-        pages: Mapping[int, int],  # noqa: ARG002 - the protocol's
+        sample: Sample | None,  # noqa: ARG002 - it tells them without
     ) -> dict[str, str]:
         try:
             reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply)

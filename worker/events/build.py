@@ -31,28 +31,30 @@ LONGEST_URI = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcing:
-    """How a wiki announces its edits."""
+    """How edits are announced."""
 
-    domain: str
     settings: EventsSettings
 
-    def events_of(self, edit: Edit, answers: Sequence[Final], *, now: datetime) -> list[Event]:
-        """All events that announce *edit*; at least one, whatever the answers."""
-        return [*self._scores(edit, answers, now), *self._prediction_changes(edit, answers, now)]
+    def events_of(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
+        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers."""
+        origin = _Origin(domain, now)
+        return [*self._scores(edit, answers, origin), *self._prediction_changes(edit, answers, origin)]
 
-    def _scores(self, edit: Edit, answers: Sequence[Final], now: datetime) -> Iterator[Event]:
+    def _scores(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
         prefix = self.settings.stream_of_model
         if prefix is None or not answers:
-            yield self._revision_score(edit, answers, self.settings.stream, now)
+            yield self._revision_score(edit, answers, self.settings.stream, origin)
             return
         for answer in answers:
-            yield self._revision_score(edit, [answer], f"{prefix}{answer.model}", now)
+            yield self._revision_score(edit, [answer], f"{prefix}{answer.model}", origin)
 
-    def _revision_score(self, edit: Edit, answers: Sequence[Final], stream: str, now: datetime) -> RevisionScoreEvent:
+    def _revision_score(
+        self, edit: Edit, answers: Sequence[Final], stream: str, origin: "_Origin"
+    ) -> RevisionScoreEvent:
         scores = {answer.model: _score(answer) for answer in answers if isinstance(answer, Score)}
         errors = {answer.model: _error(answer) for answer in answers if isinstance(answer, ScoreError)}
         return RevisionScoreEvent(
-            meta=self._meta(edit, stream, event_id(edit, answers), now),
+            meta=origin.meta(edit, stream, event_id(edit, answers)),
             dt=edit.timestamp,
             database=edit.wiki,
             page_id=edit.page,
@@ -67,7 +69,7 @@ class Announcing:
             errors=errors or None,
         )
 
-    def _prediction_changes(self, edit: Edit, answers: Sequence[Final], now: datetime) -> Iterator[Event]:
+    def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
         # The schema knows no pages of negative namespaces, and no edit has one but by mistake.
         if edit.namespace < 0:
             return
@@ -79,7 +81,7 @@ class Announcing:
             user = _user(edit)
             yield PredictionChangeEvent(
                 schema_uri=f"{PREDICTION_CHANGE}/{version}",
-                meta=self._meta(edit, stream, prediction_id(edit, answer, stream), now),
+                meta=origin.meta(edit, stream, prediction_id(edit, answer, stream)),
                 dt=edit.timestamp,
                 changelog_kind="insert" if edit.is_new_page else "update",
                 page_change_kind="create" if edit.is_new_page else "edit",
@@ -109,11 +111,19 @@ class Announcing:
                 ),
             )
 
-    def _meta(self, edit: Edit, stream: str, id_: str, now: datetime) -> Meta:
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where and when an event comes from."""
+
+    domain: str
+    now: datetime
+
+    def meta(self, edit: Edit, stream: str, id_: str) -> Meta:
         return Meta(
             stream=stream,
             id=id_,
-            dt=now,
+            dt=self.now,
             domain=self.domain,
             uri=f"https://{self.domain}/wiki/{quote(_key(edit), safe='/:@!$*(),;')}"[:LONGEST_URI],
             request_id=edit.request_id,

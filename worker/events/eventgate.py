@@ -7,17 +7,40 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, rounds
+from outbox import lane
+from worker.config.settings_sections import Section, without_password
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, SinkKind, Untaken, rounds
 
 #: Of all bodies together in one request; an EventGate in its own defaults takes 4 MB of an event, and batches of ten.
 MOST_BYTES = 1_000_000
 LONGEST_REASON = 500
 #: What an EventGate says of an event whose schema or stream it does not know. Anything else is trouble of its own.
 ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
+
+
+class EventGateSection(Section):
+    """Events to an EventGate."""
+
+    url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
+    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
+    batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_base_url(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        except ValueError:
+            is_right = False
+        if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
+            raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
+        return without_password(url)
 
 
 class _Context(BaseModel):
@@ -155,3 +178,16 @@ def _text_of(response: httpx.Response) -> str:
     except ValueError:
         title = None
     return str(title or response.reason_phrase or "no reason")[:LONGEST_REASON]
+
+
+EVENTGATE = SinkKind(
+    name="eventgate",
+    section=EventGateSection,
+    lane=lane("event_outbox_eventgate"),
+    open=lambda section, user_agent: EventGateSink(
+        section.url,
+        timeout_seconds=section.timeout_seconds,
+        batch_size=section.batch_size,
+        user_agent=user_agent,
+    ),
+)

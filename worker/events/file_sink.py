@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from worker.events.sinks import Mishap, OutgoingEvent, Untaken
+from pydantic import Field
+
+from outbox import lane
+from worker.config.settings_sections import Section
+from worker.events.sinks import Mishap, OutgoingEvent, SinkKind, Untaken
+
+
+class FileSection(Section):
+    """Events into files."""
+
+    directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
+    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; one a day, too.")
 
 
 class FileSink:
@@ -103,3 +114,11 @@ def _drop_half_line(descriptor: int) -> None:
         end = chunk_start if newline < 0 else chunk_start + newline + 1
     if end != size:
         os.ftruncate(descriptor, end)
+
+
+FILE = SinkKind(
+    name="file",
+    section=FileSection,
+    lane=lane("event_outbox"),
+    open=lambda section, _: FileSink(section.directory, max_bytes=round(section.max_megabytes * 1_000_000)),
+)

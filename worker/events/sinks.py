@@ -1,8 +1,11 @@
-"""What a sink of events is: it takes events, and says of each that it did not take what became of it. Pure."""
+"""What a sink of events is: it takes events, and says of each that it did not take what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from outbox import Lane
+from worker.config.settings_sections import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,18 @@ class EventSink(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkKind:
+    """A kind of sink: what it is called, how it is set, which lane it gets, and how it is opened."""
+
+    #: In the settings, as `[sinks.NAME]`, and in the ledger.
+    name: str
+    section: type[Section]
+    lane: Lane
+    #: Makes the sink of its section and the User-Agent for requests; connects to nothing yet.
+    open: Callable[[Any, str], EventSink]
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:

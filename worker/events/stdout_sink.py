@@ -5,9 +5,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from worker.events.sinks import Mishap, OutgoingEvent, all_untaken
+from outbox import lane
+from worker.config.settings_sections import Section
+from worker.events.sinks import Mishap, OutgoingEvent, SinkKind, all_untaken
 
-STDOUT = 1
+DESCRIPTOR = 1
+
+
+class StdoutSection(Section):
+    """Events on the worker's standard output."""
 
 
 class StdoutSink:
@@ -18,7 +24,7 @@ class StdoutSink:
         try:
             with _alone():
                 while view:
-                    view = view[os.write(STDOUT, view) :]
+                    view = view[os.write(DESCRIPTOR, view) :]
         except OSError as error:
             return all_untaken(
                 events, f"events can't be written to standard output: {error.strerror}; remove sinks.stdout"
@@ -34,7 +40,7 @@ def _alone() -> Iterator[None]:
     """Hold a lock on what standard output is, through a descriptor that shares nothing with other processes'."""
     try:
         # A named pipe that nobody reads must not make us wait for a reader.
-        own = os.open(f"/proc/self/fd/{STDOUT}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
+        own = os.open(f"/proc/self/fd/{DESCRIPTOR}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
     except OSError:
         # A socket can't be opened again; its reader has one writer. Of a pipe without reader the write tells.
         yield
@@ -44,3 +50,8 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         os.close(own)
+
+
+STDOUT = SinkKind(
+    name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda _, __: StdoutSink()
+)

@@ -1,11 +1,9 @@
 """`event_ledger`: which events were delivered to which sink, for a limited time."""
 
-from sqlalchemy import BINARY, Column, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import BINARY, Column, Index, LargeBinary, String, Table
 
 from outbox.columns import AutoId, Moment, UnsignedInt, database_now
-from outbox.tables import NAMING, UTF8
-
-metadata = MetaData(naming_convention=NAMING)
+from outbox.tables import UTF8, metadata
 
 event_ledger = Table(
     "event_ledger",

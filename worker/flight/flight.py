@@ -8,8 +8,9 @@ leases, wakes who waits and says which answer stands.
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from worker.config.settings_sections import FlightSettings
 from worker.config.telemetry import log
@@ -19,13 +20,17 @@ from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_versi
 
 #: Asks the endpoint; an answer for every id.
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
-#: Takes answers as they come.
-Land = Callable[[Mapping[ScoreId, Answer]], None]
 
 #: Beyond the end of a lease, so that who looks then finds it gone.
 JUST_AFTER_SECONDS = 0.02
 #: Stands for the answer of one who gives up: nothing to hand over, the score is anybody's.
 _NEVER_MIND = NoAnswer("not asked for to the end", Failure.ELSEWHERE)
+
+
+class Receiver(Protocol):
+    """Takes answers as they come."""
+
+    def land(self, answers: Mapping[ScoreId, Answer]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -39,6 +44,9 @@ class Flown:
     shared: int = 0
     #: Those of `answers` that were there before.
     cached: set[ScoreId] = field(default_factory=set)
+
+    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+        self.answers.update(answers)
 
     @property
     def is_outage(self) -> bool:
@@ -75,7 +83,7 @@ class Flight:
         flown = Flown()
         seconds = self._settings.patience_seconds if patience is None else patience
         request = _Request(flown, call, self._settings, asyncio.get_running_loop().time() + seconds)
-        await request.through(self._tiers, list(dict.fromkeys(ids)), flown.answers.update)
+        await request.through(self._tiers, list(dict.fromkeys(ids)), flown)
         flown.shared = len(flown.answers) - flown.called - len(flown.under_way())
         return flown
 
@@ -120,27 +128,21 @@ class _Request:
         self._settings = settings
         self._patient_until = patient_until
 
-    async def through(self, tiers: Sequence[Tier], ids: Sequence[ScoreId], land: Land) -> None:
-        """Get an answer for each of *ids*, and let it *land*."""
+    async def through(self, tiers: Sequence[Tier], ids: Sequence[ScoreId], above: Receiver) -> None:
+        """Get an answer for each of *ids* and hand it to *above*."""
         if not ids:
             return
         if not tiers:
-            land(await self._called(ids))
+            above.land(await self._called(ids))
             return
-        left = dict.fromkeys(ids)
-
-        def landing(answers: Mapping[ScoreId, Answer]) -> None:
-            for score_id in answers:
-                del left[score_id]
-            land(answers)
-
+        wanted = _Wanted(ids, above)
         try:
-            await self._through_one(tiers[0], tiers[1:], ids, landing)
+            await self._through_one(tiers[0], tiers[1:], ids, wanted)
         except TierUnavailable as error:
             log.warning("tier_unavailable", error=str(error), effect="calls are not shared with others")
-            await self.through(tiers[1:], list(left), land)
+            await self.through(tiers[1:], list(wanted.left), above)
 
-    async def _through_one(self, tier: Tier, rest: Sequence[Tier], wanted: Sequence[ScoreId], land: Land) -> None:
+    async def _through_one(self, tier: Tier, rest: Sequence[Tier], wanted: Sequence[ScoreId], above: Receiver) -> None:
         under_way: Mapping[ScoreId, Lease] = {}
         async with contextlib.AsyncExitStack() as stack:
             listen = None
@@ -149,13 +151,13 @@ class _Request:
                 waited_for = {score_id: lease.token for score_id, lease in under_way.items()}
                 acquired = tier.acquire(wanted, token, waited_for)
                 self._flown.cached |= acquired.cached.keys() - under_way.keys()
-                land(acquired.cached | acquired.handed_over)
+                above.land(acquired.cached | acquired.handed_over)
                 if acquired.ours:
-                    await self._hold(tier, rest, acquired.ours, token, land)
+                    await self._from_the_rest(rest, acquired.ours, _Held(tier, acquired.ours, token, above))
                 under_way = acquired.under_way
                 wanted = list(under_way)
                 if wanted and asyncio.get_running_loop().time() >= self._patient_until:
-                    land(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
+                    above.land(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
                     # And look again: the end may have come before we listened.
@@ -163,38 +165,16 @@ class _Request:
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
 
-    async def _hold(self, tier: Tier, rest: Sequence[Tier], ids: Sequence[ScoreId], token: str, land: Land) -> None:
-        """Get the answers to *ids*, whose leases are ours in *tier*, from the *rest*; renews and ends the leases."""
-        held = dict.fromkeys(ids)
-
-        def landed(answers: Mapping[ScoreId, Answer]) -> None:
-            for score_id in answers:
-                del held[score_id]
-            land({**answers, **_ended(tier, answers, token)})
-
-        async with self._renewed(tier, held, token):
-            try:
-                await self.through(rest, ids, landed)
-            finally:
-                # When the call was cancelled or failed: a lease must not outlive its holder's interest.
-                if held:
-                    _ended(tier, dict.fromkeys(held, _NEVER_MIND), token)
-
-    @contextlib.asynccontextmanager
-    async def _renewed(self, tier: Tier, held: Collection[ScoreId], token: str) -> AsyncIterator[None]:
-        async def renewing() -> None:
-            while True:
-                await asyncio.sleep(self._settings.lease_seconds / 3)
-                # One that fails is repeated; the lease is long enough for two.
-                with contextlib.suppress(TierUnavailable):
-                    tier.renew(list(held), token)
-
-        task = asyncio.create_task(renewing())
+    async def _from_the_rest(self, rest: Sequence[Tier], ids: Sequence[ScoreId], held: "_Held") -> None:
+        """Get the answers to *ids*, whose leases we hold in one tier, from the *rest*."""
+        renewing = asyncio.create_task(held.renew(every=self._settings.lease_seconds / 3))
         try:
-            yield
+            await self.through(rest, ids, held)
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # Also when the call was cancelled or failed: a lease must not outlive its holder's interest.
+            held.release()
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
     async def _called(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         self._flown.called += len(ids)
@@ -207,6 +187,47 @@ class _Request:
     def _until_a_lease_ends(self, under_way: Mapping[ScoreId, Lease]) -> float:
         first = min(lease.seconds for lease in under_way.values()) + JUST_AFTER_SECONDS
         return max(0.0, min(first, self._patient_until - asyncio.get_running_loop().time()))
+
+
+class _Wanted:
+    """What was wanted of one tier and has no answer yet; answers are handed on as they come."""
+
+    def __init__(self, ids: Sequence[ScoreId], above: Receiver) -> None:
+        self.left = dict.fromkeys(ids)
+        self._above = above
+
+    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+        for score_id in answers:
+            del self.left[score_id]
+        self._above.land(answers)
+
+
+class _Held:
+    """Leases of ours in one tier. An answer ends its lease and is handed on as it stands in that tier."""
+
+    def __init__(self, tier: Tier, ids: Sequence[ScoreId], token: str, above: Receiver) -> None:
+        self._tier = tier
+        self._left = dict.fromkeys(ids)
+        self._token = token
+        self._above = above
+
+    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+        for score_id in answers:
+            del self._left[score_id]
+        self._above.land({**answers, **_ended(self._tier, answers, self._token)})
+
+    def release(self) -> None:
+        """Let go of what has no answer: it is anybody's."""
+        if self._left:
+            _ended(self._tier, dict.fromkeys(self._left, _NEVER_MIND), self._token)
+
+    async def renew(self, *, every: float) -> None:
+        """Renew the leases until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            # One that fails is repeated; the lease is long enough for two.
+            with contextlib.suppress(TierUnavailable):
+                self._tier.renew(list(self._left), self._token)
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:

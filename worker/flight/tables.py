@@ -1,11 +1,9 @@
 """`score_flight`: leases and answers of single flight for the time in which Redis is gone."""
 
-from sqlalchemy import Column, Index, MetaData, String, Table
+from sqlalchemy import Column, Index, String, Table
 
 from outbox.columns import BinaryString, Moment, Payload
-from outbox.tables import NAMING, UTF8
-
-metadata = MetaData(naming_convention=NAMING)
+from outbox.tables import UTF8, metadata
 
 #: Wiki, model, revision and version, each as long as its own column holds, and the colons between them.
 LONGEST_SCORE_ID = 255

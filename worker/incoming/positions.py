@@ -4,13 +4,11 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Table, Text, delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BinaryString, Moment, database_now
-from outbox.tables import NAMING, UTF8
-
-metadata = MetaData(naming_convention=NAMING)
+from outbox.tables import UTF8, metadata
 
 #: EventStreams goes on a millisecond after the last event, so that others of the same millisecond would be missed, and
 #: those that came late with an earlier one. What comes again is known by its revision.

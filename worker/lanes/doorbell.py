@@ -1,4 +1,4 @@
-"""Telling the workers that a wiki has work: best effort, and at most one unanswered ring per wiki and lane.
+"""Telling the workers that a wiki has work: best effort, and at most one unanswered ring for each wiki and lane.
 
 A ring that is lost costs the time until the next poll, never an edit.
 """
@@ -18,8 +18,12 @@ SILENT_SECONDS = 5
 class Doorbell:
     """Rings by sending a Celery task by name."""
 
-    def __init__(self, redis: Redis, send: Callable[..., None], *, unanswered_seconds: float) -> None:
+    def __init__(
+        self, redis: Redis, send: Callable[..., None], *, unanswered_seconds: float, prompted_seconds: float = 60
+    ) -> None:
         self._redis = redis
+        #: Upkeep is prompted for at most once in so long.
+        self._prompted = prompted_seconds
         #: A ring that nobody answered for so long is taken for lost, and may be repeated.
         self._unanswered = round(unanswered_seconds * 1000)
         #: Sends the task of that name with the arguments that follow, the wiki first.
@@ -53,9 +57,9 @@ class Doorbell:
             # The key runs out by itself.
             return
 
-    def ring_once(self, task: str, wiki: str, *, seconds: float) -> None:
-        """Ring, but at most once in so many *seconds*, however often this is called and answered."""
-        if self.is_first(f"{task}:{wiki}:once", seconds):
+    def prompt(self, task: str, wiki: str) -> None:
+        """Ring, but at most once in a while, however often this is called and answered."""
+        if self.is_first(f"{task}:{wiki}:once", self._prompted):
             self.ring(task, wiki)
 
     def is_first(self, what: str, seconds: float) -> bool:

@@ -1,20 +1,17 @@
-"""What becomes of a claimed message, once everything about it is known. Pure: the only place that decides outcomes."""
+"""What becomes of a claimed edit, once everything about it is known. Pure: the only place that decides it."""
 
-import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from outbox.backoff import backoff
-from outbox.edits import MOST, Edit
+from outbox.edits import Edit
 from outbox.errors import UndecodableMessage
-from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
+from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
 from worker.domain.failures import burns_attempt
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
-from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
+from worker.lanes.consumer import claimed_too_often
 from worker.scores.rows import unknown_class
 
 #: Claims beyond the last attempt in which an edit is not scored any more, but announced as given up. What kills its
@@ -23,13 +20,15 @@ ANNOUNCEMENTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Decision:
     """How an edit's claim ends, and what is announced of the edit if this is the end of it."""
 
     claim: Claim
     edit: Edit
     outcome: Outcome
     answers: tuple[Final, ...]
+    #: Whether patrollers must look at the edit.
+    leaves_rows: bool
 
     @property
     def is_final(self) -> bool:
@@ -47,7 +46,7 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
         if claim.attempt > max_attempts + ANNOUNCEMENTS:
-            outcomes[claim] = _exhausted(claim)
+            outcomes[claim] = claimed_too_often(claim)
             continue
         try:
             edits[claim] = Edit.decode(claim.payload)
@@ -56,57 +55,7 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
     return edits, outcomes
 
 
-def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
-    """Read the events out of *claims*; what names no stream is buried at once."""
-    events: dict[Claim, OutgoingEvent] = {}
-    outcomes: dict[Claim, Outcome] = {}
-    for claim in claims:
-        if claim.attempt > max_attempts:
-            outcomes[claim] = _exhausted(claim)
-            continue
-        try:
-            events[claim] = _event(claim.payload)
-        except (ValueError, OverflowError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            outcomes[claim] = Dead("undecodable", f"the payload is no event: {type(error).__name__}: {error}")
-    return events, outcomes
-
-
-def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
-    """The claims of *events* in their order, but those of one page and stream by revision among their places."""
-    places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
-    for claim, event in events.items():
-        places[event.stream, event.wiki, event.page].append(claim)
-    by_revision = {
-        key: iter(sorted(claims, key=lambda claim: events[claim].revision)) for key, claims in places.items()
-    }
-    return [next(by_revision[event.stream, event.wiki, event.page]) for event in events.values()]
-
-
-def _event(payload: str) -> OutgoingEvent:
-    """Raises ValueError, LookupError or the like if *payload* names no stream."""
-    event = json.loads(payload)
-    meta, page, revision = event["meta"], event.get("page") or {}, event.get("revision") or {}
-    if not (isinstance(meta["stream"], str) and meta["stream"]):
-        raise ValueError("it names no stream")
-    return OutgoingEvent(
-        stream=meta["stream"],
-        id=str(meta.get("id", "")),
-        body=payload,
-        wiki=str(event.get("database") or event.get("wiki_id") or ""),
-        page=_number(event.get("page_id") or page.get("page_id") or 0),
-        revision=_number(event.get("rev_id") or revision.get("rev_id") or 0),
-    )
-
-
-def _number(value: Any) -> int:
-    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column would hold."""
-    number = int(value)
-    if not 0 <= number <= MOST:
-        raise ValueError("no wiki has a page or a revision of that number")
-    return number
-
-
-def verdict(
+def decide(
     claim: Claim,
     edit: Edit,
     asked: Sequence[ScoreId],
@@ -114,9 +63,13 @@ def verdict(
     models: Mapping[str, ScoringModel],
     max_attempts: int,
     *,
+    numbers: Mapping[tuple[str, str], int],
+    leaves_rows: bool = True,
     is_outage: bool = False,
-) -> Verdict:
+) -> Decision:
     """Decide about *edit*, of which *asked* was wanted; a score without an answer was not asked for any more.
+
+    *numbers* are the ids under which versions of models can be stored.
 
     Anything transient and attempts left: later, as a whole; what was scored comes from the cache then. No attempts
     left: given up, announced with an error for each score that is missing, and kept as a dead letter. What is no fault
@@ -131,20 +84,23 @@ def verdict(
         outcome = _without_answers(claim, silent, max_attempts, is_outage=is_outage)
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
-    return Verdict(claim=claim, edit=edit, outcome=outcome, answers=final)
+    decision = Decision(claim=claim, edit=edit, outcome=outcome, answers=final, leaves_rows=leaves_rows)
+    return _numbered(decision, numbers, models) if leaves_rows else decision
 
 
-def numbered(verdict: Verdict, ids: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]) -> Verdict:
-    """*verdict*, or a burial in its place where a version that leaves rows found no id in *ids* to store them under."""
-    for score in verdict.scores:
-        if verdict.is_final and models[score.model].classes and (score.model, score.version) not in ids:
+def _numbered(
+    decision: Decision, numbers: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]
+) -> Decision:
+    """*decision* on an edit that leaves rows; it is dead where a model version has no id in *numbers* to store under."""
+    for score in decision.scores:
+        if decision.is_final and models[score.model].classes and (score.model, score.version) not in numbers:
             problem = (
-                f"{score.model} {score.version} is one version more than oresc_model can number; free an id "
+                f"{score.model} {score.version} is one version more than oresm_id can number; free an id "
                 "below 32,768 in ores_model, delete this version's row and lower the AUTO_INCREMENT there, and requeue "
                 "this letter"
             )
-            return replace(verdict, outcome=Dead("no_model_id", problem))
-    return verdict
+            return replace(decision, outcome=Dead("no_model_id", problem))
+    return decision
 
 
 def _without_answers(
@@ -160,23 +116,6 @@ def _without_answers(
         return Dead("attempts_exhausted", error)
     not_before = timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))
     return RetryLater(max(backoff(claim.attempt), not_before), error, burns_attempt=bool(charged))
-
-
-def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
-    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault."""
-    if mishap is None:
-        return Delivered()
-    if isinstance(mishap, Untaken):
-        return Released(mishap.reason)
-    if isinstance(mishap, Refused):
-        return Dead("refused", mishap.reason)
-    if claim.attempt >= max_attempts:
-        return Dead("attempts_exhausted", mishap.reason)
-    return RetryLater(backoff(claim.attempt), mishap.reason)
-
-
-def _exhausted(claim: Claim) -> Dead:
-    return Dead("attempts_exhausted", f"claimed {claim.attempt} times, and each worker died or failed over it")
 
 
 def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:

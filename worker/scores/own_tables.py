@@ -1,11 +1,12 @@
 """What Outpatrol keeps beside Extension:ORES' tables: versions that may become current, and what formulas came to."""
 
-from sqlalchemy import Column, Float, MetaData, String, Table
+from sqlalchemy import Column, Float, String, Table
 
 from outbox.columns import BinaryString, Moment, database_now
-from outbox.tables import NAMING, UTF8
+from outbox.tables import UTF8, lane, metadata
 
-metadata = MetaData(naming_convention=NAMING)
+#: Edits of the past whose scores are missing.
+BACKFILL = lane("backfill_outbox")
 
 #: A version of a model that most replies carry, though another is current; a model without one has no row.
 model_candidate = Table(

@@ -6,13 +6,12 @@ Source: mediawiki/extensions/ORES sql/tables.json @ e8804727 (the same since 201
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Numeric, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, Numeric, Table
 from sqlalchemy.dialects import mysql
 
 from outbox.columns import BinaryString, UnsignedInt
-from outbox.tables import INNODB, NAMING
-
-metadata = MetaData(naming_convention=NAMING)
+from outbox.mediawiki import metadata
+from outbox.tables import INNODB
 
 BigId = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb").with_variant(Integer, "sqlite")
 SmallId = Integer().with_variant(mysql.SMALLINT(unsigned=True), "mysql", "mariadb")

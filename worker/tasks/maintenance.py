@@ -2,24 +2,16 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
-from outbox import BACKFILL, EDITS, EVENT_LANES
 from outbox.inspection import has_work
-from worker.app import (
-    CHECK_MODEL_VERSIONS,
-    DRAIN_BACKFILL,
-    DRAIN_EDITS,
-    EXPIRE_RECENT_CHANGES,
-    EXPIRY_SECONDS,
-    POLL,
-    PUBLISH_EVENTS,
-    PURGE_SCORES,
-    app,
-)
+from worker.app import EXPIRY_SECONDS, app
 from worker.bootstrap import services
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.flight.database_tier import tidy
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, TURN
+from worker.scores.own_tables import BACKFILL
 from worker.tasks.running import reported
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -38,13 +30,9 @@ def poll() -> None:
     here = services()
     for wiki in here.wikis.values():
         with reported(POLL, wiki.id), wiki.database.reading() as connection:
-            if has_work(connection, EDITS):
-                here.doorbell.ring(DRAIN_EDITS, wiki.id)
-            for sink in wiki.sinks:
-                if has_work(connection, EVENT_LANES[sink]):
-                    here.doorbell.ring(PUBLISH_EVENTS, wiki.id, sink)
-            if has_work(connection, BACKFILL):
-                here.doorbell.ring(DRAIN_BACKFILL, wiki.id)
+            for consumer in here.consumers.values():
+                if has_work(connection, consumer.lane):
+                    here.doorbell.ring(TURN, wiki.id, consumer.lane.name)
         with reported(POLL, wiki.id):
             tidy(wiki.database)
 
@@ -81,13 +69,15 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None])
 
 def _check(wiki: Wiki) -> None:
     here = services()
-    checks = here.runner.run(check_model_versions(wiki))
-    follow_up(wiki, checks, here.doorbell.ring)
-    here.runner.run(resolve_formulas(wiki))
+    upkeep = here.settings.upkeep
+    checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))
+    follow_up(wiki, checks, here.doorbell, rescore=upkeep.rescore)
+    here.runner.run(resolve_formulas(wiki, here.client, upkeep))
 
 
 def _purge(wiki: Wiki, after: int) -> None:
-    size, until = wiki.upkeep.purge_batch_size, _end_of_time()
+    upkeep, until = services().settings.upkeep, _end_of_time()
+    size = upkeep.purge_batch_size
     rows = 0
     for version in purge_versions(wiki.database, outdated_versions(wiki.database), size):
         rows += version.rows
@@ -100,18 +90,19 @@ def _purge(wiki: Wiki, after: int) -> None:
             break
     if rows:
         log.info("scores_purged", wiki=wiki.id, rows=rows)
-    if wiki.upkeep.rescore:
+    if upkeep.rescore:
         _promise_missing(wiki, until)
 
 
 def _expire(wiki: Wiki) -> None:
-    changes, until = 0, _end_of_time()
-    for changes_gone, _ in expire_recent_changes(wiki):
+    changes, until, settings = 0, _end_of_time(), services().settings
+    for changes_gone, _ in expire_recent_changes(wiki, settings.upkeep):
         changes += changes_gone
         if time.monotonic() > until:
             services().doorbell.ring(EXPIRE_RECENT_CHANGES, wiki.id)
             break
-    for _ in expire_ledger(wiki):
+    age = timedelta(days=settings.events.ledger_days)
+    for _ in expire_ledger(wiki.database, age, batch_size=settings.upkeep.purge_batch_size):
         if time.monotonic() > until:
             break
     if changes:
@@ -130,7 +121,7 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
             break
     if promised:
         log.info("scores_promised", wiki=wiki.id, edits=promised)
-        services().doorbell.ring(DRAIN_BACKFILL, wiki.id)
+        services().doorbell.ring(TURN, wiki.id, BACKFILL.name)
 
 
 def _end_of_time() -> float:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from kombu.exceptions import KombuError
 from redis import RedisError
 
-from worker.app import QUEUE_OF, SCORE, send_score
+from worker.app import QUEUE_OF, send_score
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.domain.errors import Overloaded, RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.flight.flight import Flight
 from worker.flight.tiers import TierUnavailable
+from worker.lanes.rings import SCORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def request_scores(
         RedisUnavailable: there is no way to ask.
     """
     with _needing_redis():
-        ends = wiki.flight.ends(ids)
+        ends = services.flights[wiki.id].ends(ids)
         there = {score_id: end.answer for score_id, end in ends.items() if end.holder is None}
         missing = [score_id for score_id in dict.fromkeys(ids) if score_id not in there]
         waiting = services.redis.llen(QUEUE_OF[SCORE]) if missing else 0
@@ -55,12 +57,12 @@ def request_scores(
     return Requested(there, missing, frozenset(end.holder for end in ends.values() if end.holder))
 
 
-async def wait_for_scores(wiki: Wiki, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
+async def wait_for_scores(flight: Flight, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
     """Wait for the answers to what was *requested*, failures included; what has none in time gets a `NoAnswer`."""
     found = dict(requested.answers)
     if requested.missing:
         with _needing_redis():
-            found |= await wiki.flight.awaited(requested.missing, seconds, stale=requested.stale)
+            found |= await flight.awaited(requested.missing, seconds, stale=requested.stale)
     late = f"no answer within {seconds:g} s; a worker must consume the queue {QUEUE_OF[SCORE]!r}"
     return dict.fromkeys(requested.missing, NoAnswer(late, Failure.ELSEWHERE)) | found
 

@@ -5,10 +5,11 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
-from worker.app import SCORE, app, send_score
+from worker.app import app, send_score
 from worker.bootstrap import services
 from worker.domain.errors import EndpointUnavailable, ScoreRefused, SettingsInvalid
 from worker.domain.scores import ScoreId
+from worker.lanes.rings import SCORE
 from worker.scores.pipeline import score_on_demand
 
 #: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
@@ -20,7 +21,8 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated call shares the score."""
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
-    answer = here.runner.run(score_on_demand(here.wiki(score_id.wiki), score_id))
+    wiki = here.wiki(score_id.wiki)
+    answer = here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
     if answer is not None:
         return answer.model_dump(mode="json")
     # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.

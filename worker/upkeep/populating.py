@@ -10,10 +10,11 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from outbox import BACKFILL, record_payloads
+from outbox import record_payloads
 from outbox.recent_changes import recent_edits
 from worker.config.wiki import Wiki
 from worker.scores.missing import missing_models
+from worker.scores.own_tables import BACKFILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

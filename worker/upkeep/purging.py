@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from outbox.database import Database
 from outbox.recent_changes import expire_changes
+from worker.config.settings_sections import UpkeepSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import forget_before
 from worker.scores.candidates import Candidate, candidates
@@ -99,7 +100,7 @@ def purge_left_behind(
         yield LeftBehind(looked_at=step.looked_at, last=step.last, removed=removed)
 
 
-def expire_recent_changes(wiki: Wiki) -> Iterator[tuple[int, int]]:
+def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[int, int]]:
     """Remove changes that are too old from recentchanges, and their rows with them, but those that are kept forever.
 
     Tells of each transaction how many changes and how many rows went. Does nothing on a wiki whose recentchanges is
@@ -108,21 +109,20 @@ def expire_recent_changes(wiki: Wiki) -> Iterator[tuple[int, int]]:
     if not wiki.database.run(has_emulated_changes):
         return
     kept_forever = [model.id for model in wiki.database.run(all_models) if _is_kept(wiki, model)]
-    before = datetime.now(UTC) - timedelta(days=wiki.upkeep.recent_changes_days)
+    before = datetime.now(UTC) - timedelta(days=upkeep.recent_changes_days)
 
     def expire(session: Session) -> tuple[int, int]:
-        revisions = expire_changes(session, before=before, limit=wiki.upkeep.purge_batch_size)
+        revisions = expire_changes(session, before=before, limit=upkeep.purge_batch_size)
         return len(revisions), purge_of_revisions(session, set(revisions), kept_forever=kept_forever)
 
     while (step := wiki.database.run(expire))[0]:
         yield step
 
 
-def expire_ledger(wiki: Wiki) -> Iterator[int]:
+def expire_ledger(database: Database, age: timedelta, *, batch_size: int) -> Iterator[int]:
     """Forget which events were sent so long ago that nobody asks any more; tells of each transaction how many."""
-    age = timedelta(days=wiki.announcing.settings.ledger_days)
-    forget = partial(forget_before, age=age, limit=wiki.upkeep.purge_batch_size)
-    while lines := wiki.database.run(forget):
+    forget = partial(forget_before, age=age, limit=batch_size)
+    while lines := database.run(forget):
         yield lines
 
 

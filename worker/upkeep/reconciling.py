@@ -4,13 +4,13 @@ Wikimedia's streams have been silent for months unnoticed; a completeness that n
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from outbox import EDITS, EVENT_LANES, Edit, Lane, record
+from outbox import EDITS, Edit, Lane, record
 from outbox.recent_changes import recent_edits
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -27,8 +27,10 @@ class Reconciled:
     missing: tuple[int, ...]
 
 
-def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator[Reconciled]:
+def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run: bool = False) -> Iterator[Reconciled]:
     """Compare the edits in recentchanges *since* then with the ledger, the newest first, and promise what is missing.
+
+    *lanes* are those of the sinks that every edit is announced to, by the sinks' names.
 
     What is promised again is scored from the cache, or anew, and has the same event ids as before unless its model has
     a new version. Can be left at any time. The ledger must reach back so far: see `events.ledger_days`.
@@ -38,7 +40,7 @@ def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator
         with wiki.database.reading() as connection:
             edits, before = recent_edits(connection, wiki.id, before=before, limit=BATCH)
             young = [edit for edit in edits if edit.timestamp >= since]
-            missing = _missing(connection, wiki, young)
+            missing = _missing(connection, lanes, young)
         if missing and not dry_run:
             with wiki.database.transaction() as session:
                 record(session, *missing)
@@ -48,20 +50,20 @@ def reconcile(wiki: Wiki, since: datetime, *, dry_run: bool = False) -> Iterator
             return
 
 
-def _missing(connection: Connection, wiki: Wiki, edits: Collection[Edit]) -> list[Edit]:
+def _missing(connection: Connection, lanes: Mapping[str, Lane], edits: Collection[Edit]) -> list[Edit]:
     """Those of *edits* of which a sink was sent nothing, and will be sent nothing."""
 
     def without_told(revisions: set[int], sink: str) -> set[int]:
         return revisions - announced(connection, revisions, sink)
 
     revisions = {edit.revision for edit in edits}
-    untold = set[int]().union(*(without_told(revisions, sink) for sink in wiki.sinks))
+    untold = set[int]().union(*(without_told(revisions, sink) for sink in lanes))
     # From here on in the direction in which promises move, so that none slips through meanwhile.
     untold -= _promised(connection, EDITS, untold)
     missing = set[int]()
-    for sink in wiki.sinks:
+    for sink, lane in lanes.items():
         left = without_told(untold, sink)
-        left -= _promised(connection, EVENT_LANES[sink], left)
+        left -= _promised(connection, lane, left)
         missing |= without_told(left, sink)
     return [edit for edit in edits if edit.revision in missing]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,14 +10,17 @@ from sqlalchemy.orm import Session
 
 from outbox import Edit
 from outbox.recent_changes import recent_edits
-from worker.app import DRAIN_BACKFILL, PURGE_SCORES
 from worker.config.settings_sections import UpkeepSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
+from worker.domain.scores import Sample
+from worker.endpoints.client import ScoringClient
+from worker.lanes.rings import PURGE_SCORES, TURN, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
 from worker.scores.model_versions import current_models
+from worker.scores.own_tables import BACKFILL
 from worker.scores.plan import plan
 from worker.upkeep.populating import populate
 
@@ -43,7 +46,9 @@ class ModelCheck:
     wait_seconds: float | None = None
 
 
-async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[ModelCheck]:
+async def check_model_versions(
+    wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings, *, dry_run: bool = False
+) -> list[ModelCheck]:
     """Ask the endpoint which versions it runs, and make those current that have settled, in one transaction.
 
     A *dry_run* writes nothing. Rows of versions that are current no more are for the purge (`follow_up`); their
@@ -56,12 +61,12 @@ async def check_model_versions(wiki: Wiki, *, dry_run: bool = False) -> list[Mod
     with wiki.database.reading() as connection:
         known = current_models(connection)
         edits, _ = recent_edits(connection, wiki.id, limit=SAMPLE)
-    seen = await _replies(wiki, models, edits, wiki.upkeep.replies)
+    seen = await _replies(wiki, client, models, edits, upkeep.replies)
     differing = [name for name in models if set(seen[name]) - {known[name].version if name in known else None}]
     if differing:
-        closer = await _replies(wiki, differing, edits, wiki.upkeep.replies * (CLOSER - 1))
+        closer = await _replies(wiki, client, differing, edits, upkeep.replies * (CLOSER - 1))
         seen |= {name: seen[name] + closer[name] for name in differing}
-    checks = wiki.database.run(lambda session: _judge(session, wiki.upkeep, seen, dry_run=dry_run))
+    checks = wiki.database.run(lambda session: _judge(session, upkeep, seen, dry_run=dry_run))
     for check in checks:
         if check.finding is not Finding.UNCHANGED:
             log.info("model_version_checked", wiki=wiki.id, model=check.model, finding=check.finding, seen=check.seen)
@@ -100,23 +105,23 @@ def has_changed(checks: Sequence[ModelCheck]) -> bool:
     return any(check.finding is Finding.CHANGED and check.before is not None for check in checks)
 
 
-def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], ring: Callable[[str, str], None]) -> int:
-    """Do what follows from *checks*: `ring(task, wiki)` for the purge, and promise what is to be scored again.
+def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: bool) -> int:
+    """Do what follows from *checks*: ring for the purge, and promise what is to be scored again if that is wanted.
 
     Returns how many edits were promised.
     """
     if not has_changed(checks):
         return 0
-    ring(PURGE_SCORES, wiki.id)
-    if not wiki.upkeep.rescore:
+    bell.ring(PURGE_SCORES, wiki.id)
+    if not rescore:
         return 0
     promised = sum(step.promised for step in populate(wiki))
     log.info("scores_promised", wiki=wiki.id, edits=promised)
-    ring(DRAIN_BACKFILL, wiki.id)
+    bell.ring(TURN, wiki.id, BACKFILL.name)
     return promised
 
 
-async def resolve_formulas(wiki: Wiki) -> int:
+async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:
     """Ask the endpoint what the formulas of this wiki's thresholds come to, as far as that is not known or is old.
 
     Returns how many were asked for. What was known stays until there is something newer.
@@ -125,7 +130,7 @@ async def resolve_formulas(wiki: Wiki) -> int:
         EndpointUnavailable: the endpoint told nothing of a model; the others were asked for all the same.
     """
     failures: list[EndpointUnavailable] = []
-    fresh = timedelta(seconds=wiki.upkeep.statistics_seconds)
+    fresh = timedelta(seconds=upkeep.statistics_seconds)
     count = 0
     known = wiki.database.run(current_models)
     for model, levels in wiki.thresholds.items():
@@ -138,7 +143,7 @@ async def resolve_formulas(wiki: Wiki) -> int:
         if not missing:
             continue
         try:
-            told, found = await wiki.client.statistics(wiki.id, model, sorted(missing))
+            told, found = await client.statistics(wiki.id, model, sorted(missing))
         except EndpointUnavailable as error:
             failures.append(error)
             continue
@@ -160,10 +165,12 @@ def _yet_to_wait(
     return settle_seconds - (candidate.seconds if candidate is not None and candidate.version == version else 0)
 
 
-async def _replies(wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], count: int) -> dict[str, Counter[str]]:
+async def _replies(
+    wiki: Wiki, client: ScoringClient, models: Sequence[str], edits: Sequence[Edit], count: int
+) -> dict[str, Counter[str]]:
     """The versions told in *count* looks at each of *models*, which are made at once, to reach several replicas."""
     asks = [
-        wiki.client.versions(wiki.id, group, edit.revision if edit else 0, {edit.revision: edit.page} if edit else {})
+        client.versions(wiki.id, group, Sample(edit.revision, edit.page) if edit else None)
         for number in range(count)
         for edit, group in _groups(wiki, models, edits, number)
     ]

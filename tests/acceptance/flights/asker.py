@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tests.acceptance.flights.records import Record, What
 from worker.bootstrap import Services, build_services
-from worker.config.settings import load_settings
 from worker.config.telemetry import configure_logging
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.settings import load_settings
 
 #: The ids that are hot at the moment, one a line.
 HOT = "hot.txt"

@@ -5,11 +5,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from outbox import EVENT_LANES, Edit, record_payloads
+from outbox import Edit, record_payloads
 from tests.worker.announcing.announcements import NOW
 from tests.worker.announcing.fake_sinks import FakeSink
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
+from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import publish_events
 from worker.events.sinks import Mishap, OutgoingEvent, Untaken
 

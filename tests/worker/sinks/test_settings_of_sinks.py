@@ -8,8 +8,8 @@ import pytest
 from tests.builders import an_event, some_settings
 from tests.worker.test_settings import MINIMAL
 from worker.bootstrap import build_services
-from worker.config.settings import FILE_VARIABLE, load_settings
 from worker.domain.errors import SettingsInvalid
+from worker.settings import FILE_VARIABLE, load_settings
 
 Load = Callable[[str], tuple[str, ...]]
 SINKS = {

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete
 
-from outbox import BACKFILL, EDITS, EVENTS, claim
+from outbox import EDITS, claim
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from outbox.mediawiki import save_edit
@@ -25,6 +25,8 @@ from tests.worker.lines import (
 )
 from tests.worker.upkeep.looking import NEW, OLD, classify, let_settle, look, rows_of_versions
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
+from worker.scores.own_tables import BACKFILL
 from worker.scores.tables import ores_classification
 from worker.upkeep.populating import populate
 
@@ -189,7 +191,7 @@ def test_after_a_promotion_what_is_in_recentchanges_gets_rows_of_the_new_version
 
     assert classified_versions(past) == {revision: {OLD, NEW} for revision in range(1, 11)}
     assert rows_of_versions(past) == {**BOTH, ("damaging", NEW): 10}
-    assert count(past, EVENTS.messages) == 0
+    assert count(past, FILE.lane.messages) == 0
 
 
 def test_after_a_promotion_the_model_whose_version_stayed_is_not_asked_again(

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete
 
-from outbox import BACKFILL, EDITS
+from outbox import EDITS
 from outbox.database import Database
 from outbox.mediawiki import save_edit
 from tests.builders import edits
@@ -12,6 +12,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import count, status
 from tests.worker.upkeep.looking import NEW, classify, let_settle, look
 from worker.bootstrap import Services
+from worker.scores.own_tables import BACKFILL
 from worker.upkeep.versions import follow_up
 
 Rings = list[tuple[str, str]]

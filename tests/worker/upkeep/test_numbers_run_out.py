@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import delete, insert, text
 
-from outbox import EDITS, EVENTS, PatrolStatus
+from outbox import EDITS, PatrolStatus
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters, requeue
 from tests.builders import an_edit, edits
@@ -13,6 +13,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, status
 from tests.worker.upkeep.looking import rows_of_versions
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
 from worker.scores.model_versions import MOST_MODELS
 from worker.scores.tables import ores_model
 
@@ -63,14 +64,14 @@ def test_every_edit_of_the_batch_is_settled_and_none_is_tried_again(services: Se
     save(full, edits(3))
     drain(services)
 
-    assert (status(full, EDITS).pending, status(full, EDITS).dead, status(full, EVENTS).ready) == (0, 3, 3)
+    assert (status(full, EDITS).pending, status(full, EDITS).dead, status(full, FILE.lane).ready) == (0, 3, 3)
 
 
 def test_an_edit_that_leaves_no_row_needs_no_number(services: Services, full: Database) -> None:
     save(full, [an_edit(revision=1, patrol_status=PatrolStatus.AUTOPATROLLED), an_edit(revision=2, is_bot=True)])
     drain(services)
 
-    assert (status(full, EDITS).pending, status(full, EDITS).dead, status(full, EVENTS).ready) == (0, 0, 2)
+    assert (status(full, EDITS).pending, status(full, EDITS).dead, status(full, FILE.lane).ready) == (0, 0, 2)
 
 
 def test_once_there_is_a_number_a_requeued_letter_gets_its_rows(services: Services, full: Database) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import delete, select
 
-from outbox import BACKFILL, EDITS, Edit, EditSource, PatrolStatus
+from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
 from outbox.mediawiki import save_edit
 from tests.builders import an_edit, edits
@@ -16,6 +16,7 @@ from tests.worker.upkeep.looking import NEW, classify
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.scores.model_versions import make_current
+from worker.scores.own_tables import BACKFILL
 from worker.upkeep.populating import populate
 
 TOPICS = "articletopic"

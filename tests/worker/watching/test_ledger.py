@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from outbox import EVENTS, record_payloads
+from outbox import record_payloads
 from outbox.database import Database
 from tests.builders import an_event, edits
 from tests.eventgate import EmulatedEventGate
@@ -14,6 +14,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import claim_all, drain, promised_events, publish, save, statements
 from tests.worker.watching.ledger import announce, ids_of, lines_of, write
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
 from worker.events.ledger import announced, forget_before, keep
 from worker.events.publishing import send_events
 from worker.upkeep.purging import expire_ledger
@@ -66,9 +67,9 @@ def test_an_outage_leaves_no_line(database: Database, to_eventgate: Services, ev
 def test_who_lost_its_lease_writes_no_line(database: Database, services: Services) -> None:
     save(database, edits(3))
     drain(services)
-    claims = claim_all(database, EVENTS)
+    claims = claim_all(database, FILE.lane)
     with database.transaction() as session:
-        session.execute(update(EVENTS.messages).values(lease_token="another"))
+        session.execute(update(FILE.lane.messages).values(lease_token="another"))
     services.runner.run(send_events(services.wiki("enwiki"), "file", claims))
 
     assert lines_of(database) == []
@@ -78,7 +79,7 @@ def test_an_event_whose_id_is_no_uuid_has_a_line_all_the_same(database: Database
     body = '{"meta": {"stream": "s", "id": "seven"}, "rev_id": 7}'
     for _ in range(2):
         with database.transaction() as session:
-            record_payloads(session, EVENTS, [body])
+            record_payloads(session, FILE.lane, [body])
         publish(services)
 
     first, second = lines_of(database)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from outbox import EDITS, EVENT_LANES, EVENTS, Dead, Edit, Lane, RetryLater, record_payloads, settle
+from outbox import EDITS, Dead, Edit, Lane, RetryLater, record_payloads, settle
 from outbox.database import Database
 from outbox.mediawiki import actor, recentchanges
 from tests.builders import NOON, edits
@@ -16,6 +16,8 @@ from tests.eventgate import EmulatedEventGate
 from tests.worker.lines import claim_all, drain, promised_events, publish, save, statements, status
 from tests.worker.watching.ledger import announce, write
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
+from worker.events.kinds import EVENT_LANES
 from worker.upkeep.reconciling import BATCH, reconcile
 
 LONG_AGO = NOON - timedelta(days=1)
@@ -58,7 +60,7 @@ def test_an_event_that_was_lost_is_announced_after_all_with_the_id_it_would_have
     save(database, edits(5))
     drain(services)
     ids = {event["meta"]["id"] for event in promised_events(database)}
-    lose(database, EVENTS, 3)
+    lose(database, FILE.lane, 3)
     publish(services)
     assert len(sent(events_directory)) == 4
 
@@ -90,8 +92,8 @@ def waiting(database: Database, _: Services) -> None:
 
 def dead(database: Database, services: Services) -> None:
     drain(services)
-    claims = claim_all(database, EVENTS)
-    database.run(lambda session: settle(session, EVENTS, dict.fromkeys(claims, Dead("refused", "wrong"))))
+    claims = claim_all(database, FILE.lane)
+    database.run(lambda session: settle(session, FILE.lane, dict.fromkeys(claims, Dead("refused", "wrong"))))
 
 
 def claimed(database: Database, _: Services) -> None:
@@ -149,7 +151,7 @@ def test_what_one_sink_refused_or_waits_for_can_be_missing_at_the_other(
     eventgate.set(**fault)
     save(database, edits(5))
     drain(to_both)
-    lose(database, EVENTS, 3)
+    lose(database, FILE.lane, 3)
     announce(to_both)
 
     assert missing(to_both) == [3]
@@ -162,7 +164,7 @@ def test_lanes_of_any_length_are_read_a_bounded_number_of_messages_at_a_time(
     lose(database, EDITS, 1)
     bodies = [f'{{"meta": {{"stream": "s"}}, "rev_id": {number}}}' for number in range(10, 10 + 2 * BATCH)]
     with database.transaction() as session:
-        record_payloads(session, EVENTS, bodies)
+        record_payloads(session, FILE.lane, bodies)
     with statements(services.wiki("enwiki").database) as seen:
         assert missing(services, dry_run=True) == [1]
 

@@ -3,10 +3,10 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from outbox.settings import OutboxSettings
@@ -14,7 +14,7 @@ from worker.config.settings_sections import (
     EndpointSettings,
     EventsSettings,
     FlightSettings,
-    SinksSettings,
+    Section,
     UpkeepSettings,
     WikiSettings,
 )
@@ -22,10 +22,33 @@ from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
 from worker.domain.models import LiftWingServer, ScoringModel, with_overrides
 from worker.domain.thresholds import with_thresholds
+from worker.events.file_sink import FILE
+from worker.events.kinds import SINKS
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
 FILE_VARIABLE = "OUTPATROL_CONFIG"
 DEFAULT_FILE = Path("outpatrol.toml")
+
+
+class _Sinks(Section):
+    """Where events go; each sink has a lane of its own. None named: files."""
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> Self:
+        if not self.named:
+            object.__setattr__(self, FILE.name, FILE.section())
+        return self
+
+    @property
+    def named(self) -> dict[str, Section]:
+        """The sections of the sinks that events go to, by name."""
+        return {name: section for name in SINKS if (section := getattr(self, name)) is not None}
+
+
+#: A section for each kind of sink.
+SinksSettings = create_model(
+    "SinksSettings", __base__=_Sinks, **{name: (kind.section | None, None) for name, kind in SINKS.items()}
+)
 
 
 class Settings(BaseSettings):
@@ -43,7 +66,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     endpoint: EndpointSettings
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
-    sinks: SinksSettings = Field(default_factory=SinksSettings)
+    sinks: _Sinks = Field(default_factory=SinksSettings)
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
