@@ -50,7 +50,8 @@ def score_edit(payload: str) -> None:
     column = COLUMNS[_configuration()["column"]]
     edit = Edit.decode(payload)
     scores = ask(_http(), column, edit.revision)
-    (event,) = Announcing(domain=DOMAIN, settings=EventsSettings()).events_of(edit, scores, now=datetime.now(UTC))
+    announcing = Announcing(settings=EventsSettings())
+    (event,) = announcing.events_of(edit, scores, domain=DOMAIN, now=datetime.now(UTC))
     known = _known()
     with Session(_engine()) as session, session.begin():
         if must_be_stored(edit):

@@ -25,12 +25,13 @@ from benchmarks.servers import (
     url_of,
     write_settings,
 )
-from outbox import Edit, record
+from outbox import EDITS, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
-from worker.app import DRAIN_EDITS, QUEUE_OF
+from worker.app import QUEUE_OF
 from worker.bootstrap import LANES
 from worker.domain.errors import CommandFailed
+from worker.lanes.rings import TURN
 from worker.processes import Child, Processes
 from worker.scores.model_versions import model_ids
 
@@ -90,7 +91,7 @@ class Outpatrol:
 
     def run(self, count: int, tell: Tell) -> Times:
         started = time.time()
-        self.doorbell.send_task(DRAIN_EDITS, args=[WIKI], queue=QUEUE_OF[DRAIN_EDITS], ignore_result=True)
+        self.doorbell.send_task(TURN, args=[WIKI, EDITS.name], queue=QUEUE_OF[TURN], ignore_result=True)
         settled = dict.fromkeys(("edits_settled", "events_settled"), 0)
         moments = dict.fromkeys(settled, started)
 

@@ -59,7 +59,7 @@ def _measure(servers: Servers, askers: int, first: int) -> Sharing:
     ids = [ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in range(first, first + IDS)]
     before = servers.endpoint.summary()["calls"]
     with closing(build_services(settings)) as services:
-        call, redis_tier = services.wiki("enwiki").client.score, a_redis_tier(services.redis)
+        call, redis_tier = services.client.score, a_redis_tier(services.redis)
         flights = [Flight([ProcessTier(LIFETIMES), redis_tier], settings.flight) for _ in range(FLIGHTS)]
 
         async def all_at_once() -> int:

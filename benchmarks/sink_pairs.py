@@ -21,7 +21,7 @@ from worker.events.eventgate import EventGateSink
 from worker.events.file_sink import FileSink
 from worker.events.kafka import KafkaSink
 from worker.events.sinks import EventSink, OutgoingEvent
-from worker.events.stdout_sink import STDOUT, StdoutSink
+from worker.events.stdout_sink import DESCRIPTOR, StdoutSink
 
 #: Delivers one batch, or raises.
 Send = Callable[[Sequence[OutgoingEvent]], None]
@@ -85,7 +85,7 @@ def _stdout(_batch_size: int) -> Iterator[Pair]:
     def bare(events: Sequence[OutgoingEvent]) -> None:
         lines = memoryview(_lines(events))
         while lines:
-            lines = lines[os.write(STDOUT, lines) :]
+            lines = lines[os.write(DESCRIPTOR, lines) :]
 
     with _read_by_a_thread(), closing(StdoutSink()) as sink:
         yield Pair(all_of(sink), bare, _written_by_this_thread)
@@ -198,15 +198,15 @@ def _read_by_a_thread() -> Iterator[None]:
             pass
 
     reading, writing = os.pipe()
-    kept = os.dup(STDOUT)
-    os.dup2(writing, STDOUT)
+    kept = os.dup(DESCRIPTOR)
+    os.dup2(writing, DESCRIPTOR)
     os.close(writing)
     thread = threading.Thread(target=read)
     thread.start()
     try:
         yield
     finally:
-        os.dup2(kept, STDOUT)
+        os.dup2(kept, DESCRIPTOR)
         os.close(kept)
         thread.join()
         os.close(reading)

@@ -1,6 +1,5 @@
 """Events a second: of each sink beside the bare client that does the same, and of the whole way from lane to file."""
 
-import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -30,10 +29,10 @@ from worker.config.settings_sections import EventsSettings
 from worker.domain.errors import CommandFailed
 from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES
-from worker.events.publishing import publish_events
+from worker.events.outcomes import read_events
 from worker.events.sinks import OutgoingEvent
 from worker.events.tables import event_ledger
-from worker.scores.outcomes import read_events
+from worker.lanes.turn import turn
 from worker.upkeep.migrating import migrate
 
 BATCH_SIZES = (1, 10, 100, 1000)
@@ -119,13 +118,13 @@ def measure_publishing(events: int, announce: Announce) -> list[Published]:
 
 def bodies(count: int, *, one_page: bool = False) -> list[str]:
     """Events of the sample's edits with the scores of two models, each edit of another page or all of one."""
-    announcing = Announcing(domain=DOMAIN, settings=EventsSettings())
+    announcing = Announcing(settings=EventsSettings())
     answers = [a_score(model=model) for model in REVSCORING]
     edits = (
         edit.model_copy(update={"page": 1 if one_page else edit.revision}) for edit in islice(endless_edits(), count)
     )
     now = datetime.now(UTC)
-    return [event.encode() for edit in edits for event in announcing.events_of(edit, answers, now=now)]
+    return [event.encode() for edit in edits for event in announcing.events_of(edit, answers, domain=DOMAIN, now=now)]
 
 
 def sink_tables(measured: Sequence[Measured], published: Sequence[Published]) -> RenderableType:
@@ -228,7 +227,7 @@ def _publish(
         sinks={"file": {"directory": directory / f"{database}-{size}"}},
     )
     with closing(build_services(settings)) as services:
-        wiki = services.wiki(WIKI)
+        wiki, publisher = services.wiki(WIKI), services.consumers[EVENT_LANES["file"].name]
         migrate(wiki.database)
         for start in range(0, events, 1000):
             some = payloads[start : start + 1000]
@@ -236,7 +235,8 @@ def _publish(
         before = wiki.database.run(_lines_of_the_ledger)
         with statements(wiki.database.engine) as seen:
             started = time.perf_counter()
-            services.runner.run(publish_events(wiki, "file", until=math.inf))
+            while services.runner.run(turn(wiki, publisher, services.doorbell, lease=settings.outbox.lease)):
+                pass
             seconds = time.perf_counter() - started
         kept = wiki.database.run(_lines_of_the_ledger) - before
     if kept != events:

@@ -2,13 +2,10 @@
 
 from alembic import context
 from sqlalchemy import Connection
-from worker.classification import own_tables
-from worker.classification import tables as classification_tables
 
+import worker.bootstrap
+import worker.incoming.positions  # noqa: F401 - declares a table
 from outbox import mediawiki, tables
-from worker.events import tables as event_tables
-from worker.flight import tables as flight_tables
-from worker.incoming import positions
 
 
 def run() -> None:
@@ -17,15 +14,7 @@ def run() -> None:
         raise SystemExit("migrations run through `outpatrol migrate`, which knows the wikis' databases")
     context.configure(
         connection=connection,
-        target_metadata=[
-            tables.metadata,
-            mediawiki.metadata,
-            classification_tables.metadata,
-            own_tables.metadata,
-            flight_tables.metadata,
-            event_tables.metadata,
-            positions.metadata,
-        ],
+        target_metadata=[tables.metadata, mediawiki.metadata],
         version_table="outpatrol_version",
         transactional_ddl=connection.dialect.name == "sqlite",
     )

@@ -1,7 +1,7 @@
 """The lanes: for each kind of promise one table of messages, one of waiting messages and one of dead letters.
 
-All are of one shape. Each consumer has a lane of its own, so that one which is stuck holds up nobody else; `outbox`, the
-lane of edits that were just saved, is declared here, and the others with `lane` where they are served.
+All are of one shape. Each consumer has a lane of its own, so that one which is stuck holds up nobody else. The lane of
+edits that were just saved is declared here, the others with `lane` where they are served.
 There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
 past, so ready again); it is *waiting* or *dead* by the table it is in.
 """

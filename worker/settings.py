@@ -46,9 +46,8 @@ class _Sinks(Section):
 
 
 #: A section for each kind of sink.
-SinksSettings = create_model(
-    "SinksSettings", __base__=_Sinks, **{name: (kind.section | None, None) for name, kind in SINKS.items()}
-)
+_SECTIONS: dict[str, Any] = {name: (kind.section | None, None) for name, kind in SINKS.items()}
+SinksSettings = create_model("SinksSettings", __base__=_Sinks, **_SECTIONS)
 
 
 class Settings(BaseSettings):

@@ -18,14 +18,15 @@ from typing import Any
 from celery import Celery
 from redis import Redis
 
-from outbox import Edit, Lane
+from outbox import EDITS, Edit, Lane
 from outbox.inspection import inspect_lane
 from outbox.mediawiki import save_edit
 from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
-from worker.app import DRAIN_EDITS, configuration
+from worker.app import configuration
 from worker.bootstrap import LANES, Services, build_services
 from worker.demo.surroundings import redis_command, start_beat, start_worker
+from worker.lanes.rings import TURN
 from worker.processes import Child, Processes, answers, free_port, kill_group
 from worker.settings import FILE_VARIABLE, Settings
 from worker.upkeep.migrating import migrate
@@ -85,7 +86,7 @@ class Running:
         if beat:
             self.start_beat()
         self.start_endpoint()
-        if self.settings.sinks.eventgate is not None:
+        if "eventgate" in self.settings.sinks.named:
             self.start_eventgate()
 
     def start_redis(self) -> None:
@@ -146,7 +147,7 @@ class Running:
                     for edit in some:
                         save_edit(session, edit)
             if ring:
-                self.services.doorbell.ring(DRAIN_EDITS, wiki)
+                self.services.doorbell.ring(TURN, wiki, EDITS.name)
 
     def pending(self, *lanes: Lane) -> int:
         """Promises not yet kept, on all wikis, in *lanes* or in all."""

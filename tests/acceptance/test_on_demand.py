@@ -11,9 +11,9 @@ from celery.result import AsyncResult
 
 from tests.acceptance.expectations import calls_by_score, sample_edits
 from tests.acceptance.running import Running, running
-from worker.app import SCORE
 from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring_shapes import probabilities
+from worker.lanes.rings import SCORE
 
 SECONDS = 30
 

@@ -19,7 +19,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.lines import save, status
 from tests.worker.raw_server import Request, http, raw_server_beside
 from tests.worker.upkeep.looking import NEW, OLD, current_versions, id_of, let_pass, let_settle, waiting
-from worker.app import DRAIN_BACKFILL, PURGE_SCORES
+from worker.lanes.rings import PURGE_SCORES, TURN
 from worker.scores.own_tables import BACKFILL, formula_threshold, model_candidate
 from worker.scores.tables import ores_model
 
@@ -211,7 +211,7 @@ def test_nobody_is_rung_for_where_nothing_is_to_be_purged(
     assert rings(redis) == []
 
 
-@pytest.mark.parametrize(("rescore", "tasks"), [(False, [PURGE_SCORES]), (True, [PURGE_SCORES, DRAIN_BACKFILL])])
+@pytest.mark.parametrize(("rescore", "tasks"), [(False, [PURGE_SCORES]), (True, [PURGE_SCORES, TURN])])
 def test_a_change_rings_for_the_purge_and_for_what_is_to_be_scored_again(
     redis: Redis, redis_url: str, endpoint: EmulatedEndpoint, tmp_path: Path, rescore: bool, tasks: list[str]
 ) -> None:

@@ -16,7 +16,7 @@ from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on, queued, rings, second_wiki, statements_with, wikis
 from tests.worker.lines import save
 from tests.worker.upkeep.looking import NEW, OLD, classify, id_of
-from worker.app import DRAIN_BACKFILL
+from worker.lanes.rings import TURN
 from worker.scores.own_tables import BACKFILL
 
 #: The command inserts nothing else.
@@ -175,7 +175,7 @@ def test_workers_are_rung_for_once(redis: Redis, redis_url: str, tmp_path: Path)
         ended = outpatrol(tmp_path, "scores", "populate", "--batch-size", "2")
 
     assert ended.code == 0, ended.said
-    assert queued(redis) == [(DRAIN_BACKFILL, "frwiki")]
+    assert queued(redis) == [(TURN, "frwiki")]
 
 
 def test_nobody_is_rung_for_where_nothing_is_missing(run_with_redis: Run, redis: Redis) -> None:

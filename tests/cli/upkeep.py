@@ -16,12 +16,14 @@ from typer.testing import CliRunner
 from outbox.database import Database, Engines
 from tests.acceptance.commands import write_settings
 from tests.cli.conftest import Run
+from worker.app import QUEUE_OF
 from worker.cli.main import app
+from worker.lanes.rings import POLL, TURN
 from worker.scores.own_tables import formula_threshold, model_candidate
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 
-QUEUE = "maintenance"
+QUEUES = (QUEUE_OF[POLL], QUEUE_OF[TURN])
 
 
 def commands_on(database: Database, directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Run:
@@ -82,8 +84,9 @@ def statements_with(words: str, *, interrupt_at: int = 0) -> Iterator[list[str]]
 
 
 def queued(redis: Redis) -> list[tuple[str, str]]:
-    """The tasks that wait for maintenance, the first one first, each with its wiki."""
-    messages = [json.loads(message) for message in reversed(redis.lrange(QUEUE, 0, -1))]
+    """The tasks that wait, upkeep before turns and otherwise the first one first, each with its wiki."""
+    waiting = [message for queue in QUEUES for message in reversed(redis.lrange(queue, 0, -1))]
+    messages = [json.loads(message) for message in waiting]
     return [(message["headers"]["task"], json.loads(base64.b64decode(message["body"]))[0][0]) for message in messages]
 
 

@@ -1,24 +1,22 @@
 """Which tables and views there are after each revision."""
 
+import worker.incoming.positions  # noqa: F401 - declares a table
 from outbox.mediawiki import metadata as wiki_metadata
-from outbox.tables import metadata as lane_metadata
-from worker.events.tables import metadata as ledger_metadata
-from worker.flight.tables import metadata as flight_metadata
-from worker.incoming.positions import metadata as position_metadata
-from worker.scores.own_tables import metadata as own_metadata
-from worker.scores.tables import metadata as classification_metadata
+from outbox.tables import metadata
+from worker.bootstrap import LANES
 from worker.upkeep.migrating import VERSION_TABLE
 
-WIKI = set(wiki_metadata.tables) | set(classification_metadata.tables)
-LANES = set(lane_metadata.tables)
-BACKFILL = {name for name in LANES if name.startswith("backfill_")}
+WIKI = set(wiki_metadata.tables)
+OURS = set(metadata.tables)
+LANE_TABLES = {table.name for lane in LANES for table in (lane.messages, lane.waiting, lane.dead_letters)}
+BACKFILL = {name for name in LANE_TABLES if name.startswith("backfill_")}
 FIRST_LANES = {
-    name for name in LANES if name.removesuffix("_waiting").removesuffix("_dead") in {"outbox", "event_outbox"}
+    name for name in LANE_TABLES if name.removesuffix("_waiting").removesuffix("_dead") in {"outbox", "event_outbox"}
 }
-FLIGHT = set(flight_metadata.tables)
+FLIGHT = {"score_flight"}
 MADE_HERE = "outpatrol_own_table"
-UPKEEP = BACKFILL | set(own_metadata.tables)
-ALL = {VERSION_TABLE} | WIKI | LANES | FLIGHT | UPKEEP | set(ledger_metadata.tables) | set(position_metadata.tables)
+UPKEEP = BACKFILL | {MADE_HERE, "model_candidate", "formula_threshold"}
+ALL = {VERSION_TABLE} | WIKI | OURS
 VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
 #: Revision to the tables there are after it.
 STEPS = {

@@ -17,24 +17,11 @@ from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run
 from worker.bootstrap import LANES
-from worker.events.tables import metadata as ledger_metadata
-from worker.flight.tables import metadata as flight_metadata
-from worker.incoming.positions import metadata as position_metadata
-from worker.scores.own_tables import metadata as own_metadata
-from worker.scores.tables import metadata as classification_metadata
 from worker.upkeep.migrating import VERSION_TABLE, migrate
 
 #: All in one, since each alone would take the others' tables for leftovers.
 OURS = MetaData(naming_convention=NAMING)
-for metadata in (
-    lane_metadata,
-    wiki_metadata,
-    classification_metadata,
-    own_metadata,
-    flight_metadata,
-    ledger_metadata,
-    position_metadata,
-):
+for metadata in (lane_metadata, wiki_metadata):
     for table in metadata.tables.values():
         table.to_metadata(OURS)
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tests.builders import some_settings
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server
-from worker.domain.scores import Answer, ScoreId
-from worker.endpoints.client import NO_PAGES, Endpoint, ScoringClient
+from worker.domain.scores import Answer, Sample, ScoreId
+from worker.endpoints.client import Endpoint, ScoringClient
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.limits import Grant, Report
 from worker.endpoints.ores import OresClient
@@ -19,6 +21,7 @@ Result = TypeVar("Result")
 KINDS = ("ores", "lift_wing")
 RISK = "revertrisklanguageagnostic"
 VERSION = "0.5.1"
+NO_PAGES: Mapping[int, int] = MappingProxyType({})
 #: The codes that Lift Wing knows these wikis by.
 LANGUAGES = {"enwiki": "en", "be_x_oldwiki": "be-tarask", "zh_min_nanwiki": "nan", "wikidatawiki": None}
 
@@ -54,10 +57,15 @@ async def with_client(
         await client.close()
 
 
+def of_pages(wanted: Sequence[ScoreId], pages: Mapping[int, int]) -> list[ScoreId]:
+    """*wanted* with the pages of their revisions."""
+    return [replace(score_id, page=pages.get(score_id.revision)) for score_id in wanted]
+
+
 def ask(
     kind: str, url: str, wanted: Sequence[ScoreId], *, pages: Mapping[int, int] = NO_PAGES, **endpoint: Any
 ) -> dict[ScoreId, Answer]:
-    return asyncio.run(with_client(kind, url, lambda client: client.score(wanted, pages), **endpoint))
+    return asyncio.run(with_client(kind, url, lambda client: client.score(of_pages(wanted, pages)), **endpoint))
 
 
 def ask_raw(
@@ -72,10 +80,14 @@ def ask_raw(
 
     async def converse() -> tuple[dict[ScoreId, Answer], RawServer]:
         async with raw_server(reply) as server:
-            return await with_client(kind, server.url, lambda client: client.score(wanted, pages), **endpoint), server
+            return await with_client(
+                kind, server.url, lambda client: client.score(of_pages(wanted, pages)), **endpoint
+            ), server
 
     return asyncio.run(converse())
 
 
 def ask_versions(kind: str, url: str, models: Sequence[str], revision: int = 1) -> dict[str, str]:
-    return asyncio.run(with_client(kind, url, lambda client: client.versions("enwiki", models, revision, {})))
+    return asyncio.run(
+        with_client(kind, url, lambda client: client.versions("enwiki", models, Sample(revision) if revision else None))
+    )

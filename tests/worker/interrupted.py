@@ -1,13 +1,13 @@
 """Something happening between the endpoint's answer and the settlement."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from tests.worker.lines import consumer_of_edits
 from worker.bootstrap import Services
-from worker.config.wiki import Wiki
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import NO_PAGES, ScoringClient
+from worker.endpoints.client import ScoringClient
 
 
 class InterruptedClient:
@@ -17,15 +17,13 @@ class InterruptedClient:
         self._client = client
         self._happening = happening
 
-    async def score(self, ids: Sequence[ScoreId], pages: Mapping[int, int] = NO_PAGES) -> dict[ScoreId, Answer]:
-        answers = await self._client.score(ids, pages)
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        answers = await self._client.score(ids)
         self._happening()
         return answers
 
-    async def versions(
-        self, wiki: str, models: Sequence[str], revision: int, pages: Mapping[int, int]
-    ) -> dict[str, str]:
-        return await self._client.versions(wiki, models, revision, pages)
+    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
+        return await self._client.versions(wiki, models, sample)
 
     async def statistics(
         self, wiki: str, model: str, wanted: Sequence[Statistic]
@@ -39,6 +37,7 @@ class InterruptedClient:
         await self._client.close()
 
 
-def interrupted(services: Services, happening: Callable[[], None]) -> Wiki:
-    wiki = services.wiki("enwiki")
-    return dataclasses.replace(wiki, client=InterruptedClient(wiki.client, happening))
+def interrupted(services: Services, happening: Callable[[], None]) -> Services:
+    client = InterruptedClient(services.client, happening)
+    edits = dataclasses.replace(consumer_of_edits(services), client=client)
+    return dataclasses.replace(services, consumers={**services.consumers, edits.lane.name: edits})

@@ -1,7 +1,6 @@
 """The whole line as tests drive it: edits saved, drained and published on real servers, and what is left behind."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,8 +15,11 @@ from outbox.mediawiki import save_edit
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.events.file_sink import FILE
-from worker.events.publishing import publish_events
-from worker.scores.pipeline import drain_backfill, drain_edits, score_edits
+from worker.events.kinds import EVENT_LANES
+from worker.lanes.rings import TURN
+from worker.lanes.turn import turn
+from worker.scores.own_tables import BACKFILL
+from worker.scores.pipeline import ScoreConsumer
 from worker.scores.tables import ores_classification, ores_model
 
 LONG_AGO = text("'2001-01-01 00:00:00.000000'")
@@ -30,31 +32,49 @@ def save(database: Database, edits: Sequence[Edit]) -> None:
             save_edit(session, edit)
 
 
+class RecordingBell:
+    """Notes what was rung for: a task, a wiki and, for a turn, a lane."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[str, ...]] = []
+
+    def ring(self, task: str, wiki: str, *rest: str) -> None:
+        self.rings.append((task, wiki, *rest))
+
+    def prompt(self, task: str, wiki: str) -> None:
+        self.rings.append((task, wiki))
+
+
+def serve(services: Services, lane: Lane, wiki: Wiki | None = None) -> RecordingBell:
+    """Take turns at *lane* until nothing is ready; returns what was rung for."""
+    bell, served = RecordingBell(), wiki or services.wiki("enwiki")
+    while services.runner.run(turn(served, services.consumers[lane.name], bell, lease=services.settings.outbox.lease)):
+        pass
+    return bell
+
+
 def drain(services: Services, wiki: Wiki | None = None) -> list[str]:
     """Drain until nothing is ready; returns the rings.
 
     They are "more" for each full batch, "settled" for each batch, and "news" for each with a new model version.
     """
-    rings: list[str] = []
-    services.runner.run(
-        drain_edits(
-            wiki or services.wiki("enwiki"),
-            until=math.inf,
-            more=lambda: rings.append("more"),
-            settled=lambda: rings.append("settled"),
-            news=lambda: rings.append("news"),
-        )
-    )
-    return rings
+    names = {EDITS.name: "more", **{lane.name: "settled" for lane in services.event_lanes.values()}}
+    return [names[ring[2]] if ring[0] == TURN else "news" for ring in serve(services, EDITS, wiki).rings]
 
 
 def drain_missing(services: Services, wiki: Wiki | None = None) -> None:
     """Drain the lane of the backfill, as far as no edit that was just saved is in the way."""
-    services.runner.run(drain_backfill(wiki or services.wiki("enwiki"), until=math.inf, more=lambda: None))
+    serve(services, BACKFILL, wiki)
 
 
-def publish(services: Services) -> None:
-    services.runner.run(publish_events(services.wiki("enwiki"), "file", until=math.inf))
+def publish(services: Services, sink: str = "file") -> None:
+    serve(services, EVENT_LANES[sink])
+
+
+def consumer_of_edits(services: Services) -> ScoreConsumer:
+    consumer = services.consumers[EDITS.name]
+    assert isinstance(consumer, ScoreConsumer)
+    return consumer
 
 
 def claim_edits(wiki: Wiki) -> list[Claim]:
@@ -67,7 +87,7 @@ def claim_all(database: Database, lane: Lane) -> list[Claim]:
 
 
 def score(services: Services, wiki: Wiki, claims: Sequence[Claim]) -> None:
-    services.runner.run(score_edits(wiki, claims))
+    services.runner.run(consumer_of_edits(services).score_edits(wiki, claims))
 
 
 def let_leases_run_out(database: Database, lane: Lane) -> None:

@@ -58,8 +58,8 @@ def with_classes(services: Services, model: str, classes: dict[str, int]) -> Wik
 
 
 def demand(services: Services, model: str, revision: int) -> Score | None:
-    wiki = services.wiki("enwiki")
-    return services.runner.run(score_on_demand(wiki, ScoreId("enwiki", model, revision, "0.5.1")))
+    wiki, wanted = services.wiki("enwiki"), ScoreId("enwiki", model, revision, "0.5.1")
+    return services.runner.run(score_on_demand(wiki, wanted, services.flights["enwiki"], services.client))
 
 
 def settings_problem(models: dict[str, dict[str, Any]]) -> str:

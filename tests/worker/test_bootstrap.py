@@ -94,11 +94,11 @@ def test_each_sink_that_is_named_is_built_under_the_name_of_its_lane() -> None:
     services = build_services(some_settings(sinks=sinks))
     services.close()
 
-    assert services.wiki("enwiki").sinks.keys() == sinks.keys() == EVENT_LANES.keys()
+    assert services.sinks.keys() == sinks.keys() == EVENT_LANES.keys()
 
 
 def test_where_no_sink_is_named_events_go_to_files() -> None:
     services = build_services(some_settings())
     services.close()
 
-    assert list(services.wiki("enwiki").sinks) == ["file"]
+    assert list(services.sinks) == ["file"]

@@ -87,9 +87,9 @@ def test_a_ring_that_stays_unanswered_is_forgotten_in_time(redis: Redis, doorbel
     assert 0 < redis.ttl(redis.keys()[0]) <= 4
 
 
-def test_however_often_it_is_rung_once_and_answered_there_is_one_ring(doorbell: Doorbell, rings: Rings) -> None:
+def test_however_often_it_is_prompted_and_answered_there_is_one_ring(doorbell: Doorbell, rings: Rings) -> None:
     for _ in range(5):
-        doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+        doorbell.prompt("check_model_versions", "enwiki")
         doorbell.answer("check_model_versions", "enwiki")
 
     assert rings == [("check_model_versions", "enwiki")]
@@ -100,7 +100,7 @@ def test_what_another_process_rang_for_once_is_not_rung_for_again(
 ) -> None:
     other = Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4)
     for each in (doorbell, other):
-        each.ring_once("check_model_versions", "enwiki", seconds=60)
+        each.prompt("check_model_versions", "enwiki")
         each.answer("check_model_versions", "enwiki")
 
     assert len(rings) == 1
@@ -113,42 +113,42 @@ def test_once_is_meant_for_each_wiki_and_task(doorbell: Doorbell, rings: Rings) 
         ("purge_scores", "enwiki"),
     ]
     for task, wiki in wanted * 2:
-        doorbell.ring_once(task, wiki, seconds=60)
+        doorbell.prompt(task, wiki)
 
     assert rings == wanted
 
 
 def test_once_the_time_is_over_it_can_be_rung_for_again(redis: Redis, doorbell: Doorbell, rings: Rings) -> None:
-    doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+    doorbell.prompt("check_model_versions", "enwiki")
     doorbell.answer("check_model_versions", "enwiki")
     (key,) = redis.keys()
     assert 0 < redis.ttl(key) <= 60
     # As when its time is over.
     redis.delete(key)
-    doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+    doorbell.prompt("check_model_versions", "enwiki")
 
     assert len(rings) == 2
 
 
-def test_a_ring_that_nobody_answered_yet_is_not_repeated_by_ringing_once(doorbell: Doorbell, rings: Rings) -> None:
+def test_a_ring_that_nobody_answered_yet_is_not_repeated_by_prompting(doorbell: Doorbell, rings: Rings) -> None:
     doorbell.ring("check_model_versions", "enwiki")
-    doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+    doorbell.prompt("check_model_versions", "enwiki")
 
     assert len(rings) == 1
 
 
-def test_ringing_once_keeps_nobody_from_ringing_otherwise(doorbell: Doorbell, rings: Rings) -> None:
-    doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+def test_prompting_keeps_nobody_from_ringing_otherwise(doorbell: Doorbell, rings: Rings) -> None:
+    doorbell.prompt("check_model_versions", "enwiki")
     doorbell.answer("check_model_versions", "enwiki")
     doorbell.ring("check_model_versions", "enwiki")
 
     assert len(rings) == 2
 
 
-def test_without_redis_ringing_once_does_nothing(rings: Rings) -> None:
+def test_without_redis_prompting_does_nothing(rings: Rings) -> None:
     with no_redis() as gone:
         doorbell = Doorbell(gone, lambda *task: rings.append(task), unanswered_seconds=4)
-        doorbell.ring_once("check_model_versions", "enwiki", seconds=60)
+        doorbell.prompt("check_model_versions", "enwiki")
 
     assert rings == []
 

@@ -54,7 +54,7 @@ ANSWERS = st.lists(SCORES | ERRORS, max_size=4, unique_by=lambda answer: answer.
 
 
 def event_of(edit: Edit, answers: Sequence[Final] = ()) -> dict[str, Any]:
-    (event,) = Announcing(domain="en.wikipedia.org", settings=EventsSettings()).events_of(edit, answers, now=NOW)
+    (event,) = Announcing(settings=EventsSettings()).events_of(edit, answers, domain="en.wikipedia.org", now=NOW)
     return validated(event.encode())
 
 

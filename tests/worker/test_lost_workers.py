@@ -27,9 +27,8 @@ from tests.worker.lines import (
 )
 from worker.bootstrap import Services
 from worker.domain.scores import ScoreId
-from worker.events.file_sink import FILE
-from worker.events.publishing import send_events
-from worker.scores.outcomes import read_events
+from worker.events.file_sink import FILE, FileSection
+from worker.events.outcomes import read_events
 from worker.scores.tables import ores_classification
 
 
@@ -40,9 +39,10 @@ def test_a_lease_that_is_lost_before_the_settlement_writes_nothing(services: Ser
         let_leases_run_out(database, EDITS)
         claim_all(database, EDITS)
 
-    wiki = interrupted(services, lose_it)
+    here = interrupted(services, lose_it)
+    wiki = services.wiki("enwiki")
     with capture_logs() as logs:
-        score(services, wiki, claim_edits(wiki))
+        score(here, wiki, claim_edits(wiki))
 
     assert promised_events(database) == []
     assert count(database, ores_classification) == 0
@@ -60,7 +60,7 @@ def test_only_the_edits_whose_lease_was_lost_are_left_out(services: Services, da
             last = EDITS.messages.c.id == claims[-1].message
             session.execute(EDITS.messages.update().where(last).values(lease_token="0" * 32))
 
-    score(services, interrupted(services, lose_the_last), claims)
+    score(interrupted(services, lose_the_last), services.wiki("enwiki"), claims)
 
     assert sorted(event["rev_id"] for event in promised_events(database)) == [1, 2, 3, 4]
     assert classified_revisions(database) == {1, 2, 3, 4}
@@ -69,9 +69,10 @@ def test_only_the_edits_whose_lease_was_lost_are_left_out(services: Services, da
 
 def test_a_lease_that_ran_out_but_that_nobody_took_still_settles(services: Services, database: Database) -> None:
     save(database, edits(5))
-    wiki = interrupted(services, lambda: let_leases_run_out(database, EDITS))
+    here = interrupted(services, lambda: let_leases_run_out(database, EDITS))
+    wiki = services.wiki("enwiki")
 
-    score(services, wiki, claim_edits(wiki))
+    score(here, wiki, claim_edits(wiki))
 
     assert len(promised_events(database)) == 5
     assert status(database, EDITS).pending == 0
@@ -85,9 +86,10 @@ def test_a_worker_that_dies_before_the_settlement_leaves_everything_to_the_next(
     def die() -> None:
         raise KeyboardInterrupt
 
-    wiki = interrupted(services, die)
+    here = interrupted(services, die)
+    wiki = services.wiki("enwiki")
     with pytest.raises(KeyboardInterrupt):
-        score(services, wiki, claim_edits(wiki))
+        score(here, wiki, claim_edits(wiki))
     assert status(database, EDITS).claimed == 20
     assert promised_events(database) == []
 
@@ -105,7 +107,7 @@ def test_scores_that_a_dead_worker_had_already_shared_are_not_called_again(
     wiki = services.wiki("enwiki")
     claim_edits(wiki)
     wanted = [ScoreId("enwiki", model, n, "0.5.1") for n in range(1, 21) for model in ("damaging", "goodfaith")]
-    services.runner.run(wiki.flight.scores(wanted, wiki.client.score))
+    services.runner.run(services.flights["enwiki"].scores(wanted, services.client.score))
     let_leases_run_out(database, EDITS)
 
     drain(services)
@@ -123,7 +125,7 @@ def test_redis_emptied_between_two_batches_changes_no_row_and_no_event(
     def empty_it() -> None:
         redis.flushall()
 
-    drain(services, interrupted(services, empty_it))
+    drain(interrupted(services, empty_it))
 
     assert sorted(event["rev_id"] for event in promised_events(database)) == list(range(1, 31))
     assert count(database, ores_classification) == 60
@@ -142,9 +144,9 @@ def test_without_redis_everything_is_scored_and_announced(
 
 
 def sent_ids(services: Services) -> list[str]:
-    sink = services.settings.sinks.file
-    assert sink is not None
-    file = sink.directory / "mediawiki.revision-score.ndjson"
+    section = services.settings.sinks.named["file"]
+    assert isinstance(section, FileSection)
+    file = section.directory / "mediawiki.revision-score.ndjson"
     return [json.loads(line)["meta"]["id"] for line in file.read_text().splitlines()]
 
 
@@ -155,7 +157,7 @@ def test_a_publisher_that_dies_after_the_sink_took_its_events_costs_repetitions_
     drain(services)
     claims = claim_all(database, FILE.lane)
     events, _ = read_events(claims, 8)
-    services.wiki("enwiki").sinks["file"].send(list(events.values()))
+    services.sinks["file"].send(list(events.values()))
     let_leases_run_out(database, FILE.lane)
 
     publish(services)
@@ -174,6 +176,6 @@ def test_a_publisher_whose_lease_is_somebody_elses_by_now_settles_nothing(
     let_leases_run_out(database, FILE.lane)
     claim_all(database, FILE.lane)
 
-    services.runner.run(send_events(services.wiki("enwiki"), "file", claims))
+    services.runner.run(services.consumers[FILE.lane.name].work(services.wiki("enwiki"), claims))
 
     assert status(database, FILE.lane).claimed == 3

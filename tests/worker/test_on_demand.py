@@ -18,8 +18,15 @@ from worker.scores.tables import ores_classification
 WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")
 
 
+def asked(services: Services, score_id: ScoreId) -> Score | None:
+    wiki = services.wiki(score_id.wiki)
+    return services.runner.run(score_on_demand(wiki, score_id, services.flights[wiki.id], services.client))
+
+
 def demand(services: Services) -> Score:
-    score = services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED))
+    score = services.runner.run(
+        score_on_demand(services.wiki("enwiki"), WANTED, services.flights["enwiki"], services.client)
+    )
     assert score is not None
     return score
 
@@ -78,11 +85,18 @@ def test_an_endpoint_that_is_down_is_unavailable_by_the_score_id(
 def test_a_score_that_somebody_else_computes_is_not_waited_for(services: Services, redis: Redis) -> None:
     redis.set(lease_key(WANTED), "token of somebody", px=60_000)
 
-    assert services.runner.run(score_on_demand(services.wiki("enwiki"), WANTED)) is None
+    assert (
+        services.runner.run(
+            score_on_demand(services.wiki("enwiki"), WANTED, services.flights["enwiki"], services.client)
+        )
+        is None
+    )
 
 
 def test_a_model_that_the_wiki_does_not_have_is_refused_by_its_setting(services: Services) -> None:
     unknown = ScoreId("enwiki", "magic", 1, "1")
 
     with pytest.raises(ScoreRefused, match=r"wikis\.enwiki\.models"):
-        services.runner.run(score_on_demand(services.wiki("enwiki"), unknown))
+        services.runner.run(
+            score_on_demand(services.wiki("enwiki"), unknown, services.flights["enwiki"], services.client)
+        )

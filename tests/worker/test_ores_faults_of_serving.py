@@ -163,7 +163,7 @@ def test_fault_16_whoever_scores_can_tell_the_model_versions_and_starts_no_proce
 
     with closing(build_services(some_settings(redis_url=redis_url, scoring_url=endpoint.url))) as services:
         client = services.client
-        versions = services.runner.run(client.versions("enwiki", ["damaging", "goodfaith"], 1, {}))
+        versions = services.runner.run(client.versions("enwiki", ["damaging", "goodfaith"], None))
         answers = services.runner.run(client.score(ids([1])))
         assert multiprocessing.active_children() == []
 

@@ -230,7 +230,9 @@ def test_fault_11_no_way_of_asking_is_left_out_of_sharing(
     drain(drains)
     calls, sent = endpoint.summary()["calls"], list[str]()
 
-    demanded = answers.runner.run(score_on_demand(answers.wiki("enwiki"), ONE))
+    demanded = answers.runner.run(
+        score_on_demand(answers.wiki("enwiki"), ONE, answers.flights["enwiki"], answers.client)
+    )
     requested = request_scores(answers, answers.wiki("enwiki"), [ONE, OTHER], send=sent.append)
 
     assert requested.answers[ONE] == demanded

@@ -14,8 +14,8 @@ from tests.worker.lines import FOREVER, drain, make_due, save, statements, statu
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
-from worker.events.publishing import publish_events
 from worker.events.sinks import Failed, Refused, Untaken
+from worker.tasks.turn import take_turns
 
 
 def attempts(database: Database, sink: str) -> list[int]:
@@ -26,11 +26,11 @@ def attempts(database: Database, sink: str) -> list[int]:
 
 def test_every_sink_is_promised_every_event(services: Services, database: Database) -> None:
     file, kafka = FakeSink(), FakeSink()
-    wiki = with_sinks(services, file=file, kafka=kafka)
+    here = with_sinks(services, file=file, kafka=kafka)
     save(database, edits(5))
 
-    drain(services, wiki)
-    publish(services, wiki)
+    drain(here)
+    publish(here)
 
     assert sorted(file.revisions) == [1, 2, 3, 4, 5]
     assert kafka.taken == file.taken
@@ -38,10 +38,10 @@ def test_every_sink_is_promised_every_event(services: Services, database: Databa
 
 def test_a_dead_sink_holds_up_no_other(services: Services, database: Database) -> None:
     dead, alive = FakeSink(is_down), FakeSink()
-    wiki = with_sinks(services, kafka=dead, eventgate=alive)
-    promise(wiki, edits(5))
+    here = with_sinks(services, kafka=dead, eventgate=alive)
+    promise(here, edits(5))
 
-    publish(services, wiki)
+    publish(here)
 
     assert alive.revisions == [1, 2, 3, 4, 5]
     assert status(database, EVENT_LANES["eventgate"]).pending == 0
@@ -50,25 +50,25 @@ def test_a_dead_sink_holds_up_no_other(services: Services, database: Database) -
 
 def test_what_a_dead_sink_was_promised_is_sent_in_order_once_it_lives(services: Services, database: Database) -> None:
     sink = FakeSink(is_down)
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(3))
-    publish(services, wiki)
-    promise(wiki, edits(3, first=4))
-    publish(services, wiki)
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(3))
+    publish(here)
+    promise(here, edits(3, first=4))
+    publish(here)
 
     sink.fate = takes_all
-    publish(services, wiki)
+    publish(here)
 
     assert sink.revisions == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_dead_sink_is_asked_once_and_costs_no_attempt(services_for: BuildServices, database: Database) -> None:
     services, sink = services_for(outbox={"batch_size": 2}), FakeSink(is_down)
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(6))
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(6))
 
     with capture_logs() as logs:
-        publish(services, wiki)
+        publish(here)
 
     assert sink.requests == 1
     assert attempts(database, "kafka") == [0] * 6
@@ -77,12 +77,12 @@ def test_a_dead_sink_is_asked_once_and_costs_no_attempt(services_for: BuildServi
 
 def test_what_a_sink_takes_before_it_dies_is_not_sent_again(services: Services, database: Database) -> None:
     sink = FakeSink(lambda event: is_down(event) if event.revision > 2 else None)
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(4))
-    publish(services, wiki)
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(4))
+    publish(here)
 
     sink.fate = takes_all
-    publish(services, wiki)
+    publish(here)
 
     assert sink.revisions == [1, 2, 3, 4]
 
@@ -91,10 +91,10 @@ def test_a_refused_event_is_a_dead_letter_with_the_sinks_reason_and_blocks_nobod
     services: Services, database: Database
 ) -> None:
     strict, lenient = FakeSink(fate_of({2: Refused("'.page_id' should be >= 1")})), FakeSink()
-    wiki = with_sinks(services, eventgate=strict, file=lenient)
-    promise(wiki, edits(3))
+    here = with_sinks(services, eventgate=strict, file=lenient)
+    promise(here, edits(3))
 
-    publish(services, wiki)
+    publish(here)
 
     with database.reading() as connection:
         (letter,) = list_dead_letters(connection, EVENT_LANES["eventgate"])
@@ -105,14 +105,14 @@ def test_a_refused_event_is_a_dead_letter_with_the_sinks_reason_and_blocks_nobod
 
 def test_an_event_that_failed_is_sent_again_later(services: Services, database: Database) -> None:
     sink = FakeSink(fate_of({2: Failed("unknown schema")}))
-    wiki = with_sinks(services, eventgate=sink)
-    promise(wiki, edits(3))
-    publish(services, wiki)
+    here = with_sinks(services, eventgate=sink)
+    promise(here, edits(3))
+    publish(here)
     assert status(database, EVENT_LANES["eventgate"]).waiting == 1
 
     sink.fate = takes_all
     make_due(database, EVENT_LANES["eventgate"])
-    publish(services, wiki)
+    publish(here)
 
     assert sink.revisions == [1, 3, 2]
 
@@ -122,11 +122,11 @@ def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
 ) -> None:
     services = services_for(outbox={"max_attempts": 3})
     sink = FakeSink(lambda _: Failed("unknown schema"))
-    wiki = with_sinks(services, eventgate=sink)
-    promise(wiki, edits(1))
+    here = with_sinks(services, eventgate=sink)
+    promise(here, edits(1))
 
     for _ in range(5):
-        publish(services, wiki)
+        publish(here)
         make_due(database, EVENT_LANES["eventgate"])
 
     with database.reading() as connection:
@@ -136,46 +136,46 @@ def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
 
 def test_events_of_one_page_leave_in_the_order_of_its_revisions(services: Services, database: Database) -> None:
     sink = FakeSink()
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(2))
+    here = with_sinks(services, kafka=sink)
+    promise(here, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(2))
 
-    publish(services, wiki)
+    publish(here)
 
     assert sink.revisions == [8, 9, 10, 1, 2]
 
 
 def test_a_page_whose_earlier_event_was_not_taken_goes_on_with_that_one(services: Services, database: Database) -> None:
     sink = FakeSink(fate_of({8: Untaken("queue full")}))
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(1))
-    publish(services, wiki)
+    here = with_sinks(services, kafka=sink)
+    promise(here, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(1))
+    publish(here)
     assert sink.revisions == [1]
 
     sink.fate = takes_all
-    publish(services, wiki)
+    publish(here)
 
     assert sink.revisions == [1, 8, 9, 10]
 
 
 def test_a_publisher_leaves_a_lane_to_the_one_that_is_at_work_on_it(services: Services, database: Database) -> None:
     sink = FakeSink()
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(5))
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(5))
     with database.transaction() as session:
         claim_in_order(session, EVENT_LANES["kafka"], limit=2, lease=FOREVER)
 
-    publish(services, wiki)
+    publish(here)
 
     assert sink.requests == 0
 
 
 def test_a_further_sink_costs_a_batch_of_edits_one_statement(services: Services, database: Database) -> None:
-    drain(services, with_sinks(services, file=FakeSink()))
+    drain(with_sinks(services, file=FakeSink()))
     counts = []
     for number, sinks in enumerate((("file",), ("file", "kafka"))):
         save(database, edits(100, first=1 + 1000 * number))
         with statements(services.wiki("enwiki").database) as seen:
-            drain(services, with_sinks(services, **{sink: FakeSink() for sink in sinks}))
+            drain(with_sinks(services, **{sink: FakeSink() for sink in sinks}))
         counts.append(sum(statement.startswith("INSERT") and "event_outbox" in statement for statement in seen))
 
     assert counts == [1, 2]
@@ -185,6 +185,6 @@ def test_a_sink_that_the_settings_have_no_more_is_left_alone(services: Services,
     save(database, edits(2))
     drain(services)
 
-    services.runner.run(publish_events(services.wiki("enwiki"), "kafka", until=0))
+    take_turns(services, "enwiki", EVENT_LANES["kafka"].name)
 
     assert status(database, FILE.lane).ready == 2

@@ -59,10 +59,10 @@ def dying_before(database: Database, *words: str) -> Iterator[None]:
 def test_the_ledger_has_a_line_for_exactly_what_was_taken(services: Services, database: Database) -> None:
     fates: dict[int, Mishap] = {2: Refused("no"), 3: Failed("not now"), 4: Untaken("full")}
     strict, lenient = FakeSink(fate_of(fates)), FakeSink()
-    wiki = with_sinks(services, eventgate=strict, file=lenient)
-    promise(wiki, edits(5))
+    here = with_sinks(services, eventgate=strict, file=lenient)
+    promise(here, edits(5))
 
-    publish(services, wiki)
+    publish(here)
 
     of_all = [("file", revision) for revision in (1, 2, 3, 4, 5)]
     assert ledger(database) == [("eventgate", 1), ("eventgate", 5), *of_all]
@@ -70,10 +70,10 @@ def test_the_ledger_has_a_line_for_exactly_what_was_taken(services: Services, da
 
 def test_a_line_of_the_ledger_tells_stream_and_id_of_the_event(services: Services, database: Database) -> None:
     sink = FakeSink()
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(1))
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(1))
 
-    publish(services, wiki)
+    publish(here)
 
     with database.reading() as connection:
         (line,) = connection.execute(select(event_ledger.c.stream, event_ledger.c.event_id)).all()
@@ -85,14 +85,14 @@ def test_a_publisher_that_dies_after_sending_leaves_all_to_the_next_under_the_sa
     services: Services, database: Database, words: tuple[str, ...]
 ) -> None:
     sink = FakeSink()
-    wiki = with_sinks(services, kafka=sink)
-    promise(wiki, edits(1))
-    with dying_before(wiki.database, *words), pytest.raises(PowerCut):
-        publish(services, wiki)
+    here = with_sinks(services, kafka=sink)
+    promise(here, edits(1))
+    with dying_before(services.wiki("enwiki").database, *words), pytest.raises(PowerCut):
+        publish(here)
     assert (status(database, KAFKA).claimed, ledger(database)) == (1, [])
 
     let_leases_run_out(database, KAFKA)
-    publish(services, wiki)
+    publish(here)
 
     first, second = sink.taken
     assert first == second
@@ -106,10 +106,10 @@ def test_a_publisher_whose_lease_is_lost_meanwhile_writes_nothing_into_the_ledge
         let_leases_run_out(database, KAFKA)
         claim_all(database, KAFKA)
 
-    wiki = with_sinks(services, kafka=FakeSink(lose_it))
-    promise(wiki, edits(1))
+    here = with_sinks(services, kafka=FakeSink(lose_it))
+    promise(here, edits(1))
 
-    publish(services, wiki)
+    publish(here)
 
     assert ledger(database) == []
     assert status(database, KAFKA).claimed == 1

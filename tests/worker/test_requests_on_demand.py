@@ -8,13 +8,14 @@ import pytest
 from redis import Redis
 
 from tests.builders import a_score, some_settings
-from worker.app import QUEUE_OF, SCORE
+from worker.app import QUEUE_OF
 from worker.bootstrap import Services, build_services
 from worker.domain.errors import Overloaded, RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.redis_tier import result_key
 from worker.flight.results import encode_result
+from worker.lanes.rings import SCORE
 from worker.processes import free_port
 from worker.tasks.on_demand import Requested, request_scores, wait_for_scores
 
@@ -75,7 +76,7 @@ def test_cached_scores_are_served_however_long_the_queue_is(request_them: Reques
 
 
 def wait(services: Services, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
-    return services.runner.run(wait_for_scores(services.wiki("enwiki"), requested, seconds))
+    return services.runner.run(wait_for_scores(services.flights["enwiki"], requested, seconds))
 
 
 def test_a_wait_ends_when_the_score_is_there(request_them: Request, services: Services, redis: Redis) -> None:

@@ -95,8 +95,8 @@ class SingleRevertRisk:
         self._sends_language = sends_language
 
     def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
-        language = {"lang": language} if self._sends_language else {}
-        return {"rev_id": ids[0].revision} | language
+        its_language = {"lang": language} if self._sends_language else {}
+        return {"rev_id": ids[0].revision} | its_language
 
     def answers(self, reply: _Prediction, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
         return {ids[0]: _revert_risk(reply, ids[0], language)}

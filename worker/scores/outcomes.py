@@ -91,7 +91,7 @@ def decide(
 def _numbered(
     decision: Decision, numbers: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]
 ) -> Decision:
-    """*decision* on an edit that leaves rows; it is dead where a model version has no id in *numbers* to store under."""
+    """*decision* on an edit that leaves rows; dead where a model version has no id in *numbers* to store under."""
     for score in decision.scores:
         if decision.is_final and models[score.model].classes and (score.model, score.version) not in numbers:
             problem = (

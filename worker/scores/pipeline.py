@@ -163,7 +163,7 @@ class ScoreConsumer:
             if (model, version) in numbers
         }
 
-    def _planned(self, wiki: Wiki, edits: Mapping[Claim, Edit], known: KnownModels) -> dict[Claim, Sequence[ScoreId]]:
+    def _planned(self, wiki: Wiki, edits: Mapping[Claim, Edit], known: KnownModels) -> dict[Claim, list[ScoreId]]:
         """The ids of the scores that each edit should have; of an edit of the past only those that it lacks."""
         planned = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         if self.lane is EDITS:

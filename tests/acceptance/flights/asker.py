@@ -66,21 +66,19 @@ class Asker:
             await asyncio.sleep(self._random.uniform(*PAUSE_SECONDS))
 
     async def _ask(self, ids: Sequence[ScoreId], request: int) -> None:
-        wiki = self._services.wiki(ids[0].wiki)
-
         async def call(ours: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
             self._tell("calling", request, dict.fromkeys(ours))
             answers: dict[ScoreId, Answer] = dict.fromkeys(ours, NoAnswer("cancelled"))
             try:
                 # The client belongs to the event loop it was made in.
-                scores = asyncio.run_coroutine_threadsafe(wiki.client.score(ours), self._loop_of_client)
+                scores = asyncio.run_coroutine_threadsafe(self._services.client.score(ours), self._loop_of_client)
                 answers = await asyncio.wrap_future(scores)
                 return answers
             finally:
                 self._tell("called", request, answers)
 
         self._tell("asked", request, dict.fromkeys(ids))
-        flown = await wiki.flight.scores(ids, call, patience=PATIENCE_SECONDS)
+        flown = await self._services.flights[ids[0].wiki].scores(ids, call, patience=PATIENCE_SECONDS)
         self._tell("answered", request, flown.answers)
 
     def _tell(self, what: What, request: int, answers: Mapping[ScoreId, Answer | None]) -> None:

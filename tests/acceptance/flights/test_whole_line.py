@@ -48,7 +48,7 @@ def told_askers(made: Chaos) -> dict[ScoreId, str]:
 def standing(made: Chaos) -> dict[ScoreId, str]:
     """What is cached for all ids, as an asker would write it down."""
     ids = [ScoreId.parse(score_id) for lot in made.generations for score_id in lot]
-    ends = made.here.services.wiki("itwiki").flight.ends(ids)
+    ends = made.here.services.flights["itwiki"].ends(ids)
     return {score_id: body_of(end.answer) for score_id, end in ends.items() if isinstance(end.answer, Score)}
 
 

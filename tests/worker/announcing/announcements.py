@@ -26,8 +26,8 @@ def announced(
     edit: Edit, answers: Sequence[Final] = (), *, domain: str = DOMAIN, now: datetime = NOW, **settings: Any
 ) -> list[dict[str, Any]]:
     """The events of *edit*, all valid; *settings* are those of the section `events`."""
-    announcing = Announcing(domain=domain, settings=EventsSettings(**settings))
-    events = [validated(event.encode()) for event in announcing.events_of(edit, answers, now=now)]
+    announcing = Announcing(settings=EventsSettings(**settings))
+    events = [validated(event.encode()) for event in announcing.events_of(edit, answers, domain=domain, now=now)]
     assert all(ADDRESS.fullmatch(event["meta"]["uri"]) for event in events)
     return events
 

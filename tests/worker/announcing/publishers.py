@@ -1,35 +1,44 @@
 """Events promised to fake sinks and published, as the tests of publishing need it."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from outbox import Edit, record_payloads
 from tests.worker.announcing.announcements import NOW
 from tests.worker.announcing.fake_sinks import FakeSink
+from tests.worker.lines import consumer_of_edits, serve
 from worker.bootstrap import Services
-from worker.config.wiki import Wiki
 from worker.events.kinds import EVENT_LANES
-from worker.events.publishing import publish_events
+from worker.events.publishing import Publisher
 from worker.events.sinks import Mishap, OutgoingEvent, Untaken
+from worker.lanes.consumer import Consumer
 
 
-def with_sinks(services: Services, **sinks: FakeSink) -> Wiki:
-    return dataclasses.replace(services.wiki("enwiki"), sinks=sinks)
+def with_sinks(services: Services, **sinks: FakeSink) -> Services:
+    """The services with these sinks in place of theirs."""
+    settings = services.settings.outbox
+    edits = dataclasses.replace(consumer_of_edits(services), event_lanes=tuple(EVENT_LANES[name] for name in sinks))
+    publishers = [
+        Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings) for name, sink in sinks.items()
+    ]
+    consumers: dict[str, Consumer] = {edits.lane.name: edits, **{each.lane.name: each for each in publishers}}
+    return dataclasses.replace(services, sinks=sinks, consumers=consumers)
 
 
-def promise(wiki: Wiki, edits: Sequence[Edit]) -> None:
+def promise(services: Services, edits: Sequence[Edit]) -> None:
     """Promise an event of each edit to every sink."""
-    events = [event.encode() for edit in edits for event in wiki.announcing.events_of(edit, [], now=NOW)]
+    announcing, wiki = consumer_of_edits(services).announcing, services.wiki("enwiki")
+    domain = wiki.settings.domain
+    events = [event.encode() for edit in edits for event in announcing.events_of(edit, [], domain=domain, now=NOW)]
     with wiki.database.transaction() as session:
-        for sink in wiki.sinks:
-            record_payloads(session, EVENT_LANES[sink], events)
+        for lane in services.event_lanes.values():
+            record_payloads(session, lane, events)
 
 
-def publish(services: Services, wiki: Wiki, *sinks: str) -> None:
-    for sink in sinks or wiki.sinks:
-        services.runner.run(publish_events(wiki, sink, until=math.inf))
+def publish(services: Services, *sinks: str) -> None:
+    for sink in sinks or services.sinks:
+        serve(services, EVENT_LANES[sink])
 
 
 def is_down(_event: OutgoingEvent) -> Mishap:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from outbox import Claim, Dead
 from tests.builders import a_claim, a_score, an_edit, an_event
 from tests.worker.announcing.announcements import announced
+from worker.events.outcomes import in_page_order, read_events
 from worker.events.sinks import OutgoingEvent
-from worker.scores.outcomes import in_page_order, read_events
 
 MOST = 8
 PAGES = st.tuples(st.sampled_from(["s", "t"]), st.sampled_from(["enwiki", "frwiki"]), st.integers(1, 3))

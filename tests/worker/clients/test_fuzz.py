@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.builders import some_settings
-from tests.worker.asking import LANGUAGES, RISK, ids
+from tests.worker.asking import LANGUAGES, RISK, ids, of_pages
 from tests.worker.clients.damage import damaged
 from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
@@ -90,7 +90,7 @@ def answers_to(talk: Conversation, replies: Sequence[bytes]) -> list[dict[ScoreI
         client = client_of(talk, endpoint)
         answers = []
         for endpoint.content in replies:
-            answers.append(await client.score(talk.wanted, talk.pages))
+            answers.append(await client.score(of_pages(talk.wanted, talk.pages)))
         return answers
 
     return asyncio.run(talk_on())

@@ -12,6 +12,7 @@ from tests.worker.clients.shapes import ok, right, right_document, server_of
 from tests.worker.raw_server import Request, http, raw_server
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
+from worker.domain.scores import Sample
 
 both = pytest.mark.parametrize("kind", KINDS)
 
@@ -19,7 +20,7 @@ both = pytest.mark.parametrize("kind", KINDS)
 def versions_from(kind: str, models: list[str], reply: Callable[[Request], bytes]) -> dict[str, str]:
     async def converse() -> dict[str, str]:
         async with raw_server(reply) as server:
-            return await with_client(kind, server.url, lambda client: client.versions("enwiki", models, 7, {}))
+            return await with_client(kind, server.url, lambda client: client.versions("enwiki", models, Sample(7)))
 
     return asyncio.run(converse())
 
@@ -30,7 +31,7 @@ def test_each_lift_wing_server_tells_its_version(server: ServerCase, endpoint: E
         with_client(
             "lift_wing",
             endpoint.url,
-            lambda client: client.versions(server.wiki, [server.model], REVISION, {REVISION: PAGE}),
+            lambda client: client.versions(server.wiki, [server.model], Sample(REVISION, PAGE)),
         )
     )
 

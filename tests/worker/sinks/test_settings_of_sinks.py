@@ -9,6 +9,7 @@ from tests.builders import an_event, some_settings
 from tests.worker.test_settings import MINIMAL
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
+from worker.events.file_sink import FileSection
 from worker.settings import FILE_VARIABLE, load_settings
 
 Load = Callable[[str], tuple[str, ...]]
@@ -28,7 +29,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         file = tmp_path / "some.toml"
         file.write_text(MINIMAL + section)
         monkeypatch.setenv(FILE_VARIABLE, str(file))
-        return load_settings().sinks.names
+        return tuple(load_settings().sinks.named)
 
     return load
 
@@ -65,8 +66,8 @@ def test_a_variable_changes_the_directory_of_files(load: Load, monkeypatch: pyte
     monkeypatch.setenv("OUTPATROL_SINKS__FILE__DIRECTORY", "elsewhere")
     load("")
 
-    files = load_settings().sinks.file
-    assert files is not None
+    files = load_settings().sinks.named["file"]
+    assert isinstance(files, FileSection)
     assert (files.directory, files.max_megabytes) == (Path("elsewhere"), 256)
 
 
@@ -149,8 +150,7 @@ def test_a_password_among_the_options_is_shown_nowhere(load: Load) -> None:
     load(SINKS["kafka"] + 'options = { "sasl.password" = "hunter2", "socket.keepalive.enable" = true }\n')
     settings = load_settings()
 
-    assert settings.sinks.kafka is not None
-    for shown in (str(settings), repr(settings), repr(settings.sinks.kafka), settings.model_dump_json()):
+    for shown in (str(settings), repr(settings), repr(settings.sinks.named["kafka"]), settings.model_dump_json()):
         assert "hunter2" not in shown
 
 

@@ -23,7 +23,9 @@ OLD, NEW = "0.5.1", "0.6.0"
 
 def look(services: Services, *, dry_run: bool = False) -> dict[str, ModelCheck]:
     """Look once at all models of enwiki."""
-    checks = services.runner.run(check_model_versions(services.wiki("enwiki"), dry_run=dry_run))
+    checks = services.runner.run(
+        check_model_versions(services.wiki("enwiki"), services.client, services.settings.upkeep, dry_run=dry_run)
+    )
     return {check.model: check for check in checks}
 
 

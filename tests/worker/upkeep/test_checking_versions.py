@@ -261,7 +261,7 @@ def test_a_model_that_is_switched_off_is_not_looked_at(services: Services, datab
     off = wiki.models["damaging"].model_copy(update={"enabled": False})
     changed = dataclasses.replace(wiki, models={**wiki.models, "damaging": off})
 
-    checks = services.runner.run(check_model_versions(changed))
+    checks = services.runner.run(check_model_versions(changed, services.client, services.settings.upkeep))
 
     assert [check.model for check in checks] == ["goodfaith"]
     assert current_versions(database) == [("goodfaith", OLD)]

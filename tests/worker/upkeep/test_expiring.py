@@ -13,6 +13,7 @@ from tests.builders import an_edit
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import classified_revisions, count, save
 from tests.worker.upkeep.looking import classify, rows_of_versions
+from worker.config.settings_sections import UpkeepSettings
 from worker.config.wiki import Wiki
 from worker.scores.own_tables import made_here
 from worker.upkeep.purging import expire_recent_changes
@@ -20,6 +21,9 @@ from worker.upkeep.purging import expire_recent_changes
 QUALITY = "articlequality"
 OLD = range(1, 26)
 YOUNG = range(26, 31)
+
+
+UPKEEP = UpkeepSettings(recent_changes_days=90, purge_batch_size=10)
 
 
 @pytest.fixture
@@ -30,8 +34,7 @@ def wiki(services_for: BuildServices, database: Database) -> Wiki:
         at = now - timedelta(days=days)
         save(database, [an_edit(revision=number, timestamp=at) for number in revisions])
     classify(database, [*OLD, *YOUNG])
-    upkeep = {"recent_changes_days": 90, "purge_batch_size": 10}
-    return services_for(models=["damaging", QUALITY], upkeep=upkeep).wiki("enwiki")
+    return services_for(models=["damaging", QUALITY]).wiki("enwiki")
 
 
 def left(database: Database) -> set[int]:
@@ -40,46 +43,46 @@ def left(database: Database) -> set[int]:
 
 
 def test_changes_that_are_too_old_leave_with_their_rows(wiki: Wiki, database: Database) -> None:
-    list(expire_recent_changes(wiki))
+    list(expire_recent_changes(wiki, UPKEEP))
 
     assert left(database) == set(YOUNG)
     assert classified_revisions(database) == set(YOUNG)
 
 
 def test_the_revisions_themselves_stay(wiki: Wiki, database: Database) -> None:
-    list(expire_recent_changes(wiki))
+    list(expire_recent_changes(wiki, UPKEEP))
 
     assert count(database, revision) == 30
 
 
 def test_each_transaction_takes_a_batch_and_tells_of_it(wiki: Wiki) -> None:
-    assert list(expire_recent_changes(wiki)) == [(10, 10), (10, 10), (5, 5)]
+    assert list(expire_recent_changes(wiki, UPKEEP)) == [(10, 10), (10, 10), (5, 5)]
 
 
 def test_what_is_left_half_way_is_found_the_next_time(wiki: Wiki, database: Database) -> None:
-    next(expire_recent_changes(wiki))
+    next(expire_recent_changes(wiki, UPKEEP))
     assert len(left(database)) == 20
 
-    list(expire_recent_changes(wiki))
+    list(expire_recent_changes(wiki, UPKEEP))
 
     assert left(database) == set(YOUNG)
 
 
 def test_a_change_and_its_rows_go_together(wiki: Wiki, database: Database) -> None:
-    for _ in expire_recent_changes(wiki):
+    for _ in expire_recent_changes(wiki, UPKEEP):
         assert classified_revisions(database) == left(database)
 
 
 def test_nothing_is_too_old_twice(wiki: Wiki) -> None:
-    list(expire_recent_changes(wiki))
+    list(expire_recent_changes(wiki, UPKEEP))
 
-    assert list(expire_recent_changes(wiki)) == []
+    assert list(expire_recent_changes(wiki, UPKEEP)) == []
 
 
 def test_rows_that_are_kept_for_ever_stay(wiki: Wiki, database: Database) -> None:
     classify(database, [*OLD, *YOUNG], QUALITY)
 
-    list(expire_recent_changes(wiki))
+    list(expire_recent_changes(wiki, UPKEEP))
 
     assert rows_of_versions(database) == {("damaging", "0.5.1"): 5, (QUALITY, "0.5.1"): 30}
 
@@ -94,7 +97,7 @@ def test_changes_that_are_no_edits_go_too_and_end_nothing_early(wiki: Wiki, data
             ],
         )
 
-    assert [changes for changes, _ in expire_recent_changes(wiki)] == [10, 10, 10, 10]
+    assert [changes for changes, _ in expire_recent_changes(wiki, UPKEEP)] == [10, 10, 10, 10]
     assert count(database, recentchanges) == 5
 
 
@@ -110,6 +113,6 @@ def real_wiki(wiki: Wiki, database: Database) -> Iterator[Wiki]:
 
 
 def test_the_recentchanges_of_a_mediawiki_is_left_be(real_wiki: Wiki, database: Database) -> None:
-    assert list(expire_recent_changes(real_wiki)) == []
+    assert list(expire_recent_changes(real_wiki, UPKEEP)) == []
     assert left(database) == {*OLD, *YOUNG}
     assert classified_revisions(database) == {*OLD, *YOUNG}

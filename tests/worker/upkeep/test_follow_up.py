@@ -9,7 +9,7 @@ from outbox.mediawiki import save_edit
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices
-from tests.worker.lines import count, status
+from tests.worker.lines import RecordingBell, count, status
 from tests.worker.upkeep.looking import NEW, classify, let_settle, look
 from worker.bootstrap import Services
 from worker.scores.own_tables import BACKFILL
@@ -32,10 +32,10 @@ def past(database: Database) -> Database:
 
 def look_and_follow_up(services: Services) -> tuple[Rings, int]:
     """A look, and what was rung for and how many edits were promised after it."""
-    rings: Rings = []
+    bell = RecordingBell()
     checks = list(look(services).values())
-    promised = follow_up(services.wiki("enwiki"), checks, lambda task, wiki: rings.append((task, wiki)))
-    return rings, promised
+    promised = follow_up(services.wiki("enwiki"), checks, bell, rescore=services.settings.upkeep.rescore)
+    return bell.rings, promised
 
 
 def promote(services: Services, database: Database, endpoint: EmulatedEndpoint) -> tuple[Rings, int]:
@@ -63,5 +63,5 @@ def test_where_it_is_wanted_all_that_is_in_recentchanges_is_promised_again(
 ) -> None:
     services = services_for(upkeep={"rescore": True}, endpoint={"requests_per_second": 10_000})
 
-    assert promote(services, past, endpoint) == ([("purge_scores", "enwiki"), ("drain_backfill", "enwiki")], 4)
+    assert promote(services, past, endpoint) == ([("purge_scores", "enwiki"), ("turn", "enwiki", "backfill_outbox")], 4)
     assert status(past, BACKFILL).ready == 4

@@ -41,7 +41,7 @@ def wiki(services: Services) -> Wiki:
 
 
 def resolve(services: Services, wiki: Wiki) -> int:
-    return services.runner.run(resolve_formulas(wiki))
+    return services.runner.run(resolve_formulas(wiki, services.client, services.settings.upkeep))
 
 
 def resolved(database: Database, model: str = "damaging", version: str = OLD) -> Mapping[Statistic, float | None]:
@@ -94,7 +94,7 @@ def test_what_is_known_for_long_is_asked_for_again(
     services: Services, wiki: Wiki, database: Database, endpoint: EmulatedEndpoint
 ) -> None:
     resolve(services, wiki)
-    age(database, timedelta(seconds=wiki.upkeep.statistics_seconds + 1))
+    age(database, timedelta(seconds=services.settings.upkeep.statistics_seconds + 1))
     before = info_calls(endpoint)
 
     assert resolve(services, wiki) == 3
@@ -107,7 +107,7 @@ def test_what_is_new_takes_the_place_of_what_was_known(
 ) -> None:
     resolve(services, wiki)
     before = resolved(database)
-    age(database, timedelta(seconds=wiki.upkeep.statistics_seconds + 1))
+    age(database, timedelta(seconds=services.settings.upkeep.statistics_seconds + 1))
     endpoint.set(seed=7)
 
     resolve(services, wiki)
@@ -168,7 +168,7 @@ def test_an_endpoint_that_answers_nonsense_keeps_what_was_known(
 ) -> None:
     resolve(services, wiki)
     before = resolved(database)
-    age(database, timedelta(seconds=wiki.upkeep.statistics_seconds + 1))
+    age(database, timedelta(seconds=services.settings.upkeep.statistics_seconds + 1))
     endpoint.set(broken_info=True)
 
     with pytest.raises(EndpointUnavailable):

@@ -1,6 +1,5 @@
 """The ledger as tests read and write it."""
 
-import math
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +9,9 @@ from sqlalchemy import RowMapping, func, select, update
 from outbox.columns import database_now
 from outbox.database import Database
 from tests.builders import an_event
-from tests.worker.lines import drain
+from tests.worker.lines import drain, publish
 from worker.bootstrap import Services
 from worker.events.ledger import keep
-from worker.events.publishing import publish_events
 from worker.events.tables import event_ledger
 
 
@@ -39,4 +37,4 @@ def announce(services: Services) -> None:
     """Score, settle and publish all that is ready, to every sink."""
     drain(services)
     for sink in services.sinks:
-        services.runner.run(publish_events(services.wiki("enwiki"), sink, until=math.inf))
+        publish(services, sink)

@@ -16,7 +16,6 @@ from tests.worker.watching.ledger import announce, ids_of, lines_of, write
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.ledger import announced, forget_before, keep
-from worker.events.publishing import send_events
 from worker.upkeep.purging import expire_ledger
 
 HOUR = timedelta(hours=1)
@@ -70,7 +69,7 @@ def test_who_lost_its_lease_writes_no_line(database: Database, services: Service
     claims = claim_all(database, FILE.lane)
     with database.transaction() as session:
         session.execute(update(FILE.lane.messages).values(lease_token="another"))
-    services.runner.run(send_events(services.wiki("enwiki"), "file", claims))
+    services.runner.run(services.consumers[FILE.lane.name].work(services.wiki("enwiki"), claims))
 
     assert lines_of(database) == []
 
@@ -133,9 +132,7 @@ def test_a_ledger_expires_in_steps(
 ) -> None:
     write(database, lines, age=3 * 24 * HOUR)
     write(database, 2, age=HOUR)
-    here = services_for(upkeep={"purge_batch_size": 3}, events={"ledger_days": 2})
-
-    assert list(expire_ledger(here.wiki("enwiki"))) == steps
+    assert list(expire_ledger(database, timedelta(days=2), batch_size=3)) == steps
     assert len(lines_of(database)) == 2
 
 

@@ -25,7 +25,7 @@ LONG_AGO = NOON - timedelta(days=1)
 
 def missing(services: Services, *, dry_run: bool = False) -> list[int]:
     """Reconcile; the revisions that were missing."""
-    steps = reconcile(services.wiki("enwiki"), LONG_AGO, dry_run=dry_run)
+    steps = reconcile(services.wiki("enwiki"), services.event_lanes, LONG_AGO, dry_run=dry_run)
     return sorted(revision for step in steps for revision in step.missing)
 
 
@@ -125,7 +125,7 @@ def test_older_edits_are_not_compared(database: Database, services: Services) ->
     lose(database, EDITS, 4)
     announce(services)
 
-    steps = list(reconcile(services.wiki("enwiki"), NOON + timedelta(seconds=3)))
+    steps = list(reconcile(services.wiki("enwiki"), services.event_lanes, NOON + timedelta(seconds=3)))
 
     assert [(step.compared, step.missing) for step in steps] == [(3, (4,))]
 
@@ -184,6 +184,6 @@ def test_many_edits_are_compared_a_bounded_number_at_a_time(database: Database, 
         session.execute(insert(recentchanges), changes)
     write(database, count)
 
-    steps = list(reconcile(services.wiki("enwiki"), LONG_AGO))
+    steps = list(reconcile(services.wiki("enwiki"), services.event_lanes, LONG_AGO))
 
     assert [(step.compared, step.missing) for step in steps] == [(BATCH, ()), (500, ())]

@@ -5,16 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
+from outbox import Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
 from worker.domain.failures import Failure
 from worker.domain.models import DEFAULT_MODELS
 from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
-from worker.events.sinks import Failed, Refused, Untaken
-from worker.scores.outcomes import Verdict, delivery, read_edits, read_events, verdict
+from worker.scores.outcomes import Decision, decide, read_edits
 
 MOST = 8
+#: Ids under which the versions of these models are stored.
+NUMBERS = {("damaging", "0.5.1"): 1, ("goodfaith", "0.5.1"): 2}
 DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")
 GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
 SCORED = a_score()
@@ -23,9 +24,16 @@ SILENT = NoAnswer("status 503", Failure.OUTAGE)
 STRANGE = a_score(probability={"true": 0.1, "false": 0.8, "perhaps": 0.1})
 
 
-def judged(answers: Mapping[ScoreId, Answer], *, attempt: int = 1, is_outage: bool = False) -> Verdict:
-    return verdict(
-        a_claim(attempt=attempt), an_edit(), [DAMAGING, GOODFAITH], answers, DEFAULT_MODELS, MOST, is_outage=is_outage
+def judged(answers: Mapping[ScoreId, Answer], *, attempt: int = 1, is_outage: bool = False) -> Decision:
+    return decide(
+        a_claim(attempt=attempt),
+        an_edit(),
+        [DAMAGING, GOODFAITH],
+        answers,
+        DEFAULT_MODELS,
+        MOST,
+        is_outage=is_outage,
+        numbers=NUMBERS,
     )
 
 
@@ -55,7 +63,7 @@ def test_answers_and_attempts_decide_the_outcome(
 
 
 def test_an_edit_that_no_model_scores_is_delivered() -> None:
-    found = verdict(a_claim(), an_edit(), [], {}, DEFAULT_MODELS, MOST)
+    found = decide(a_claim(), an_edit(), [], {}, DEFAULT_MODELS, MOST, numbers=NUMBERS)
 
     assert found.outcome == Delivered()
     assert found.answers == ()
@@ -160,74 +168,6 @@ def test_the_reason_of_poison_names_fields_and_never_values() -> None:
     assert isinstance(outcome, Dead)
     assert "page: " in outcome.error
     assert "203.0.113.7" not in outcome.error
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        "7",
-        "{}",
-        '{"meta": 1}',
-        '{"meta": {}}',
-        '{"meta": {"stream": null}}',
-        '{"meta": {"stream": ""}}',
-    ],
-)
-def test_a_payload_that_names_no_stream_is_buried_at_once(payload: str) -> None:
-    poison = a_claim(payload=payload)
-
-    events, outcomes = read_events([poison], MOST)
-
-    assert events == {}
-    assert reason(outcomes, poison) == "undecodable"
-
-
-def test_an_event_is_sent_as_it_was_promised() -> None:
-    claim = a_claim(payload='{"meta": {"stream": "s"},  "odd":  1}')
-
-    events, _ = read_events([claim], MOST)
-
-    assert [(event.stream, event.body) for event in events.values()] == [("s", claim.payload)]
-
-
-def test_an_event_that_was_claimed_too_often_is_buried() -> None:
-    last = a_claim(message=1, attempt=MOST, payload='{"meta": {"stream": "s"}}')
-    late = a_claim(message=2, attempt=MOST + 1, payload='{"meta": {"stream": "s"}}')
-
-    events, outcomes = read_events([last, late], MOST)
-
-    assert set(events) == {last}
-    assert reason(outcomes, late) == "attempts_exhausted"
-
-
-def test_an_event_that_was_sent_is_delivered() -> None:
-    assert delivery(a_claim(), None, MOST) == Delivered()
-
-
-def test_an_event_that_a_sink_takes_not_now_goes_back_to_its_place() -> None:
-    assert delivery(a_claim(), Untaken("disk full"), MOST) == Released("disk full")
-
-
-def test_an_event_that_a_sink_will_never_take_is_buried_with_its_reason() -> None:
-    assert delivery(a_claim(), Refused("no such field"), MOST) == Dead("refused", "no such field")
-
-
-def test_an_event_that_failed_is_sent_again_and_burns_an_attempt() -> None:
-    outcome = delivery(a_claim(), Failed("unknown schema"), MOST)
-
-    assert isinstance(outcome, RetryLater)
-    assert outcome.burns_attempt
-    assert outcome.error == "unknown schema"
-
-
-def test_an_event_that_failed_too_often_is_buried() -> None:
-    assert delivery(a_claim(attempt=MOST), Failed("unknown schema"), MOST) == Dead(
-        "attempts_exhausted", "unknown schema"
-    )
 
 
 def reason(outcomes: Mapping[Claim, Outcome], claim: Claim) -> str:

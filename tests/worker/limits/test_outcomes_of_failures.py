@@ -10,16 +10,18 @@ from tests.builders import a_claim, a_score, an_edit
 from worker.domain.failures import LONGEST_PAUSE_SECONDS, Failure
 from worker.domain.models import DEFAULT_MODELS
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.scores.outcomes import Verdict, verdict
+from worker.scores.outcomes import Decision, decide
 
 MOST = 8
+#: Ids under which the versions of these models are stored.
+NUMBERS = {("damaging", "0.5.1"): 1, ("goodfaith", "0.5.1"): 2}
 DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")
 GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
 NOBODYS_FAULT = [Failure.THROTTLED, Failure.ELSEWHERE]
 
 
-def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: bool = False) -> Verdict:
-    return verdict(
+def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: bool = False) -> Decision:
+    return decide(
         a_claim(attempt=attempt),
         an_edit(),
         [DAMAGING, GOODFAITH],
@@ -27,6 +29,7 @@ def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: 
         DEFAULT_MODELS,
         MOST,
         is_outage=is_outage,
+        numbers=NUMBERS,
     )
 
 
@@ -34,7 +37,7 @@ def silent(failure: Failure, retry_after: float | None = None) -> NoAnswer:
     return NoAnswer(f"it was {failure}", failure, retry_after)
 
 
-def later(found: Verdict) -> RetryLater:
+def later(found: Decision) -> RetryLater:
     assert isinstance(found.outcome, RetryLater)
     return found.outcome
 

@@ -1,0 +1,75 @@
+"""What becomes of a claimed event, once the sink has said what it did with it. Pure."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
+from outbox.backoff import backoff
+from outbox.edits import MOST
+from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
+from worker.lanes.consumer import claimed_too_often
+
+
+def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
+    """Read the events out of *claims*; what names no stream is buried at once."""
+    events: dict[Claim, OutgoingEvent] = {}
+    outcomes: dict[Claim, Outcome] = {}
+    for claim in claims:
+        if claim.attempt > max_attempts:
+            outcomes[claim] = claimed_too_often(claim)
+            continue
+        try:
+            events[claim] = _event(claim.payload)
+        except (ValueError, OverflowError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            outcomes[claim] = Dead("undecodable", f"the payload is no event: {type(error).__name__}: {error}")
+    return events, outcomes
+
+
+def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
+    """The claims of *events* in their order, but those of one page and stream by revision among their places."""
+    places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
+    for claim, event in events.items():
+        places[event.stream, event.wiki, event.page].append(claim)
+    by_revision = {
+        key: iter(sorted(claims, key=lambda claim: events[claim].revision)) for key, claims in places.items()
+    }
+    return [next(by_revision[event.stream, event.wiki, event.page]) for event in events.values()]
+
+
+def _event(payload: str) -> OutgoingEvent:
+    """Raises ValueError, LookupError or the like if *payload* names no stream."""
+    event = json.loads(payload)
+    meta, page, revision = event["meta"], event.get("page") or {}, event.get("revision") or {}
+    if not (isinstance(meta["stream"], str) and meta["stream"]):
+        raise ValueError("it names no stream")
+    return OutgoingEvent(
+        stream=meta["stream"],
+        id=str(meta.get("id", "")),
+        body=payload,
+        wiki=str(event.get("database") or event.get("wiki_id") or ""),
+        page=_number(event.get("page_id") or page.get("page_id") or 0),
+        revision=_number(event.get("rev_id") or revision.get("rev_id") or 0),
+    )
+
+
+def _number(value: Any) -> int:
+    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column would hold."""
+    number = int(value)
+    if not 0 <= number <= MOST:
+        raise ValueError("no wiki has a page or a revision of that number")
+    return number
+
+
+def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
+    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault."""
+    if mishap is None:
+        return Delivered()
+    if isinstance(mishap, Untaken):
+        return Released(mishap.reason)
+    if isinstance(mishap, Refused):
+        return Dead("refused", mishap.reason)
+    if claim.attempt >= max_attempts:
+        return Dead("attempts_exhausted", mishap.reason)
+    return RetryLater(backoff(claim.attempt), mishap.reason)

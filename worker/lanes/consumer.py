@@ -1,0 +1,42 @@
+"""What serves a lane: how much of it to claim, and what to do with what was claimed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from outbox import Claim, Dead, Lane
+from worker.config.wiki import Wiki
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """What came of a batch of claims, all of which are settled."""
+
+    #: Lanes of the same wiki that were promised something.
+    promised: tuple[Lane, ...] = ()
+    #: Upkeep that is due before its schedule, by the names of its tasks.
+    prompts: tuple[str, ...] = ()
+    #: Whether the lane can be served again at once; not while what it needs is unavailable.
+    goes_on: bool = True
+
+
+class Consumer(Protocol):
+    """Serves one lane of any wiki."""
+
+    @property
+    def lane(self) -> Lane: ...
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether messages are worked on in their order, so that only one batch of a wiki is claimed at a time."""
+
+    def claim_size(self, wiki: Wiki) -> int:
+        """How many messages it makes sense to claim now; 0 while what is needed for them is unavailable."""
+
+    async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
+        """Work on *claims*, at least one and all taken together, and settle every one of them."""
+
+
+def claimed_too_often(claim: Claim) -> Dead:
+    """The end of a message that was claimed again and again and never settled."""
+    return Dead("attempts_exhausted", f"claimed {claim.attempt} times, and each worker died or failed over it")

@@ -1,0 +1,21 @@
+"""What workers can be rung for, by the names of the Celery tasks. Pure."""
+
+from typing import Protocol
+
+#: Claim one batch of a lane of a wiki and work on it.
+TURN = "turn"
+SCORE = "score"
+POLL = "poll"
+CHECK_MODEL_VERSIONS = "check_model_versions"
+PURGE_SCORES = "purge_scores"
+EXPIRE_RECENT_CHANGES = "expire_recent_changes"
+
+
+class Bell(Protocol):
+    """Tells the workers that a wiki has work; never fails, for a ring that is lost is repeated by the poll."""
+
+    def ring(self, task: str, wiki: str, *rest: str) -> None:
+        """Ask for *task* on *wiki*, with the *rest* of its arguments: for a turn, the name of the lane."""
+
+    def prompt(self, task: str, wiki: str) -> None:
+        """Ask for upkeep before it is due by its schedule; at most once in a while."""
