@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator, model_validator
@@ -45,9 +45,13 @@ class _Sinks(Section):
         return {name: section for name in SINKS if (section := getattr(self, name)) is not None}
 
 
-#: A section for each kind of sink.
-_SECTIONS: dict[str, Any] = {name: (kind.section | None, None) for name, kind in SINKS.items()}
-SinksSettings = create_model("SinksSettings", __base__=_Sinks, **_SECTIONS)
+if TYPE_CHECKING:
+    SinksSettings = _Sinks
+else:
+    #: With a section for each kind of sink.
+    SinksSettings = create_model(
+        "SinksSettings", __base__=_Sinks, **{name: (kind.section | None, None) for name, kind in SINKS.items()}
+    )
 
 
 class Settings(BaseSettings):
@@ -65,7 +69,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     endpoint: EndpointSettings
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
-    sinks: _Sinks = Field(default_factory=SinksSettings)
+    sinks: SinksSettings = Field(default_factory=SinksSettings)
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()

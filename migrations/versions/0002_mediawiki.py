@@ -8,7 +8,6 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, select
-from worker.classification import tables as classification_tables
 
 from outbox import mediawiki
 from outbox.tables import UTF8
@@ -30,20 +29,18 @@ def upgrade() -> None:
     own = _own_table()
     own.create(bind)
     present = set(inspect(bind).get_table_names())
-    for metadata in (mediawiki.metadata, classification_tables.metadata):
-        for table in metadata.sorted_tables:
-            if table.name not in present:
-                table.create(bind)
-                bind.execute(insert(own).values(name=table.name))
+    for table in mediawiki.metadata.sorted_tables:
+        if table.name not in present:
+            table.create(bind)
+            bind.execute(insert(own).values(name=table.name))
 
 
 def downgrade() -> None:
     bind = op.get_bind()
     own = _own_table()
     made_here = set(bind.execute(select(own.c.name)).scalars())
-    for metadata in (classification_tables.metadata, mediawiki.metadata):
-        for table in reversed(metadata.sorted_tables):
-            if table.name in made_here:
-                table.drop(bind)
-                bind.execute(delete(own).where(own.c.name == table.name))
+    for table in reversed(mediawiki.metadata.sorted_tables):
+        if table.name in made_here:
+            table.drop(bind)
+            bind.execute(delete(own).where(own.c.name == table.name))
     own.drop(bind)

@@ -75,10 +75,6 @@ def test_what_is_scheduled_goes_to_the_queue_of_maintenance() -> None:
     assert {celery["task_routes"][task]["queue"] for task in scheduled} == {"maintenance"}
 
 
-def test_edits_of_the_past_do_not_queue_among_fresh_ones() -> None:
-    assert QUEUE_OF["drain_backfill"] != QUEUE_OF["drain_edits"]
-
-
 def test_what_is_scheduled_expires_if_it_comes_late() -> None:
     for entry in configuration(some_settings())["beat_schedule"].values():
         assert 0 < entry["options"]["expires"] <= 60

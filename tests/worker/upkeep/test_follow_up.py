@@ -15,7 +15,7 @@ from worker.bootstrap import Services
 from worker.scores.own_tables import BACKFILL
 from worker.upkeep.versions import follow_up
 
-Rings = list[tuple[str, str]]
+Rings = list[tuple[str, ...]]
 
 
 @pytest.fixture
