@@ -74,6 +74,7 @@ def some_settings(
     wikis: Sequence[str] = ("enwiki",),
     models: Sequence[str] = ("damaging", "goodfaith"),
     endpoint: dict[str, Any] | None = None,
+    scoring_models: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Settings:
     """Settings for *wikis*, all with the database at *database_url* unless `wikis` fields say otherwise."""
@@ -81,6 +82,7 @@ def some_settings(
         {
             "redis_url": redis_url,
             "endpoint": {"url": scoring_url} | (endpoint or {}),
+            "models": scoring_models or {},
             "wikis": {
                 wiki: {
                     "database_url": database_url,

@@ -18,14 +18,15 @@ from outbox import EDITS, Lane
 from outbox.database import Engines
 from worker.app import send
 from worker.config.redis_state import RedisState
+from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.client import Endpoint, ScoringClient, user_agent
-from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.kinds import KINDS
 from worker.endpoints.limits import Ceilings
-from worker.endpoints.ores import OresClient
 from worker.endpoints.pacer import Pacer
+from worker.endpoints.router import EndpointRouter
 from worker.endpoints.shared_limits import SharedLimits
 from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES, SINKS
@@ -102,7 +103,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     client = runner.run(_client(settings, redis, redis_state))
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
-    agent = user_agent(settings.endpoint.contact)
+    agent = user_agent(settings.contact)
     sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
     return Services(
         settings=settings,
@@ -191,8 +192,17 @@ def _services_of(process: int) -> Services:  # noqa: ARG001 - the key of the cac
 
 
 async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> ScoringClient:
-    # Inside the event loop that will use it: the connections belong to that loop.
-    here = settings.endpoint
+    """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
+    models = settings.scoring_models()
+    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+    clients = {
+        name: KINDS[here.kind].open(Endpoint(here, _pacer(here, settings, redis, redis_state)), models, languages)
+        for name, here in settings.endpoints_by_name.items()
+    }
+    return EndpointRouter(clients, models)
+
+
+def _pacer(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> Pacer:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
@@ -201,8 +211,4 @@ async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> 
     )
     limits = SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
     patience = settings.flight.call_seconds - here.timeout_seconds
-    endpoint = Endpoint(here, Pacer(here.url, limits, patience=patience, clock=time.monotonic))
-    if here.kind == "ores":
-        return OresClient(endpoint)
-    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
-    return LiftWingClient(endpoint, settings.scoring_models(), languages)
+    return Pacer(here.url, limits, patience=patience, clock=time.monotonic)

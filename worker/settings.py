@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -20,8 +21,9 @@ from worker.config.settings_sections import (
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import LiftWingServer, ScoringModel, with_overrides
+from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_overrides
 from worker.domain.thresholds import with_thresholds
+from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
 from worker.events.kinds import SINKS
 
@@ -67,7 +69,9 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    endpoint: EndpointSettings
+    #: The endpoint of all models that name no other, and the others by name.
+    endpoint: EndpointSettings | None = None
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
     events: EventsSettings = EventsSettings()
@@ -125,7 +129,25 @@ class Settings(BaseSettings):
         return wikis
 
     @model_validator(mode="after")
-    def _models_are_known(self) -> "Settings":
+    def _endpoints_are_of_known_kinds(self) -> Self:
+        if not self.endpoints_by_name:
+            raise ValueError("endpoint: there is none to ask for scores; add [endpoint] with its kind and url")
+        for name, endpoint in self.endpoints_by_name.items():
+            where = section_of(name)
+            if endpoint.kind not in KINDS:
+                raise ValueError(
+                    f"{where}.kind: {endpoint.kind!r} is no kind; write one of {', '.join(KINDS)} "
+                    f"(in the file, or as {_variable([*where.split('.'), 'kind'])})"
+                )
+            if self.flight.call_seconds <= endpoint.timeout_seconds:
+                raise ValueError(
+                    f"flight.call_seconds: {self.flight.call_seconds:g} leaves no time to wait for a request's turn; "
+                    f"make it more than {where}.timeout_seconds, which is {endpoint.timeout_seconds:g}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> Self:
         known = self.scoring_models()
         for wiki, settings in self.wikis.items():
             for name in settings.models:
@@ -134,33 +156,31 @@ class Settings(BaseSettings):
                         f"wikis.{wiki}.models: {name!r} is no model; known are {', '.join(sorted(known))}; "
                         f"add its classes under [models.{name}]"
                     )
-                self._server_knows_wiki(wiki, settings, name, known[name].server)
+                self._endpoint_has_model(wiki, settings, name, known[name])
+            self._formulas_can_be_resolved(wiki, settings, known)
         return self
 
-    @model_validator(mode="after")
-    def _formulas_can_be_resolved(self) -> "Settings":
-        for wiki, settings in self.wikis.items():
-            for model, levels in with_thresholds(settings.thresholds).items():
-                for level, threshold in levels.items():
-                    if threshold.statistics and self.endpoint.kind != "ores":
-                        raise ValueError(
-                            f"wikis.{wiki}.thresholds.{model}.{level}: Lift Wing tells no statistics to resolve a "
-                            "formula with; write a number from 0 to 1"
-                        )
-        return self
+    @property
+    def endpoints_by_name(self) -> dict[str, EndpointSettings]:
+        """All endpoints; the one of the section `[endpoint]` is called `default`."""
+        return self.endpoints if self.endpoint is None else {DEFAULT_ENDPOINT: self.endpoint, **self.endpoints}
 
-    @model_validator(mode="after")
-    def _a_call_outlives_its_requests(self) -> "Settings":
-        if self.flight.call_seconds <= self.endpoint.timeout_seconds:
+    @property
+    def contact(self) -> str | None:
+        """Whom those can ask whom requests are sent to."""
+        return next((each.contact for each in self.endpoints_by_name.values() if each.contact), None)
+
+    def _endpoint_has_model(self, wiki: str, settings: WikiSettings, name: str, model: ScoringModel) -> None:
+        endpoint, server = self.endpoints_by_name.get(model.endpoint), model.server
+        if endpoint is None:
             raise ValueError(
-                f"flight.call_seconds: {self.flight.call_seconds:g} leaves no time to wait for a request's turn; "
-                f"make it more than endpoint.timeout_seconds, which is {self.endpoint.timeout_seconds:g}"
+                f"models.{name}.endpoint: there is no endpoint {model.endpoint!r}; "
+                f"add [{section_of(model.endpoint)}], or name one of {', '.join(self.endpoints_by_name)}"
             )
-        return self
-
-    def _server_knows_wiki(self, wiki: str, settings: WikiSettings, name: str, server: LiftWingServer) -> None:
-        if self.endpoint.kind == "ores" and server is not LiftWingServer.REVSCORING:
-            raise ValueError(f"wikis.{wiki}.models: ORES has no {name}; set endpoint.kind to lift_wing")
+        kind = KINDS[endpoint.kind]
+        if server not in kind.servers:
+            where = section_of(model.endpoint)
+            raise ValueError(f"wikis.{wiki}.models: {kind.title} has no {name}; set {where}.kind to lift_wing")
         if server.needs_language and settings.language is None:
             raise ValueError(
                 f"wikis.{wiki}.models: {name} finds a wiki by its language and knows Wikipedias only; "
@@ -169,9 +189,24 @@ class Settings(BaseSettings):
         if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
             raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
 
+    def _formulas_can_be_resolved(self, wiki: str, settings: WikiSettings, models: Mapping[str, ScoringModel]) -> None:
+        for model, levels in with_thresholds(settings.thresholds).items():
+            endpoint = self.endpoints_by_name.get(models[model].endpoint)
+            for level, threshold in levels.items():
+                if threshold.statistics and endpoint is not None and not KINDS[endpoint.kind].tells_statistics:
+                    raise ValueError(
+                        f"wikis.{wiki}.thresholds.{model}.{level}: {KINDS[endpoint.kind].title} tells no statistics to "
+                        "resolve a formula with; write a number from 0 to 1"
+                    )
+
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""
         return with_overrides(self.models)
+
+
+def section_of(endpoint: str) -> str:
+    """The section of the settings file in which the endpoint of that name stands."""
+    return "endpoint" if endpoint == DEFAULT_ENDPOINT else f"endpoints.{endpoint}"
 
 
 def _with_site(wiki: Any, fields: Any) -> Any:
@@ -213,12 +248,15 @@ def load_settings() -> Settings:
         raise SettingsInvalid(f"settings ({source}): {error}; correct the file or the variable") from error
 
 
+def _variable(path: Sequence[str]) -> str:
+    return "OUTPATROL_" + "__".join(path).upper()
+
+
 def describe(error: ValidationError) -> str:
     """The problems of *error* in one line: field, what is wrong, and the variable that would set it."""
     problems = []
     for detail in error.errors():
         path = [str(part) for part in detail["loc"]]
-        variable = "OUTPATROL_" + "__".join(path).upper()
         message = detail["msg"].removeprefix("Value error, ")
-        problems.append(f"{'.'.join(path)}: {message} (in the file, or as {variable})" if path else message)
+        problems.append(f"{'.'.join(path)}: {message} (in the file, or as {_variable(path)})" if path else message)
     return "; ".join(problems)

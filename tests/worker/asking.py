@@ -43,8 +43,8 @@ def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
     settings = some_settings(scoring_url=url, endpoint={"kind": kind} | endpoint)
     pacer = Pacer(url, Unlimited(), patience=10, clock=time.monotonic)
     if kind == "ores":
-        return OresClient(Endpoint(settings.endpoint, pacer))
-    return LiftWingClient(Endpoint(settings.endpoint, pacer), settings.scoring_models(), LANGUAGES)
+        return OresClient(Endpoint(settings.endpoints_by_name["default"], pacer))
+    return LiftWingClient(Endpoint(settings.endpoints_by_name["default"], pacer), settings.scoring_models(), LANGUAGES)
 
 
 async def with_client(

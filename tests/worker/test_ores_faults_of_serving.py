@@ -122,7 +122,7 @@ def test_fault_14_a_slot_is_held_during_a_request_and_given_back_when_it_fails(r
     async def fail_thrice() -> None:
         async with raw_server(fail) as server:
             limits = SharedLimits(server.url, ceilings, "worker", redis, RedisState(), time.monotonic)
-            settings = some_settings(scoring_url=server.url).endpoint
+            settings = some_settings(scoring_url=server.url).endpoints_by_name["default"]
             endpoint = Endpoint(settings, Pacer(server.url, limits, patience=10, clock=time.monotonic))
             for _ in range(3):
                 with pytest.raises(EndpointUnavailable, match="status 500"):

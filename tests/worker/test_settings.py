@@ -80,7 +80,7 @@ def test_a_variable_changes_its_own_field_only(write: Write, monkeypatch: pytest
     monkeypatch.setenv("OUTPATROL_ENDPOINT__CONCURRENCY", "3")
     monkeypatch.setenv("OUTPATROL_FLIGHT__CALL_SECONDS", "33")
 
-    assert load_settings().endpoint.url == "http://127.0.0.1:8080"
+    assert load_settings().endpoints_by_name["default"].url == "http://127.0.0.1:8080"
     assert load_settings().flight.lease_margin_seconds == 5
 
 
@@ -213,7 +213,7 @@ def test_without_file_and_variables_the_missing_settings_are_named(
     monkeypatch.delenv(FILE_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
 
-    assert problem().startswith("settings (no outpatrol.toml here): endpoint: Field required")
+    assert problem().startswith("settings (no outpatrol.toml here): wikis: Field required")
 
 
 @pytest.mark.parametrize(

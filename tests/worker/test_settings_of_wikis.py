@@ -152,7 +152,7 @@ def test_wikimedias_endpoints_want_a_contact(url: str) -> None:
 def test_a_contact_is_an_address_or_a_page(contact: str) -> None:
     here = {"url": "https://api.wikimedia.org", "contact": contact}
 
-    assert settings_of("enwiki", endpoint=here).endpoint.contact == contact
+    assert settings_of("enwiki", endpoint=here).contact == contact
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_is_no_contact_is_refused_wherever_the_endpoint_is(contact: str) ->
 
 
 def test_an_endpoint_of_ones_own_wants_no_contact() -> None:
-    assert settings_of("enwiki").endpoint.contact is None
+    assert settings_of("enwiki").contact is None
 
 
 @pytest.mark.parametrize("call_seconds", [10, 15])

@@ -50,7 +50,7 @@ def listen(
             url,
             {name: services.wikis[name].database for name in wikis},
             listened,
-            user_agent=user_agent(services.settings.endpoint.contact),
+            user_agent=user_agent(services.settings.contact),
             saved=lambda name: services.doorbell.ring(TURN, name, EDITS.name),
             kinds=kind or (),
             autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,

@@ -1,5 +1,6 @@
 """The sections of the settings file, each with what it holds and what is right. Pure."""
 
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ def without_password(url: str) -> str:
 class EndpointSettings(Section):
     """Where scores come from, and how much it is asked at most by all workers together."""
 
-    kind: Literal["ores", "lift_wing"] = Field(default="ores", description="Which API the endpoint speaks.")
+    kind: str = Field(default="ores", description="Which API the endpoint speaks: ores or lift_wing.")
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v3/scores or /v1/models.")
     contact: str | None = Field(
         default=None,
@@ -36,11 +37,16 @@ class EndpointSettings(Section):
     scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
     instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a Lift Wing request.")
     host_routing: bool = Field(default=False, description="Send each Lift Wing server's name as Host header.")
+    #: Sent with every request; masked wherever settings are shown.
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    token_file: Path | None = Field(default=None, description="Holds a bearer token; read again when it changes.")
+    proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
+    ca_file: Path | None = Field(default=None, description="Certificates that the endpoint's is checked by, PEM.")
 
-    @field_validator("url")
+    @field_validator("url", "proxy")
     @classmethod
-    def _holds_no_password(cls, url: str) -> str:
-        return without_password(url)
+    def _holds_no_password(cls, url: str | None) -> str | None:
+        return url and without_password(url)
 
     @model_validator(mode="after")
     def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":

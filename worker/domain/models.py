@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from outbox.edits import EditSource
 
+#: The name of the endpoint in the section `[endpoint]`.
+DEFAULT_ENDPOINT = "default"
+
 
 class LiftWingServer(StrEnum):
     """Which kind of Lift Wing server a model runs on; it decides the shape of requests and replies."""
@@ -59,6 +62,8 @@ class ScoringModel(BaseModel):
     keep_forever: bool = False
     #: Compares a revision with its parent, so the first revision of a page can't be scored.
     needs_parent: bool = False
+    #: Name of the endpoint that is asked for it, as in `[endpoints.NAME]`.
+    endpoint: str = DEFAULT_ENDPOINT
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None

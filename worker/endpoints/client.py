@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -14,13 +16,14 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
 from worker.config.settings_sections import EndpointSettings
-from worker.domain.errors import EndpointUnavailable
+from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import Refused
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
+from worker.endpoints.token import TokenFile
 
 Reply = TypeVar("Reply")
 
@@ -68,12 +71,18 @@ class Endpoint:
         self._pacer = pacer
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
         # client around it, with its merging of URLs, headers and cookies.
-        self._http = AiohttpTransport(limits=httpx.Limits(max_connections=settings.concurrency))
+        self._http = AiohttpTransport(
+            limits=httpx.Limits(max_connections=settings.concurrency),
+            verify=True if settings.ca_file is None else _trusted(settings.ca_file),
+            proxy=None if settings.proxy is None else httpx.Proxy(settings.proxy),
+        )
         self._headers = {
             "User-Agent": user_agent(settings.contact),
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
+            **{name: value.get_secret_value() for name, value in settings.headers.items()},
         }
+        self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
         self._extensions = {"timeout": httpx.Timeout(settings.timeout_seconds).as_dict()}
 
     def allowance(self) -> int:
@@ -128,6 +137,8 @@ class Endpoint:
         url, headers, extensions = f"{self.settings.url.rstrip('/')}{path}", self._headers, self._extensions
         if host is not None:
             headers = {**headers, "Host": host}
+        if self._token is not None:
+            headers = {**headers, "Authorization": await self._token.header()}
         request = httpx.Request(method, url, params=params, headers=headers, json=body, extensions=extensions)
         failure = Failure.OUTAGE
         try:
@@ -144,6 +155,13 @@ class Endpoint:
         # line that is no text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
             raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
+
+
+def _trusted(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise SettingsInvalid(f"ca_file: {ca_file} holds no certificates ({error}); write them there as PEM") from error
 
 
 async def _content(where: str, response: httpx.Response) -> bytes:

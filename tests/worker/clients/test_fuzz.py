@@ -32,7 +32,7 @@ class Saying(Endpoint):
     """An endpoint that replies the same to every request, whatever it is about; nothing is sent."""
 
     def __init__(self) -> None:
-        self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoint
+        self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoints_by_name["default"]
         self.content = b""
 
     async def ask(self, method: str, path: str, reply: TypeAdapter[Reply], **request: Any) -> Reply:

@@ -1,0 +1,38 @@
+"""The kinds of endpoints; a further one is a client in a file beside this one and an entry here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from worker.domain.models import LiftWingServer, ScoringModel
+from worker.endpoints.client import Endpoint, ScoringClient
+from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.ores import OresClient
+
+#: Wiki to the language code that Lift Wing knows it by.
+Languages = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointKind:
+    """One API that scores can be had from."""
+
+    #: As it is called in messages.
+    title: str
+    open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages], ScoringClient]
+    #: Whether it tells what formulas of thresholds come to.
+    tells_statistics: bool
+    #: The kinds of model servers it has.
+    servers: frozenset[LiftWingServer]
+
+
+KINDS: Mapping[str, EndpointKind] = {
+    "ores": EndpointKind(
+        title="ORES",
+        open=lambda endpoint, _models, _languages: OresClient(endpoint),
+        tells_statistics=True,
+        servers=frozenset({LiftWingServer.REVSCORING}),
+    ),
+    "lift_wing": EndpointKind(
+        title="Lift Wing", open=LiftWingClient, tells_statistics=False, servers=frozenset(LiftWingServer)
+    ),
+}

@@ -1,0 +1,60 @@
+"""Several endpoints as one: each score is asked for where its model is."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from worker.domain.models import ScoringModel
+from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.thresholds import Statistic
+from worker.endpoints.client import ScoringClient
+
+#: Edits that no model scores are no endpoint's business.
+NO_LIMIT = 1_000_000
+
+
+class EndpointRouter:
+    """A client of all endpoints, by the endpoint that each model names."""
+
+    def __init__(self, clients: Mapping[str, ScoringClient], models: Mapping[str, ScoringModel]) -> None:
+        self._clients = clients
+        self._models = models
+
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        by_endpoint: dict[str, list[ScoreId]] = defaultdict(list)
+        for score_id in ids:
+            by_endpoint[self._models[score_id.model].endpoint].append(score_id)
+        replies = await asyncio.gather(*(self._clients[name].score(some) for name, some in by_endpoint.items()))
+        return {score_id: answer for reply in replies for score_id, answer in reply.items()}
+
+    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
+        replies = await asyncio.gather(
+            *(self._clients[name].versions(wiki, some, sample) for name, some in self._by_endpoint(models).items()),
+            return_exceptions=True,
+        )
+        told = [reply for reply in replies if not isinstance(reply, BaseException)]
+        # One endpoint's silence costs no other's versions.
+        for error in replies:
+            if isinstance(error, BaseException) and not (isinstance(error, Exception) and any(told)):
+                raise error
+        return {model: version for reply in told for model, version in reply.items()}
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
+
+    def appetite(self, models: Iterable[str]) -> int:
+        """What the slowest of the endpoints of *models* can take; 0 while one of them is to be left alone."""
+        by_endpoint = self._by_endpoint(models)
+        return min((self._clients[name].appetite(some) for name, some in by_endpoint.items()), default=NO_LIMIT)
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+    def _by_endpoint(self, models: Iterable[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for model in models:
+            found[self._models[model].endpoint].append(model)
+        return found
