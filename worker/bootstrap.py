@@ -22,7 +22,6 @@ from worker.errors import SettingsInvalid
 from worker.events.build import Announcing
 from worker.events.eventgate import EventGateSink
 from worker.events.file_sink import FileSink
-from worker.events.kafka import KafkaSink
 from worker.events.sinks import EventSink
 from worker.events.stdout_sink import StdoutSink
 from worker.flight.database_tier import DatabaseTier
@@ -136,6 +135,8 @@ def _sinks(settings: Settings) -> dict[str, EventSink]:
             user_agent=user_agent(settings.endpoint.contact),
         )
     if here.kafka is not None:
+        from worker.events.kafka import KafkaSink  # noqa: PLC0415 - comes with an extra, which the settings ask for
+
         options = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
             for name, value in here.kafka.options.items()

@@ -1,11 +1,13 @@
 """The sections of the settings file, each with what it holds and what is right. Pure."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from worker.errors import not_installed
 from worker.thresholds import LevelSetting, Threshold, with_thresholds
 
 
@@ -99,6 +101,12 @@ class KafkaSinkSettings(Section):
     timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
     #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not for sale.
     options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_served(self) -> "KafkaSinkSettings":
+        if find_spec("confluent_kafka") is None:
+            raise ValueError(not_installed("confluent-kafka", "kafka"))
+        return self
 
     @field_validator("options")
     @classmethod

@@ -1,6 +1,7 @@
 """`outpatrol emulate …`: the surroundings, for tests, demos and development."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,9 @@ import typer
 from worker.cli.console import err, fail
 from worker.emulators.event_stream import EventStreamSettings
 from worker.emulators.event_stream import serve as serve_event_stream
-from worker.emulators.eventgate import EventGateSettings
-from worker.emulators.eventgate import serve as serve_eventgate
 from worker.emulators.scoring_endpoint import EmulatorSettings
 from worker.emulators.scoring_endpoint import serve as serve_scoring
+from worker.errors import not_installed
 
 app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -49,8 +49,12 @@ def eventgate(
 
     Example: `outpatrol emulate eventgate --port 8192 --file events.ndjson`
     """
+    if find_spec("jsonschema") is None:
+        fail(not_installed("jsonschema", "emulators"))
+    from worker.emulators.eventgate import EventGateSettings, serve  # noqa: PLC0415 - needs the extra
+
     settings = EventGateSettings(latency_ms=latency_ms)
-    _run(host, port, lambda ready: serve_eventgate(host, port, settings, file, ready))
+    _run(host, port, lambda ready: serve(host, port, settings, file, ready))
 
 
 @app.command("stream")
