@@ -64,9 +64,9 @@ bench: check-test $(DEVELOPMENT) $(PROJECT) servers  ## Measure
 requirements: check-setup $(ENVIRONMENT)  ## Pin the packages anew after a change of pyproject.toml (all to the latest: ARGS=--upgrade)
 	@echo "==> Pinning the packages"
 	@$(PIP) install -qq --progress-bar off '$(COMPILER)'
-	@$(call pin,development) --extra demo --extra development $(ARGS)
-	@$(call pin,runtime) --extra demo --constraints requirements/development.txt
-	@$(call pin,worker) --constraints requirements/development.txt
+	@$(call pin,development) --extra development $(ARGS)
+	@$(call pin,runtime) --extra demo --extra emulators --extra kafka --constraints requirements/development.txt
+	@$(call pin,worker) --extra emulators --extra kafka --constraints requirements/development.txt
 
 # One resolution for all Pythons and machines. No address is written down: the packages come from wherever the machine
 # that installs them is told to look, and the hashes say that they are the same.

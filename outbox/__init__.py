@@ -1,33 +1,48 @@
 """The promise: every edit recorded here in its own transaction will be scored and announced.
 
-A wiki calls `record` (or, on the emulated wiki, `save_edit`) inside the transaction that saves the edit. Whoever keeps
-the promises uses `claim`, `renew` and `settle`. This package knows no Celery, no Redis and no HTTP.
+A wiki calls `record` inside the transaction that saves the edit: `record_async` where its session is asynchronous, or
+`record_statement` for a cursor of Django or of a database driver. Whoever keeps the promises uses `claim`, `renew` and
+`settle`. This package knows no Celery, no Redis and no HTTP. What stands in `__all__` is its public face.
 """
 
 from outbox.claiming import claim, claim_in_order, renew
 from outbox.edits import Edit, EditSource, PatrolStatus
+from outbox.errors import (
+    DatabaseNotMigrated,
+    DatabaseUnavailable,
+    OutboxError,
+    PromiseNotAwaited,
+    UndecodableMessage,
+)
 from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
-from outbox.recording import record, record_payloads
+from outbox.recording import record, record_async, record_payloads, record_statement
 from outbox.settling import settle
 from outbox.tables import EDITS, Lane, lane
 
 __all__ = [
     "EDITS",
     "Claim",
+    "DatabaseNotMigrated",
+    "DatabaseUnavailable",
     "Dead",
     "Delivered",
     "Edit",
     "EditSource",
     "Lane",
+    "OutboxError",
     "Outcome",
     "PatrolStatus",
+    "PromiseNotAwaited",
     "Released",
     "RetryLater",
+    "UndecodableMessage",
     "claim",
     "claim_in_order",
     "lane",
     "record",
+    "record_async",
     "record_payloads",
+    "record_statement",
     "renew",
     "settle",
 ]

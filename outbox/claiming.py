@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim
 from outbox.tables import Lane
+from outbox.transactions import Transaction, synchronous
 
 #: Of id, payload, attempt, leased_until.
 Message = Row[Any]
 
 
-def claim(session: Session | Connection, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
+def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
     """Take up to *limit* ready messages, oldest first, and count one more attempt for each.
 
     Messages that another claimer is taking at this moment are passed over, not waited for. Abandoned ones come in ever
@@ -24,17 +25,19 @@ def claim(session: Session | Connection, lane: Lane, *, limit: int, lease: timed
     the claim holds once the caller does, which should be at once, with no HTTP call in between. Must run READ COMMITTED
     (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own edits deadlock.
     """
+    session = synchronous(session, "claim")
     _promote_due(session, lane, limit)
     ready = _first(lane, limit).where(_is_free(lane)).with_for_update(skip_locked=True)
     return _take(session, lane, session.execute(ready).all(), limit, lease)
 
 
-def claim_in_order(session: Session | Connection, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
+def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
     """As `claim`, but one claimer at a time: takes nothing while messages before it are claimed.
 
     So messages are worked on in the order of their ids, but for those that were delayed. Waits for transactions that
     are about to put messages before others.
     """
+    session = synchronous(session, "claim_in_order")
     _promote_due(session, lane, limit)
     first = session.execute(_first(lane, limit).add_columns(_is_free(lane)).with_for_update()).all()
     if not all(row[-1] for row in first):
@@ -69,11 +72,12 @@ def _take(
     return [Claim(message=row.id, payload=row.payload, attempt=row.attempt + 1, token=token) for row in rows]
 
 
-def renew(session: Session | Connection, lane: Lane, claims: Sequence[Claim], *, lease: timedelta) -> int:
+def renew(session: Transaction, lane: Lane, claims: Sequence[Claim], *, lease: timedelta) -> int:
     """Extend the lease of *claims*, all taken by one call of `claim`; does not commit.
 
     Returns how many are still ours. Fewer than all means that a lease ran out and somebody else may be at work.
     """
+    session = synchronous(session, "renew")
     if not claims:
         return 0
     messages = lane.messages

@@ -104,9 +104,9 @@ class Edit(BaseModel):
     def is_new_page(self) -> bool:
         return self.source is EditSource.NEW or self.parent_revision == 0
 
-    def encode(self) -> str:
+    def encode(self, *, ascii_only: bool = False) -> str:
         """The payload of a message in the edits' lane: JSON, unset and empty fields left out."""
-        return self.model_dump_json(exclude_none=True)
+        return self.model_dump_json(exclude_none=True, ensure_ascii=ascii_only)
 
     @classmethod
     def decode(cls, payload: str) -> Self:

@@ -2,6 +2,7 @@
 
     OutboxError
     ├── UndecodableMessage    a payload that is not what its lane holds: buried at once
+    ├── PromiseNotAwaited     `record_async` was called without await: the transaction is not committed
     ├── DatabaseUnavailable   the wiki's database does not answer
     └── DatabaseNotMigrated   it answers, but lacks our tables
 
@@ -15,6 +16,10 @@ class OutboxError(Exception):
 
 class UndecodableMessage(OutboxError):
     """The payload of a message can't be read back; trying again would not help."""
+
+
+class PromiseNotAwaited(OutboxError):
+    """A transaction was to be committed in which `record_async` had been called, and not awaited."""
 
 
 class DatabaseUnavailable(OutboxError):

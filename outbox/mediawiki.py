@@ -30,6 +30,7 @@ from outbox.columns import BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTi
 from outbox.edits import Edit
 from outbox.recording import record
 from outbox.tables import INNODB, NAMING
+from outbox.transactions import synchronous
 
 metadata = MetaData(naming_convention=NAMING)
 
@@ -131,6 +132,7 @@ def save_edit(session: Session, edit: Edit) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: the wiki has this revision, or another page of this title, already.
     """
+    synchronous(session, "mediawiki.save_edit")
     moment = mediawiki_timestamp(edit.timestamp)
     actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
     _save_page(session, edit, moment)

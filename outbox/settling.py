@@ -11,18 +11,20 @@ from outbox.claiming import ours
 from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim, Dead, Outcome, Released, RetryLater
 from outbox.tables import Lane
+from outbox.transactions import Transaction, synchronous
 
 #: Characters kept of an error; whole replies of an endpoint have no place in a table.
 LONGEST_ERROR = 4000
 
 
-def settle(session: Session | Connection, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
+def settle(session: Transaction, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
     """End every claim in *outcomes*, all taken by one call of `claim`, each in its own way; does not commit.
 
     Returns the claims that were still ours. For a claim that is not among them nothing was written, and the caller must
     write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
     the fence, so that whatever the caller writes next in this transaction stands or falls with it.
     """
+    session = synchronous(session, "settle")
     released = [claim for claim, outcome in outcomes.items() if isinstance(outcome, Released)]
     claims = [claim for claim, outcome in outcomes.items() if not isinstance(outcome, Released)]
     return _release(session, lane, released) | _remove(session, lane, claims, outcomes)

@@ -1,5 +1,5 @@
 """`python -m worker.cli`, for processes that are started with this interpreter."""
 
-from worker.cli.main import main
+from worker.cli.entry import main
 
 main()

@@ -1,16 +1,16 @@
 """`outpatrol emulate …`: the surroundings, for tests, demos and development."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from worker.cli.console import err, fail
+from worker.domain.errors import not_installed
 from worker.emulators.event_stream import EventStreamSettings
 from worker.emulators.event_stream import serve as serve_event_stream
-from worker.emulators.eventgate import EventGateSettings
-from worker.emulators.eventgate import serve as serve_eventgate
 from worker.emulators.scoring_endpoint import EmulatorSettings
 from worker.emulators.scoring_endpoint import serve as serve_scoring
 
@@ -49,8 +49,12 @@ def eventgate(
 
     Example: `outpatrol emulate eventgate --port 8192 --file events.ndjson`
     """
+    if find_spec("jsonschema") is None:
+        fail(not_installed("jsonschema", "emulators"))
+    from worker.emulators.eventgate import EventGateSettings, serve  # noqa: PLC0415 - needs the extra
+
     settings = EventGateSettings(latency_ms=latency_ms)
-    _run(host, port, lambda ready: serve_eventgate(host, port, settings, file, ready))
+    _run(host, port, lambda ready: serve(host, port, settings, file, ready))
 
 
 @app.command("stream")

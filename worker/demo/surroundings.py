@@ -161,7 +161,8 @@ def redis_command(port: int) -> list[str]:
     program = shutil.which("redis-server") or (str(beside_python) if beside_python.is_file() else None)
     if program is None:
         raise CommandFailed(
-            "there is no redis-server here; install one (apt-get install redis-server) and call this again"
+            "there is no redis-server here; install one (apt-get install redis-server; for Python 3.11 and 3.12 on "
+            "x86-64 also pip install 'outpatrol[demo]') and call this again"
         )
     return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 

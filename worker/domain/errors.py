@@ -48,3 +48,8 @@ class FilterInvalid(WorkerError):
 
 class CommandFailed(WorkerError):
     """A command can't do what it was asked to; ends it with exit code 1 and no traceback."""
+
+
+def not_installed(package: str, extra: str) -> str:
+    """What to say where *package* is missing, which comes with that *extra* of ours."""
+    return f"{package} is not installed; run: pip install 'outpatrol[{extra}]'"

@@ -9,11 +9,8 @@ from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from pydantic import Field, SecretStr, field_validator
 
-from outbox import lane
-from worker.config.settings_sections import Section
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, SinkKind, Untaken, all_untaken
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
 
 #: Of which the event itself is the reason, now and for ever.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
@@ -25,31 +22,6 @@ OF_THE_TOPIC = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_EXCEPTION,
 }
-
-
-#: Settings of librdkafka, by all their names, that Outpatrol sets itself.
-SET_BY_US = {
-    "acks", "request.required.acks", "enable.idempotence", "bootstrap.servers", "metadata.broker.list",
-    "delivery.timeout.ms", "message.timeout.ms",
-}  # fmt: skip
-
-
-class KafkaSection(Section):
-    """Events straight to Kafka."""
-
-    bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas between.")
-    topic_prefix: str = Field(default="", description="Data centre before the stream's name, as in eqiad.")
-    timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
-    #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not among them.
-    options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
-
-    @field_validator("options")
-    @classmethod
-    def _keeps_the_promise(cls, options: dict[str, SecretStr | int | bool]) -> dict[str, SecretStr | int | bool]:
-        for name in options:
-            if name in SET_BY_US:
-                raise ValueError(f"{name} is set by Outpatrol, so that nothing is lost; remove it")
-        return options
 
 
 class KafkaSink:
@@ -119,18 +91,3 @@ def _mishap(error: KafkaError) -> Mishap:
     if error.code() in OF_THE_EVENT:
         return Refused(reason)
     return Failed(reason) if error.code() in OF_THE_TOPIC else Untaken(reason)
-
-
-def _open(section: KafkaSection, _: str) -> KafkaSink:
-    options = {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for name, value in section.options.items()
-    }
-    return KafkaSink(
-        {"bootstrap.servers": section.bootstrap_servers, **options},
-        topic_prefix=section.topic_prefix,
-        timeout_seconds=section.timeout_seconds,
-    )
-
-
-KAFKA = SinkKind(name="kafka", section=KafkaSection, lane=lane("event_outbox_kafka"), open=_open)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from outbox import Lane
 from worker.events.eventgate import EVENTGATE
 from worker.events.file_sink import FILE
-from worker.events.kafka import KAFKA
+from worker.events.kafka_kind import KAFKA
 from worker.events.sinks import SinkKind
 from worker.events.stdout_sink import STDOUT
 

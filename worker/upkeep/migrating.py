@@ -9,10 +9,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine
 
+import worker
 from outbox.database import Database, translated_errors
 from outbox.tables import UTF8
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+_PACKAGE = Path(worker.__file__).resolve().parent
+#: At the root of the repository, and inside the package where a wheel was installed.
+MIGRATIONS = next(
+    folder for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if (folder / "env.py").is_file()
+)
 VERSION_TABLE = "outpatrol_version"
 
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
