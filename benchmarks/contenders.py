@@ -30,9 +30,9 @@ from outbox.database import Database
 from outbox.inspection import inspect_lane
 from worker.app import QUEUE_OF
 from worker.bootstrap import LANES
+from worker.demo.processes import Child, Processes
 from worker.domain.errors import CommandFailed
 from worker.lanes.rings import TURN
-from worker.processes import Child, Processes
 from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05

@@ -7,8 +7,8 @@ from itertools import count, cycle
 from benchmarks.columns import WIKI
 from outbox import Edit, EditSource
 from worker.demo.surroundings import SAMPLE
-from worker.emulators.replay import lines_of
 from worker.incoming.edits import edit_of
+from worker.incoming.replaying import lines_of
 
 
 def endless_edits() -> Iterator[Edit]:

@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 from redis import Redis
 
 from benchmarks.servers import Servers, connect
-from worker.processes import Child
+from worker.demo.processes import Child
 
 #: Ticks of the kernel's clock in a second, the unit of the times in /proc/<pid>/stat.
 TICKS = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from benchmarks.servers import ROOT
-from worker.processes import Processes
+from worker.demo.processes import Processes
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from benchmarks.columns import DOMAIN, LANGUAGE, WIKI, Column
 from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.services import create_database, drop_database, mariadb_server, redis_server
-from worker.processes import Child, Processes
+from worker.demo.processes import Child, Processes
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 
 from tests.services import MARIADB_VARIABLE, SYSTEM_PATH, ServerMissing
-from worker.processes import Processes, answers, free_port
+from worker.demo.processes import Processes, answers, free_port
 
 #: Room for all the tables, and for a redo log that does not have to be emptied while they are filled. Durability is the
 #: server's default: each commit is on the disk.

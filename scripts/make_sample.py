@@ -1,6 +1,6 @@
 """Cut the demo's sample out of a longer recording: the first edits of each wiki below, in their order in time.
 
-python scripts/make_sample.py recentchange-2015-09-12.ndjson.gz worker/samples/recentchange.ndjson.gz
+python scripts/make_sample.py recentchange-2015-09-12.ndjson.gz worker/demo/samples/recentchange.ndjson.gz
 """
 
 import gzip

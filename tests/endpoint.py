@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from worker.processes import Processes, answers, free_port
+from worker.demo.processes import Processes, answers, free_port
 
 #: Kept, since each new client costs as much processor time as a hundred requests.
 _http = httpx.Client()

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from worker.processes import Processes, answers, free_port
+from worker.demo.processes import Processes, answers, free_port
 
 RECENT_CHANGES = "mediawiki.recentchange"
 PAGE_CHANGES = "mediawiki.page_change.v1"

@@ -17,7 +17,7 @@ import pymysql
 import redis
 from sqlalchemy import make_url
 
-from worker.processes import Processes, answers, free_port
+from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
 REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"

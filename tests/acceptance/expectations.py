@@ -15,7 +15,7 @@ from tests.acceptance.running import Running
 from tests.builders import an_edit
 from worker.bootstrap import LANES
 from worker.demo.surroundings import SAMPLE
-from worker.emulators.scoring_shapes import probabilities
+from worker.emulators.scoring.shapes import probabilities
 from worker.incoming.edits import edit_of
 from worker.scores.tables import ores_classification, ores_model
 

@@ -25,9 +25,9 @@ from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
 from worker.app import configuration
 from worker.bootstrap import LANES, Services, build_services
+from worker.demo.processes import Child, Processes, answers, free_port, kill_group
 from worker.demo.surroundings import redis_command, start_beat, start_worker
 from worker.lanes.rings import TURN
-from worker.processes import Child, Processes, answers, free_port, kill_group
 from worker.settings import FILE_VARIABLE, Settings
 from worker.upkeep.migrating import migrate
 

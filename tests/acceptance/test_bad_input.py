@@ -21,7 +21,7 @@ from tests.acceptance.commands import (
 )
 from worker.bootstrap import LANES
 from worker.cli.main import app
-from worker.processes import Processes
+from worker.demo.processes import Processes
 
 
 def assert_says(ended: Finished, *words: str, code: int = 1) -> None:

@@ -13,7 +13,7 @@ from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import announced, events_of, is_for_patrollers, sample_edits
 from tests.acceptance.running import Running, running
 from worker.bootstrap import LANES
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 from worker.scores.model_versions import current_models
 from worker.scores.rows import rounded
 from worker.scores.tables import ores_classification, ores_model

@@ -12,7 +12,7 @@ from celery.result import AsyncResult
 from tests.acceptance.expectations import calls_by_score, sample_edits
 from tests.acceptance.running import Running, running
 from worker.domain.errors import ScoreRefused
-from worker.emulators.scoring_shapes import probabilities
+from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import SCORE
 
 SECONDS = 30

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from outbox.database import Database, Engines
 from worker.cli.main import app
-from worker.processes import free_port
+from worker.demo.processes import free_port
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 

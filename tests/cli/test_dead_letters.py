@@ -125,4 +125,4 @@ def test_a_duration_that_is_none_is_refused(wiki: Database, run: Run) -> None:
     result = run("dead-letters", "list", "--older-than", "3x")
 
     assert result.exit_code == 2
-    assert "is no duration" in result.stderr
+    assert "is not a duration" in result.stderr

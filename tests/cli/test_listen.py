@@ -15,10 +15,10 @@ from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.cli.conftest import Run
 from tests.event_stream import PAGE_CHANGES, EmulatedEventStream
-from tests.worker.incoming.ears import position_of, revisions
-from tests.worker.incoming.told import a_page_change, a_performer, a_recent_change
+from tests.worker.incoming.listeners import position_of, revisions
+from tests.worker.incoming.stream_events import a_page_change, a_performer, a_recent_change
 from tests.worker.lines import claim_all, count
-from worker.processes import Processes
+from worker.demo.processes import Processes
 
 SINCE = ("--since", "2026-01-01")
 
@@ -97,7 +97,7 @@ def test_what_is_no_address_is_refused(run: Run, url: str) -> None:
     result = run("listen", url)
 
     assert result.exit_code == 1
-    assert "is no address of a stream; write https://" in result.stderr
+    assert "is not the address of a stream; write https://" in result.stderr
 
 
 def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:

@@ -227,7 +227,7 @@ def test_a_change_rings_for_the_purge_and_for_what_is_to_be_scored_again(
 
         assert ended.code == 0, ended.said
         assert status(other, BACKFILL).ready == (3 if rescore else 0)
-        assert ("frwiki: 3 edits promised to be scored again" in ended.err) is rescore
+        assert ("frwiki: 3 edits queued to be scored again" in ended.err) is rescore
     assert queued(redis) == [(task, "frwiki") for task in tasks]
 
 
@@ -236,7 +236,7 @@ def test_without_redis_a_change_is_made_and_it_is_said_that_nobody_was_rung_for(
     result = run("models", "check")
 
     assert result.exit_code == 0
-    assert "nobody was rung for" in result.stderr
+    assert "the workers were not told" in result.stderr
     assert current_versions(database) == DAMAGING_NEW
 
 

@@ -29,7 +29,7 @@ def test_a_duration_has_a_number_and_a_unit(text: str, length: timedelta) -> Non
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-1d", "1.5h", "7 d", "٧d", "7w", "100000d"])
 def test_other_words_are_no_duration(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no duration"):
+    with pytest.raises(typer.BadParameter, match="is not a duration"):
         duration(text)
 
 
@@ -56,7 +56,7 @@ def test_a_duration_is_so_long_ago() -> None:
 
 @pytest.mark.parametrize("text", ["", "20261101", "2026-11", "2026-02-30", "2026-11-01T25:00", "20261131000000", "now"])
 def test_other_words_are_no_moment(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no time"):
+    with pytest.raises(typer.BadParameter, match="is not a time"):
         since_when(text)
 
 
@@ -79,5 +79,5 @@ def test_a_cursor_is_read_as_it_is_printed(moment: datetime, change: int) -> Non
 
 @pytest.mark.parametrize("text", ["", "20260101120003", "20260101120003/", "20260101120003/x", "20260230000000/1"])
 def test_other_words_are_no_cursor(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no place in a list"):
+    with pytest.raises(typer.BadParameter, match="is not a place in the list"):
         cursor(text)

@@ -134,11 +134,11 @@ def test_nothing_found_says_what_the_newest_change_is(database: Database, run: R
     assert "the newest one of enwiki is from 2026-01-01 12:00:02 UTC; widen --since" in said
 
 
-def test_nothing_on_a_further_page_says_that_was_all(database: Database, run: Run) -> None:
+def test_a_page_after_the_last_one_says_that_no_older_change_matches(database: Database, run: Run) -> None:
     scored_edits(database, {1: 0.1})
     following = shown(run, "--limit", 1)["next"]
 
-    assert "that was all" in said_of_nothing(run, "--since", "2026-01-01", "--before", following)
+    assert "no older change matches" in said_of_nothing(run, "--since", "2026-01-01", "--before", following)
 
 
 @pytest.mark.usefixtures("database")
@@ -153,9 +153,9 @@ def test_a_wiki_without_changes_says_so(run: Run) -> None:
         ("--wiki nowiki", "'nowiki' is no wiki of the settings"),
         ("--wiki enwiki --damaging bad", "no level 'bad' of damaging; there are: likelygood, maybebad, likelybad"),
         ("--wiki enwiki --goodfaith verylikelybad", "no level 'verylikelybad' of goodfaith"),
-        ("--wiki enwiki --csv --json", "--csv and --json exclude each other"),
-        ("--wiki enwiki --sql --explain", "--sql and --explain exclude each other"),
-        ("--wiki enwiki --sql --csv --json", "--csv and --sql and --json exclude each other"),
+        ("--wiki enwiki --csv --json", "--csv and --json can't be combined"),
+        ("--wiki enwiki --sql --explain", "--sql and --explain can't be combined"),
+        ("--wiki enwiki --sql --csv --json", "--csv and --sql and --json can't be combined"),
     ],
 )
 def test_what_can_not_be_done_is_told_in_a_sentence(options: str, sentence: str, run: Run) -> None:
@@ -168,11 +168,11 @@ def test_what_can_not_be_done_is_told_in_a_sentence(options: str, sentence: str,
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--since", "yesterday", "is no time"),
-        ("--since", "2026-13-01", "is no time"),
-        ("--since", "99999999d", "is no time"),
-        ("--before", "20260101120003", "is no place in a list"),
-        ("--before", "20261301000000/1", "is no place in a list"),
+        ("--since", "yesterday", "is not a time"),
+        ("--since", "2026-13-01", "is not a time"),
+        ("--since", "99999999d", "is not a time"),
+        ("--before", "20260101120003", "is not a place in the list"),
+        ("--before", "20261301000000/1", "is not a place in the list"),
         ("--limit", "0", "greater than or equal to 1"),
         ("--limit", "501", "less than or equal to 500"),
         ("--namespace", "talk", "should be a valid integer"),

@@ -40,7 +40,7 @@ def test_what_was_never_announced_is_told_and_promised_again(wiki: Database, run
     result = run("reconcile")
 
     assert result.exit_code == 0
-    assert "enwiki: 5 edits compared, 2 were missing and are promised again" in result.stderr
+    assert "enwiki: 5 edits compared, 2 were missing and are queued again" in result.stderr
     assert promised(wiki) == unannounced
 
 
@@ -87,7 +87,7 @@ def test_a_duration_that_is_none_is_refused(wiki: Database, run: Run) -> None:
     result = run("reconcile", "--since", "yesterday")
 
     assert result.exit_code == 2
-    assert "is no duration" in result.stderr
+    assert "is not a duration" in result.stderr
 
 
 def test_a_wiki_that_is_not_configured_is_told_in_a_sentence(wiki: Database, run: Run) -> None:

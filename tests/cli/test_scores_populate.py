@@ -151,7 +151,7 @@ def test_a_dry_run_counts_and_promises_nothing(run: Run, database: Database) -> 
 
 @pytest.mark.usefixtures("missing")
 def test_a_dry_run_says_what_would_be(run: Run) -> None:
-    assert "enwiki: 5 edits looked at, 5 would be promised" in run("scores", "populate", "--dry-run").stderr
+    assert "enwiki: 5 edits looked at, 5 would be queued" in run("scores", "populate", "--dry-run").stderr
 
 
 @pytest.mark.usefixtures("missing")
@@ -159,7 +159,7 @@ def test_edits_looked_at_and_promised_are_told_without_json(run: Run) -> None:
     result = run("scores", "populate")
 
     assert result.stdout == ""
-    assert "enwiki: 5 edits looked at, 5 promised" in result.stderr
+    assert "enwiki: 5 edits looked at, 5 queued" in result.stderr
 
 
 @pytest.mark.usefixtures("missing")
@@ -198,7 +198,7 @@ def test_without_redis_the_promise_is_made_and_it_is_said_that_nobody_was_rung_f
     result = run("scores", "populate")
 
     assert result.exit_code == 0
-    assert "nobody was rung for" in result.stderr
+    assert "the workers were not told" in result.stderr
     assert len(promised(database)) == 5
 
 
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_with_a_sentence(run: Run) -> None:
         result = run("scores", "populate", "--batch-size", 2)
 
     assert result.exit_code == 130
-    assert "what was promised stays promised" in result.stderr
+    assert "what is queued stays queued" in result.stderr
 
 
 @pytest.mark.usefixtures("missing")

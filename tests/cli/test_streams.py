@@ -143,7 +143,7 @@ def test_a_duration_that_is_none_is_refused(option: str, wiki: Database, run: Ru
     result = run("streams", option, "3x")
 
     assert result.exit_code == 2
-    assert "is no duration" in result.stderr
+    assert "is not a duration" in result.stderr
 
 
 def test_a_wiki_that_is_not_configured_is_told_in_a_sentence(wiki: Database, run: Run) -> None:

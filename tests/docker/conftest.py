@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.processes import free_port
+from worker.demo.processes import free_port
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 REQUIRED_VARIABLE = "OUTPATROL_REQUIRE_DOCKER"

@@ -17,7 +17,7 @@ from tests.docker.conftest import COMPOSE_FILE
 from worker.bootstrap import LANES
 from worker.scores.tables import ores_classification
 
-SAMPLE = Path(__file__).resolve().parents[2] / "worker" / "samples" / "recentchange.ndjson.gz"
+SAMPLE = Path(__file__).resolve().parents[2] / "worker" / "demo" / "samples" / "recentchange.ndjson.gz"
 WIKI = "itwiki"
 EDITS = 400
 

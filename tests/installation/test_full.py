@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.installation.environments import Environment, pip_install
-from worker.processes import Processes
+from worker.demo.processes import Processes
 
 pytestmark = pytest.mark.long
 

@@ -8,7 +8,7 @@ from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their
 from tests.migrations.revisions import ALL, STEPS, VIEWS
 from tests.migrations.schemas import schema, tables, views
 from tests.outbox.lanes import record_edits, take
-from worker.processes import free_port
+from worker.demo.processes import free_port
 from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 
 

@@ -21,7 +21,7 @@ from outbox.mediawiki import save_edit
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
 from tests.services import create_database, drop_database
-from worker.processes import free_port
+from worker.demo.processes import free_port
 from worker.upkeep.migrating import migrate
 
 PASSWORD = "correct-horse-battery-staple"

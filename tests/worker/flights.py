@@ -13,11 +13,11 @@ from redis.retry import Retry
 
 from tests.builders import a_score
 from worker.config.settings_sections import FlightSettings
+from worker.demo.processes import free_port
 from worker.domain.scores import Answer, ScoreId
 from worker.flight.flight import Flight
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
-from worker.processes import free_port
 
 LIFETIMES = Lifetimes(lease=35, result=3600, error=300)
 

@@ -15,14 +15,14 @@ from outbox.errors import UndecodableMessage
 from tests.builders import an_edit, edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices
-from tests.worker.lab import DRAFT_CLASSES, QUALITY, three_decimals, weighted_quality
+from tests.worker.example_wiki import DRAFT_CLASSES, QUALITY, three_decimals, weighted_quality
 from tests.worker.lines import classified_revisions, count, drain, make_due, promised_events, save, status
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.domain.errors import ScoreRefused
 from worker.domain.models import with_overrides
 from worker.domain.scores import Score, ScoreId
-from worker.emulators.scoring_shapes import probabilities
+from worker.emulators.scoring.shapes import probabilities
 from worker.scores.model_versions import all_models, model_ids
 from worker.scores.pipeline import score_on_demand
 from worker.scores.tables import ores_classification, ores_model

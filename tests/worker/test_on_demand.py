@@ -10,7 +10,7 @@ from tests.worker.lines import count, drain, promised_events, save
 from worker.bootstrap import Services
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.scores import Score, ScoreId
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 from worker.flight.redis_tier import lease_key
 from worker.scores.pipeline import score_on_demand
 from worker.scores.tables import ores_classification

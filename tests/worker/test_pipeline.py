@@ -25,7 +25,7 @@ from tests.worker.lines import (
 )
 from tests.worker.schema import validated
 from worker.bootstrap import Services
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 from worker.events.file_sink import FILE
 from worker.scores.tables import ores_classification
 

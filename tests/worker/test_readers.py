@@ -11,8 +11,17 @@ from tests.endpoint import EmulatedEndpoint
 from tests.services import create_database, drop_database
 from tests.worker import originals
 from tests.worker.classified import ANY_TIME
-from tests.worker.lab import DRAFT_CLASSES, ENDS, MODELS, Lab, a_lab, is_scored, true, weighted_quality
-from worker.emulators.scoring_shapes import probabilities
+from tests.worker.example_wiki import (
+    DRAFT_CLASSES,
+    ENDS,
+    MODELS,
+    ExampleWiki,
+    an_example_wiki,
+    is_scored,
+    true,
+    weighted_quality,
+)
+from worker.emulators.scoring.shapes import probabilities
 from worker.scores.model_versions import make_current
 
 LEVELS = sorted(originals.LEVELS)
@@ -28,23 +37,23 @@ def database_url(mariadb_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def lab(
+def wiki(
     migrated_database: Database,
     redis_url: str,
     endpoint_server: EmulatedEndpoint,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Lab]:
-    with a_lab(migrated_database, redis_url, endpoint_server, tmp_path_factory.mktemp("events")) as lab:
-        yield lab
+) -> Iterator[ExampleWiki]:
+    with an_example_wiki(migrated_database, redis_url, endpoint_server, tmp_path_factory.mktemp("events")) as wiki:
+        yield wiki
 
 
 def joined(numbers: list[int]) -> str:
     return ",".join(f"'{number}'" for number in numbers)
 
 
-def expected(lab: Lab, holds: Callable[[Decimal, Decimal], bool]) -> list[int]:
+def expected(wiki: ExampleWiki, holds: Callable[[Decimal, Decimal], bool]) -> list[int]:
     """The scored edits whose probabilities of damaging and goodfaith fulfil a condition, the newest first."""
-    revisions = [edit.revision for edit in lab.scored]
+    revisions = [edit.revision for edit in wiki.scored]
     return [revision for revision in revisions if holds(true("damaging", revision), true("goodfaith", revision))]
 
 
@@ -53,23 +62,23 @@ def in_band(model: str, level: str, damaging: Decimal, goodfaith: Decimal) -> bo
     return low <= (damaging if model == "damaging" else goodfaith) <= high
 
 
-def ours(lab: Lab, **choices: Any) -> list[int]:
+def ours(wiki: ExampleWiki, **choices: Any) -> list[int]:
     defaults: dict[str, Any] = {"levels": {}, "hide_bots": True, "limit": 500}
-    query = lab.filters.query(since=ANY_TIME, **(defaults | choices))
-    return [change.revision for change in lab.filters.find(query)]
+    query = wiki.filters.query(since=ANY_TIME, **(defaults | choices))
+    return [change.revision for change in wiki.filters.find(query)]
 
 
-def test_the_api_finds_every_score_and_none_that_was_not_given(lab: Lab) -> None:
-    rows = lab.read(
+def test_the_api_finds_every_score_and_none_that_was_not_given(wiki: ExampleWiki) -> None:
+    rows = wiki.read(
         originals.SCORES,
-        revisions=joined([edit.revision for edit in lab.edits]),
-        models=",".join(map(str, lab.ids.values())),
+        revisions=joined([edit.revision for edit in wiki.edits]),
+        models=",".join(map(str, wiki.ids.values())),
     )
 
-    names = {model_id: model for model, model_id in lab.ids.items()}
+    names = {model_id: model for model, model_id in wiki.ids.items()}
     seen = {(row.oresc_rev, names[row.oresc_model], row.oresc_class): row.oresc_probability for row in rows}
     told: dict[tuple[int, str, int], Decimal] = {}
-    for edit in lab.scored:
+    for edit in wiki.scored:
         revision = edit.revision
         told |= {(revision, model, 1): true(model, revision) for model in ("damaging", "goodfaith")}
         if edit.namespace == 0:
@@ -83,18 +92,18 @@ def test_the_api_finds_every_score_and_none_that_was_not_given(lab: Lab) -> None
     assert seen == told
 
 
-def test_each_model_has_exactly_one_current_version(lab: Lab) -> None:
-    rows = lab.read(originals.MODELS)
+def test_each_model_has_exactly_one_current_version(wiki: ExampleWiki) -> None:
+    rows = wiki.read(originals.MODELS)
 
-    assert sorted((row.oresm_name.decode(), row.oresm_id) for row in rows) == sorted(lab.ids.items())
+    assert sorted((row.oresm_name.decode(), row.oresm_id) for row in rows) == sorted(wiki.ids.items())
     assert len(rows) == len(MODELS)
 
 
-def test_a_new_current_version_is_the_only_one_and_hides_what_the_old_one_said(lab: Lab) -> None:
-    with lab.database.transaction() as session:
+def test_a_new_current_version_is_the_only_one_and_hides_what_the_old_one_said(wiki: ExampleWiki) -> None:
+    with wiki.database.transaction() as session:
         make_current(session, "damaging", "99")
         driver = session.connection().exec_driver_sql
-        schema = lab.database.url.database
+        schema = wiki.database.url.database
         statement = originals.MODELS.replace("`ores_model`", f"`{schema}`.`ores_model`")
         current = [row.oresm_id for row in driver(statement) if row.oresm_name == b"damaging"]
         query = f"SELECT COUNT(*) FROM `{schema}`.`ores_classification` WHERE oresc_model = {current[0]}"
@@ -102,98 +111,100 @@ def test_a_new_current_version_is_the_only_one_and_hides_what_the_old_one_said(l
         session.rollback()
 
     assert len(current) == 1
-    assert current[0] != lab.ids["damaging"]
+    assert current[0] != wiki.ids["damaging"]
     assert visible == 0
 
 
 @pytest.mark.parametrize(("model", "level"), LEVELS)
-def test_a_level_of_special_recentchanges_shows_what_the_endpoint_said(lab: Lab, model: str, level: str) -> None:
-    found = lab.revisions(originals.LEVELS[model, level])
+def test_a_level_of_special_recentchanges_shows_what_the_endpoint_said(
+    wiki: ExampleWiki, model: str, level: str
+) -> None:
+    found = wiki.revisions(originals.LEVELS[model, level])
 
-    assert found == expected(lab, lambda damaging, goodfaith: in_band(model, level, damaging, goodfaith))
+    assert found == expected(wiki, lambda damaging, goodfaith: in_band(model, level, damaging, goodfaith))
     assert len(found) >= 2
 
 
 @pytest.mark.parametrize(("model", "level"), LEVELS)
-def test_our_filter_finds_what_special_recentchanges_finds(lab: Lab, model: str, level: str) -> None:
-    assert ours(lab, levels={model: [level]}) == lab.revisions(originals.LEVELS[model, level])
+def test_our_filter_finds_what_special_recentchanges_finds(wiki: ExampleWiki, model: str, level: str) -> None:
+    assert ours(wiki, levels={model: [level]}) == wiki.revisions(originals.LEVELS[model, level])
 
 
 @pytest.mark.parametrize(("model", "end"), [(model, end) for model, ends in ENDS.items() for end in ends])
-def test_the_end_of_a_band_is_among_what_is_compared(lab: Lab, model: str, end: str) -> None:
-    assert any(true(model, edit.revision) == Decimal(end) for edit in lab.scored)
+def test_the_end_of_a_band_is_among_what_is_compared(wiki: ExampleWiki, model: str, end: str) -> None:
+    assert any(true(model, edit.revision) == Decimal(end) for edit in wiki.scored)
 
 
-def test_two_levels_at_once(lab: Lab) -> None:
-    found = lab.revisions(originals.TWO_LEVELS)
+def test_two_levels_at_once(wiki: ExampleWiki) -> None:
+    found = wiki.revisions(originals.TWO_LEVELS)
 
-    assert found == expected(lab, lambda damaging, _: damaging <= Decimal("0.3") or damaging >= Decimal("0.9"))
-    assert found == ours(lab, levels={"damaging": ["likelygood", "verylikelybad"]})
+    assert found == expected(wiki, lambda damaging, _: damaging <= Decimal("0.3") or damaging >= Decimal("0.9"))
+    assert found == ours(wiki, levels={"damaging": ["likelygood", "verylikelybad"]})
 
 
-def test_two_models_at_once_and_unpatrolled_only(lab: Lab) -> None:
-    found = lab.revisions(originals.BOTH_MODELS)
+def test_two_models_at_once_and_unpatrolled_only(wiki: ExampleWiki) -> None:
+    found = wiki.revisions(originals.BOTH_MODELS)
 
-    unpatrolled = {edit.revision for edit in lab.edits if edit.patrol_status == 0}
-    bad = expected(lab, lambda damaging, goodfaith: damaging >= Decimal("0.6") and goodfaith <= Decimal("0.4"))
+    unpatrolled = {edit.revision for edit in wiki.edits if edit.patrol_status == 0}
+    bad = expected(wiki, lambda damaging, goodfaith: damaging >= Decimal("0.6") and goodfaith <= Decimal("0.4"))
     assert found == [revision for revision in bad if revision in unpatrolled]
-    assert found == ours(lab, levels={"damaging": ["likelybad"], "goodfaith": ["likelybad"]}, unpatrolled=True)
+    assert found == ours(wiki, levels={"damaging": ["likelybad"], "goodfaith": ["likelybad"]}, unpatrolled=True)
     assert found
 
 
-def test_hiding_what_does_not_damage_leaves_out_the_threshold_itself_and_the_patrolled(lab: Lab) -> None:
-    found = lab.revisions(originals.HIDE_NON_DAMAGING)
+def test_hiding_what_does_not_damage_leaves_out_the_threshold_itself_and_the_patrolled(wiki: ExampleWiki) -> None:
+    found = wiki.revisions(originals.HIDE_NON_DAMAGING)
 
-    unpatrolled = {edit.revision for edit in lab.edits if edit.patrol_status == 0}
-    bad = expected(lab, lambda damaging, _: damaging > Decimal("0.6"))
+    unpatrolled = {edit.revision for edit in wiki.edits if edit.patrol_status == 0}
+    bad = expected(wiki, lambda damaging, _: damaging > Decimal("0.6"))
     assert found == [revision for revision in bad if revision in unpatrolled]
-    assert found == ours(lab, hide_non_damaging=True)
+    assert found == ours(wiki, hide_non_damaging=True)
 
 
-def test_oresreview_leaves_out_the_threshold_itself(lab: Lab) -> None:
-    found = lab.revisions(originals.ORESREVIEW)
+def test_oresreview_leaves_out_the_threshold_itself(wiki: ExampleWiki) -> None:
+    found = wiki.revisions(originals.ORESREVIEW)
 
-    assert found == expected(lab, lambda damaging, _: damaging > Decimal("0.6"))
-    assert found == ours(lab, review=True, hide_bots=False)
+    assert found == expected(wiki, lambda damaging, _: damaging > Decimal("0.6"))
+    assert found == ours(wiki, review=True, hide_bots=False)
 
 
-def test_what_has_no_score_is_not_for_oresreview(lab: Lab) -> None:
-    found = lab.revisions(originals.NOT_ORESREVIEW)
+def test_what_has_no_score_is_not_for_oresreview(wiki: ExampleWiki) -> None:
+    found = wiki.revisions(originals.NOT_ORESREVIEW)
 
     assert found == [
-        edit.revision for edit in lab.edits if not is_scored(edit) or true("damaging", edit.revision) <= Decimal("0.6")
+        edit.revision for edit in wiki.edits if not is_scored(edit) or true("damaging", edit.revision) <= Decimal("0.6")
     ]
-    assert found == ours(lab, review=False, hide_bots=False)
+    assert found == ours(wiki, review=False, hide_bots=False)
 
 
-def test_autopatrolled_edits_show_no_score_and_are_not_for_oresreview(lab: Lab) -> None:
-    autopatrolled = {edit.revision for edit in lab.edits if edit.patrol_status == 2}
-    shown = [row for row in lab.read(originals.RECENT_CHANGES) if row.rc_this_oldid in autopatrolled]
+def test_autopatrolled_edits_show_no_score_and_are_not_for_oresreview(wiki: ExampleWiki) -> None:
+    autopatrolled = {edit.revision for edit in wiki.edits if edit.patrol_status == 2}
+    shown = [row for row in wiki.read(originals.RECENT_CHANGES) if row.rc_this_oldid in autopatrolled]
 
-    assert len(shown) == len(autopatrolled - {edit.revision for edit in lab.edits if edit.is_bot})
+    assert len(shown) == len(autopatrolled - {edit.revision for edit in wiki.edits if edit.is_bot})
     assert {(row.ores_damaging_score, row.ores_goodfaith_score) for row in shown} == {(None, None)}
-    assert autopatrolled <= set(lab.revisions(originals.NOT_ORESREVIEW))
+    assert autopatrolled <= set(wiki.revisions(originals.NOT_ORESREVIEW))
 
 
-def test_special_recentchanges_shows_the_scores_of_all_others(lab: Lab) -> None:
+def test_special_recentchanges_shows_the_scores_of_all_others(wiki: ExampleWiki) -> None:
     shown = {
         row.rc_this_oldid: (row.ores_damaging_score, row.ores_goodfaith_score)
-        for row in lab.read(originals.RECENT_CHANGES)
+        for row in wiki.read(originals.RECENT_CHANGES)
         if row.ores_damaging_score is not None
     }
 
-    revisions = [edit.revision for edit in lab.scored]
+    revisions = [edit.revision for edit in wiki.scored]
     assert shown == {revision: (true("damaging", revision), true("goodfaith", revision)) for revision in revisions}
 
 
 @pytest.mark.parametrize("user", ["Alice", "Bob"])
-def test_contributions_show_the_scores_and_usercontribs_those_to_review(lab: Lab, user: str) -> None:
+def test_contributions_show_the_scores_and_usercontribs_those_to_review(wiki: ExampleWiki, user: str) -> None:
     query = f"SELECT actor_id FROM `actor` WHERE actor_name = '{user}'"
-    (actor,) = lab.read(query)
-    theirs = [edit for edit in lab.edits if edit.user == user]
+    (actor,) = wiki.read(query)
+    theirs = [edit for edit in wiki.edits if edit.user == user]
 
-    contributions = lab.read(originals.CONTRIBUTIONS, actor=actor.actor_id)
-    to_review = lab.read(originals.USERCONTRIBS, actor=actor.actor_id)
+    contributions = wiki.read(originals.CONTRIBUTIONS, actor=actor.actor_id)
+    to_review = wiki.read(originals.USERCONTRIBS, actor=actor.actor_id)
 
     scores = {edit.revision: true("damaging", edit.revision) if is_scored(edit) else None for edit in theirs}
     assert [(row.rev_id, row.ores_damaging_score) for row in contributions] == list(scores.items())
@@ -202,10 +213,10 @@ def test_contributions_show_the_scores_and_usercontribs_those_to_review(lab: Lab
     ]
 
 
-def test_pagetriage_finds_the_predicted_class_of_each_new_page(lab: Lab) -> None:
-    new = [edit for edit in lab.scored if edit.is_new_page and edit.namespace == 0]
+def test_pagetriage_finds_the_predicted_class_of_each_new_page(wiki: ExampleWiki) -> None:
+    new = [edit for edit in wiki.scored if edit.is_new_page and edit.namespace == 0]
 
-    rows = lab.read(originals.DRAFT_QUALITY, pages=joined([edit.page for edit in lab.edits]))
+    rows = wiki.read(originals.DRAFT_QUALITY, pages=joined([edit.page for edit in wiki.edits]))
 
     predicted = {}
     for edit in new:
@@ -215,10 +226,10 @@ def test_pagetriage_finds_the_predicted_class_of_each_new_page(lab: Lab) -> None
     assert len(rows) == len(new) > 10
 
 
-def test_pagetriage_finds_one_quality_of_each_article_and_its_band(lab: Lab) -> None:
-    articles = {edit.page: weighted_quality(edit.revision) for edit in lab.scored if edit.namespace == 0}
+def test_pagetriage_finds_one_quality_of_each_article_and_its_band(wiki: ExampleWiki) -> None:
+    articles = {edit.page: weighted_quality(edit.revision) for edit in wiki.scored if edit.namespace == 0}
 
-    rows = lab.read(originals.ARTICLE_QUALITY, pages=joined([edit.page for edit in lab.edits]))
+    rows = wiki.read(originals.ARTICLE_QUALITY, pages=joined([edit.page for edit in wiki.edits]))
 
     assert {row.page_id: row.oresc_probability for row in rows} == articles
     assert len(rows) == len(articles)
@@ -226,12 +237,12 @@ def test_pagetriage_finds_one_quality_of_each_article_and_its_band(lab: Lab) -> 
         assert sum(Decimal(low) <= quality <= Decimal(high) for low, high in QUALITY_BANDS) == 1
 
 
-def test_a_purge_by_revisions_removes_all_but_what_is_kept_forever(lab: Lab) -> None:
-    doomed = [edit.revision for edit in lab.edits[:50]]
-    with lab.connection() as connection:
+def test_a_purge_by_revisions_removes_all_but_what_is_kept_forever(wiki: ExampleWiki) -> None:
+    doomed = [edit.revision for edit in wiki.edits[:50]]
+    with wiki.connection() as connection:
         left = "SELECT oresc_model FROM `ores_classification` WHERE oresc_rev IN ({revisions})"
-        connection.exec_driver_sql(originals.PURGE.format(revisions=joined(doomed), **lab.ids))
+        connection.exec_driver_sql(originals.PURGE.format(revisions=joined(doomed), **wiki.ids))
         models = set(connection.exec_driver_sql(left.format(revisions=joined(doomed))).scalars())
         connection.rollback()
 
-    assert models == {lab.ids["articlequality"]}
+    assert models == {wiki.ids["articlequality"]}

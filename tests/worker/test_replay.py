@@ -16,8 +16,8 @@ from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
 from outbox.mediawiki import recentchanges, revision
 from tests.worker.lines import count, status
-from worker.emulators.replay import MOST_REPORTS, ReplayReport, edits_in, lines_of, replay
 from worker.incoming.edits import NotAnEdit, edit_of
+from worker.incoming.replaying import MOST_REPORTS, ReplayReport, edits_in, lines_of, replay
 
 NOON = 1_767_268_800
 

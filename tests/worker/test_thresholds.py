@@ -20,7 +20,7 @@ from worker.domain.thresholds import (
     merged_bands,
     with_thresholds,
 )
-from worker.emulators.scoring_statistics import read_formula
+from worker.emulators.scoring.statistics import read_formula
 
 FORMULA = "maximum recall @ precision >= 0.15"
 STATISTICS = (

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from worker.cli.options import moment_of
+from worker.cli.tables import table
 from worker.scores.filtering import Filters
 from worker.scores.filters import Change
 
@@ -33,19 +34,15 @@ def changes_table(
 ) -> Table:
     """The changes, each with the filters of its wiki, which say what is highlighted."""
     models = list(dict.fromkeys(model for filters, _ in found for model in filters.columns))
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
-    if with_wiki:
-        table.add_column("wiki", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    # These two give way where the terminal is narrow; the others are of little use when cut.
-    table.add_column("title", overflow="ellipsis")
-    table.add_column("user", overflow="ellipsis")
-    for name in ("age", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for model in models:
-        table.add_column(model, no_wrap=True)
-    for filters, change in found:
-        table.add_row(
+    columns = [
+        *(Column(name, no_wrap=True) for name in (["wiki", ""] if with_wiki else [""])),
+        # These two give way where the terminal is narrow; the others are of little use when cut.
+        *(Column(name, overflow="ellipsis") for name in ("title", "user")),
+        *(Column(name, justify="right", no_wrap=True) for name in ("age", "change")),
+        *(Column(model, no_wrap=True) for model in models),
+    ]
+    rows = [
+        (
             *([filters.wiki.id] if with_wiki else []),
             Text(flags(change), "bold"),
             Text(change.title, no_wrap=True, overflow="ellipsis"),
@@ -54,7 +51,9 @@ def changes_table(
             _length_change(change.length_change),
             *(_probability(filters, model, change.probabilities.get(model)) for model in models),
         )
-    return table
+        for filters, change in found
+    ]
+    return table(columns, rows, title=title)
 
 
 def flags(change: Change) -> str:
@@ -64,7 +63,7 @@ def flags(change: Change) -> str:
 
 
 def age(timestamp: str, now: datetime) -> str:
-    """How long ago that was, in the largest unit there is a whole one of."""
+    """How long ago that was, in the largest unit of which at least one has passed."""
     seconds = max(0, int((now - moment_of(timestamp)).total_seconds()))
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= length:
@@ -79,7 +78,7 @@ def change_document(filters: Filters, change: Change) -> dict[str, Any]:
 
 
 def changes_csv(filters: Filters, changes: Iterable[Change]) -> str:
-    """A header and a row a change: its fields, then for each model the probability and the levels it is in."""
+    """A header and a row for each change: its fields, then for each model the probability and the levels it is in."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIELDS, *(name for model in filters.columns for name in (model, f"{model}_levels"))])

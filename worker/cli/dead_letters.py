@@ -17,8 +17,9 @@ from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.bootstrap import LANES, Services
-from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.console import command_services, err, fail, out, print_json, wikis_named
 from worker.cli.options import JsonOption, WikiOption, duration
+from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
 from worker.lanes.rings import TURN
 
@@ -40,7 +41,7 @@ def _lane(name: str) -> Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which letters are meant: all conditions that are given have to hold."""
+    """Which letters are selected: those that meet every condition that is given."""
 
     wikis: list[str]
     lane: Lane
@@ -51,9 +52,9 @@ class Selection:
     def find(self, services: Services, *, limit: int = 10**9) -> dict[str, list[DeadLetter]]:
         """The newest *limit* letters of each wiki, by wiki."""
         found = {}
-        for name in self.wikis or sorted(services.wikis):
-            with services.wiki(name).database.reading() as connection:
-                found[name] = list_dead_letters(
+        for wiki in wikis_named(services, self.wikis):
+            with wiki.database.reading() as connection:
+                found[wiki.id] = list_dead_letters(
                     connection,
                     self.lane,
                     ids=self.ids,
@@ -69,9 +70,11 @@ LaneOption = Annotated[Lane, typer.Option("--lane", parser=_lane, metavar="LANE"
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
 AgeOption = Annotated[
     timedelta | None,
-    typer.Option("--older-than", parser=duration, metavar="AGE", help="Only dead for longer: 90s, 2h, 7d."),
+    typer.Option(
+        "--older-than", parser=duration, metavar="AGE", help="Only letters dead for longer than this: 90s, 2h, 7d."
+    ),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="All letters, where nothing else selects any.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All letters, if nothing else selects any.")]
 
 
 @app.command("list")
@@ -80,7 +83,7 @@ def list_(
     lane: LaneOption = EDITS.name,  # type: ignore[assignment]  # typer parses the default, too
     reason: ReasonOption = None,
     older_than: AgeOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many of each wiki.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many of each wiki, the newest.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List dead letters, the newest first.
@@ -128,7 +131,7 @@ def requeue(
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make dead letters ready again, with no attempt counted, and ring for the workers.
+    """Queue dead letters again, with no attempts counted, and ring for the workers.
 
     Example: `outpatrol dead-letters requeue --wiki frwiki --reason unknown_class`
     """
@@ -166,9 +169,10 @@ def _end(
         if not (selection.ids or selection.reason or selection.older_than or everything):
             raise CommandFailed("nothing is selected; name ids, --reason or --older-than, or say --all")
         if selection.ids and len(selection.wikis) != 1:
-            raise CommandFailed("ids are those of one wiki; name it with --wiki")
-        lane, counts = selection.lane, dict.fromkeys(selection.wikis or sorted(services.wikis), 0)
-        for name, letters in selection.find(services).items():
+            raise CommandFailed("ids belong to one wiki; name it with --wiki")
+        lane, found = selection.lane, selection.find(services)
+        counts = dict.fromkeys(found, 0)
+        for name, letters in found.items():
             for ids in _chunks(letters):
                 counts[name] += services.wiki(name).database.run(partial(end, lane=lane, ids=ids))
             if counts[name] and done == "requeued":
@@ -186,7 +190,7 @@ def _chunks(letters: list[DeadLetter]) -> Iterator[list[int]]:
 
 
 def _document(letter: DeadLetter) -> dict[str, Any]:
-    """The letter as JSON; a payload that is JSON itself is unfolded."""
+    """The letter as JSON; a payload that is JSON is shown as JSON, not as text."""
     document = dataclasses.asdict(letter)
     for moment in ("recorded_at", "died_at"):
         document[moment] = document[moment].replace(tzinfo=UTC).isoformat()
@@ -196,11 +200,9 @@ def _document(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _table(found: dict[str, list[DeadLetter]]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("wiki", "id", "died at (UTC)", "attempts", "reason", "error"):
-        table.add_column(name, justify="right" if name in {"id", "attempts"} else "left", overflow="fold")
-    for wiki, letters in found.items():
-        for letter in letters:
-            died = f"{letter.died_at:%Y-%m-%d %H:%M:%S}"
-            table.add_row(wiki, str(letter.id), died, str(letter.attempt), letter.reason, letter.error[:200])
-    return table
+    rows = [
+        (wiki, each.id, f"{each.died_at:%Y-%m-%d %H:%M:%S}", each.attempt, each.reason, each.error[:200])
+        for wiki, letters in found.items()
+        for each in letters
+    ]
+    return table(("wiki", "id", "died at (UTC)", "attempts", "reason", "error"), rows, numbers={"id", "attempts"})

@@ -9,38 +9,37 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from worker.app import send_score
 from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
-from worker.cli.console import err, errors_as_sentences, fail, out, print_json
+from worker.cli.console import errors_as_sentences, fail, out, print_json, progress
 from worker.cli.options import JsonOption, WikiOption, moment_of
 from worker.cli.replay import replay_file
+from worker.cli.tables import summary
 from worker.demo.counts import REASONS, Counts, count, json_lines
+from worker.demo.processes import Processes
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.domain.errors import CommandFailed
 from worker.domain.scores import ScoreId
 from worker.domain.thresholds import DAMAGING
-from worker.emulators.replay import ReplayReport
-from worker.processes import Processes
+from worker.incoming.replaying import ReplayReport
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change
 from worker.scores.model_versions import current_models
 
-#: One edit in so many is opened by a patroller while the worker drains, who asks for its score by task id.
+#: While the worker drains, a patroller opens one edit in this many, and asks for its score by task id.
 OPENED = 20
-#: Without any progress for so long the demo gives up and says where the logs are.
+#: After this long without progress the demo gives up and says where the logs are.
 STUCK_SECONDS = 90
 FILTER_ROWS = 10
 
 
 @dataclass(slots=True)
 class Patrollers:
-    """They open some of the edits as these come in, and so ask for scores that the drain wants too."""
+    """They open some of the edits as soon as these are saved, and so ask for scores that the drain also asks for."""
 
     services: Services
     asked: int = 0
@@ -64,17 +63,17 @@ class Patrollers:
 
 
 def demo(
-    file: Annotated[Path, typer.Argument(help="Other edits than the sample: NDJSON of recentchange events.")] = SAMPLE,
+    file: Annotated[Path, typer.Argument(help="NDJSON file of recentchange events, instead of the sample.")] = SAMPLE,
     wiki: WikiOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many edits.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many edits.")] = None,
     keep: Annotated[
-        Path | None, typer.Option(help="Where databases, events and logs stay; an empty directory.")
+        Path | None, typer.Option(help="An empty directory, in which databases, events and logs are kept.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the main job on real edits: save them, score them, announce them, and show what admins see.
 
-    Starts a private Redis, an emulated scoring endpoint, a worker with two children and a beat; ends them again.
+    Starts a private Redis, an emulated scoring endpoint, a worker with two children and a beat; stops them at the end.
 
     Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
     """
@@ -89,7 +88,7 @@ def demo(
             seconds = time.monotonic() - started
             counts = _final_counts(services, surroundings, patrollers)
             changes = _changes(services)
-        # After the worker: whoever leaves a SQLite file last tidies up beside it.
+        # Closed after the worker has ended: the last to close a SQLite file removes the helper files beside it.
         services.close()
         if as_json:
             print_json(
@@ -118,36 +117,31 @@ def _directory(keep: Path | None) -> Path:
 def _run(
     services: Services, processes: Processes, surroundings: Surroundings, file: Path, limit: int | None, edits: int
 ) -> tuple[ReplayReport, Patrollers]:
-    """Replay the edits and wait until every promise is kept, showing both."""
+    """Replay the edits and wait until every message is settled, with a progress bar for both."""
     report, patrollers = ReplayReport(), Patrollers(services)
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-    ) as progress:
-        saving = progress.add_task("edits saved", total=edits)
-        announcing = progress.add_task("scored and announced", total=edits)
+    with progress(with_bar=True) as shown:
+        saving = shown.add_task("edits saved", total=edits)
+        announcing = shown.add_task("scored and announced", total=edits)
 
         def saved(edit: Edit) -> None:
             patrollers.look_at(edit)
-            progress.advance(saving)
+            shown.advance(saving)
             if report.edits % 50 == 0:
-                progress.update(announcing, completed=report.edits - _pending(services))
+                shown.update(announcing, completed=report.edits - _pending(services))
 
-        replay_file(services, str(file), sorted(services.wikis), report, limit=limit, saved=saved)
+        replay_file(services, str(file), services.wikis.values(), report, limit=limit, saved=saved)
         last, since = -1, time.monotonic()
         while pending := _pending(services):
-            progress.update(announcing, completed=report.edits - pending)
+            shown.update(announcing, completed=report.edits - pending)
             _check_alive(processes, directory=surroundings.directory)
             if pending != last:
                 last, since = pending, time.monotonic()
             if time.monotonic() - since > STUCK_SECONDS:
-                raise CommandFailed(f"{pending} promises are not being kept; the logs are in {surroundings.directory}")
+                raise CommandFailed(
+                    f"{pending} messages are not being settled; the logs are in {surroundings.directory}"
+                )
             time.sleep(0.1)
-        progress.update(announcing, completed=report.edits)
+        shown.update(announcing, completed=report.edits)
     return report, patrollers
 
 
@@ -166,7 +160,7 @@ def _check_alive(processes: Processes, directory: Path) -> None:
 
 
 def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> Counts:
-    """Count once the worker has answered all the patrollers too; a queue behind the drains may still hold a few."""
+    """Count after the worker has answered all patrollers too; a few requests may still be queued behind the drains."""
     log = surroundings.worker.log
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
@@ -190,29 +184,21 @@ def _changes(services: Services) -> list[tuple[Filters, Change]]:
 def _show(
     counts: Counts, seconds: float, report: ReplayReport, changes: list[tuple[Filters, Change]], directory: Path
 ) -> None:
-    summary = Table(title="What happened", title_justify="left", title_style="bold", box=None, show_header=False)
-    summary.add_column(justify="right", style="bold cyan")
-    summary.add_column()
-    summary.add_row(
-        f"{counts.edits:,}", f"edits saved on {len(report.saved)} wikis, each with its promise in one transaction"
-    )
-    summary.add_row(
-        f"{counts.events:,}", f"events announced, {counts.distinct_event_ids:,} distinct: one for every edit"
-    )
-    summary.add_row(f"{counts.edits_stored:,}", f"edits stored for patrollers, as {counts.classification_rows:,} rows")
-    summary.add_row(f"{counts.edits_not_stored:,}", "edits scored and announced, but not stored:")
-    for reason, edits in sorted(counts.not_stored_because.items()):
-        summary.add_row(f"{edits:,}", f"  {REASONS[reason]}", style="dim")
-    summary.add_row(f"{counts.scoring_calls:,}", f"scoring calls for {counts.scores:,} scores")
-    summary.add_row(
-        f"{counts.scores_shared:,}", "more scores were asked for and cost no call: somebody had asked already"
-    )
-    summary.add_row(f"{counts.dead_letters:,}", "edits or events given up")
+    rows: list[tuple[int | str, str]] = [
+        (counts.edits, f"edits saved on {len(report.saved)} wikis, each with its promise in one transaction"),
+        (counts.events, f"events announced, {counts.distinct_event_ids:,} distinct: one for every edit"),
+        (counts.edits_stored, f"edits stored for patrollers, as {counts.classification_rows:,} rows"),
+        (counts.edits_not_stored, "edits scored and announced, but not stored:"),
+        *((edits, f"  {REASONS[reason]}") for reason, edits in sorted(counts.not_stored_because.items())),
+        (counts.scoring_calls, f"scoring calls for {counts.scores:,} scores"),
+        (counts.scores_shared, "more scores were asked for and cost no call: others had asked for them already"),
+        (counts.dead_letters, "edits or events given up"),
+    ]
     if report.left_out:
-        summary.add_row(f"{report.left_out.total():,}", "lines of the file left out")
-    summary.add_row(f"{seconds:.1f} s", f"from the first save to the last event: {counts.edits / seconds:,.0f} edits/s")
+        rows.append((report.left_out.total(), "lines of the file left out"))
+    rows.append((f"{seconds:.1f} s", f"from the first save to the last event: {counts.edits / seconds:,.0f} edits/s"))
     out.print()
-    out.print(summary)
+    out.print(summary(rows, title="What happened"))
     out.print()
     # The sample was recorded years ago: ages are as of its newest change, not as of today.
     now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""`outpatrol emulate …`: the surroundings, for tests, demos and development."""
+"""`outpatrol emulate …`: emulated services, for tests, demos and development."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,10 +9,10 @@ import typer
 
 from worker.cli.console import err, fail
 from worker.domain.errors import not_installed
-from worker.emulators.event_stream import EventStreamSettings
-from worker.emulators.event_stream import serve as serve_event_stream
-from worker.emulators.scoring_endpoint import EmulatorSettings
-from worker.emulators.scoring_endpoint import serve as serve_scoring
+from worker.emulators.event_stream.endpoint import EventStreamSettings
+from worker.emulators.event_stream.endpoint import serve as serve_event_stream
+from worker.emulators.scoring.endpoint import EmulatorSettings
+from worker.emulators.scoring.endpoint import serve as serve_scoring
 
 app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -24,10 +24,10 @@ def _group() -> None:
 
 @app.command("scoring")
 def scoring(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each scoring call takes.")] = 0,
-    seed: Annotated[int, typer.Option(help="Other seeds, other probabilities.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed gives other probabilities.")] = 0,
     log: Annotated[Path | None, typer.Option(help="Append every call to this NDJSON file.")] = None,
 ) -> None:
     """Answer ORES v3 and Lift Wing requests with seeded scores; its settings and call log are at /_emulator/.
@@ -40,18 +40,18 @@ def scoring(
 
 @app.command("eventgate")
 def eventgate(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8192,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8192,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each request takes.")] = 0,
     file: Annotated[Path | None, typer.Option(help="Append every event taken to this NDJSON file.")] = None,
 ) -> None:
-    """Take events as EventGate does, each validated by its schema; settings and events taken are at /_emulator/.
+    """Take events as EventGate does, each validated by its schema; its settings and the events are at /_emulator/.
 
     Example: `outpatrol emulate eventgate --port 8192 --file events.ndjson`
     """
     if find_spec("jsonschema") is None:
         fail(not_installed("jsonschema", "emulators"))
-    from worker.emulators.eventgate import EventGateSettings, serve  # noqa: PLC0415 - needs the extra
+    from worker.emulators.eventgate.endpoint import EventGateSettings, serve  # noqa: PLC0415 - needs the extra
 
     settings = EventGateSettings(latency_ms=latency_ms)
     _run(host, port, lambda ready: serve(host, port, settings, file, ready))
@@ -59,11 +59,13 @@ def eventgate(
 
 @app.command("stream")
 def stream(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8193,
-    heartbeat_seconds: Annotated[float, typer.Option(min=0.01, help="Between comments while there are no events.")] = 5,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8193,
+    heartbeat_seconds: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between comments while there are no events.")
+    ] = 5,
 ) -> None:
-    """Tell events over SSE as EventStreams does; post them to /_emulator/events, its settings are beside it.
+    """Send events over SSE as EventStreams does; post them to /_emulator/events, settings are at /_emulator/settings.
 
     Example: `outpatrol emulate stream --port 8193`
     """

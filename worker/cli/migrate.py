@@ -1,6 +1,6 @@
-"""`outpatrol migrate`."""
+"""`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
-from worker.cli.console import command_services, err, print_json
+from worker.cli.console import command_services, err, print_json, wikis_named
 from worker.cli.options import JsonOption, WikiOption
 from worker.upkeep.migrating import migrate as migrate_database
 
@@ -9,16 +9,16 @@ def migrate(
     wiki: WikiOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the wikis' databases to the tables this version needs.
+    """Migrate the wikis' databases to the tables that this version needs.
 
     Example: `outpatrol migrate --wiki enwiki`
     """
     with command_services() as services:
         result = {}
-        for name in wiki or sorted(services.wikis):
-            before, after = migrate_database(services.wiki(name).database)
-            result[name] = {"before": before, "after": after}
-            state = f"at {after} already" if before == after else f"{before or 'empty'} → {after}"
-            err.print(f"{name}: {state}", highlight=False)
+        for each in wikis_named(services, wiki):
+            before, after = migrate_database(each.database)
+            result[each.id] = {"before": before, "after": after}
+            state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
+            err.print(f"{each.id}: {state}", highlight=False)
     if as_json:
         print_json(result)

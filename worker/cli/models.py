@@ -9,8 +9,9 @@ from rich.table import Table
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services
-from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.console import command_services, err, fail, out, print_json, warn_if_redis_is_silent, wikis_named
 from worker.cli.options import JsonOption, WikiOption
+from worker.cli.tables import seconds_shown, table
 from worker.config.wiki import Wiki
 from worker.domain.errors import WorkerError
 from worker.scores.candidates import Finding, candidates
@@ -44,25 +45,25 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Looked:
-    """What looking for new versions came to on one wiki."""
+    """The result of looking for new versions on one wiki."""
 
     checks: list[ModelCheck] = field(default_factory=list)
     #: Edits to be scored again.
     promised: int = 0
-    #: Formulas of thresholds that the endpoint was asked for.
+    #: Threshold formulas that the endpoint was asked to resolve.
     formulas: int = 0
-    #: Why it was left unfinished, if it was.
+    #: Why the look ended early, if it did.
     error: str | None = None
 
 
 @app.command("list")
 def list_(wiki: WikiOption = None, as_json: JsonOption = False) -> None:
-    """List every version of every model there ever was, and those that may become current.
+    """List every version that a model ever had here, and those that may become current.
 
     Example: `outpatrol models list --wiki frwiki`
     """
     with command_services() as services:
-        found = {name: entries_of(services.wiki(name)) for name in wiki or sorted(services.wikis)}
+        found = {each.id: entries_of(each) for each in wikis_named(services, wiki)}
     if as_json:
         print_json({name: [asdict(entry) for entry in entries] for name, entries in found.items()})
     else:
@@ -72,7 +73,9 @@ def list_(wiki: WikiOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def check(
     wiki: WikiOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and judge only: write nothing, ring nobody.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only ask and judge; write nothing and ring for nobody.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the endpoint which versions it runs; one that has settled becomes current, and the others' rows are purged.
@@ -80,21 +83,15 @@ def check(
     Example: `outpatrol models check --wiki frwiki --dry-run`
     """
     with command_services() as services:
-        wikis = [services.wiki(name) for name in dict.fromkeys(wiki or sorted(services.wikis))]
-        found = {each.id: look(services, each, dry_run=dry_run) for each in wikis}
-        is_silent = services.doorbell.is_silent
+        found = {each.id: look(services, each, dry_run=dry_run) for each in wikis_named(services, wiki)}
     if as_json:
         print_json({name: _document(looked) for name, looked in found.items()})
     else:
         out.print(_table_of_checks(found))
     for name, looked in found.items():
         if looked.promised:
-            err.print(f"{name}: {looked.promised} edits promised to be scored again", highlight=False)
-    if is_silent:
-        err.print(
-            "Redis does not answer at redis_url, so nobody was rung for; beat's next purge removes the old rows",
-            style="yellow",
-        )
+            err.print(f"{name}: {looked.promised} edits queued to be scored again", highlight=False)
+    warn_if_redis_is_silent(services, "beat's next purge removes the old rows")
     if failures := [
         f"{name}: {looked.error.removeprefix(f'{name}: ')}" for name, looked in found.items() if looked.error
     ]:
@@ -102,7 +99,7 @@ def check(
 
 
 def entries_of(wiki: Wiki) -> list[Entry]:
-    """The versions of all models that *wiki* has or is to have, by model, the oldest first."""
+    """The versions of all models that *wiki* has or is configured for, by model, the oldest first."""
     models, waiting = wiki.database.run(lambda session: (all_models(session), candidates(session)))
     ages = {(name, candidate.version): candidate.seconds for name, candidate in waiting.items()}
     entries = [
@@ -123,7 +120,7 @@ def entries_of(wiki: Wiki) -> list[Entry]:
 
 
 def look(services: Services, wiki: Wiki, *, dry_run: bool) -> Looked:
-    """Look for new versions, and do what follows from them; an error costs no other wiki its look."""
+    """Look for new versions and act on them; an error is kept in the result, so that other wikis are still checked."""
     looked, upkeep = Looked(), services.settings.upkeep
     try:
         looked.checks = services.runner.run(check_model_versions(wiki, services.client, upkeep, dry_run=dry_run))
@@ -155,12 +152,12 @@ def _document(looked: Looked) -> dict[str, Any]:
 
 
 def _table_of_entries(found: Mapping[str, list[Entry]]) -> Table:
-    table = _table("wiki", "model", "version", "id", "rows", "", numbers={"id", "rows"})
-    for wiki, entries in found.items():
-        for entry in entries:
-            number = "–" if entry.id is None else str(entry.id)
-            table.add_row(wiki, entry.model, entry.version or "–", number, str(entry.rows), _state_of(entry))
-    return table
+    rows = [
+        (wiki, entry.model, entry.version, entry.id, entry.rows, _state_of(entry))
+        for wiki, entries in found.items()
+        for entry in entries
+    ]
+    return table(("wiki", "model", "version", "id", "rows", ""), rows, numbers={"id", "rows"})
 
 
 def _state_of(entry: Entry) -> str:
@@ -168,37 +165,23 @@ def _state_of(entry: Entry) -> str:
         return "[yellow]no version yet[/]"
     states = ["[green]current[/]"] if entry.is_current else []
     if entry.candidate_seconds is not None:
-        states.append(f"[yellow]candidate since {_duration(entry.candidate_seconds)} ago[/]")
+        states.append(f"[yellow]candidate since {seconds_shown(entry.candidate_seconds)} ago[/]")
     return ", ".join(states) or "old"
 
 
 def _table_of_checks(found: Mapping[str, Looked]) -> Table:
-    table = _table(
-        "wiki", "model", "before", "finding", "version", "replies", "still to wait", numbers={"still to wait"}
+    columns = ("wiki", "model", "before", "finding", "version", "replies", "still to wait")
+    rows = [(wiki, *_row_of(each)) for wiki, looked in found.items() for each in looked.checks]
+    return table(columns, rows, numbers={"still to wait"})
+
+
+def _row_of(check: ModelCheck) -> tuple[str | None, ...]:
+    colour = COLOURS.get(check.finding, "yellow")
+    return (
+        check.model,
+        check.before,
+        f"[{colour}]{check.finding}[/]",
+        check.version,
+        ", ".join(f"{count} × {version}" for version, count in sorted(check.seen.items())) or None,
+        "" if check.wait_seconds is None else seconds_shown(check.wait_seconds),
     )
-    for wiki, looked in found.items():
-        for each in looked.checks:
-            colour = COLOURS.get(each.finding, "yellow")
-            replies = ", ".join(f"{count} × {version}" for version, count in sorted(each.seen.items()))
-            wait = "" if each.wait_seconds is None else _duration(each.wait_seconds)
-            table.add_row(
-                wiki,
-                each.model,
-                each.before or "–",
-                f"[{colour}]{each.finding}[/]",
-                each.version or "–",
-                replies or "–",
-                wait,
-            )
-    return table
-
-
-def _table(*names: str, numbers: set[str]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in names:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    return table
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""What several commands take: options they share, lengths of time, moments, and where a page of changes begins."""
+"""Options that several commands share, and how durations, times and the places of pages are read."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-#: Of days fewer digits, so that no moment is so long ago that a calendar has no name for it.
+#: Days have fewer digits, so that no time is before the first year of the calendar.
 DURATION = r"([0-9]{1,6}(?=[smh])|[0-9]{1,5}(?=d))([smhd])"
 #: A day, with or without a time of day; and the fourteen digits of the tables.
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?Z?|[0-9]{14}"
@@ -23,33 +23,37 @@ def duration(text: str) -> timedelta:
     """Read "90s", "15m", "2h" or "7d"."""
     match = re.fullmatch(DURATION, text)
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 15m, 2h or 7d")
+        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 15m, 2h or 7d")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def since_when(text: str) -> str:
-    """Read a moment in UTC, or a duration as so long ago; as the timestamp columns have it."""
+    """Read a time in UTC, or a duration before now; returned as the timestamp columns have it."""
     if re.fullmatch(DURATION, text):
         return mediawiki_timestamp(datetime.now(UTC) - duration(text))
     digits = re.sub("[^0-9]", "", text).ljust(14, "0")
     if re.fullmatch(MOMENT, text) is None or not _is_moment(digits):
-        raise typer.BadParameter(f"{text!r} is no time; write 7d, 2h, 2026-11-01, 2026-11-01T12:00 or 20261101120000")
+        raise typer.BadParameter(
+            f"{text!r} is not a time; write 7d, 2h, 2026-11-01, 2026-11-01T12:00 or 20261101120000"
+        )
     return digits
 
 
 def cursor(text: str) -> Cursor:
-    """Read what `str` makes of a `Cursor`."""
+    """Read a `Cursor` from the text that `str` makes of it."""
     match = re.fullmatch(r"([0-9]{14})/([0-9]{1,10})", text)
     if match is None or not _is_moment(match[1]):
-        raise typer.BadParameter(f"{text!r} is no place in a list; copy what stood after --before, or the JSON's next")
+        raise typer.BadParameter(
+            f"{text!r} is not a place in the list; copy what was printed after --before, or `next` of the JSON"
+        )
     return Cursor(match[1], int(match[2]))
 
 
 def moment_of(timestamp: str) -> datetime:
-    """The moment of a timestamp column.
+    """The time in a timestamp column.
 
     Raises:
-        ValueError: there is no such moment.
+        ValueError: there is no such time.
     """
     return datetime.strptime(timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from worker.cli.changes import change_document, changes_csv, changes_table
 from worker.cli.console import command_services, err, out, print_json
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
+from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
 from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of
@@ -22,7 +22,7 @@ PLAN_WIDTH = 1000
 LevelsOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LEVEL", help="likelygood, maybebad, likelybad or verylikelybad; repeated, any of them.",
+        metavar="LEVEL", help="likelygood, maybebad, likelybad or verylikelybad; any of them, if repeated.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -32,32 +32,39 @@ def recentchanges(
     wiki: Annotated[str, typer.Option("--wiki", help="The wiki's id.")],
     damaging: LevelsOption = None,
     goodfaith: LevelsOption = None,
-    revertrisk: Annotated[bool, typer.Option("--revertrisk", help="Articles that look like being reverted.")] = False,
+    revertrisk: Annotated[
+        bool, typer.Option("--revertrisk", help="Only edits that are likely to be reverted.")
+    ] = False,
     hide_non_damaging: Annotated[
-        bool, typer.Option("--hide-non-damaging", help="Only unpatrolled ones above damaging's likelybad.")
+        bool, typer.Option("--hide-non-damaging", help="Only unpatrolled edits above damaging's likelybad.")
     ] = False,
     review: Annotated[
-        bool | None, typer.Option("--review/--no-review", help="Only above damaging's likelybad, or not above it.")
+        bool | None, typer.Option("--review/--no-review", help="Only edits above damaging's likelybad, or only others.")
     ] = None,
-    unpatrolled: Annotated[bool, typer.Option("--unpatrolled", help="Only those that nobody has patrolled.")] = False,
-    hide_bots: Annotated[bool, typer.Option("--hide-bots", help="None by bots.")] = False,
-    namespace: Annotated[list[int] | None, typer.Option(help="Only there, by number; may be repeated.")] = None,
+    unpatrolled: Annotated[bool, typer.Option("--unpatrolled", help="Only edits that nobody has patrolled.")] = False,
+    hide_bots: Annotated[bool, typer.Option("--hide-bots", help="No edits by bots.")] = False,
+    namespace: Annotated[
+        list[int] | None, typer.Option(help="Only this namespace, by number; may be repeated.")
+    ] = None,
     since: Annotated[
         str,
-        typer.Option(parser=since_when, metavar="TIME", help="Not older: 7d, 2h, 2026-11-01, 2026-11-01T12:00 (UTC)."),
+        typer.Option(
+            parser=since_when, metavar="TIME", help="Not older than 7d, 2h, 2026-11-01, 2026-11-01T12:00 (UTC)."
+        ),
     ] = "7d",
     before: Annotated[
-        Cursor | None, typer.Option(parser=cursor, metavar="CURSOR", help="The next page, as the last one named it.")
+        Cursor | None,
+        typer.Option(parser=cursor, metavar="CURSOR", help="The next page: the value that the last page printed."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many, the newest.")] = 50,
     as_json: JsonOption = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV; text that a spreadsheet would run begins with an apostrophe.")
+        bool, typer.Option("--csv", help="Print CSV; an apostrophe stands before text that a spreadsheet would run.")
     ] = False,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the statement, to be pasted into a client.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statement, to paste into a client.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the statement's plan; with --json as JSON.")] = False,
 ) -> None:
-    """Show the newest changes whose scores match, the newest first. All filters that are given hold together.
+    """Show the changes whose scores match, the newest first. A change has to match all filters that are given.
 
     Example: `outpatrol recentchanges --wiki frwiki --damaging likelybad --unpatrolled --since 2h`
     """
@@ -97,7 +104,7 @@ def recentchanges(
 def _check_one_form(forms: dict[str, bool]) -> None:
     chosen = [name for name, is_chosen in forms.items() if is_chosen]
     if len(chosen) > 1:
-        raise CommandFailed(f"{' and '.join(chosen)} exclude each other; choose one")
+        raise CommandFailed(f"{' and '.join(chosen)} can't be combined; choose one")
 
 
 def _document(filters: Filters, query: Query, choices: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def _say_how_to_go_on(filters: Filters, query: Query, changes: list[Change]) -> 
     elif changes:
         return
     elif query.after:
-        sentence = "no older change matches; that was all"
+        sentence = "no older change matches; this was the last page"
     elif newest := filters.find(filters.query(since="", levels={}, limit=1)):
         sentence = (
             f"no change since {_shown(query.since)} matches; the newest one of {filters.wiki.id} is from "
@@ -139,10 +146,6 @@ def _show_plan(wiki: str, plan: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"wiki": wiki, "plan": plan})
         return
-    table = Table(box=None, header_style="bold")
-    for name in plan[0]:
-        table.add_column(name, no_wrap=True)
-    for row in plan:
-        table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
-    # Ten columns on MariaDB: folded by the terminal they can be read, folded each by itself they can't.
-    Console(width=PLAN_WIDTH, soft_wrap=True).print(table)
+    rows = [[Text("–" if value is None else str(value)) for value in row.values()] for row in plan]
+    # MariaDB's plans have ten columns: long lines that the terminal wraps can be read, ten narrow columns can't.
+    Console(width=PLAN_WIDTH, soft_wrap=True).print(table(plan[0], rows))

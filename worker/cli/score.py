@@ -8,6 +8,7 @@ from rich.table import Table
 from worker.bootstrap import Services
 from worker.cli.console import command_services, fail, out, print_json
 from worker.cli.options import JsonOption
+from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreId
 from worker.scores.model_versions import current_models
@@ -21,7 +22,7 @@ def score(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the workers' answers.")] = 30,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the workers for scores, sharing those that somebody has asked for already; stores nothing, announces nothing.
+    """Ask the workers for scores, sharing calls with whoever asks at the same time; stores and announces nothing.
 
     Example: `outpatrol score enwiki 745065890 --model damaging`
     """
@@ -35,11 +36,11 @@ def score(
         out.print(_table({score_id: answers[score_id] for score_id in ids}))
     without = sum(not isinstance(answer, Score) for answer in answers.values())
     if without:
-        fail(f"{without} of {len(ids)} scores could not be had")
+        fail(f"{without} of {len(ids)} scores are missing; the output says why")
 
 
 def score_ids(services: Services, wiki: str, revisions: list[int], models: list[str]) -> list[ScoreId]:
-    """The ids of what is asked for, in the current versions of the models.
+    """The score ids that are asked for, with the current versions of the models.
 
     Raises:
         CommandFailed: the wiki has no such model, or has not learned its version yet.
@@ -65,15 +66,13 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 
 def _table(answers: dict[ScoreId, Answer]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("revision", "model", "version", "prediction", "probability"):
-        table.add_column(name, overflow="fold")
-    for score_id, answer in answers.items():
-        if isinstance(answer, Score):
-            prediction = answer.prediction if isinstance(answer.prediction, str) else ", ".join(answer.prediction)
-            likely = sorted(answer.probability.items(), key=lambda pair: pair[1], reverse=True)
-            shown = ", ".join(f"{name} {probability:.3f}" for name, probability in likely[:4])
-        else:
-            prediction, shown = "[red]none[/]", answer.error if isinstance(answer, NoAnswer) else answer.message
-        table.add_row(str(score_id.revision), score_id.model, score_id.version, prediction, shown)
-    return table
+    rows = [(each.revision, each.model, each.version, *_shown(answer)) for each, answer in answers.items()]
+    return table(("revision", "model", "version", "prediction", "probability"), rows)
+
+
+def _shown(answer: Answer) -> tuple[str, str]:
+    if not isinstance(answer, Score):
+        return "[red]none[/]", answer.error if isinstance(answer, NoAnswer) else answer.message
+    prediction = answer.prediction if isinstance(answer.prediction, str) else ", ".join(answer.prediction)
+    likely = sorted(answer.probability.items(), key=lambda pair: pair[1], reverse=True)
+    return prediction, ", ".join(f"{name} {probability:.3f}" for name, probability in likely[:4])

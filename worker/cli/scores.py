@@ -1,4 +1,4 @@
-"""`outpatrol scores …`: removing rows that no reader sees, and filling in those that are missing."""
+"""`outpatrol scores …`: removing rows that no reader sees, and filling in missing ones."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +7,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from worker.bootstrap import Services
-from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.console import (
+    command_services,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+    warn_if_redis_is_silent,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
+from worker.cli.tables import table
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
 from worker.lanes.rings import TURN
@@ -28,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-#: As many rows as one statement may name by their ids.
+#: The most rows that one statement may name by their ids.
 MOST_IN_A_BATCH = 10_000
 NUMBER = 1000
 #: Exit code of a command that Ctrl-C ended.
@@ -39,14 +48,14 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count only, chang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purge:
-    """What is to go on one wiki, and what went so far."""
+    """The rows to remove on one wiki, and how many have been removed so far."""
 
     wiki: Wiki
-    #: The versions whose rows may go.
+    #: The versions whose rows may be removed.
     versions: Sequence[StoredModel]
-    #: How many rows each version has that is to be looked at.
+    #: How many rows each version has, of those to be looked at.
     rows: Mapping[StoredModel, int]
-    #: Rows that went so far, by the version's id.
+    #: Rows removed so far, by the version's id.
     removed: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -60,7 +69,7 @@ def purge(
     model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All versions, the current ones too.")] = False,
     old: Annotated[
-        bool, typer.Option("--old", help="Revisions that have left recentchanges, of all versions.")
+        bool, typer.Option("--old", help="Rows of revisions that have left recentchanges, of all versions.")
     ] = False,
     batch_size: Annotated[
         int | None,
@@ -77,35 +86,36 @@ def purge(
 ) -> None:
     """Remove the rows of all versions that are not current, in short transactions. Can be interrupted at any time.
 
-    With --old the rows of models that are kept forever stay as long as the wiki has the revision.
+    With --old, rows of models with `keep_forever` stay as long as the wiki has the revision.
 
     Example: `outpatrol scores purge --wiki frwiki --model damaging --dry-run`
     """
     if everything and old:
         fail("--all removes what --old would, and more; name one of them")
     with command_services() as services:
-        wikis = [services.wiki(name) for name in dict.fromkeys(wiki or sorted(services.wikis))]
-        # All of them before the first row goes, so that a slip leaves everything as it is.
-        purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis]
+        # All are planned before the first row is removed, so that a mistyped name changes nothing.
+        purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis_named(services, wiki)]
         if everything and not (yes or dry_run):
             total = sum(each.total for each in purges)
             names = ", ".join(each.wiki.id for each in purges)
             typer.confirm(f"Remove {total} rows of {names}, current scores among them?", abort=True, err=True)
         is_done = False
-        with suppress(KeyboardInterrupt), _progress() as progress:
+        with suppress(KeyboardInterrupt), progress() as shown:
             for each in purges:
-                task = progress.add_task(f"{each.wiki.id}: rows", total=each.total)
+                task = shown.add_task(f"{each.wiki.id}: rows", total=each.total)
                 size = batch_size or services.settings.upkeep.purge_batch_size
                 for looked_at, removed in purge_steps(each, model or [], old=old, batch_size=size, dry_run=dry_run):
                     each.removed.update({step.model.id: step.rows for step in removed})
-                    progress.advance(task, looked_at)
+                    shown.advance(task, looked_at)
             is_done = True
     if as_json:
         print_json({each.wiki.id: _document(each) for each in purges})
     else:
         out.print(_table(purges, "to remove" if dry_run else "removed"))
     if not is_done:
-        fail("interrupted; what was removed is gone, and the same command goes on with the rest", INTERRUPTED)
+        fail(
+            "interrupted; the rows counted above are removed, and the same command continues with the rest", INTERRUPTED
+        )
 
 
 @app.command()
@@ -114,17 +124,21 @@ def populate(
     number: Annotated[
         int | None,
         typer.Option(
-            "--number", "-n", min=1, help=f"The newest so many of each wiki; by default {NUMBER}.", show_default=False
+            "--number",
+            "-n",
+            min=1,
+            help=f"At most this many of each wiki, the newest; by default {NUMBER}.",
+            show_default=False,
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are in recentchanges.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All edits that are in recentchanges.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=MOST_IN_A_BATCH, help="Edits in one transaction.")] = 1000,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Promise to score the newest edits in recentchanges that lack a score of any model, and ring for the workers.
+    """Queue the newest edits in recentchanges that lack a model's score, and ring for the workers.
 
-    What is promised survives a crash, of this command too. Nothing is announced again.
+    What is queued survives a crash, even of this command. Nothing is announced again.
 
     Example: `outpatrol scores populate --wiki frwiki --number 5000`
     """
@@ -134,31 +148,27 @@ def populate(
     found: dict[str, Counter[str]] = {}
     is_done = False
     with command_services() as services:
-        wikis = [services.wiki(name) for name in dict.fromkeys(wiki or sorted(services.wikis))]
-        with suppress(KeyboardInterrupt), _progress() as progress:
+        wikis = wikis_named(services, wiki)
+        with suppress(KeyboardInterrupt), progress() as shown:
             for each in wikis:
-                task = progress.add_task(f"{each.id}: edits to score", total=most)
+                task = shown.add_task(f"{each.id}: edits to score", total=most)
                 counts = found[each.id] = Counter(looked_at=0, promised=0)
                 for step in promise(services, each, number=most, batch_size=batch_size, dry_run=dry_run):
                     counts.update(asdict(step))
-                    progress.advance(task, step.promised)
+                    shown.advance(task, step.promised)
             is_done = True
-        is_silent = services.doorbell.is_silent
     if as_json:
         print_json(found)
     for name, counts in found.items():
-        end = "would be promised" if dry_run else "promised"
+        end = "would be queued" if dry_run else "queued"
         err.print(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}", highlight=False)
-    if is_silent:
-        err.print(
-            "Redis does not answer at redis_url, so nobody was rung for; the workers' poll finds them", style="yellow"
-        )
+    warn_if_redis_is_silent(services, "their poll finds the edits once it is back")
     if not is_done:
-        fail("interrupted; what was promised stays promised, and the same command goes on with the rest", INTERRUPTED)
+        fail("interrupted; what is queued stays queued, and the same command continues with the rest", INTERRUPTED)
 
 
 def plan_purge(wiki: Wiki, names: Sequence[str], *, everything: bool, old: bool) -> Purge:
-    """What a purge of *wiki* is about; removes nothing.
+    """Plan a purge of *wiki*; removes nothing.
 
     Raises:
         CommandFailed: the wiki never had a model of one of those *names*.
@@ -178,7 +188,7 @@ def plan_purge(wiki: Wiki, names: Sequence[str], *, everything: bool, old: bool)
 def purge_steps(
     purge: Purge, names: Sequence[str], *, old: bool, batch_size: int, dry_run: bool
 ) -> Iterator[tuple[int, Sequence[Purged]]]:
-    """Go through with it; tells of each step how many rows were looked at, and what went or would go."""
+    """Carry out *purge*; yields how many rows each step looked at, and what it removed or would remove."""
     database = purge.wiki.database
     if old:
         for step in purge_left_behind(purge.wiki, names, batch_size=batch_size, dry_run=dry_run):
@@ -194,7 +204,7 @@ def purge_steps(
 def promise(
     services: Services, wiki: Wiki, *, number: int | None, batch_size: int, dry_run: bool
 ) -> Iterator[Populated]:
-    """Populate *wiki*, ringing for each step that promised something; tells of each step."""
+    """Populate *wiki*, ringing for each step that queued edits; yields each step."""
     for step in populate_wiki(wiki, number=number, batch_size=batch_size, dry_run=dry_run):
         if step.promised and not dry_run:
             services.doorbell.ring(TURN, wiki.id, BACKFILL.name)
@@ -214,18 +224,10 @@ def _document(purge: Purge) -> list[dict[str, Any]]:
 
 
 def _table(purges: Sequence[Purge], done: str) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("wiki", "model", "version", ""):
-        table.add_column(name, overflow="fold")
-    table.add_column(f"rows {done}", justify="right")
-    for purge in purges:
-        for version in purge.versions:
-            state = "[green]current[/]" if version.is_current else "old"
-            table.add_row(purge.wiki.id, version.name, version.version, state, str(purge.removed[version.id]))
-    return table
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), console=err
-    )
+    states = {True: "[green]current[/]", False: "old"}
+    rows = [
+        (purge.wiki.id, each.name, each.version, states[each.is_current], purge.removed[each.id])
+        for purge in purges
+        for each in purge.versions
+    ]
+    return table(("wiki", "model", "version", "", f"rows {done}"), rows, numbers={f"rows {done}"})

@@ -1,7 +1,8 @@
-"""`outpatrol status`: what is promised and not yet kept."""
+"""`outpatrol status`: the messages that are not settled yet."""
 
 import dataclasses
 import time
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -9,49 +10,51 @@ from rich.live import Live
 from rich.table import Table
 
 from outbox.inspection import LaneStatus, inspect_lane
-from worker.bootstrap import LANES, Services
-from worker.cli.console import command_services, err, out, print_json
+from worker.bootstrap import LANES
+from worker.cli.console import command_services, err, out, print_json, wikis_named
 from worker.cli.options import WikiOption
+from worker.cli.tables import seconds_shown, table
+from worker.config.wiki import Wiki
 
-#: An oldest promise above these ages, in seconds, is shown in yellow and in red.
+#: The age of an oldest message above these, in seconds, is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
 
 
 def status(
     wiki: WikiOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until interrupted.")] = False,
-    interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks with --watch.")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look on standard output.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until interrupted.")] = False,
+    interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two refreshes with --watch.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each look.")] = False,
 ) -> None:
-    """Show the messages of every wiki and lane by state, and the age of the oldest promise not kept.
+    """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
     Example: `outpatrol status --watch`
     """
     with command_services() as services:
-        names = [services.wiki(name).id for name in wiki or sorted(services.wikis)]
+        wikis = wikis_named(services, wiki)
         if as_json:
-            _each_look(lambda: print_json(_as_document(lanes_by_wiki(services, names))), watch, interval)
+            _each_look(lambda: print_json(_as_document(lanes_by_wiki(wikis))), watch, interval)
         elif watch:
-            with Live(_table(lanes_by_wiki(services, names)), console=out, auto_refresh=False) as live:
-                _each_look(lambda: live.update(_table(lanes_by_wiki(services, names)), refresh=True), watch, interval)
+            with Live(_table(lanes_by_wiki(wikis)), console=out, auto_refresh=False) as live:
+                _each_look(lambda: live.update(_table(lanes_by_wiki(wikis)), refresh=True), watch, interval)
         else:
-            out.print(_table(lanes_by_wiki(services, names)))
+            out.print(_table(lanes_by_wiki(wikis)))
 
 
-def lanes_by_wiki(services: Services, wikis: list[str]) -> dict[str, list[LaneStatus]]:
+def lanes_by_wiki(wikis: Iterable[Wiki]) -> dict[str, list[LaneStatus]]:
     """The status of every lane of *wikis*: one short statement each.
 
     Raises:
         DatabaseUnavailable, DatabaseNotMigrated: a wiki can't be asked.
     """
     found = {}
-    for name in wikis:
-        with services.wiki(name).database.reading() as connection:
-            found[name] = [inspect_lane(connection, lane) for lane in LANES]
+    for wiki in wikis:
+        with wiki.database.reading() as connection:
+            found[wiki.id] = [inspect_lane(connection, lane) for lane in LANES]
     return found
 
 
-def _each_look(look: Any, watch: bool, interval: float) -> None:
+def _each_look(look: Callable[[], None], watch: bool, interval: float) -> None:
     try:
         look()
         while watch:
@@ -66,30 +69,18 @@ def _as_document(found: dict[str, list[LaneStatus]]) -> dict[str, Any]:
 
 
 def _table(found: dict[str, list[LaneStatus]]) -> Table:
-    table = Table(box=None, header_style="bold")
-    table.add_column("wiki")
-    table.add_column("lane")
-    for name in ("ready", "claimed", "waiting", "dead", "oldest"):
-        table.add_column(name, justify="right")
-    for wiki, lanes in found.items():
-        for lane in lanes:
-            dead = f"[red]{lane.dead}[/]" if lane.dead else "0"
-            table.add_row(
-                wiki,
-                lane.lane,
-                str(lane.ready),
-                str(lane.claimed),
-                str(lane.waiting),
-                dead,
-                _age(lane.oldest_age_seconds),
-            )
-    return table
+    columns = ("wiki", "lane", "ready", "claimed", "waiting", "dead", "oldest")
+    rows = [(wiki, *_row_of(lane)) for wiki, lanes in found.items() for lane in lanes]
+    return table(columns, rows, numbers=columns[2:])
 
 
-def _age(seconds: float | None) -> str:
+def _row_of(lane: LaneStatus) -> tuple[object, ...]:
+    dead = f"[red]{lane.dead}[/]" if lane.dead else 0
+    return lane.lane, lane.ready, lane.claimed, lane.waiting, dead, _age(lane.oldest_age_seconds)
+
+
+def _age(seconds: float | None) -> str | None:
     if seconds is None:
-        return "–"
-    shown = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
-    if seconds >= VERY_LATE:
-        return f"[red]{shown}[/]"
-    return f"[yellow]{shown}[/]" if seconds >= LATE else shown
+        return None
+    colour = "red" if seconds >= VERY_LATE else "yellow" if seconds >= LATE else None
+    return f"[{colour}]{seconds_shown(seconds)}[/]" if colour else seconds_shown(seconds)

@@ -1,18 +1,19 @@
-"""`outpatrol streams` and `outpatrol reconcile`: whether what was promised is heard."""
+"""`outpatrol streams` and `outpatrol reconcile`: whether the events of all edits are sent."""
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
-from worker.cli.console import command_services, err, fail, out, print_json
+from worker.cli.console import command_services, err, fail, out, print_json, progress, wikis_named
 from worker.cli.options import JsonOption, WikiOption, duration
+from worker.cli.tables import table
 from worker.config.settings_sections import EventsSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import Traffic, traffic
@@ -25,7 +26,7 @@ ALARM = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wiki:
-    """What is heard of one wiki: the lanes of its sinks, the streams it has, and what went to each stream."""
+    """The events of one wiki: the lanes of its sinks, its streams, and what was sent to each stream."""
 
     lanes: dict[str, LaneStatus]
     streams: set[str]
@@ -54,16 +55,16 @@ def streams(
         typer.Option(parser=duration, metavar="AGE", help="A stream without an event for longer is an alarm."),
     ] = "1h",  # type: ignore[assignment]  # typer parses the default, too
     max_lag: Annotated[
-        timedelta, typer.Option(parser=duration, metavar="AGE", help="An event that waits for longer is an alarm.")
+        timedelta, typer.Option(parser=duration, metavar="AGE", help="An event that has waited for longer is an alarm.")
     ] = "5m",  # type: ignore[assignment]
     as_json: JsonOption = False,
 ) -> None:
-    """Show what went to each stream lately and what waits. Silence and lag are alarms, and end with exit code 3.
+    """Show what was sent to each stream lately and what waits. Silence and lag are alarms: the exit code is 3.
 
     Example: `outpatrol streams --max-silence 15m --max-lag 2m`
     """
     with command_services() as services:
-        found = {name: _look(services, name) for name in (services.wiki(n).id for n in wiki or sorted(services.wikis))}
+        found = {each.id: _look(services, each) for each in wikis_named(services, wiki)}
     alarms = {name: here.alarms(max_silence, max_lag) for name, here in found.items()}
     if as_json:
         print_json({name: _document(here) | {"alarms": alarms[name]} for name, here in found.items()})
@@ -78,13 +79,13 @@ def streams(
 
 def reconcile(
     since: Annotated[
-        timedelta, typer.Option(parser=duration, metavar="AGE", help="Compare the edits of so long: 90s, 2h, 7d.")
+        timedelta, typer.Option(parser=duration, metavar="AGE", help="How far back to compare: 90s, 2h, 7d.")
     ] = "1d",  # type: ignore[assignment]
     wiki: WikiOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what is missing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare recent edits with the events that were sent, and promise those again of which none was.
+    """Compare recent edits with the events that were sent, and queue again every edit without an event.
 
     Example: `outpatrol reconcile --since 2d --dry-run`
     """
@@ -93,31 +94,29 @@ def reconcile(
         if since > timedelta(days=days):
             fail(f"the ledger reaches back {days:g} days only; ask for less, or raise events.ledger_days")
         result = {}
-        for name in wiki or sorted(services.wikis):
-            compared, missing = _reconcile(services, name, datetime.now(UTC) - since, dry_run=dry_run)
-            result[name] = {"compared": compared, "missing": missing}
-            what = "are missing" if dry_run else "were missing and are promised again"
-            err.print(f"{name}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
+        for each in wikis_named(services, wiki):
+            compared, missing = _reconcile(services, each, datetime.now(UTC) - since, dry_run=dry_run)
+            result[each.id] = {"compared": compared, "missing": missing}
+            what = "are missing" if dry_run else "were missing and are queued again"
+            err.print(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
             if missing and not dry_run:
-                services.doorbell.ring(TURN, name, EDITS.name)
+                services.doorbell.ring(TURN, each.id, EDITS.name)
     if as_json:
         print_json(result)
 
 
-def _reconcile(services: Services, name: str, since: datetime, *, dry_run: bool) -> tuple[int, list[int]]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+def _reconcile(services: Services, wiki: Wiki, since: datetime, *, dry_run: bool) -> tuple[int, list[int]]:
     compared, missing = 0, list[int]()
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(f"comparing {name}", total=None)
-        for step in reconcile_wiki(services.wiki(name), services.event_lanes, since, dry_run=dry_run):
+    with progress(is_transient=True) as shown:
+        task = shown.add_task(f"comparing {wiki.id}", total=None)
+        for step in reconcile_wiki(wiki, services.event_lanes, since, dry_run=dry_run):
             compared += step.compared
             missing += step.missing
-            progress.update(task, completed=compared)
+            shown.update(task, completed=compared)
     return compared, missing
 
 
-def _look(services: Services, name: str) -> _Wiki:
-    wiki = services.wiki(name)
+def _look(services: Services, wiki: Wiki) -> _Wiki:
     with wiki.database.reading() as connection:
         lanes = {sink: inspect_lane(connection, lane) for sink, lane in services.event_lanes.items()}
         heard = [each for each in traffic(connection) if each.sink in lanes]
@@ -125,7 +124,7 @@ def _look(services: Services, name: str) -> _Wiki:
 
 
 def _streams_of(wiki: Wiki, events: EventsSettings) -> set[str]:
-    """Those that something should be heard on."""
+    """The streams that should get events."""
     predictions = {stream for model, stream in events.prediction_streams.items() if model in wiki.models}
     if events.stream_of_model is None:
         return {events.stream} | predictions
@@ -140,18 +139,17 @@ def _document(here: _Wiki) -> dict[str, Any]:
 
 
 def _table(found: dict[str, _Wiki]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("wiki", "sink", "stream"):
-        table.add_column(name, overflow="fold")
-    for name in ("last min", "last h", "silent", "waiting", "oldest"):
-        table.add_column(name, justify="right")
-    for wiki, here in found.items():
-        for sink, lane in here.lanes.items():
-            waits = "–" if lane.oldest_age_seconds is None else f"{lane.oldest_age_seconds:.0f} s"
-            rows = {each.stream: each for each in here.traffic if each.sink == sink}
-            for stream in sorted(here.streams | rows.keys()):
-                heard = ("0", "0", "> 1 day")
-                if each := rows.get(stream):
-                    heard = (f"{each.last_minute:,}", f"{each.last_hour:,}", f"{each.silent_seconds:.0f} s")
-                table.add_row(wiki, sink, stream, *heard, f"{lane.pending:,}", waits)
-    return table
+    columns = ("wiki", "sink", "stream", "last min", "last h", "silent", "waiting", "oldest")
+    rows = [(wiki, *row) for wiki, here in found.items() for row in _rows(here)]
+    return table(columns, rows, numbers=columns[3:])
+
+
+def _rows(here: _Wiki) -> Iterator[tuple[str | None, ...]]:
+    for sink, lane in here.lanes.items():
+        waits = None if lane.oldest_age_seconds is None else f"{lane.oldest_age_seconds:.0f} s"
+        heard = {each.stream: each for each in here.traffic if each.sink == sink}
+        for stream in sorted(here.streams | heard.keys()):
+            counts = ("0", "0", "> 1 day")
+            if each := heard.get(stream):
+                counts = (f"{each.last_minute:,}", f"{each.last_hour:,}", f"{each.silent_seconds:.0f} s")
+            yield (sink, stream, *counts, f"{lane.pending:,}", waits)

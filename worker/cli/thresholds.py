@@ -4,8 +4,9 @@ from typing import Any
 
 from rich.table import Table
 
-from worker.cli.console import command_services, out, print_json
+from worker.cli.console import command_services, out, print_json, wikis_named
 from worker.cli.options import JsonOption, WikiOption
+from worker.cli.tables import table
 from worker.domain.thresholds import Threshold
 from worker.scores.filtering import Filters, Level, filters_of
 
@@ -17,12 +18,12 @@ def thresholds(
     wiki: WikiOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which probabilities each level means: as it is set, and as it comes to with the current model version.
+    """Show which probabilities each level means: as it is set, and what that is with the current model version.
 
     Example: `outpatrol thresholds --wiki enwiki`
     """
     with command_services() as services:
-        found = [filters_of(services.wiki(name)) for name in wiki or sorted(services.wikis)]
+        found = [filters_of(each) for each in wikis_named(services, wiki)]
     if as_json:
         print_json({filters.wiki.id: _document(filters) for filters in found})
     else:
@@ -59,19 +60,19 @@ def _problem(level: Level) -> str | None:
 
 
 def _table(found: list[Filters]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for name in ("wiki", "model", "version", "level", "min", "max", "as set"):
-        table.add_column(name, overflow="fold")
-    for filters in found:
-        for model, levels in _levels(filters).items():
-            version = filters.versions.get(model, "none yet")
-            for name, level in levels.items():
-                band, written = level.band, _as_written(level.threshold)
-                ends = (f"{band.low:g}", f"{band.high:g}") if band else ("–", "–")
-                problem = _problem(level)
-                written += f" [red]({problem})[/]" if problem else ""
-                table.add_row(filters.wiki.id, model, version, name, *ends, written)
-    return table
+    rows = [
+        (filters.wiki.id, model, filters.versions.get(model, "none yet"), name, *_shown(level))
+        for filters in found
+        for model, levels in _levels(filters).items()
+        for name, level in levels.items()
+    ]
+    return table(("wiki", "model", "version", "level", "min", "max", "as set"), rows)
+
+
+def _shown(level: Level) -> tuple[str | None, ...]:
+    ends = (f"{level.band.low:g}", f"{level.band.high:g}") if level.band else (None, None)
+    problem = _problem(level)
+    return (*ends, _as_written(level.threshold) + (f" [red]({problem})[/]" if problem else ""))
 
 
 def _as_written(threshold: Threshold) -> str:

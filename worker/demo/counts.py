@@ -1,4 +1,4 @@
-"""What a run came to, counted in what it left behind: tables, event files, the endpoint's and the worker's logs."""
+"""The results of a run, counted in what it left: tables, event files, the logs of the endpoint and the worker."""
 
 import json
 from collections import Counter
@@ -30,18 +30,18 @@ class Counts:
     distinct_event_ids: int = 0
     edits_stored: int = 0
     edits_not_stored: int = 0
-    #: Why edits were left unstored: the keys of `REASONS`.
+    #: How many edits were not stored for each reason, a key of `REASONS`.
     not_stored_because: dict[str, int] = field(default_factory=dict)
     classification_rows: int = 0
     scoring_calls: int = 0
-    #: Scores that the endpoint computed, and scores that were had without asking it again.
+    #: Scores that the endpoint computed, and scores that were found without asking it again.
     scores: int = 0
     scores_shared: int = 0
     dead_letters: int = 0
 
 
 def count(services: Services, events: Path, scoring_url: str, worker_log: Path) -> Counts:
-    """Count everything anew.
+    """Count everything, from the beginning.
 
     Raises:
         CommandFailed: the scoring endpoint does not answer.
@@ -82,7 +82,7 @@ def endpoint_summary(scoring_url: str) -> dict[str, Any]:
 
 
 def json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of *file*, a line each; other lines, such as a program's banner, are passed over."""
+    """The JSON objects of *file*, a line each; other lines, such as a program's banner, are left out."""
     if not file.exists():
         return
     with file.open(encoding="utf-8", errors="replace") as lines:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.bootstrap import Services, build_services
+from worker.demo.processes import Child, Processes, answers, free_port
 from worker.domain.errors import CommandFailed
-from worker.emulators.replay import lines_of
 from worker.incoming.edits import NotAnEdit, edit_of
-from worker.processes import Child, Processes, answers, free_port
+from worker.incoming.replaying import lines_of
 from worker.settings import load_settings, use_settings_file
 from worker.upkeep.migrating import migrate
 
-SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "recentchange.ndjson.gz"
+SAMPLE = Path(__file__).resolve().parent / "samples" / "recentchange.ndjson.gz"
 
 SETTINGS = """\
 # Made by `outpatrol demo`.
@@ -62,7 +62,7 @@ class Surroundings:
 
 
 def wikis_of(file: str | Path, only: Sequence[str], limit: int | None) -> tuple[dict[str, str], int]:
-    """The wikis in *file* with their domains, and the number of their edits, at most *limit*.
+    """The wikis in *file* with their domains, and how many edits of them are replayed: *limit* at most.
 
     Raises:
         CommandFailed: the file can't be read, or holds no edit of the wikis in *only* (of any, if that is empty).
@@ -162,7 +162,7 @@ def redis_command(port: int) -> list[str]:
     if program is None:
         raise CommandFailed(
             "there is no redis-server here; install one (apt-get install redis-server; for Python 3.11 and 3.12 on "
-            "x86-64 also pip install 'outpatrol[demo]') and call this again"
+            "x86-64 also pip install 'outpatrol[demo]') and run this again"
         )
     return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 

@@ -1,4 +1,4 @@
-"""How every emulator is run: until a signal, on a port that it tells."""
+"""Running an emulator: on a port that it reports, until a signal comes."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ SHUTDOWN_SECONDS = 2.0
 def run(app: web.Application, host: str, port: int, ready: Callable[[int], None] | None = None) -> None:
     """Serve *app* until SIGTERM or SIGINT; must be called in the main thread.
 
-    Port 0 takes a free one; *ready* is told the port once it is listened on. Raises OSError for a port in use.
+    Port 0 takes a free one; *ready* is called with the port once the server listens. Raises OSError for a port in use.
     """
     asyncio.run(_run(app, host, port, ready or (lambda _port: None)))
 

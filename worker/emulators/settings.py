@@ -1,4 +1,4 @@
-"""What can be set of every emulator while it runs, and how it is changed. Pure."""
+"""The settings that every emulator has, and how they are changed while it runs. Pure."""
 
 from typing import Annotated, Self
 
@@ -27,7 +27,7 @@ class Failures(Part):
 
 
 class Settings(Part):
-    """What all emulators have; latencies are milliseconds."""
+    """The settings that all emulators have; latencies are milliseconds."""
 
     seed: int = 0
     latency_ms: float = Field(default=0.0, ge=0)

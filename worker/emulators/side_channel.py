@@ -13,12 +13,12 @@ SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
 
 class Settable(Protocol[SomeSettings]):
-    """Whatever behaves by its settings."""
+    """A part of an emulator that behaves as its settings say."""
 
     settings: SomeSettings
 
     def apply(self, settings: SomeSettings) -> None:
-        """Behave by *settings* from now on."""
+        """Behave as *settings* say from now on."""
 
 
 class SettingsChannel(Generic[SomeSettings]):
@@ -29,7 +29,7 @@ class SettingsChannel(Generic[SomeSettings]):
         self._at_start = settable.settings
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what this part of the side channel serves."""
+        """Return the routes of this part of the side channel."""
         return [
             web.get("/_emulator/settings", self.show),
             web.patch("/_emulator/settings", self.change),
@@ -41,7 +41,7 @@ class SettingsChannel(Generic[SomeSettings]):
         return reply(self._settable.settings.model_dump(mode="json"))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Apply a JSON merge patch and show the settings; the sequence of failures starts anew from the seed."""
+        """Apply a JSON merge patch and show the settings; the sequence of failures starts again from the seed."""
         try:
             patch = json.loads(await request.read())
             if not isinstance(patch, dict):
@@ -54,7 +54,7 @@ class SettingsChannel(Generic[SomeSettings]):
         return await self.show(request)
 
     async def reset(self, request: web.Request) -> web.Response:
-        """Bring back the settings it was started with, and show them."""
+        """Restore the settings that the emulator was started with, and show them."""
         self._settable.apply(self._at_start)
         return await self.show(request)
 

@@ -1,4 +1,4 @@
-"""Events that tell of an edit, as edits: `mediawiki/recentchange` 1.x and `mediawiki/page/change` 1.x. Pure.
+"""Reading edits from events: `mediawiki/recentchange` 1.x and `mediawiki/page/change` 1.x. Pure.
 
 Source of the fields: wikimedia/schemas-event-primary jsonschema/mediawiki/recentchange and jsonschema/mediawiki/page.
 """
@@ -15,13 +15,13 @@ from outbox.edits import Edit, EditSource, PatrolStatus, is_address
 PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
 PAGE_CHANGE_KINDS = {"edit": EditSource.EDIT, "create": EditSource.NEW}
-#: Who has the right `autopatrol` where nothing else is set.
+#: The groups that have the right `autopatrol` by default.
 #: Source: mediawiki/core includes/MainConfigSchema.php GroupPermissions REL1_39.
 AUTOPATROLLED_GROUPS = frozenset({"bot", "sysop"})
 
 
 class NotAnEdit(ValueError):
-    """An event is no edit that we could save; `kind` is the word it is counted under."""
+    """An event is not an edit that can be saved; `kind` is the word under which it is counted."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -32,11 +32,11 @@ def edit_of(line: str | bytes, *, autopatrolled_groups: Collection[str] = AUTOPA
     """Read one event.
 
     In a recentchange `patrolled: true` at save time means autopatrolled; its absence means that the wiki does not
-    patrol such edits. A page change does not tell; who is in one of *autopatrolled_groups* is autopatrolled. Without a
+    patrol such edits. A page change does not say; users in one of *autopatrolled_groups* are autopatrolled. Without a
     namespace the title is taken whole, as MediaWiki takes a title whose prefix it does not know.
 
     Raises:
-        NotAnEdit: not JSON, a canary, another kind of change, or fields that are missing or absurd.
+        NotAnEdit: not JSON, a canary, another kind of change, or fields that are missing or invalid.
     """
     try:
         event = json.loads(line)
@@ -106,11 +106,11 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
         "namespace": event.get("namespace", 0),
         "title": event.get("title"),
         "timestamp": _moment(event.get("timestamp")),
-        # A recent change always has one; only a page change tells of a hidden user by leaving the performer out.
+        # A recent change always has one; only a page change leaves out the performer where the user is hidden.
         "user": event.get("user") or "",
         "is_bot": event.get("bot", False),
         "is_minor": event.get("minor", False),
-        # EventStreams does not tell.
+        # EventStreams does not say.
         "is_anonymous": event.get("anonymous", is_address(event.get("user"))),
         "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
         "length": length.get("new"),
@@ -120,7 +120,7 @@ def _fields(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moment(timestamp: object) -> datetime | object:
-    """Seconds since 1970 as a moment; anything else is left for the validation to refuse."""
+    """Seconds since 1970 as a moment; anything else is left for the validation to reject."""
     if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
         return None
     try:
@@ -130,7 +130,7 @@ def _moment(timestamp: object) -> datetime | object:
 
 
 def _page_of(event: dict[str, Any]) -> int | None:
-    """EventStreams gives no page id; a number made of the title serves the emulated wiki as well."""
+    """EventStreams gives no page id; a number made from the title is enough for an emulated wiki."""
     title = event.get("title")
     if not isinstance(title, str):
         return None

@@ -1,6 +1,6 @@
 """Listening to a stream of edits over SSE, as EventStreams serves it: every edit is saved once, across interruptions.
 
-Edits and the position in the stream are committed together, so that after a crash reading goes on where saving ended.
+Edits and the position in the stream are committed together, so after a crash reading continues where saving stopped.
 """
 
 import math
@@ -26,21 +26,21 @@ from worker.incoming.edits import AUTOPATROLLED_GROUPS, NotAnEdit, edit_of
 from worker.incoming.positions import position, resume_from
 from worker.incoming.saving import save_heard
 
-#: Events that are saved together at most.
+#: The most events that are saved together.
 BATCH = 200
-#: Events that are read ahead of saving; then the stream has to wait.
+#: The most events that are read ahead of saving; then the stream has to wait.
 READ_AHEAD = 2000
-#: How often a wiki without edits learns the position, so that it does not hold back the others at the next start.
+#: Seconds after which a wiki without edits saves the position too, so that it does not hold back the next start.
 QUIET_SECONDS = 10.0
-#: Name of the thread that reads; it ends at the next word of the stream.
+#: Name of the thread that reads; it ends when the stream next sends something.
 READER = "stream-reader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long is waited for what."""
+    """How long to wait, and for what."""
 
-    #: Without a word for so long the connection is dead; EventStreams' canaries and comments come more often.
+    #: A connection that is silent for this long is dead; EventStreams sends canaries and comments more often.
     silence: timedelta = timedelta(minutes=2)
     #: For other events to be saved with the first.
     others: timedelta = timedelta(seconds=0.5)
@@ -49,7 +49,7 @@ class Patience:
     longest_pause: timedelta = timedelta(minutes=1)
 
     def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row; with jitter, so that many listeners don't come as one."""
+        """Seconds to wait after so many failures in a row; with jitter, so that listeners do not return together."""
         return backoff(failures, first=self.first_pause, longest=self.longest_pause).total_seconds()
 
 
@@ -68,12 +68,12 @@ class Listened:
     saved: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
-    #: What keeps us from hearing or saving at this moment.
+    #: What prevents us from reading or saving at this moment.
     trouble: str | None = None
 
 
 class Listener:
-    """Saves the edits of *databases* (by wiki) that the stream at *url* tells of; reports to *listened*."""
+    """Saves the edits that the stream at *url* sends in *databases* (by wiki), and reports to *listened*."""
 
     def __init__(
         self,
@@ -97,21 +97,21 @@ class Listener:
         self._groups = autopatrolled_groups
         self._patience = patience
         self._told_at = -math.inf
-        #: The ids to go on from, that is of the last event once there was one; and how often in a row none came since.
+        #: The ids to continue from: of the last event, once there was one. And how often in a row none came since.
         self._last: list[str] = []
         self._failures = 0
         self._queue: queue.Queue[Incoming | Exception] = queue.Queue(READ_AHEAD)
         self._end = threading.Event()
 
     def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
-        """Listen until `stop` is called or *limit* edits were saved.
+        """Listen until `stop` is called or *limit* edits are saved.
 
-        *since* says where to begin if a wiki does not know: a moment as EventStreams takes it; None: where the other
-        wikis are, or now.
+        *since* is where to begin if a wiki has no position yet: a time as EventStreams takes it. None means where the
+        other wikis are, or now.
 
         Raises:
             CommandFailed: there is no such stream.
-            OutboxError: a database lacks our tables, or is not there at the beginning or the end.
+            OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
         self._last = self._start(since)
         threading.Thread(target=self._read, args=(since,), name=READER, daemon=True).start()
@@ -125,11 +125,11 @@ class Listener:
             self.stop()
 
     def stop(self) -> None:
-        """Let `listen` return after what it is doing; may be called by a signal."""
+        """Let `listen` return after what it is doing now; may be called in a signal handler."""
         self._end.set()
 
     def _start(self, since: str | None) -> list[str]:
-        """The ids to begin from: what some of the wikis have already is left out then."""
+        """The ids to begin from, those of all wikis; what a wiki has already is left out when it comes again."""
         known = []
         for database in self._databases.values():
             with database.reading() as connection:
@@ -138,7 +138,7 @@ class Listener:
         return [] if since and len(told) < len(known) else told
 
     def _read(self, since: str | None) -> None:
-        """Put what the stream tells into the queue, connecting again and again."""
+        """Put the stream's events into the queue, reconnecting whenever the connection ends."""
         timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
         with httpx.Client(timeout=timeout, follow_redirects=True) as client:
             while not self._end.is_set():
@@ -186,13 +186,13 @@ class Listener:
         return False
 
     def _rest(self, seconds: float) -> None:
-        """Wait, but not for longer than `stop`; no lock is held that a signal in this thread would wait for."""
+        """Wait, but only until `stop` is called; takes no lock that a signal handler in this thread would wait for."""
         until = time.monotonic() + seconds
         while not self._end.is_set() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
     def _next_batch(self, most: int) -> list[Incoming]:
-        """What has come, after a little while at most."""
+        """The events that have come, after a short wait at most."""
         events: list[Incoming] = []
         until = time.monotonic() + self._patience.others.total_seconds()
         while len(events) < most:
@@ -237,7 +237,7 @@ class Listener:
         return edit
 
     def _commit(self, database: Database, edits: Sequence[Edit], last: str | None) -> int:
-        """Save *edits* and the position; waits for a database that is not there, or held by somebody."""
+        """Save *edits* and the position; waits for a database that can't be reached or is locked."""
         failures = 0
         while True:
             try:

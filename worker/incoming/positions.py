@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from outbox.columns import BinaryString, Moment, database_now
 from outbox.tables import UTF8, metadata
 
-#: EventStreams goes on a millisecond after the last event, so that others of the same millisecond would be missed, and
-#: those that came late with an earlier one. What comes again is known by its revision.
+#: EventStreams continues a millisecond after the last event, which would miss others of the same millisecond and those
+#: that came late with an earlier time. Edits that come again are recognised by their revision.
 REWIND_MS = 10_000
 LONGEST_SOURCE = 255
 
@@ -20,7 +20,7 @@ stream_position = Table(
     metadata,
     #: The address of the stream.
     Column("source", BinaryString(LONGEST_SOURCE), primary_key=True),
-    #: The id of the last event that was read, whatever it was of.
+    #: The id of the last event that was read, whichever wiki it was of.
     Column("event_id", Text, nullable=False),
     Column("read_at", Moment, nullable=False, server_default=database_now()),
     **UTF8,
@@ -40,10 +40,10 @@ def remember(session: Session, source: str, event_id: str) -> None:
 
 
 def resume_from(event_ids: Collection[str]) -> str:
-    """The id to go on from so that nothing is missed that came after any of *event_ids*. Pure.
+    """The id to continue from so that nothing is missed that came after any of *event_ids*. Pure.
 
-    Ids of EventStreams have a place for each topic and partition; the earliest of each is taken, and a little before
-    it. Of ids that are made otherwise the first is taken as it is.
+    Ids of EventStreams have a place for each topic and partition; the earliest place of each is taken, and a little
+    before it. If an id has another form, the first id is taken as it is.
     Source: wikimedia/KafkaSSE lib/KafkaSSE.js `_updateLatestOffsetsMap`, lib/utils.js `buildAssignmentsAsync`.
     """
     try:
@@ -61,7 +61,7 @@ def _places(parts: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     latest = max((int(part["timestamp"]) for part in parts if "timestamp" in part), default=None)
     for part in parts:
         place = {"topic": part["topic"], "partition": part["partition"]}
-        # An offset of -1 stands for whatever comes next: taken at its word, it would jump over all since then.
+        # An offset of -1 means the next event, whichever that is: taken literally, it would skip all that came since.
         offset, timestamp = int(part.get("offset", -1)), part.get("timestamp", latest)
         yield place | ({"offset": offset} if offset >= 0 or timestamp is None else {"timestamp": timestamp - REWIND_MS})
 

@@ -1,4 +1,4 @@
-"""Saving edits that others tell of: many in one transaction, and each alone where one of them is in the way."""
+"""Saving edits that come from elsewhere: many in one transaction, or each in its own if one of them fails."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from outbox.mediawiki import database_key, has_revision, page, save_edit
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
-#: An edit may meet somebody who saves its user, its page or itself at this moment; then they are there the next time.
+#: Another process may save the same user, page or edit at this moment; at the next try it is there.
 TRIES = 4
 Fate = Literal["saved", "saved before", "contradicting"]
 
 
 def save_heard(database: Database, edits: Sequence[Edit], source: str, event_id: str | None) -> Counter[Fate]:
-    """Save those of *edits* that the wiki lacks, and that *source* was read up to *event_id*, in one transaction."""
+    """Save the *edits* that the wiki lacks, and the position *event_id* in *source*, in one transaction."""
     try:
         return database.run(partial(_save_all, edits=edits, source=source, event_id=event_id))
     except IntegrityError:
@@ -58,7 +58,7 @@ def _save_all(session: Session, edits: Sequence[Edit], source: str, event_id: st
 def _save_one(session: Session, edit: Edit) -> Fate:
     if has_revision(session, edit.revision):
         return "saved before"
-    # Moves and deletions are not told of here: the page that had the title before has another by now, or is gone.
+    # Streams of edits do not report moves and deletions: the page that had this title has another now, or is gone.
     same_title = (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
     session.execute(delete(page).where(same_title, page.c.page_id != edit.page))
     save_edit(session, edit)

@@ -18,7 +18,7 @@ from tests.acceptance.flights.asker import HOT
 from tests.acceptance.flights.checker import Disruption
 from tests.acceptance.flights.records import Call, Record, contact_of, read_call, read_records
 from tests.acceptance.running import PATIENCE_SECONDS, Running, running
-from worker.processes import Child
+from worker.demo.processes import Child
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = "0.5.1"

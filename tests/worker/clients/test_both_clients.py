@@ -4,10 +4,10 @@ import pytest
 
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import KINDS, RISK, ask, ask_versions, ids
+from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import NoAnswer, Score, ScoreError, ScoreId
-from worker.emulators.scoring_endpoint import probabilities
-from worker.processes import free_port
+from worker.emulators.scoring.endpoint import probabilities
 
 #: What the emulated endpoint calls our model of the same kind.
 LIFT_WING_RISK = "revertrisk-language-agnostic"

@@ -11,7 +11,7 @@ from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_serve
 from tests.worker.clients.shapes import asked_revisions, right
 from tests.worker.raw_server import RawServer
 from worker.domain.scores import Answer, Score, ScoreId
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 
 PAGES = {REVISION: PAGE}
 MULTILINGUAL = "revertriskmultilingual"

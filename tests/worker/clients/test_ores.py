@@ -8,7 +8,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import ask, ask_raw, ask_versions, ids
 from tests.worker.clients.shapes import ok, ores_error, ores_reply, right
 from worker.domain.scores import Score, ScoreError
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 
 VERSIONS = {"damaging": "0.5.1", "articlequality": "0.9.2", "draftquality": "0.2.1", "articletopic": "1.3.0"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from redis import Redis
 
+from worker.demo.processes import Child, Processes, answers, free_port
 from worker.demo.surroundings import redis_command
-from worker.processes import Child, Processes, answers, free_port
 
 SLOTS = 16_384
 #: By how much the port of a node's bus is above its own. Redis 6 lets nobody choose it.

@@ -7,8 +7,8 @@ import pytest
 
 from outbox.database import Database
 from tests.worker.flight.own_redis import OwnRedis
+from worker.demo.processes import Processes
 from worker.flight.tables import score_flight
-from worker.processes import Processes
 
 
 @pytest.fixture

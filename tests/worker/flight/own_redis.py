@@ -6,8 +6,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from worker.demo.processes import Child, Processes, answers, free_port
 from worker.demo.surroundings import redis_command
-from worker.processes import Child, Processes, answers, free_port
 
 
 def connect(port: int) -> Redis:

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import NOON
-from tests.worker.incoming.told import a_page, a_page_change, a_performer, a_recent_change, a_revision, line
+from tests.worker.incoming.stream_events import a_page, a_page_change, a_performer, a_recent_change, a_revision, line
 from worker.incoming.edits import NotAnEdit, edit_of
 
 
-def told(event: dict[str, Any], **options: Any) -> Edit:
+def edit_from(event: dict[str, Any], **options: Any) -> Edit:
     return edit_of(line(event), **options)
 
 
 def test_a_page_change_tells_of_the_revision_and_its_page() -> None:
-    found = told(a_page_change(7, page=a_page(9, page_title="Talk:Foo_bar", namespace_id=1, is_redirect=True)))
+    found = edit_from(a_page_change(7, page=a_page(9, page_title="Talk:Foo_bar", namespace_id=1, is_redirect=True)))
 
     assert (found.wiki, found.revision, found.parent_revision, found.page) == ("enwiki", 7, 500_007, 9)
     assert (found.title, found.namespace, found.is_redirect) == ("Talk:Foo bar", 1, True)
@@ -28,7 +28,7 @@ def test_a_page_change_tells_of_the_revision_and_its_page() -> None:
 
 
 def test_a_page_change_tells_more_of_the_performer_than_a_recent_change() -> None:
-    found = told(a_page_change(performer=a_performer(edit_count=0)))
+    found = edit_from(a_page_change(performer=a_performer(edit_count=0)))
 
     assert (found.user, found.user_id, found.user_edit_count) == ("Alice", 7, 0)
     assert found.user_groups == ("autoconfirmed", "*", "user")
@@ -37,28 +37,28 @@ def test_a_page_change_tells_more_of_the_performer_than_a_recent_change() -> Non
 
 
 def test_an_edit_by_a_bot_is_one_by_a_bot() -> None:
-    assert told(a_page_change(performer=a_performer(is_bot=True))).is_bot
+    assert edit_from(a_page_change(performer=a_performer(is_bot=True))).is_bot
 
 
 def test_a_minor_edit_is_minor() -> None:
-    assert told(a_page_change(revision=a_revision(is_minor_edit=True))).is_minor
+    assert edit_from(a_page_change(revision=a_revision(is_minor_edit=True))).is_minor
 
 
 def test_a_created_page_is_new_and_has_no_parent() -> None:
-    found = told(a_page_change(page_change_kind="create", revision=a_revision(rev_parent_id=None)))
+    found = edit_from(a_page_change(page_change_kind="create", revision=a_revision(rev_parent_id=None)))
 
     assert (found.source, found.parent_revision, found.is_new_page) == (EditSource.NEW, 0, True)
 
 
 def test_a_hidden_performer_is_nobody() -> None:
-    found = told(a_page_change(performer=None))
+    found = edit_from(a_page_change(performer=None))
 
     assert (found.user, found.user_id, found.user_groups, found.is_anonymous) == (None, None, None, False)
     assert found.patrol_status is PatrolStatus.UNPATROLLED
 
 
 def test_a_temporary_user_is_not_anonymous() -> None:
-    found = told(a_page_change(performer=a_performer(user_text="~2026-12", user_id=9, is_temp=True)))
+    found = edit_from(a_page_change(performer=a_performer(user_text="~2026-12", user_id=9, is_temp=True)))
 
     assert (found.user, found.is_temporary, found.is_anonymous) == ("~2026-12", True, False)
 
@@ -66,14 +66,14 @@ def test_a_temporary_user_is_not_anonymous() -> None:
 def test_who_has_no_account_is_anonymous() -> None:
     performer = {"user_text": "192.0.2.7", "groups": ["*"], "is_bot": False, "is_system": False, "is_temp": False}
 
-    assert told(a_page_change(performer=performer)).is_anonymous
+    assert edit_from(a_page_change(performer=performer)).is_anonymous
 
 
 @pytest.mark.parametrize(
     ("user", "expected"), [("192.0.2.7", True), ("2001:DB8::1", True), ("Alice", False), ("1.2", False)]
 )
 def test_in_a_recent_change_an_address_is_anonymous(user: str, expected: bool) -> None:
-    assert told(a_recent_change(user=user)).is_anonymous is expected
+    assert edit_from(a_recent_change(user=user)).is_anonymous is expected
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ def test_in_a_recent_change_an_address_is_anonymous(user: str, expected: bool) -
     ],
 )
 def test_who_is_in_a_trusted_group_is_autopatrolled(groups: list[str], expected: PatrolStatus) -> None:
-    assert told(a_page_change(performer=a_performer(groups=groups))).patrol_status is expected
+    assert edit_from(a_page_change(performer=a_performer(groups=groups))).patrol_status is expected
 
 
 def test_the_trusted_groups_of_a_wiki_replace_the_usual_ones() -> None:
     trusted = {"autopatrolled_groups": ["autopatrolled"]}
 
     helper, admin = a_performer(groups=["autopatrolled"]), a_performer(groups=["sysop"])
-    assert told(a_page_change(performer=helper), **trusted).patrol_status is PatrolStatus.AUTOPATROLLED
-    assert told(a_page_change(performer=admin), **trusted).patrol_status is PatrolStatus.UNPATROLLED
+    assert edit_from(a_page_change(performer=helper), **trusted).patrol_status is PatrolStatus.AUTOPATROLLED
+    assert edit_from(a_page_change(performer=admin), **trusted).patrol_status is PatrolStatus.UNPATROLLED
 
 
 def test_later_minor_versions_of_the_schema_are_read_too() -> None:
@@ -105,7 +105,7 @@ def test_later_minor_versions_of_the_schema_are_read_too() -> None:
         revision=a_revision(7, revert={"method": "undo", "is_exact": True}),
     )
 
-    assert told(event | {"$schema": "/mediawiki/page/change/1.11.0"}).revision == 7
+    assert edit_from(event | {"$schema": "/mediawiki/page/change/1.11.0"}).revision == 7
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ def test_later_minor_versions_of_the_schema_are_read_too() -> None:
 )
 def test_what_is_no_edit_is_counted_under_the_reason(event: dict[str, Any], kind: str) -> None:
     with pytest.raises(NotAnEdit) as raised:
-        told(event)
+        edit_from(event)
 
     assert raised.value.kind == kind
 
 
 def test_the_reason_stays_short_however_long_the_event_is() -> None:
     with pytest.raises(NotAnEdit) as raised:
-        told(a_recent_change(type="x" * 1_000_000))
+        edit_from(a_recent_change(type="x" * 1_000_000))
 
     assert len(str(raised.value)) < 200
 
@@ -194,7 +194,7 @@ def test_no_page_change_however_odd_is_anything_but_an_edit_or_a_reason(odd: lis
             outer[place[-1]] = value
 
     try:
-        found = told(event)
+        found = edit_from(event)
     except NotAnEdit:
         return
     assert Edit.decode(found.encode()) == found

@@ -18,11 +18,11 @@ from outbox.mediawiki import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream
-from tests.worker.incoming.ears import IMPATIENT, hear, listening, position_of, revisions, until
-from tests.worker.incoming.told import a_recent_change, changes
+from tests.worker.incoming.listeners import IMPATIENT, listen, listening, position_of, revisions, until
+from tests.worker.incoming.stream_events import a_recent_change, changes
 from tests.worker.lines import count
+from worker.demo.processes import Processes, kill_group
 from worker.incoming.listening import Patience
-from worker.processes import Processes, kill_group
 from worker.upkeep.migrating import migrate
 
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
@@ -35,10 +35,10 @@ def test_every_edit_is_saved_across_connections_that_end(
     event_stream.set(interruption={"after_events": 25, "how": how})
     event_stream.tell(*changes(100))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, limit=100)
+    run = listen(event_stream.stream(), {"enwiki": database}, limit=100)
 
     assert revisions(database) == list(range(1, 101))
-    assert ear.listened.connections >= 4
+    assert run.listened.connections >= 4
 
 
 def test_events_of_one_millisecond_are_not_jumped_over_by_a_new_connection(
@@ -47,7 +47,7 @@ def test_events_of_one_millisecond_are_not_jumped_over_by_a_new_connection(
     event_stream.set(ms_per_event=0, interruption={"after_events": 10, "connections": 2})
     event_stream.tell(*changes(50))
 
-    hear(event_stream.stream(), {"enwiki": database}, limit=50)
+    listen(event_stream.stream(), {"enwiki": database}, limit=50)
 
     assert revisions(database) == list(range(1, 51))
 
@@ -57,11 +57,11 @@ def test_events_of_a_data_centre_that_was_idle_are_not_jumped_over(
 ) -> None:
     url = event_stream.stream()
     event_stream.tell(*changes(3))
-    hear(url, {"enwiki": database}, limit=3)
+    listen(url, {"enwiki": database}, limit=3)
 
     event_stream.tell(*changes(3, first=4), datacentre="codfw")
     event_stream.tell(*changes(1, first=7))
-    hear(url, {"enwiki": database}, limit=4)
+    listen(url, {"enwiki": database}, limit=4)
 
     assert revisions(database) == list(range(1, 8))
 
@@ -70,10 +70,10 @@ def test_ids_of_offsets_serve_as_well(database: Database, event_stream: Emulated
     event_stream.set(ids="offset", ms_per_event=0, interruption={"after_events": 10})
     event_stream.tell(*changes(50))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, limit=50)
+    run = listen(event_stream.stream(), {"enwiki": database}, limit=50)
 
     assert revisions(database) == list(range(1, 51))
-    assert ear.listened.left_out == {}
+    assert run.listened.left_out == {}
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -83,35 +83,35 @@ def test_a_stream_that_refuses_is_asked_again(
     event_stream.set(failures={"rate": 1, "status": status, "connections": 3})
     event_stream.tell(*changes(5))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, limit=5)
+    run = listen(event_stream.stream(), {"enwiki": database}, limit=5)
 
     assert revisions(database) == [1, 2, 3, 4, 5]
-    assert [each["status"] for each in ear.connections(event_stream)] == [status] * 3 + [200]
+    assert [each["status"] for each in run.connections(event_stream)] == [status] * 3 + [200]
 
 
 def test_a_silent_connection_is_given_up_for_another(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(interruption={"after_events": 15, "how": "silence", "connections": 2})
     event_stream.tell(*changes(30))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE, limit=30)
+    run = listen(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE, limit=30)
 
     assert revisions(database) == list(range(1, 31))
-    assert ear.listened.connections == 3
+    assert run.listened.connections == 3
 
 
 def test_comments_are_signs_of_life(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(heartbeat_seconds=0.01)
-    with listening(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE) as ear:
-        until(lambda: sum(each["comments"] for each in ear.connections(event_stream)) > 100)
+    with listening(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE) as run:
+        until(lambda: sum(each["comments"] for each in run.connections(event_stream)) > 100)
 
-    assert ear.listened.connections == 1
+    assert run.listened.connections == 1
 
 
 def test_a_stream_that_drips_is_put_together(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(drip={"bytes": 7, "ms": 0})
     event_stream.tell(*(a_recent_change(number, title=f"Ωμέγα {number}") for number in range(1, 11)))
 
-    hear(event_stream.stream(), {"enwiki": database}, limit=10)
+    listen(event_stream.stream(), {"enwiki": database}, limit=10)
 
     assert revisions(database) == list(range(1, 11))
 
@@ -121,25 +121,25 @@ def test_garbage_and_giants_hold_up_nobody(database: Database, event_stream: Emu
     event_stream.tell_lines('{"half', "", "[" * 100_000, "\0", '{"$schema": "' + "x" * 5_000_000 + '"}')
     event_stream.tell(a_recent_change(2, comment="x" * 5_000_000), a_recent_change(3))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, limit=3)
+    run = listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
     assert revisions(database) == [1, 2, 3]
-    assert ear.listened.left_out == {"not JSON": 3, "not an edit": 1}
+    assert run.listened.left_out == {"not JSON": 3, "not an edit": 1}
 
 
 def test_what_is_no_stream_is_told_as_trouble(database: Database, event_stream: EmulatedEventStream) -> None:
-    with listening(f"{event_stream.url}/_emulator/connections", {"enwiki": database}) as ear:
-        until(lambda: "text/event-stream" in (ear.listened.trouble or ""))
+    with listening(f"{event_stream.url}/_emulator/connections", {"enwiki": database}) as run:
+        until(lambda: "text/event-stream" in (run.listened.trouble or ""))
 
 
 def test_trouble_is_over_with_the_next_event(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(failures={"rate": 1})
-    with listening(event_stream.stream(), {"enwiki": database}) as ear:
-        until(lambda: "503" in (ear.listened.trouble or ""))
+    with listening(event_stream.stream(), {"enwiki": database}) as run:
+        until(lambda: "503" in (run.listened.trouble or ""))
         event_stream.set(failures=None)
         event_stream.tell(a_recent_change(1))
-        until(lambda: ear.saved == 1)
-        assert ear.listened.trouble is None
+        until(lambda: run.saved == 1)
+        assert run.listened.trouble is None
 
 
 @given(st.integers(1, 10**9))
@@ -161,29 +161,29 @@ def _own_wiki(directory: Path) -> Iterator[Database]:
 
 def test_edits_wait_for_a_database_that_is_away(tmp_path: Path, event_stream: EmulatedEventStream) -> None:
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
-    with _own_wiki(here) as database, listening(event_stream.stream(), {"enwiki": database}) as ear:
+    with _own_wiki(here) as database, listening(event_stream.stream(), {"enwiki": database}) as run:
         event_stream.tell(*changes(3))
-        until(lambda: ear.saved == 3)
+        until(lambda: run.saved == 3)
         here.rename(elsewhere)
         database.engine.dispose()
         event_stream.tell(*changes(3, first=4))
-        until(lambda: "does not answer" in (ear.listened.trouble or ""))
+        until(lambda: "does not answer" in (run.listened.trouble or ""))
         elsewhere.rename(here)
-        until(lambda: ear.saved == 6)
+        until(lambda: run.saved == 6)
 
         assert revisions(database) == [1, 2, 3, 4, 5, 6]
-        assert ear.listened.left_out == {}
+        assert run.listened.left_out == {}
 
 
 def test_edits_wait_for_a_database_that_somebody_holds(tmp_path: Path, event_stream: EmulatedEventStream) -> None:
-    with _own_wiki(tmp_path / "here") as database, listening(event_stream.stream(), {"enwiki": database}) as ear:
+    with _own_wiki(tmp_path / "here") as database, listening(event_stream.stream(), {"enwiki": database}) as run:
         event_stream.tell(*changes(1))
-        until(lambda: ear.saved == 1)
+        until(lambda: run.saved == 1)
         with database.transaction() as session:
             session.connection()
             event_stream.tell(*changes(3, first=2))
-            until(lambda: "locked" in (ear.listened.trouble or ""))
-        until(lambda: ear.saved == 4)
+            until(lambda: "locked" in (run.listened.trouble or ""))
+        until(lambda: run.saved == 4)
 
         assert revisions(database) == [1, 2, 3, 4]
 
@@ -193,14 +193,14 @@ def test_who_is_stopped_while_the_database_is_away_says_so(tmp_path: Path, event
     with (  # noqa: PT012
         _own_wiki(here) as database,
         pytest.raises(DatabaseUnavailable),
-        listening(event_stream.stream(), {"enwiki": database}) as ear,
+        listening(event_stream.stream(), {"enwiki": database}) as run,
     ):
         event_stream.tell(*changes(1))
-        until(lambda: ear.saved == 1)
+        until(lambda: run.saved == 1)
         here.rename(tmp_path / "elsewhere")
         database.engine.dispose()
         event_stream.tell(*changes(1, first=2))
-        until(lambda: ear.listened.trouble is not None)
+        until(lambda: run.listened.trouble is not None)
 
 
 def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(

@@ -6,8 +6,8 @@ import pytest
 
 from outbox.database import Database
 from tests.event_stream import PAGE_CHANGES, EmulatedEventStream
-from tests.worker.incoming.ears import hear, listening, position_of, revisions, until
-from tests.worker.incoming.told import a_page_change, a_recent_change, changes
+from tests.worker.incoming.listeners import listen, listening, position_of, revisions, until
+from tests.worker.incoming.stream_events import a_page_change, a_recent_change, changes
 from worker.domain.errors import CommandFailed
 from worker.incoming.positions import REWIND_MS, remember
 
@@ -24,14 +24,14 @@ def test_the_position_is_that_of_the_last_event_whatever_it_was(
 ) -> None:
     event_stream.tell(a_recent_change(1))
     url = event_stream.stream()
-    hear(url, {"enwiki": database}, limit=1)
+    listen(url, {"enwiki": database}, limit=1)
     before = places(position_of(database, url))
 
     event_stream.tell(a_recent_change(2, type="log"), a_recent_change(3), a_recent_change(4, wiki="dewiki"))
-    with listening(url, {"enwiki": database}) as ear:
-        until(lambda: ear.listened.left_out.total() >= 3)
+    with listening(url, {"enwiki": database}) as run:
+        until(lambda: run.listened.left_out.total() >= 3)
         event_stream.tell(a_recent_change(5))
-        until(lambda: ear.saved == 2)
+        until(lambda: run.saved == 2)
 
     after = places(position_of(database, url))
     assert after["eqiad.mediawiki.recentchange"] - before["eqiad.mediawiki.recentchange"] == 4000
@@ -40,13 +40,13 @@ def test_the_position_is_that_of_the_last_event_whatever_it_was(
 def test_listening_goes_on_where_it_ended(database: Database, event_stream: EmulatedEventStream) -> None:
     url = event_stream.stream()
     event_stream.tell(*changes(40))
-    hear(url, {"enwiki": database}, limit=40)
+    listen(url, {"enwiki": database}, limit=40)
 
     event_stream.tell(*changes(5, first=41))
-    ear = hear(url, {"enwiki": database}, since=None, limit=5)
+    run = listen(url, {"enwiki": database}, since=None, limit=5)
 
     assert revisions(database) == list(range(1, 46))
-    place = ear.connections(event_stream)[0]["last_event_id"]
+    place = run.connections(event_stream)[0]["last_event_id"]
     assert max(places(place).values()) == max(places(position_of(database, url)).values()) - 5000 - REWIND_MS
 
 
@@ -54,12 +54,12 @@ def test_streams_of_other_names_have_positions_of_their_own(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
     event_stream.tell(*changes(3))
-    hear(event_stream.stream(), {"enwiki": database}, limit=3)
+    listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
     event_stream.tell(a_page_change(4), stream=PAGE_CHANGES)
-    ear = hear(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, limit=1)
+    run = listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, limit=1)
 
-    assert ear.connections(event_stream)[0]["last_event_id"] is None
+    assert run.connections(event_stream)[0]["last_event_id"] is None
     assert position_of(database, event_stream.stream()) is not None
 
 
@@ -70,25 +70,25 @@ def test_the_wiki_that_is_furthest_behind_says_where_to_begin(
     url = event_stream.stream()
     event_stream.tell(*changes(60, wiki="enwiki"))
     event_stream.tell(*changes(60, first=61, wiki="frwiki"))
-    hear(url, {"enwiki": wikis["enwiki"]}, limit=60)
-    hear(url, {"frwiki": wikis["frwiki"]}, limit=30)
+    listen(url, {"enwiki": wikis["enwiki"]}, limit=60)
+    listen(url, {"frwiki": wikis["frwiki"]}, limit=30)
     behind = places(position_of(wikis["frwiki"], url))
     event_stream.tell(*changes(60, first=121, wiki="enwiki"))
-    hear(url, {"enwiki": wikis["enwiki"]}, since=None, limit=60)
+    listen(url, {"enwiki": wikis["enwiki"]}, since=None, limit=60)
 
-    ear = hear(url, {wiki: wikis[wiki] for wiki in order}, since=None, limit=30)
+    run = listen(url, {wiki: wikis[wiki] for wiki in order}, since=None, limit=30)
 
     assert revisions(wikis["frwiki"]) == list(range(61, 121))
     assert revisions(wikis["enwiki"]) == [*range(1, 61), *range(121, 181)]
-    assert ear.listened.saved == {"frwiki": 30}
-    begun = places(ear.connections(event_stream)[0]["last_event_id"])
+    assert run.listened.saved == {"frwiki": 30}
+    begun = places(run.connections(event_stream)[0]["last_event_id"])
     assert begun["eqiad.mediawiki.recentchange"] == behind["eqiad.mediawiki.recentchange"] - REWIND_MS
 
 
 def test_a_quiet_wiki_learns_the_position_too(wikis: Wikis, event_stream: EmulatedEventStream) -> None:
     event_stream.tell(*changes(3))
 
-    hear(event_stream.stream(), wikis, limit=3)
+    listen(event_stream.stream(), wikis, limit=3)
 
     assert position_of(wikis["frwiki"], event_stream.stream()) is not None
     assert revisions(wikis["frwiki"]) == []
@@ -99,19 +99,19 @@ def test_without_a_position_listening_begins_where_it_is_told_to(
 ) -> None:
     event_stream.tell(*changes(20))
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, since="2026-01-01T00:00:15Z", limit=5)
+    run = listen(event_stream.stream(), {"enwiki": database}, since="2026-01-01T00:00:15Z", limit=5)
 
     assert revisions(database) == [16, 17, 18, 19, 20]
-    assert [each["since"] for each in ear.connections(event_stream)] == ["2026-01-01T00:00:15Z"]
+    assert [each["since"] for each in run.connections(event_stream)] == ["2026-01-01T00:00:15Z"]
 
 
 def test_with_a_position_nobody_asks_where_to_begin(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.tell(*changes(2))
-    hear(event_stream.stream(), {"enwiki": database}, limit=1)
+    listen(event_stream.stream(), {"enwiki": database}, limit=1)
 
-    ear = hear(event_stream.stream(), {"enwiki": database}, since="2027-01-01", limit=1)
+    run = listen(event_stream.stream(), {"enwiki": database}, since="2027-01-01", limit=1)
 
-    assert ear.connections(event_stream)[0]["since"] is None
+    assert run.connections(event_stream)[0]["since"] is None
     assert revisions(database) == [1, 2]
 
 
@@ -119,16 +119,16 @@ def test_a_wiki_that_is_new_begins_where_it_is_told_to_though_others_are_further
     wikis: Wikis, event_stream: EmulatedEventStream
 ) -> None:
     event_stream.tell(*changes(30, wiki="frwiki"), *changes(30, first=31))
-    hear(event_stream.stream(), {"enwiki": wikis["enwiki"]}, limit=30)
+    listen(event_stream.stream(), {"enwiki": wikis["enwiki"]}, limit=30)
 
-    hear(event_stream.stream(), wikis, limit=30)
+    listen(event_stream.stream(), wikis, limit=30)
 
     assert revisions(wikis["frwiki"]) == list(range(1, 31))
 
 
 def test_a_moment_that_is_none_ends_the_listening(database: Database, event_stream: EmulatedEventStream) -> None:
     with pytest.raises(CommandFailed, match="status 400; correct the name of the stream, or --since"):
-        hear(event_stream.stream(), {"enwiki": database}, since="yesterday")
+        listen(event_stream.stream(), {"enwiki": database}, since="yesterday")
 
 
 def test_an_odd_position_does_not_hold_up_the_listening(database: Database, event_stream: EmulatedEventStream) -> None:
@@ -136,4 +136,4 @@ def test_an_odd_position_does_not_hold_up_the_listening(database: Database, even
         remember(session, event_stream.stream(), "é")
 
     with pytest.raises(CommandFailed, match="status 400"):
-        hear(event_stream.stream(), {"enwiki": database})
+        listen(event_stream.stream(), {"enwiki": database})

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from outbox.database import Database
-from tests.worker.incoming.ears import revisions
-from tests.worker.incoming.told import a_page, a_page_change, a_recent_change, line
-from worker.emulators.replay import ReplayReport, edits_in, lines_of, replay
+from tests.worker.incoming.listeners import revisions
+from tests.worker.incoming.stream_events import a_page, a_page_change, a_recent_change, line
+from worker.incoming.replaying import ReplayReport, edits_in, lines_of, replay
 
 
 def replayed(database: Database, *events: dict[str, Any]) -> ReplayReport:

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from tests.worker.limits.crowd import ceilings
 from worker.config.redis_state import RedisState
+from worker.demo.processes import free_port
 from worker.endpoints.limits import BURST_SECONDS, LEAD_SECONDS, Grant, Report
 from worker.endpoints.shared_limits import KEPT_MILLISECONDS, SAVE, TRIES, SharedLimits
-from worker.processes import free_port
 
 URL = "http://scores.test"
 

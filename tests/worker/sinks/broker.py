@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from worker.processes import Child, Processes
+from worker.demo.processes import Child, Processes
 
 #: What the mock cluster makes of a topic that it does not know yet.
 PARTITIONS = 4

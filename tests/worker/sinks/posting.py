@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.builders import an_event
-from tests.emulators.eventgate_asking import a_score_event
+from tests.emulators.eventgate.asking import a_score_event
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server_beside
 from worker.events.eventgate import EventGateSink
 from worker.events.sinks import Mishap, OutgoingEvent

@@ -8,8 +8,8 @@ import pytest
 from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, a_sink, identity, scores, sent, sent_to_one_that_says
+from worker.demo.processes import free_port
 from worker.events.sinks import Mishap, Refused, Untaken
-from worker.processes import free_port
 
 NOT_READ = {"status": 500, "type": "internal_error", "title": "SyntaxError", "detail": "Unexpected token"}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.emulators.eventgate_asking import ABSENT
+from tests.emulators.eventgate.asking import ABSENT
 from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, identity, scores, sent, sent_to_one_that_says

@@ -12,9 +12,9 @@ import pytest
 from tests.builders import an_event, some_settings
 from tests.worker.sinks.broker import Broker, key, mock_broker, text
 from worker.bootstrap import build_services
+from worker.demo.processes import free_port
 from worker.events.kafka import KafkaSink
 from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
-from worker.processes import free_port
 
 #: A topic for each test.
 PREFIXES = (f"dc{number}." for number in itertools.count())

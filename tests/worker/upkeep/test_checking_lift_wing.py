@@ -12,8 +12,8 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import save
 from tests.worker.upkeep.looking import NEW, OLD, current_versions, findings, let_settle, look, waiting
 from worker.bootstrap import Services
+from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
-from worker.processes import free_port
 from worker.scores.candidates import Finding
 
 LIFT_WING = {"kind": "lift_wing", "requests_per_second": 10_000}

@@ -24,8 +24,8 @@ from tests.worker.upkeep.looking import (
     waiting,
 )
 from worker.bootstrap import Services
+from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
-from worker.processes import free_port
 from worker.scores.candidates import Finding, candidates
 from worker.upkeep.versions import check_model_versions, has_changed
 

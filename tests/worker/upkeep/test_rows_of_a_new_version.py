@@ -10,7 +10,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.lines import classified_versions, count, drain, promised_events, save
 from tests.worker.upkeep.looking import NEW, OLD, let_settle, look, rows_of_versions
 from worker.bootstrap import Services
-from worker.emulators.scoring_endpoint import probabilities
+from worker.emulators.scoring.endpoint import probabilities
 from worker.scores.rows import rounded
 from worker.scores.tables import ores_classification, ores_model
 

@@ -1,0 +1,46 @@
+"""Tables as all commands print them: text on the left, numbers on the right, no lines between."""
+
+from collections.abc import Collection, Iterable
+
+from rich.table import Column, Table
+from rich.text import Text
+
+
+def table(
+    columns: Iterable[str | Column],
+    rows: Iterable[Iterable[object]],
+    *,
+    numbers: Collection[str] = (),
+    title: str | None = None,
+) -> Table:
+    """A table with a header; *numbers* names the columns that are aligned on the right, and None is shown as a dash.
+
+    Where the terminal is too narrow a column given by name is folded, so that nothing of it is lost.
+    """
+    laid_out = [
+        Column(each, justify="right" if each in numbers else "left", overflow="fold") if isinstance(each, str) else each
+        for each in columns
+    ]
+    made = Table(*laid_out, title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
+    for row in rows:
+        made.add_row(*(_shown(cell) for cell in row))
+    return made
+
+
+def _shown(cell: object) -> str | Text:
+    return cell if isinstance(cell, Text) else "–" if cell is None else str(cell)
+
+
+def summary(rows: Iterable[tuple[int | str, str]], *, title: str | None = None) -> Table:
+    """A number and what it counts on each line; a text that begins with a blank is part of the line above, and dim."""
+    numbers, texts = Column(justify="right", style="bold cyan"), Column()
+    made = Table(numbers, texts, title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+    for number, text in rows:
+        shown = f"{number:,}" if isinstance(number, int) else number
+        made.add_row(shown, text, style="dim" if text.startswith(" ") else None)
+    return made
+
+
+def seconds_shown(seconds: float) -> str:
+    """Seconds, or minutes where there are ten or more of them."""
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

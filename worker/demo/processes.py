@@ -1,0 +1,147 @@
+"""Child processes that end when we do: each has a log of its own and is stopped by its process id, never by name."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from worker.domain.errors import CommandFailed
+
+#: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
+PR_SET_PDEATHSIG = 1
+#: More than a drain may take by default, so that a worker can finish it.
+STOP_SECONDS = 30
+
+
+@dataclass(slots=True)
+class Child:
+    """One running child."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def end_of_log(self, lines: int = 5) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass(slots=True)
+class Processes:
+    """The children of one command or test run; leaving the context stops them all, the last started first."""
+
+    directory: Path
+    children: list[Child] = field(default_factory=list)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: str | None = None,
+    ) -> Child:
+        """Start *command* with its output in `<name>.log` in the directory; as another *user*, if one is given.
+
+        Raises:
+            CommandFailed: the program can't be started.
+        """
+        log = self.directory / f"{name}.log"
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
+                    [str(part) for part in command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment) if environment is not None else None,
+                    cwd=cwd,
+                    user=user,
+                    group=user,
+                    extra_groups=[] if user else None,
+                    # A group of its own, so that a Ctrl-C meant for us does not reach it before we end it in order.
+                    process_group=0,
+                    # Safe here: it makes one system call, between fork and exec, in a process that is not ours yet.
+                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                )
+        except OSError as error:
+            raise CommandFailed(f"{name}: {command[0]} can't be started: {error.strerror}") from error
+        child = Child(name, process, log)
+        self.children.append(child)
+        return child
+
+    def wait_until(self, child: Child, is_ready: Callable[[], bool], *, seconds: float = 30) -> None:
+        """Wait until *child* is ready.
+
+        Raises:
+            CommandFailed: it ended, or was not ready in time; the text has the end of its log.
+        """
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            if child.process.poll() is not None:
+                raise CommandFailed(
+                    f"{child.name} ended with code {child.process.returncode}; its log {child.log} ends:\n"
+                    f"{child.end_of_log()}"
+                )
+            if time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"{child.name} was not ready within {seconds:g} s; its log {child.log} ends:\n{child.end_of_log()}"
+                )
+            time.sleep(0.05)
+
+    def stop(self, child: Child) -> None:
+        """Stop *child* by its process id: first with SIGTERM, then, after `STOP_SECONDS`, by killing its group."""
+        if child.process.poll() is None:
+            child.process.terminate()
+            try:
+                child.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill_group(child)
+        child.process.wait()
+        if child in self.children:
+            self.children.remove(child)
+
+    def stop_all(self) -> None:
+        for child in reversed(list(self.children)):
+            self.stop(child)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop_all()
+
+
+def kill_group(child: Child) -> None:
+    """SIGKILL *child* and the children it has."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts connections on this loopback port."""
+    with socket.socket() as client:
+        client.settimeout(0.5)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

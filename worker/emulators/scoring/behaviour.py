@@ -1,0 +1,84 @@
+"""How the emulated scoring endpoint behaves: which calls it admits, how long they take and which of them fail."""
+
+import asyncio
+import itertools
+import random
+import time
+
+from worker.emulators.scoring.call_log import Call
+from worker.emulators.scoring.questions import Refusal
+from worker.emulators.scoring.settings import EmulatorSettings, Throttle
+from worker.emulators.scoring.shapes import ores_error
+
+
+class TokenBucket:
+    """Admits a burst of calls, then as many as the rate allows; the caller passes the time, in seconds."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._rate = throttle.requests_per_second
+        self._burst = throttle.burst
+        self._tokens = float(throttle.burst)
+        self._counted_at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Return whether a call at *now* is admitted."""
+        if self._rate is None:
+            return True
+        since = 0.0 if self._counted_at is None else now - self._counted_at
+        self._tokens = min(self._burst, self._tokens + since * self._rate)
+        self._counted_at = now
+        # In floating point, three times a third of a second is slightly less than a second.
+        if self._tokens < 1 - 1e-9:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Behaviour:
+    """The settings in force and what follows from them over several calls."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._numbers = itertools.count(1)
+        self._bucket = TokenBucket(settings.throttle)
+        self.settings = settings
+        self.apply(settings)
+
+    def apply(self, settings: EmulatorSettings) -> None:
+        """Use *settings* from now on; failures and replicas are drawn again, a changed throttle has a full bucket."""
+        if settings.throttle != self.settings.throttle:
+            self._bucket = TokenBucket(settings.throttle)
+        self.settings = settings
+        # One generator each, so that switching jitter on does not move the failures to other calls.
+        self._failure_chance = random.Random(settings.seed)  # noqa: S311 - must be reproducible
+        self._jitter_chance = random.Random(settings.seed)  # noqa: S311
+        # A seed of its own: otherwise all failures would fall on calls of one version.
+        self._replicas = random.Random(f"{settings.seed}|replicas")  # noqa: S311
+
+    def settings_of_call(self) -> EmulatorSettings:
+        """Return the settings to answer the next call by."""
+        return self.settings.of_call(next(self._numbers), self._replicas.random())
+
+    def admit(self, call: Call, in_flight: int) -> None:
+        """Admit a scoring call; beyond the set rate or capacity, note that in the call and raise Refusal."""
+        if not self._bucket.take(time.monotonic()):
+            call.refused = "throttled"
+            raise _refusal(call.kind, 429, "More requests than allowed.", self.settings.throttle.retry_after)
+        if self.settings.capacity is not None and in_flight >= self.settings.capacity:
+            call.refused = "over_capacity"
+            raise _refusal(call.kind, 503, "More calls in flight than there is capacity for.")
+
+    async def delay_or_fail(self, kind: str) -> None:
+        """Wait as long as a call takes; raises Refusal if this call is to fail."""
+        settings = self.settings
+        fails = self._failure_chance.random() < settings.failures.rate
+        jitter = settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)
+        milliseconds = settings.latency_ms + jitter
+        if milliseconds > 0:
+            await asyncio.sleep(milliseconds / 1000)
+        if fails:
+            message = "This failure was asked for in the settings of the emulator."
+            raise _refusal(kind, settings.failures.status, message, settings.failures.retry_after)
+
+
+def _refusal(kind: str, status: int, message: str, retry_after: str | None = None) -> Refusal:
+    return Refusal(status, ores_error(status, message) if kind == "ores" else {"error": message}, retry_after)

@@ -1,0 +1,62 @@
+"""What the emulated scoring endpoint says of its models: ORES' `model_info`, and broken information if that is set.
+
+Pure. Source: wikimedia/ores ores/wsgi/routes/v3 and wikimedia/revscoring revscoring/scoring/model_info.py.
+"""
+
+import re
+from collections.abc import Sequence
+
+from worker.emulators.documents import Document
+from worker.emulators.scoring.servers import MODELS
+from worker.emulators.scoring.settings import EmulatorSettings
+from worker.emulators.scoring.statistics import optimum, outcomes_of, read_formula, statistics_document
+
+VERSION = ("version",)
+_PART = r"""(?:"[^"]*"|'[^']*'|[^."']+)"""
+_PATH = re.compile(rf"{_PART}(?:\.{_PART})*")
+
+
+def model_information(
+    settings: EmulatorSettings, wiki: str, models: Sequence[str], paths: Sequence[str] = VERSION
+) -> Document:
+    """Return the `models` part of an ORES v3 reply, model → what the paths ask for: its version and thresholds.
+
+    Raises LookupError with the path for a path or a class that a model does not have and for a malformed formula,
+    which the original answers with 500.
+    """
+    return {model: _of_model(settings, wiki, model, paths) for model in models}
+
+
+def _of_model(settings: EmulatorSettings, wiki: str, model: str, paths: Sequence[str]) -> Document:
+    information: Document = {}
+    thresholds: dict[str, list[Document | None]] = {}
+    # A path that is asked for twice is answered once, so there can be fewer answers than paths.
+    for path in dict.fromkeys(paths):
+        match _parts(path):
+            case ["version"]:
+                information["version"] = settings.version_of(model)
+            case ["statistics", "thresholds", label, formula] if label in MODELS[model].classes:
+                information["statistics"] = {"thresholds": thresholds}
+                thresholds.setdefault(label, []).append(_threshold(settings, wiki, model, label, formula))
+            case _:
+                raise LookupError(path)
+    return information
+
+
+def _parts(path: str) -> list[str]:
+    parts = re.findall(_PART, path) if _PATH.fullmatch(path) else []
+    return [part.strip("\"'") for part in parts]
+
+
+def _threshold(settings: EmulatorSettings, wiki: str, model: str, label: str, formula: str) -> Document | None:
+    try:
+        wanted = read_formula(formula)
+    except ValueError as error:
+        raise LookupError(formula) from error
+    best = optimum(wanted, outcomes_of(settings.seed, wiki, model, settings.version_of(model), label))
+    return None if best is None else statistics_document(best)
+
+
+def broken_information(models: Sequence[str]) -> Document:
+    """Return a `models` part in which nothing is what it should be."""
+    return {model: {"version": 7, "statistics": ["broken"]} for model in models}

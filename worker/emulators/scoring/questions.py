@@ -1,0 +1,116 @@
+"""ORES' v3 calls to the emulated scoring endpoint, read and refused as the original does.
+
+Pure. Source: wikimedia/ores ores/wsgi/routes/v3.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.emulators.documents import Document
+from worker.emulators.scoring.model_info import VERSION, broken_information, model_information
+from worker.emulators.scoring.servers import REVSCORING_MODELS
+from worker.emulators.scoring.settings import WIKI_PATTERN, EmulatorSettings
+from worker.emulators.scoring.shapes import ores_document, ores_error
+
+ORES_REVISION_LIMIT = 50
+
+
+class Refusal(Exception):
+    """A reply other than scores: HTTP status, JSON document and, if any, the Retry-After header."""
+
+    def __init__(self, status: int, document: Document, retry_after: str | None = None) -> None:
+        super().__init__(status, document)
+        self.status = status
+        self.document = document
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a call asks for; without revisions it is model information.
+
+    `answer` returns the document and how many scores are in it, and may raise Refusal.
+    """
+
+    wiki: str | None
+    models: tuple[str, ...]
+    revisions: tuple[int, ...]
+    answer: Callable[[EmulatorSettings], tuple[Document, int]]
+
+
+def ores_question(
+    wiki: str, query: Mapping[str, str], revision: str | None, model: str | None, vanished: frozenset[str]
+) -> Question:
+    """Read an ORES v3 call; `revision` and `model` are those of the path, which win over the query.
+
+    Raises Refusal with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
+    ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py). Every wiki has every model
+    that has not vanished.
+    """
+    if not re.fullmatch(WIKI_PATTERN, wiki):
+        raise Refusal(404, ores_error(404, f"No scorers available for {wiki}"))
+    names = model or query.get("models")
+    available = _available(vanished)
+    models = available if names is None else tuple(dict.fromkeys(names.split("|")))
+    unknown = [name for name in models if name not in available]
+    if unknown:
+        raise Refusal(404, ores_error(404, f"Models {tuple(unknown)} not available for {wiki}"))
+    ids = revision or query.get("revids")
+    revisions = () if ids is None else _revision_ids(ids)
+    paths = _paths(query)
+
+    def answer(settings: EmulatorSettings) -> tuple[Document, int]:
+        if not revisions:
+            return _information(settings, wiki, models, paths), 0
+        information = _found(settings, wiki, models, paths)
+        refused = settings.missing_revisions | settings.broken_revisions
+        scores = len(models) * sum(asked not in refused for asked in revisions)
+        return ores_document(settings, wiki, information, revisions), scores
+
+    return Question(wiki, models, revisions, answer)
+
+
+def wikis_question(query: Mapping[str, str], vanished: frozenset[str]) -> Question:
+    """Read an ORES v3 call for the models of all wikis."""
+    models = _available(vanished)
+    paths = _paths(query)
+
+    def answer(settings: EmulatorSettings) -> tuple[Document, int]:
+        document: Document = {}
+        for wiki in settings.wikis:
+            document |= _information(settings, wiki, models, paths)
+        return document, 0
+
+    return Question(None, models, (), answer)
+
+
+def _available(vanished: frozenset[str]) -> tuple[str, ...]:
+    return tuple(model for model in REVSCORING_MODELS if model not in vanished)
+
+
+def _paths(query: Mapping[str, str]) -> Sequence[str]:
+    return query["model_info"].split("|") if "model_info" in query else VERSION
+
+
+def _information(settings: EmulatorSettings, wiki: str, models: Sequence[str], paths: Sequence[str]) -> Document:
+    found = broken_information(models) if settings.broken_info else _found(settings, wiki, models, paths)
+    return ores_document(settings, wiki, found, ())
+
+
+def _found(settings: EmulatorSettings, wiki: str, models: Sequence[str], paths: Sequence[str]) -> Document:
+    try:
+        return model_information(settings, wiki, models, paths)
+    except LookupError as error:
+        raise Refusal(400, ores_error(400, f"Model information could not be retrieved for {error}")) from error
+
+
+def _revision_ids(text: str) -> tuple[int, ...]:
+    try:
+        revisions = tuple(dict.fromkeys(map(int, text.split("|"))))
+    except ValueError as error:
+        raise Refusal(400, ores_error(400, f"Could not interpret revids: {error}")) from error
+    if len(revisions) > ORES_REVISION_LIMIT:
+        message = f"{len(revisions)} revids were asked for, more than {ORES_REVISION_LIMIT} are not scored at once"
+        raise Refusal(400, ores_error(400, message))
+    return revisions

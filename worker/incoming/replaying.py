@@ -1,0 +1,115 @@
+"""Replaying recorded edits: lines of EventStreams' events, saved on the emulated wikis as if they were made just now.
+
+A line that is not an edit is left out and reported by its number.
+"""
+
+import gzip
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.exc import IntegrityError
+
+from outbox.database import Database
+from outbox.edits import Edit
+from outbox.mediawiki import save_edit
+from worker.incoming.edits import NotAnEdit, edit_of
+from worker.incoming.saving import Fate, save_alone
+
+#: At most this many lines are reported one by one; all are counted.
+MOST_REPORTS = 20
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What became of the lines of one file."""
+
+    saved: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    #: A sentence for each of the first lines that were left out, with the line's number.
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def edits(self) -> int:
+        return self.saved.total()
+
+    def complain(self, number: int, kind: str, sentence: str) -> None:
+        self.left_out[kind] += 1
+        if len(self.complaints) < MOST_REPORTS:
+            self.complaints.append(f"line {number}: {sentence}")
+
+
+def edits_in(
+    lines: Iterator[bytes], report: ReplayReport, *, wikis: Collection[str], limit: int | None = None
+) -> Iterator[Edit]:
+    """The edits in *lines* that are of *wikis*, at most *limit*; what is left out is counted in *report*."""
+    taken = 0
+    for number, line in enumerate(lines, start=1):
+        if limit is not None and taken >= limit:
+            return
+        if not line.strip():
+            continue
+        try:
+            edit = edit_of(line)
+        except NotAnEdit as error:
+            report.complain(number, error.kind, str(error))
+            continue
+        if edit.wiki not in wikis:
+            hint = f"{edit.wiki} is not among the wikis to replay; add [wikis.{edit.wiki}] to the settings"
+            report.complain(number, "unknown wiki", hint)
+            continue
+        taken += 1
+        yield edit
+
+
+def replay(
+    edits: Iterator[Edit],
+    databases: Mapping[str, Database],
+    report: ReplayReport,
+    *,
+    rate: float | None = None,
+    saved: Callable[[Edit], None] = lambda _: None,
+) -> None:
+    """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
+
+    An edit that the wiki has already is left out, so that a file can be replayed again after an interruption.
+    """
+    started = time.monotonic()
+    for number, edit in enumerate(edits):
+        if rate:
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        fate = _save(databases[edit.wiki], edit)
+        if fate == "saved":
+            report.saved[edit.wiki] += 1
+            saved(edit)
+        else:
+            report.left_out[fate] += 1
+
+
+def _save(database: Database, edit: Edit) -> Fate:
+    try:
+        database.run(lambda session: save_edit(session, edit))
+    except IntegrityError:
+        return save_alone(database, edit)
+    return "saved"
+
+
+@contextmanager
+def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
+    """The lines of an NDJSON file, compressed if its name ends in `.gz`; `-` is standard input.
+
+    Raises:
+        OSError: the file can't be read, or is not what its name says.
+    """
+    if str(file) == "-":
+        yield iter(sys.stdin.buffer)
+    elif str(file).endswith(".gz"):
+        with gzip.open(file, "rb") as compressed:
+            yield iter(compressed)
+    else:
+        with Path(file).open("rb") as plain:
+            yield iter(plain)
