@@ -35,6 +35,7 @@ concurrency = 64
 directory = {events}
 [wikis.{wiki}]
 database_url = {database_url}
+emulated = true
 domain = "{domain}"
 language = "{language}"
 models = {models}
@@ -69,7 +70,7 @@ def migrated_database(servers: Servers, name: str) -> Iterator[Database]:
     engines = Engines()
     database = engines.open(WIKI, create_database(servers.mariadb_url, name))
     try:
-        migrate(database)
+        migrate(database, emulated=True)
         yield database
     finally:
         engines.close()

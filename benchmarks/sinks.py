@@ -228,7 +228,7 @@ def _publish(
     )
     with closing(build_services(settings)) as services:
         wiki, publisher = services.wiki(WIKI), services.consumers[EVENT_LANES["file"].name]
-        migrate(wiki.database)
+        migrate(wiki.database, emulated=True)
         for start in range(0, events, 1000):
             some = payloads[start : start + 1000]
             wiki.database.run(partial(record_payloads, lane=EVENT_LANES["file"], payloads=some))

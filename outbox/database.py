@@ -19,6 +19,9 @@ NOT_THERE_MARIADB = {1044, 1045, 1049, 2002, 2003, 2006, 2013, 1040, 1053, 1130,
 NOT_THERE_SQLITE = ("unable to open database file", "file is not a database")
 NOT_MIGRATED_MARIADB = {1146, 1054}
 TRANSACTION_TRIES = 5
+#: A wiki's server may run with an empty sql_mode, under which what does not fit is cut, clipped or emptied with no more
+#: than a warning, and an engine that is not there is replaced by another.
+STRICT = "sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 
 
 class Database:
@@ -136,7 +139,7 @@ class Engines:
             pool_pre_ping=True,
             pool_recycle=1800,
             # A drain that waits long for a lock holds up more than it gains.
-            connect_args={"init_command": "SET SESSION innodb_lock_wait_timeout = 3", "connect_timeout": 5},
+            connect_args={"init_command": f"SET SESSION innodb_lock_wait_timeout = 3, {STRICT}", "connect_timeout": 5},
         )
 
         @event.listens_for(engine, "before_cursor_execute", retval=True)

@@ -4,7 +4,8 @@
     ├── UndecodableMessage    a payload that is not what its lane holds: buried at once
     ├── PromiseNotAwaited     `record_async` was called without await: the transaction is not committed
     ├── DatabaseUnavailable   the wiki's database does not answer
-    └── DatabaseNotMigrated   it answers, but lacks our tables
+    ├── DatabaseNotMigrated   it answers, but lacks our tables
+    └── ForeignTables         it has tables of others where ours, or MediaWiki's, are needed
 
 A lost lease is no error: it is a normal event, told by what `settle` returns.
 """
@@ -28,3 +29,7 @@ class DatabaseUnavailable(OutboxError):
 
 class DatabaseNotMigrated(OutboxError):
     """The database answers, but a table or column of ours is missing."""
+
+
+class ForeignTables(OutboxError):
+    """A table was made by somebody else: it is not written to, or is not the one we would read."""

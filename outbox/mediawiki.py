@@ -28,6 +28,8 @@ from sqlalchemy.orm import Session
 
 from outbox.columns import BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTinyInt
 from outbox.edits import Edit
+from outbox.errors import ForeignTables
+from outbox.ownership import are_ours, schema_of
 from outbox.recording import record
 from outbox.tables import INNODB, NAMING
 from outbox.transactions import synchronous
@@ -122,17 +124,56 @@ recentchanges = Table(
     **INNODB,
 )
 
+CORE = tuple(metadata.sorted_tables)
+#: By the columns of these a MediaWiki's tables are told from ours; there is no wiki without them.
+TOLD_BY = (page, revision)
+
+#: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.
+READ = {
+    "actor": {"actor_id", "actor_name"},
+    "page": {"page_id", "page_namespace", "page_title", "page_latest"},
+    "revision": {"rev_id", "rev_page", "rev_actor", "rev_timestamp", "rev_parent_id"},
+    "recentchanges": {column.name for column in recentchanges.columns} - {"rc_new", "rc_type"},
+}
+
+
+def is_emulated(session: Session | Connection) -> bool:
+    """Whether this is an emulated wiki: all its tables were made by us. A wiki that exists is never written to.
+
+    Costs statements on a connection's first call only; see `outbox.ownership`.
+    """
+    return are_ours(session, CORE, TOLD_BY)
+
+
+def must_be_emulated(session: Session | Connection) -> None:
+    """
+    Raises:
+        ForeignTables: a table of the wiki was not made by us.
+    """
+    if not is_emulated(session):
+        connection = session.connection() if isinstance(session, Session) else session
+        name = schema_of(connection) or connection.engine.url.database
+        raise ForeignTables(
+            f"the database {name} is not that of an emulated wiki: {', '.join(READ)} were not all made by Outpatrol, "
+            "and are never written to; promise the edit with outbox.record, or set emulated = true for a wiki with a "
+            "database of its own and run: outpatrol migrate"
+        )
+
 
 def save_edit(session: Session, edit: Edit) -> None:
     """Save *edit* as a wiki would and promise its scoring, all through *session*, in the caller's transaction.
+
+    On an emulated wiki only: whether it is one is asked before the first row is written.
 
     A real MediaWiki writes `recentchanges` and its job after the revision's commit, each in a transaction of its own,
     and can lose both; here they stand or fall together.
 
     Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
         sqlalchemy.exc.IntegrityError: the wiki has this revision, or another page of this title, already.
     """
     synchronous(session, "mediawiki.save_edit")
+    must_be_emulated(session)
     moment = mediawiki_timestamp(edit.timestamp)
     actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
     _save_page(session, edit, moment)
@@ -172,6 +213,21 @@ def save_edit(session: Session, edit: Edit) -> None:
     record(session, edit)
 
 
+def free_title(session: Session, edit: Edit) -> None:
+    """Let *edit* have its title, where another page of an emulated wiki has it: that one was moved or deleted since, of
+    which nobody told. It stays, with its revisions, under a title that says so. Does not commit.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
+    """
+    must_be_emulated(session)
+    same_title = (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
+    others = select(page.c.page_id).where(same_title, page.c.page_id != edit.page)
+    for other in session.execute(others).scalars().all():
+        title = _cut(f"Broken/id:{other}/{database_key(edit)}")
+        session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
+
+
 def has_revision(session: Session, revision_id: int) -> bool:
     """Whether the wiki has that revision."""
     return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
@@ -197,7 +253,11 @@ def database_key(edit: Edit) -> str:
     """The title as the tables hold it: no namespace prefix, underscores for spaces, cut to the column's 255 bytes."""
     _, colon, rest = edit.title.partition(":")
     title = rest if edit.namespace and colon and rest else edit.title
-    return title.replace(" ", "_").encode()[:255].decode(errors="ignore")
+    return _cut(title.replace(" ", "_"))
+
+
+def _cut(title: str) -> str:
+    return title.encode()[:255].decode(errors="ignore")
 
 
 def shown_title(namespace: int, key: str) -> str:
@@ -217,6 +277,9 @@ def _actor_of(session: Session, name: str) -> int:
 
 def _save_page(session: Session, edit: Edit, moment: str) -> None:
     state = {
+        # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
+        "page_namespace": edit.namespace,
+        "page_title": database_key(edit),
         "page_latest": edit.revision,
         "page_len": edit.length or 0,
         "page_touched": moment,
@@ -224,8 +287,4 @@ def _save_page(session: Session, edit: Edit, moment: str) -> None:
     }
     updated = session.execute(update(page).where(page.c.page_id == edit.page).values(state))
     if cast("CursorResult[Any]", updated).rowcount == 0:
-        session.execute(
-            insert(page).values(
-                page_id=edit.page, page_namespace=edit.namespace, page_title=database_key(edit), **state
-            )
-        )
+        session.execute(insert(page).values(page_id=edit.page, **state))

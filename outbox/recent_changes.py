@@ -4,12 +4,21 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, inspect, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
-from outbox.mediawiki import DELETED_USER, actor, mediawiki_timestamp, recentchanges, revision, shown_title
+from outbox.mediawiki import (
+    DELETED_USER,
+    actor,
+    mediawiki_timestamp,
+    must_be_emulated,
+    recentchanges,
+    revision,
+    shown_title,
+)
+from outbox.ownership import schema_of
 
 
 def recent_edits(
@@ -41,6 +50,12 @@ def recent_edits(
     return edits, rows[-1].rc_id if len(rows) == limit else None
 
 
+def has_recent_changes(session: Session) -> bool:
+    """Whether the database has a recentchanges at all: what only announces through the outbox need not be a wiki."""
+    connection = session.connection()
+    return inspect(connection).has_table(recentchanges.name, schema=schema_of(connection))
+
+
 def revisions_in_recent_changes(session: Session | Connection, revisions: Collection[int]) -> set[int]:
     """Which of *revisions* are still in recentchanges."""
     change = recentchanges.c.rc_this_oldid
@@ -62,7 +77,11 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
 
     Does not commit.
     Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one; a MediaWiki expires its own.
     """
+    must_be_emulated(session)
     change = recentchanges.c
     query = select(change.rc_id, change.rc_this_oldid).where(change.rc_timestamp < mediawiki_timestamp(before))
     rows = session.execute(query.order_by(change.rc_timestamp).limit(limit)).all()

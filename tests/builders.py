@@ -68,7 +68,7 @@ def an_event(**fields: Any) -> OutgoingEvent:
 
 def some_settings(
     *,
-    database_url: str = "sqlite:///enwiki.db",
+    database_url: str = "sqlite:///{wiki}.db",
     redis_url: str = "redis://127.0.0.1:1/0",
     scoring_url: str = "http://127.0.0.1:1",
     wikis: Sequence[str] = ("enwiki",),
@@ -77,7 +77,7 @@ def some_settings(
     scoring_models: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Settings:
-    """Settings for *wikis*, all with the database at *database_url* unless `wikis` fields say otherwise."""
+    """Settings for emulated *wikis*, each with the database at *database_url*, in which `{wiki}` stands for its id."""
     return Settings.model_validate(
         {
             "redis_url": redis_url,
@@ -85,7 +85,8 @@ def some_settings(
             "models": scoring_models or {},
             "wikis": {
                 wiki: {
-                    "database_url": database_url,
+                    "database_url": database_url.replace("{wiki}", wiki),
+                    "emulated": True,
                     "domain": f"{wiki.removesuffix('wiki')}.wikipedia.org",
                     "language": wiki.removesuffix("wiki"),
                     "models": list(models),

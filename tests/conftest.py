@@ -11,12 +11,12 @@ from redis import Redis
 
 from outbox.database import Database, Engines
 from outbox.mediawiki import metadata as wiki_metadata
+from outbox.ownership import made_here
 from outbox.tables import metadata as lane_metadata
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.services import create_database, drop_database, mariadb_server, redis_server
-from worker.scores.own_tables import made_here
 from worker.upkeep.migrating import migrate
 
 BACKENDS = ("sqlite", "mariadb")
@@ -102,7 +102,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def migrated_database(database_url: str) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", database_url)
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()
 

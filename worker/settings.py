@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from outbox.places import place_of
 from outbox.settings import OutboxSettings
 from worker.config.settings_sections import (
     EndpointSettings,
@@ -127,6 +128,27 @@ class Settings(BaseSettings):
             if not re.fullmatch("[a-z0-9_]{1,64}", wiki):
                 raise ValueError(f"{wiki!r} is no wiki id; use the database name, such as enwiki")
         return wikis
+
+    @model_validator(mode="after")
+    def _wikis_are_apart(self) -> Self:
+        """Of two wikis in one place each would be scored and announced as the other."""
+        places: dict[Hashable, str] = {}
+        domains: dict[str, str] = {}
+        for wiki, settings in self.wikis.items():
+            other = places.setdefault(place_of(settings.database_url.get_secret_value()), wiki)
+            if other != wiki:
+                raise ValueError(
+                    f"wikis.{wiki}.database_url: leads to the database of {other}, so that each would be scored and "
+                    "announced as the other; give each wiki a database of its own"
+                )
+            other = domains.setdefault(settings.domain.casefold(), wiki)
+            # Wikis of one's own may share a domain; each of Wikimedia's has its own.
+            if other != wiki and (site_of(wiki) or site_of(other)):
+                raise ValueError(
+                    f"wikis.{wiki}.domain: {settings.domain} is the domain of {other} already, so that each would be "
+                    "announced as the other; correct one of them"
+                )
+        return self
 
     @model_validator(mode="after")
     def _endpoints_are_of_known_kinds(self) -> Self:

@@ -1,4 +1,7 @@
-"""The lanes: messages, waiting messages and dead letters, for edits and for events."""
+"""The lanes: messages, waiting messages and dead letters, for edits and for events.
+
+Every step can be done again, since MariaDB keeps those that were done when a later one failed.
+"""
 
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Integer, String, Text
@@ -25,6 +28,7 @@ def upgrade() -> None:
             Column("lease_token", String(32)),
             Column("leased_until", Moment),
             CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name=op.f(f"{lane}_whole_lease")),
+            if_not_exists=True,
             **UTF8,
         )
         op.create_table(
@@ -35,9 +39,10 @@ def upgrade() -> None:
             Column("recorded_at", Moment, nullable=False),
             Column("due_at", Moment, nullable=False),
             Column("error", Text, nullable=False),
+            if_not_exists=True,
             **UTF8,
         )
-        op.create_index(f"{lane}_waiting_due_at", f"{lane}_waiting", ["due_at"])
+        op.create_index(f"{lane}_waiting_due_at", f"{lane}_waiting", ["due_at"], if_not_exists=True)
         op.create_table(
             f"{lane}_dead",
             Column("id", AutoId, primary_key=True, autoincrement=True),
@@ -47,12 +52,13 @@ def upgrade() -> None:
             Column("died_at", Moment, nullable=False, server_default=database_now()),
             Column("reason", String(64), nullable=False),
             Column("error", Text, nullable=False),
+            if_not_exists=True,
             **UTF8,
         )
 
 
 def downgrade() -> None:
     for lane in reversed(LANES):
-        op.drop_table(f"{lane}_dead")
-        op.drop_table(f"{lane}_waiting")
-        op.drop_table(lane)
+        op.drop_table(f"{lane}_dead", if_exists=True)
+        op.drop_table(f"{lane}_waiting", if_exists=True)
+        op.drop_table(lane, if_exists=True)

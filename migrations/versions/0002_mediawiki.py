@@ -1,46 +1,41 @@
-"""MediaWiki's and Extension:ORES' own tables, where the wiki does not have them already.
+"""MediaWiki's own tables on an emulated wiki, and Extension:ORES' where the wiki does not have them already.
 
-On a real wiki they are found and left be. The names of those made here are kept in `outpatrol_own_table`, so that a
-downgrade can never drop a table that belongs to the wiki.
+On a real wiki they are found and left be. The names of those made here are kept in `outpatrol_own_table`, so that
+nothing of ours can ever write to, or drop, a table that belongs to the wiki.
 """
 
-from typing import Any
-
-from alembic import op
-from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, select
+from alembic import context, op
+from sqlalchemy import delete, inspect, select
 
 from outbox import mediawiki
-from outbox.tables import UTF8
+from outbox.ownership import have_our_columns, made_here, make_missing
+from worker.scores.tables import ORES_TABLES
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-OWN = "outpatrol_own_table"
-
-
-def _own_table() -> Table[Any]:
-    return Table(OWN, MetaData(), Column("name", String(64), primary_key=True), **UTF8)
-
 
 def upgrade() -> None:
     bind = op.get_bind()
-    own = _own_table()
-    own.create(bind)
-    present = set(inspect(bind).get_table_names())
-    for table in mediawiki.metadata.sorted_tables:
-        if table.name not in present:
-            table.create(bind)
-            bind.execute(insert(own).values(name=table.name))
+    made_here.create(bind, checkfirst=True)
+    if context.config.attributes["emulated"]:
+        make_missing(bind, mediawiki.CORE)
+    make_missing(bind, ORES_TABLES)
 
 
 def downgrade() -> None:
     bind = op.get_bind()
-    own = _own_table()
-    made_here = set(bind.execute(select(own.c.name)).scalars())
-    for table in reversed(mediawiki.metadata.sorted_tables):
-        if table.name in made_here:
+    inspector = inspect(bind)
+    marked = set(bind.execute(select(made_here.c.name)).scalars())
+    ours = [
+        table for table in (*mediawiki.CORE, *ORES_TABLES) if table.name in marked and inspector.has_table(table.name)
+    ]
+    # A dump of a MediaWiki that was loaded over ours since left the marks, and some of its tables look like ours.
+    if have_our_columns(bind, [table for table in ours if table in mediawiki.TOLD_BY]):
+        for table in reversed(ours):
             table.drop(bind)
-            bind.execute(delete(own).where(own.c.name == table.name))
-    own.drop(bind)
+            # At once, since MariaDB keeps what was dropped when a later one fails.
+            bind.execute(delete(made_here).where(made_here.c.name == table.name))
+    made_here.drop(bind)

@@ -24,10 +24,11 @@ def upgrade() -> None:
         Column("handed_over_by", String(32)),
         Column("handed_over_until", Moment),
         Column("runs_out", Moment, nullable=False),
+        if_not_exists=True,
         **UTF8,
     )
-    op.create_index("score_flight_runs_out", "score_flight", ["runs_out"])
+    op.create_index("score_flight_runs_out", "score_flight", ["runs_out"], if_not_exists=True)
 
 
 def downgrade() -> None:
-    op.drop_table("score_flight")
+    op.drop_table("score_flight", if_exists=True)

@@ -53,7 +53,7 @@ def outpatrol(directory: Path, *arguments: str | Path, **more: Any) -> Finished:
     return call([*OUTPATROL, *map(str, arguments)], directory, **more)
 
 
-def write_settings(directory: Path, *, database_url: str | None = None, **changes: Any) -> None:
+def write_settings(directory: Path, *, database_url: str | None = None, emulated: bool = True, **changes: Any) -> None:
     """Settings of one wiki whose Redis and endpoint are not there, with *changes*."""
     document = {
         "redis_url": f"redis://:{PASSWORD}@{NOBODY_LISTENS}/0",
@@ -61,6 +61,7 @@ def write_settings(directory: Path, *, database_url: str | None = None, **change
         "wikis": {
             "enwiki": {
                 "database_url": database_url or f"sqlite:///{directory}/enwiki.db",
+                "emulated": emulated,
                 "domain": "en.wikipedia.org",
                 "language": "en",
             }

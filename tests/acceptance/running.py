@@ -80,7 +80,7 @@ class Running:
         """Start all, of the worker and the beat those that are wanted."""
         self.start_redis()
         for wiki in self.services.wikis.values():
-            migrate(wiki.database)
+            migrate(wiki.database, emulated=wiki.settings.emulated)
         if worker:
             self.start_worker()
         if beat:
@@ -203,7 +203,8 @@ def running(
         "file": {"directory": str(directory / "events")},
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
-    document = merged(SHORT, {"sinks": {"file": {}}} | changes)
+    emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
+    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes)
     document = merged(document, _addresses(databases, redis_port, scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))

@@ -20,6 +20,7 @@ redis_url = "redis://127.0.0.1:{port}/0"
 url = "http://127.0.0.1:{port}"
 [wikis.enwiki]
 database_url = "sqlite:///{directory}/enwiki.db"
+emulated = true
 domain = "en.wikipedia.org"
 language = "en"
 """
@@ -39,6 +40,6 @@ def wiki(tmp_path: Path, run: Run) -> Iterator[Database]:
     """The database of the commands' wiki, migrated."""
     engines = Engines()
     database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()

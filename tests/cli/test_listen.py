@@ -41,6 +41,7 @@ def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream
     assert json.loads(result.stdout) == {
         "edits": 2,
         "saved": {"enwiki": 2},
+        "promised": {},
         "left_out": {"not an edit": 1, "other wikis": 1},
         "connections": 1,
     }

@@ -58,7 +58,7 @@ def second_wiki(directory: Path, *, migrated: bool = True) -> Iterator[Database]
     engines = Engines()
     database = engines.open("frwiki", f"sqlite:///{directory}/second.db")
     if migrated:
-        migrate(database)
+        migrate(database, emulated=True)
     try:
         yield database
     finally:

@@ -46,7 +46,7 @@ def bulky(mariadb_url: str) -> Iterator[Database]:
     """A wiki with five thousand changes, and statistics of them."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, NAME))
-    migrate(database)
+    migrate(database, emulated=True)
     for model in DEFAULT_MODELS:
         add_model(database, model)
     run(
@@ -128,7 +128,7 @@ def test_all_worked_queries_but_the_count_of_rows_are_bound_in_time() -> None:
 
 def test_sqlite_looks_up_no_model_that_is_not_asked_for(tmp_path: Path) -> None:
     database = Engines().open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
-    migrate(database)
+    migrate(database, emulated=True)
 
     steps = query(database, f"EXPLAIN QUERY PLAN {PATROLLING}")
 

@@ -3,6 +3,8 @@
 Source: mediawiki/core maintenance/tables.json REL1_39; mediawiki/extensions/ORES sql/tables.json @ e8804727.
 """
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from outbox.database import Database
@@ -13,6 +15,26 @@ TABLES = (
     CREATE TABLE actor (
       actor_id BIGINT UNSIGNED NOT NULL {auto}, actor_user INT UNSIGNED DEFAULT NULL,
       actor_name VARBINARY(255) NOT NULL, PRIMARY KEY (actor_id)
+    ) {options}
+    """,
+    """
+    CREATE TABLE page (
+      page_id INT UNSIGNED NOT NULL {auto}, page_namespace INT NOT NULL, page_title VARBINARY(255) NOT NULL,
+      page_is_redirect TINYINT UNSIGNED NOT NULL DEFAULT 0, page_is_new TINYINT UNSIGNED NOT NULL DEFAULT 0,
+      page_random DOUBLE UNSIGNED NOT NULL, page_touched BINARY(14) NOT NULL,
+      page_links_updated VARBINARY(14) DEFAULT NULL,
+      page_latest INT UNSIGNED NOT NULL, page_len INT UNSIGNED NOT NULL, page_content_model VARBINARY(32) DEFAULT NULL,
+      page_lang VARBINARY(35) DEFAULT NULL, PRIMARY KEY (page_id)
+    ) {options}
+    """,
+    """
+    CREATE TABLE revision (
+      rev_id INT UNSIGNED NOT NULL {auto}, rev_page INT UNSIGNED NOT NULL,
+      rev_comment_id BIGINT UNSIGNED NOT NULL DEFAULT 0,
+      rev_actor BIGINT UNSIGNED NOT NULL DEFAULT 0, rev_timestamp BINARY(14) NOT NULL,
+      rev_minor_edit TINYINT UNSIGNED NOT NULL DEFAULT 0, rev_deleted TINYINT UNSIGNED NOT NULL DEFAULT 0,
+      rev_len INT UNSIGNED DEFAULT NULL, rev_parent_id INT UNSIGNED DEFAULT NULL,
+      rev_sha1 VARBINARY(32) NOT NULL DEFAULT '', PRIMARY KEY (rev_id)
     ) {options}
     """,
     """
@@ -48,6 +70,11 @@ TABLES = (
 INDEXES = (
     "CREATE UNIQUE INDEX actor_user ON actor (actor_user)",
     "CREATE UNIQUE INDEX actor_name ON actor (actor_name)",
+    "CREATE UNIQUE INDEX page_name_title ON page (page_namespace, page_title)",
+    "CREATE INDEX page_random ON page (page_random)",
+    "CREATE INDEX rev_timestamp ON revision (rev_timestamp)",
+    "CREATE INDEX rev_page_timestamp ON revision (rev_page, rev_timestamp)",
+    "CREATE INDEX rev_actor_timestamp ON revision (rev_actor, rev_timestamp, rev_id)",
     "CREATE INDEX rc_timestamp ON recentchanges (rc_timestamp)",
     "CREATE INDEX rc_namespace_title_timestamp ON recentchanges (rc_namespace, rc_title, rc_timestamp)",
     "CREATE INDEX rc_cur_id ON recentchanges (rc_cur_id)",
@@ -69,6 +96,11 @@ INDEXES = (
 ROWS = (
     "INSERT INTO actor VALUES (7, 70, 'Zoé')",
     """
+    INSERT INTO page VALUES (5, 0, 'Café_Noir', 0, 0, 0.5, '20221201120000', NULL, 745065890, 90, 'wikitext', NULL)
+    """,
+    "INSERT INTO revision VALUES (745065000, 5, 70, 7, '20221101120000', 0, 0, 100, 0, '')",
+    "INSERT INTO revision VALUES (745065890, 5, 77, 7, '20221201120000', 0, 0, 90, 745065000, '')",
+    """
     INSERT INTO recentchanges VALUES (1, '20221201120000', 7, 0, 'Café_Noir', 77, 0, 0, 0, 5, 745065890, 745065000,
       0, 'mw.edit', 0, '192.0.2.1', 100, 90, 0, 0, NULL, '', '')
     """,
@@ -76,22 +108,30 @@ ROWS = (
     "INSERT INTO ores_model VALUES (3, 'damaging', '0.5.1', 1)",
 )
 
-THEIRS = {"actor", "recentchanges", "ores_classification", "ores_model"}
+#: A column that counts by itself, and the key it is: SQLite, and so MediaWiki on it, says both in one.
+COUNTS = "AUTOINCREMENT"
+COUNTED, KEY = re.compile(rf"\w+( UNSIGNED)? NOT NULL {COUNTS}"), re.compile(r",\s+PRIMARY KEY \(\w+\)")
+
+CORE = {"actor", "page", "revision", "recentchanges"}
+THEIRS = CORE | {"ores_classification", "ores_model"}
 
 
 def make_real_wiki(database: Database) -> None:
     """Make *database*, which is empty, that of a real wiki; on MariaDB with its character set `binary`."""
     is_mariadb = database.url.get_backend_name() != "sqlite"
-    words = {"auto": "", "flag": "SMALLINT", "options": ""}
+    words = {"auto": COUNTS, "flag": "SMALLINT", "options": ""}
     if is_mariadb:
         words = {"auto": "AUTO_INCREMENT", "flag": "TINYINT(1)", "options": "ENGINE=InnoDB DEFAULT CHARSET=binary"}
         run(database, f"ALTER DATABASE `{database.url.database}` CHARACTER SET binary")
-    run(database, *(table.format(**words) for table in TABLES), *INDEXES, *ROWS)
+    made = [table.format(**words) for table in TABLES]
+    if not is_mariadb:
+        made = [COUNTED.sub("INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", KEY.sub("", table)) for table in made]
+    run(database, *made, *INDEXES, *ROWS)
 
 
 def their_schema(database: Database) -> dict[str, Any]:
     return {name: described for name, described in schema(database).items() if name in THEIRS}
 
 
-def their_rows(database: Database) -> list[dict[str, Any]]:
-    return [dict(row) for table in sorted(THEIRS) for row in query(database, f"SELECT * FROM {table}")]
+def their_rows(database: Database, names: Collection[str] = THEIRS) -> list[dict[str, Any]]:
+    return [dict(row) for table in sorted(names) for row in query(database, f"SELECT * FROM {table}")]

@@ -80,7 +80,7 @@ def spelled(column_type: types.TypeEngine[Any], dialect: Dialect) -> str:
 
 
 def test_models_and_migrated_schema_do_not_differ(empty_database: Database) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     assert differences(empty_database) == []
 
@@ -100,14 +100,14 @@ def test_models_and_migrated_schema_do_not_differ(empty_database: Database) -> N
     ],
 )
 def test_a_change_of_the_schema_would_be_a_difference(empty_database: Database, change: str) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
     run(empty_database, change)
 
     assert len(differences(empty_database)) == 1
 
 
 def test_models_and_migrated_schema_have_the_same_checks(empty_database: Database) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     def checks_of(inspector: Any) -> set[str]:
         return {check["name"] for table in OURS.tables for check in inspector.get_check_constraints(table)}
@@ -134,7 +134,7 @@ def test_models_and_migrated_schema_have_the_same_checks(empty_database: Databas
     ],
 )
 def test_a_change_of_a_type_would_be_a_difference(empty_mariadb: Database, change: str) -> None:
-    migrate(empty_mariadb)
+    migrate(empty_mariadb, emulated=True)
     run(empty_mariadb, change)
 
     assert len(differences(empty_mariadb)) == 1
@@ -142,7 +142,7 @@ def test_a_change_of_a_type_would_be_a_difference(empty_mariadb: Database, chang
 
 @pytest.mark.parametrize("wanted", [ORES_CLASSIFICATION, ORES_MODEL], ids=["ores_classification", "ores_model"])
 def test_the_ores_tables_are_extension_ores_own_to_the_column(empty_mariadb: Database, wanted: str) -> None:
-    migrate(empty_mariadb)
+    migrate(empty_mariadb, emulated=True)
     (name,) = re.findall(r"CREATE TABLE `(\w+)`", wanted)
 
     (made,) = query(empty_mariadb, f"SHOW CREATE TABLE {name}")
@@ -157,7 +157,7 @@ def sorted_lines(statement: str) -> list[str]:
 
 
 def test_every_table_is_transactional_whatever_the_servers_default(empty_mariadb: Database) -> None:
-    migrate(empty_mariadb)
+    migrate(empty_mariadb, emulated=True)
 
     status = query(empty_mariadb, "SHOW TABLE STATUS WHERE Comment <> 'VIEW'")
 
@@ -168,13 +168,13 @@ def test_every_table_is_transactional_whatever_the_servers_default(empty_mariadb
 @pytest.mark.parametrize("lane", [lane.name for lane in LANES])
 def test_a_lane_of_messages_has_no_index_but_its_key(empty_mariadb: Database, lane: str) -> None:
     """Each would be rewritten at every claim."""
-    migrate(empty_mariadb)
+    migrate(empty_mariadb, emulated=True)
 
     assert {row["Key_name"] for row in query(empty_mariadb, f"SHOW INDEX FROM {lane}")} == {"PRIMARY"}
 
 
 def test_an_actors_number_is_as_wide_where_it_is_made_as_where_it_is_used(empty_mariadb: Database) -> None:
-    migrate(empty_mariadb)
+    migrate(empty_mariadb, emulated=True)
 
     found = query(
         empty_mariadb,

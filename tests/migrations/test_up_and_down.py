@@ -13,14 +13,14 @@ from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, mig
 
 
 def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     assert tables(empty_database) == ALL
     assert views(empty_database) == VIEWS
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:
-    assert migrate(empty_database) == (None, head_revision())
+    assert migrate(empty_database, emulated=True) == (None, head_revision())
 
 
 def test_the_newest_revision_is_the_one_that_the_announcing_came_with() -> None:
@@ -28,23 +28,23 @@ def test_the_newest_revision_is_the_one_that_the_announcing_came_with() -> None:
 
 
 def test_migrating_twice_does_nothing(empty_database: Database) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
     record_edits(empty_database, 3)
     before = schema(empty_database)
 
-    assert migrate(empty_database) == (head_revision(), head_revision())
+    assert migrate(empty_database, emulated=True) == (head_revision(), head_revision())
     assert schema(empty_database) == before
     assert len(take(empty_database)) == 3
 
 
 def test_migrating_up_down_and_up_ends_with_the_same_schema(empty_database: Database) -> None:
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
     before = schema(empty_database)
 
     assert downgrade(empty_database) == (head_revision(), None)
     assert tables(empty_database) == {VERSION_TABLE}
     assert views(empty_database) == set()
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     assert schema(empty_database) == before
 
@@ -53,7 +53,7 @@ def test_migrating_goes_step_by_step_up_and_down(empty_database: Database) -> No
     revisions = [None, *STEPS]
 
     for before, after in zip(revisions, STEPS, strict=False):
-        assert migrate(empty_database, after) == (before, after)
+        assert migrate(empty_database, after, emulated=True) == (before, after)
         assert tables(empty_database) == STEPS[after]
     for before, after in zip(reversed(STEPS), [*reversed(STEPS)][1:], strict=False):
         assert downgrade(empty_database, after) == (before, after)
@@ -61,10 +61,10 @@ def test_migrating_goes_step_by_step_up_and_down(empty_database: Database) -> No
 
 
 def test_the_views_come_and_go_with_the_revision_of_the_upkeep(empty_database: Database) -> None:
-    migrate(empty_database, "0003")
+    migrate(empty_database, "0003", emulated=True)
     assert views(empty_database) == set()
 
-    migrate(empty_database, "0004")
+    migrate(empty_database, "0004", emulated=True)
     assert views(empty_database) == VIEWS
 
     downgrade(empty_database, "0003")
@@ -110,6 +110,6 @@ def test_a_server_that_is_down_is_told_in_a_sentence() -> None:
     database = Engines().open("enwiki", f"mariadb+pymysql://outpatrol:hidden-word@127.0.0.1:{free_port()}/enwiki")
 
     with pytest.raises(DatabaseUnavailable, match="does not answer") as caught:
-        migrate(database)
+        migrate(database, emulated=True)
 
     assert "hidden-word" not in str(caught.value)

@@ -14,7 +14,7 @@ from worker.upkeep.migrating import migrate
 def _migrated_mariadb(mariadb_url: str) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "outbox_on_mariadb"))
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()
     drop_database(mariadb_url, "outbox_on_mariadb")

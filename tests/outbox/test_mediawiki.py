@@ -124,6 +124,14 @@ def test_a_second_edit_of_a_page_becomes_its_latest(database: Database) -> None:
     assert (made["page_latest"], made["page_len"], made["page_is_new"]) == (2, 130, 0)
 
 
+def test_a_page_that_was_moved_has_the_title_of_its_newest_edit(database: Database) -> None:
+    save(database, an_edit(revision=1, page=7, title="Foo"))
+    save(database, an_edit(revision=2, page=7, namespace=2, title="User:Foo"))
+
+    made = only_row(database, page)
+    assert (made["page_namespace"], made["page_title"], made["page_latest"]) == (2, "Foo", 2)
+
+
 def test_a_user_is_one_actor_however_many_edits(database: Database) -> None:
     save(database, *(an_edit(revision=number, user="Алиса") for number in (1, 2, 3)))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-import worker.emulators.eventgate
+import worker.emulators.eventgate.endpoint
 
-SCHEMAS = Path(worker.emulators.eventgate.__file__).parent / "schemas"
+SCHEMAS = Path(worker.emulators.eventgate.endpoint.__file__).parent / "schemas"
 
 
 def schema_of(uri: str) -> dict[str, Any]:

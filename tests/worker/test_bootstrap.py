@@ -11,7 +11,7 @@ from worker.events.kinds import EVENT_LANES
 
 def test_building_services_connects_to_nothing() -> None:
     services = build_services(
-        some_settings(database_url="mariadb+pymysql://nobody:hunter2@127.0.0.1:1/enwiki", wikis=["enwiki", "frwiki"])
+        some_settings(database_url="mariadb+pymysql://nobody:hunter2@127.0.0.1:1/{wiki}", wikis=["enwiki", "frwiki"])
     )
     services.close()
 
@@ -19,7 +19,9 @@ def test_building_services_connects_to_nothing() -> None:
 
 
 def test_wikis_on_one_server_share_an_engine_of_their_own_tables() -> None:
-    services = build_services(some_settings(database_url="mariadb+pymysql://nobody@127.0.0.1:1/x", wikis=["a", "b"]))
+    services = build_services(
+        some_settings(database_url="mariadb+pymysql://nobody@127.0.0.1:1/{wiki}", wikis=["a", "b"])
+    )
     services.close()
 
     assert services.wiki("a").database.engine.pool is services.wiki("b").database.engine.pool

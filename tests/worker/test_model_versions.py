@@ -161,7 +161,7 @@ def mariadb(mariadb_url: str) -> Iterator[Database]:
     """A MariaDB of a test's own: SQLite lets one transaction in at a time, so nothing is at one moment there."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "both_first"))
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()
     drop_database(mariadb_url, "both_first")

@@ -236,3 +236,58 @@ def test_a_changed_field_leaves_the_models_other_fields_as_they_were() -> None:
 )
 def test_a_wrong_field_of_a_model_is_named(fields: dict[str, Any], named: str) -> None:
     assert named in problem("enwiki", models={"damaging": fields})
+
+
+def two_wikis(one: dict[str, Any], other: dict[str, Any], *, names: tuple[str, str] = ("enwiki", "frwiki")) -> Settings:
+    wikis = dict(zip(names, (one, other), strict=True))
+    return Settings.model_validate({"endpoint": {"url": "http://127.0.0.1:8080"}, "wikis": wikis})
+
+
+def sentence(one: dict[str, Any], other: dict[str, Any], *, names: tuple[str, str] = ("enwiki", "frwiki")) -> str:
+    with pytest.raises(ValidationError) as raised:
+        two_wikis(one, other, names=names)
+    return describe(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sqlite:///one.db", "sqlite:///one.db"),
+        ("sqlite:///one.db", "sqlite:///./one.db"),
+        ("sqlite://", "sqlite://"),
+        ("mariadb+pymysql://a:hunter2@127.0.0.1/wiki", "mysql+pymysql://b:hunter3@localhost:3306/wiki?charset=utf8mb4"),
+    ],
+)
+def test_two_wikis_in_one_database_are_refused_by_name_and_without_passwords(one: str, other: str) -> None:
+    told = sentence({"database_url": one}, {"database_url": other})
+
+    assert told == (
+        "wikis.frwiki.database_url: leads to the database of enwiki, so that each would be scored and announced as the "
+        "other; give each wiki a database of its own"
+    )
+
+
+def test_wikis_with_a_database_each_may_be_on_one_server() -> None:
+    urls = [{"database_url": f"mariadb+pymysql://a:b@127.0.0.1/{name}"} for name in ("enwiki", "frwiki")]
+
+    assert set(two_wikis(*urls).wikis) == {"enwiki", "frwiki"}
+
+
+def test_a_copied_domain_is_refused_where_it_is_of_a_wiki_of_wikimedia() -> None:
+    told = sentence(
+        {"database_url": "sqlite:///a.db"}, {"database_url": "sqlite:///b.db", "domain": "EN.wikipedia.org"}
+    )
+
+    assert told.startswith("wikis.frwiki.domain: EN.wikipedia.org is the domain of enwiki already")
+
+
+def test_wikis_of_ones_own_may_share_a_domain() -> None:
+    one, other = ({"database_url": f"sqlite:///{name}.db", "domain": "wikis.example.org"} for name in ("a", "b"))
+
+    assert len(two_wikis(one, other, names=("ourcompany", "theircompany")).wikis) == 2
+
+
+def test_a_wiki_is_one_that_exists_unless_it_is_declared_emulated() -> None:
+    here = two_wikis({"database_url": "sqlite:///a.db"}, {"database_url": "sqlite:///b.db", "emulated": True}).wikis
+
+    assert [here[wiki].emulated for wiki in ("enwiki", "frwiki")] == [False, True]

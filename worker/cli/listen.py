@@ -36,6 +36,8 @@ def listen(
 ) -> None:
     """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and ring for the workers.
 
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced.
+
     Continues where it stopped the last time, and reconnects until it is interrupted.
 
     Example: `outpatrol listen https://stream.wikimedia.org/v2/stream/recentchange --wiki frwiki`
@@ -76,8 +78,9 @@ def _is_address(url: str) -> bool:
 
 def _document(listened: Listened) -> dict[str, Any]:
     return {
-        "edits": listened.saved.total(),
+        "edits": listened.edits,
         "saved": listened.saved,
+        "promised": listened.promised,
         "left_out": listened.left_out,
         "connections": listened.connections,
     }
@@ -86,10 +89,14 @@ def _document(listened: Listened) -> dict[str, Any]:
 def _table(listened: Listened, started: float) -> Table:
     seconds = max(1e-9, time.monotonic() - started)
     # Copies, since the listener's thread counts while this is drawn.
-    saved, left_out = listened.saved.copy(), listened.left_out.copy()
+    saved, promised, left_out = listened.saved.copy(), listened.promised.copy(), listened.left_out.copy()
     rows: list[tuple[int | str, str]] = [
         (saved.total(), f"edits saved, {saved.total() / seconds:.1f} a second"),
         *((count, f"  {wiki}") for wiki, count in saved.most_common(5)),
+    ]
+    if promised:
+        rows.append((promised.total(), f"edits promised, not saved, on {', '.join(sorted(promised))}: not emulated"))
+    rows += [
         (left_out.total(), "events left out"),
         *((count, f"  {kind}") for kind, count in left_out.most_common(5)),
         (listened.connections, "connections"),

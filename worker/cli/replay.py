@@ -38,6 +38,8 @@ def replay(
 ) -> None:
     """Save recorded edits on the emulated wikis, each in a transaction of its own, and ring for the workers.
 
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced.
+
     Example: `outpatrol replay recentchange.ndjson.gz --wiki frwiki --rate 50`
     """
     with command_services() as services:
@@ -49,12 +51,20 @@ def replay(
     for complaint in report.complaints:
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
-    err.print(f"{report.edits} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    err.print(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    if report.promised:
+        err.print(
+            f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
+            f"{', '.join(sorted(report.promised))}",
+            style="yellow",
+            soft_wrap=True,
+        )
     if as_json:
         print_json(
             {
                 "edits": report.edits,
                 "saved": report.saved,
+                "promised": report.promised,
                 "left_out": report.left_out,
                 "complaints": report.complaints,
             }

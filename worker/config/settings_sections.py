@@ -111,6 +111,9 @@ class WikiSettings(Section):
     """One wiki."""
 
     database_url: SecretStr
+    emulated: bool = Field(
+        default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
+    )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
     language: str | None = Field(
         default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."

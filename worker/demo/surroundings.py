@@ -40,6 +40,7 @@ lease_seconds = 20
 WIKI_SETTINGS = """
 [wikis.{wiki}]
 database_url = {database_url}
+emulated = true
 domain = "{domain}"
 language = "{language}"
 models = ["damaging", "goodfaith"]
@@ -125,7 +126,7 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
     )
     services = build_services(load_settings())
     for wiki in services.wikis.values():
-        migrate(wiki.database)
+        migrate(wiki.database, emulated=wiki.settings.emulated)
     processes.wait_until(redis, lambda: answers(redis_port))
     processes.wait_until(scoring, lambda: answers(scoring_port))
     return Surroundings(

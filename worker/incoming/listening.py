@@ -66,14 +66,20 @@ class Listened:
     """What became of the events so far."""
 
     saved: Counter[str] = field(default_factory=Counter)
+    #: Only promised, on wikis that are not emulated.
+    promised: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     #: What prevents us from reading or saving at this moment.
     trouble: str | None = None
 
+    @property
+    def edits(self) -> int:
+        return self.saved.total() + self.promised.total()
+
 
 class Listener:
-    """Saves the edits that the stream at *url* sends in *databases* (by wiki), and reports to *listened*."""
+    """Keeps the edits that the stream at *url* sends for *databases* (by wiki), and reports to *listened*."""
 
     def __init__(
         self,
@@ -104,7 +110,7 @@ class Listener:
         self._end = threading.Event()
 
     def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
-        """Listen until `stop` is called or *limit* edits are saved.
+        """Listen until `stop` is called or *limit* edits are saved, or promised where the wiki is not emulated.
 
         *since* is where to begin if a wiki has no position yet: a time as EventStreams takes it. None means where the
         other wikis are, or now.
@@ -115,10 +121,10 @@ class Listener:
         """
         self._last = self._start(since)
         threading.Thread(target=self._read, args=(since,), name=READER, daemon=True).start()
-        saved = self._listened.saved
+        heard = self._listened
         try:
-            while not self._end.is_set() and (limit is None or saved.total() < limit):
-                events = self._next_batch(BATCH if limit is None else min(BATCH, limit - saved.total()))
+            while not self._end.is_set() and (limit is None or heard.edits < limit):
+                events = self._next_batch(BATCH if limit is None else min(BATCH, limit - heard.edits))
                 if events:
                     self._save(events)
         finally:
@@ -252,7 +258,10 @@ class Listener:
                 continue
             if failures:
                 self._listened.trouble = None
-            if saved := fates.pop("saved", 0):
+            saved, promised = fates.pop("saved", 0), fates.pop("promised", 0)
+            if saved:
                 self._listened.saved[database.wiki] += saved
+            if promised:
+                self._listened.promised[database.wiki] += promised
             self._listened.left_out.update(fates)
-            return saved
+            return saved + promised

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
 from outbox.database import Database
 from outbox.edits import Edit
-from outbox.mediawiki import save_edit
 from worker.incoming.edits import NotAnEdit, edit_of
-from worker.incoming.saving import Fate, save_alone
+from worker.incoming.saving import Fate, keep, save_alone
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
@@ -29,13 +29,15 @@ class ReplayReport:
     """What became of the lines of one file."""
 
     saved: Counter[str] = field(default_factory=Counter)
+    #: Only promised, on wikis that are not emulated.
+    promised: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     #: A sentence for each of the first lines that were left out, with the line's number.
     complaints: list[str] = field(default_factory=list)
 
     @property
     def edits(self) -> int:
-        return self.saved.total()
+        return self.saved.total() + self.promised.total()
 
     def complain(self, number: int, kind: str, sentence: str) -> None:
         self.left_out[kind] += 1
@@ -76,15 +78,16 @@ def replay(
 ) -> None:
     """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
 
-    An edit that the wiki has already is left out, so that a file can be replayed again after an interruption.
+    An edit that an emulated wiki has already is left out, so that a file can be replayed again after an interruption.
+    On a wiki that is not emulated nothing is saved: every edit is promised, a second time too, which is harmless.
     """
     started = time.monotonic()
     for number, edit in enumerate(edits):
         if rate:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
         fate = _save(databases[edit.wiki], edit)
-        if fate == "saved":
-            report.saved[edit.wiki] += 1
+        if fate in {"saved", "promised"}:
+            (report.saved if fate == "saved" else report.promised)[edit.wiki] += 1
             saved(edit)
         else:
             report.left_out[fate] += 1
@@ -92,10 +95,9 @@ def replay(
 
 def _save(database: Database, edit: Edit) -> Fate:
     try:
-        database.run(lambda session: save_edit(session, edit))
+        return database.run(partial(keep, edit=edit))
     except IntegrityError:
         return save_alone(database, edit)
-    return "saved"
 
 
 @contextmanager

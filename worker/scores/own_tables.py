@@ -30,6 +30,3 @@ formula_threshold = Table(
     Column("asked_at", Moment, nullable=False, server_default=database_now()),
     **UTF8,
 )
-
-#: Which of MediaWiki's and Extension:ORES' tables were made by our migrations, and so are not a real wiki's.
-made_here = Table("outpatrol_own_table", metadata, Column("name", String(64), primary_key=True), **UTF8)

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
 from outbox.recent_changes import existing_revisions, newest_revision_in_recent_changes, revisions_in_recent_changes
-from worker.scores.own_tables import made_here
 from worker.scores.tables import ores_classification
 
 row = ores_classification.c
@@ -84,11 +83,6 @@ def purge_of_revisions(session: Session, revisions: Collection[int], *, kept_for
     ids = session.execute(query.where(row.oresc_model.not_in(sorted(kept_forever)))).scalars().all()
     _delete(session, ids)
     return len(ids)
-
-
-def has_emulated_changes(session: Session | Connection) -> bool:
-    """Whether recentchanges is of our making; that of a MediaWiki is for MediaWiki to keep."""
-    return session.execute(select(made_here.c.name).where(made_here.c.name == "recentchanges")).first() is not None
 
 
 def _delete(session: Session, ids: Sequence[int]) -> None:

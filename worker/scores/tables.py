@@ -48,3 +48,6 @@ ores_model = Table(
     **INNODB,
     **BINARY_CHARSET,
 )
+
+#: Those of Extension:ORES.
+ORES_TABLES = (ores_classification, ores_model)

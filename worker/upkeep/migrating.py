@@ -1,7 +1,8 @@
 """Bringing a wiki's database to the tables this version needs."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -10,8 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine
 
 import worker
-from outbox.database import Database, translated_errors
+from outbox.database import STRICT, Database, translated_errors
 from outbox.tables import UTF8
+from worker.upkeep.foreign_tables import complete, refuse_foreign
 
 _PACKAGE = Path(worker.__file__).resolve().parent
 #: At the root of the repository, and inside the package where a wheel was installed.
@@ -23,16 +25,25 @@ VERSION_TABLE = "outpatrol_version"
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
 
-def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+def migrate(database: Database, revision: str = "head", *, emulated: bool = False) -> tuple[str | None, str | None]:
     """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
 
-    Each migration commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
+    Of an *emulated* wiki MediaWiki's tables are made, too, also if it was not declared emulated before. Each migration
+    commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
 
     Raises:
         DatabaseUnavailable: the server does not answer or refuses us.
-        DatabaseNotMigrated: the wiki's own tables or our rights do not allow it; it can be run again afterwards.
+        DatabaseNotMigrated: our rights do not allow it; it can be run again afterwards.
+        ForeignTables: there are tables that are not what they should be; nothing was made.
     """
-    return _run(database, lambda config: command.upgrade(config, revision))
+
+    def upgrade(config: Config) -> None:
+        config.attributes["emulated"] = emulated
+        command.upgrade(config, revision)
+        if revision == "head":
+            complete(config.attributes["connection"], emulated=emulated)
+
+    return _run(database, upgrade, check=partial(refuse_foreign, database=database, emulated=emulated))
 
 
 def downgrade(database: Database, revision: str = "base") -> tuple[str | None, str | None]:
@@ -52,13 +63,20 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _run(database: Database, step: Any) -> tuple[str | None, str | None]:
+def _run(
+    database: Database, step: Callable[[Config], None], check: Callable[[Connection], None] = lambda _: None
+) -> tuple[str | None, str | None]:
     # On MariaDB an engine of its own: migrations name no schema, so the connection must have the wiki's database as its
     # default. On SQLite the wiki's own engine: the driver's would leave CREATE TABLE out of the transaction.
     is_sqlite = database.url.get_backend_name() == "sqlite"
-    engine = database.engine if is_sqlite else create_engine(database.url)
+    engine = (
+        database.engine
+        if is_sqlite
+        else create_engine(database.url, connect_args={"init_command": f"SET SESSION {STRICT}"})
+    )
     try:
         with translated_errors(database), engine.connect() as connection:
+            check(connection)
             # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
             _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)

@@ -8,7 +8,8 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from outbox.database import Database
-from outbox.recent_changes import expire_changes
+from outbox.mediawiki import is_emulated
+from outbox.recent_changes import expire_changes, has_recent_changes
 from worker.config.settings_sections import UpkeepSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import forget_before
@@ -17,7 +18,6 @@ from worker.scores.model_versions import StoredModel, all_models
 from worker.scores.removal import (
     Step,
     count_rows,
-    has_emulated_changes,
     purge_of_model,
     purge_of_revisions,
     purge_step,
@@ -85,8 +85,11 @@ def purge_left_behind(
 ) -> Iterator[LeftBehind]:
     """Remove rows of revisions that have left recentchanges, of the models *names* or of all.
 
-    Begins *after* that `oresc_id`; tells of each step of *batch_size* rows. Can be left at any time.
+    Begins *after* that `oresc_id`; tells of each step of *batch_size* rows. Can be left at any time. Does nothing where
+    there is no recentchanges to have left.
     """
+    if not wiki.database.run(has_recent_changes):
+        return
     models = {model.id: model for model in wiki.database.run(all_models)}
     kept_forever = [model.id for model in models.values() if _is_kept(wiki, model)]
     chosen = [model.id for model in models.values() if not names or model.name in names]
@@ -103,10 +106,10 @@ def purge_left_behind(
 def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[int, int]]:
     """Remove changes that are too old from recentchanges, and their rows with them, but those that are kept forever.
 
-    Tells of each transaction how many changes and how many rows went. Does nothing on a wiki whose recentchanges is
-    MediaWiki's own, for MediaWiki does it itself.
+    Tells of each transaction how many changes and how many rows went. Does nothing on a wiki that is not emulated, for
+    MediaWiki does it itself.
     """
-    if not wiki.database.run(has_emulated_changes):
+    if not wiki.database.run(is_emulated):
         return
     kept_forever = [model.id for model in wiki.database.run(all_models) if _is_kept(wiki, model)]
     before = datetime.now(UTC) - timedelta(days=upkeep.recent_changes_days)

@@ -40,14 +40,14 @@ def _other_database(
     engines = Engines()
     if migrated_database.url.get_backend_name() == "sqlite":
         other = engines.open("frwiki", f"sqlite:///{tmp_path_factory.mktemp('database') / 'frwiki.db'}")
-        migrate(other)
+        migrate(other, emulated=True)
         yield other
         engines.close()
         return
     server_url: str = request.getfixturevalue("mariadb_url")
     name = re.sub(r"\W", "_", request.module.__name__.removeprefix("tests."))[-55:] + "_fr"
     other = engines.open("frwiki", create_database(server_url, name))
-    migrate(other)
+    migrate(other, emulated=True)
     yield other
     engines.close()
     drop_database(server_url, name)

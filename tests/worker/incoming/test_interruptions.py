@@ -154,7 +154,7 @@ def _own_wiki(directory: Path) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", f"sqlite:///{directory}/enwiki.db")
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"))
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()
 

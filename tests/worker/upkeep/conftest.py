@@ -31,7 +31,7 @@ def mariadb(mariadb_url: str) -> Iterator[Database]:
     """A MariaDB of a test's own, for two transactions that write at once; SQLite lets in one at a time."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "upkeep_on_mariadb"))
-    migrate(database)
+    migrate(database, emulated=True)
     yield database
     engines.close()
     drop_database(mariadb_url, "upkeep_on_mariadb")

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert
 
 from outbox.database import Database
 from outbox.mediawiki import recentchanges, revision
+from outbox.ownership import made_here
 from outbox.recent_changes import revisions_in_recent_changes
 from tests.builders import an_edit
 from tests.worker.conftest import BuildServices
@@ -15,7 +16,6 @@ from tests.worker.lines import classified_revisions, count, save
 from tests.worker.upkeep.looking import classify, rows_of_versions
 from worker.config.settings_sections import UpkeepSettings
 from worker.config.wiki import Wiki
-from worker.scores.own_tables import made_here
 from worker.upkeep.purging import expire_recent_changes
 
 QUALITY = "articlequality"

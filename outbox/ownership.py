@@ -1,0 +1,68 @@
+"""Which tables are of our making: the migrations leave a mark, and the columns have to agree with it.
+
+A mark alone can be out of date: a MediaWiki's dump that is loaded over an emulated wiki replaces the tables, but not
+the mark.
+"""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Column, Connection, String, Table, insert, inspect, literal_column, select
+from sqlalchemy.orm import Session
+
+from outbox.tables import UTF8, metadata
+
+#: Which of MediaWiki's and Extension:ORES' tables were made by our migrations, and so are not a real wiki's.
+made_here = Table("outpatrol_own_table", metadata, Column("name", String(64), primary_key=True), **UTF8)
+
+#: Under this name a connection of the pool remembers which tables were found to be ours.
+KNOWN = "outpatrol_own_tables"
+
+
+def are_ours(session: Session | Connection, tables: Collection[Table], told_by: Collection[Table]) -> bool:
+    """Whether all of *tables* are marked as made by us, and those that they are *told_by* have our columns.
+
+    Costs a statement for the mark and one for each of the latter the first time on each connection to the server. A yes
+    is remembered there for as long as the connection lives, a no never.
+    """
+    connection = session.connection() if isinstance(session, Session) else session
+    known: set[tuple[str | None, ...]] = connection.info.setdefault(KNOWN, set())
+    names = sorted(table.name for table in tables)
+    here = (schema_of(connection), *names)
+    if here not in known and are_marked(connection, names) and have_our_columns(connection, told_by):
+        known.add(here)
+    return here in known
+
+
+def are_marked(connection: Connection, names: Collection[str]) -> bool:
+    return set(names) <= set(connection.execute(select(made_here.c.name)).scalars())
+
+
+def have_our_columns(connection: Connection, tables: Collection[Table]) -> bool:
+    """Whether *tables*, which are there, have just the columns of our own: a statement each, which reads no row."""
+
+    def names_of(table: Table) -> set[str]:
+        return set(connection.execute(select(literal_column("*")).select_from(table).limit(0)).keys())
+
+    return all(names_of(table) == {column.name for column in table.columns} for table in tables)
+
+
+def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
+    """Make those of *tables* that are not there, each marked as ours; of one that was left half made, the rest."""
+    inspector = inspect(connection)
+    marked = set(connection.execute(select(made_here.c.name)).scalars())
+    for table in tables:
+        is_there = inspector.has_table(table.name)
+        # The mark first: MariaDB commits it with the table at the latest, so no table of ours is ever without.
+        if not is_there and table.name not in marked:
+            connection.execute(insert(made_here).values(name=table.name))
+        if not is_there or table.name in marked:
+            table.create(connection, checkfirst=True)
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
+
+
+def schema_of(connection: Connection) -> str | None:
+    """The database whose tables *connection* means, where it is not the connection's own."""
+    translated = connection.get_execution_options().get("schema_translate_map") or {}
+    schema: str | None = translated.get(None)
+    return schema

@@ -1,0 +1,59 @@
+"""Where a database URL leads, so that two spellings of one place are told from two places."""
+
+import os
+from collections.abc import Hashable
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DEFAULT_PORT = 3306
+#: How the driver's own options, which win over the rest of a URL, name what is in it.
+HOST, PORT, SOCKET = "host", "port", "unix_socket"
+
+
+def place_of(url: str) -> Hashable:
+    """What is equal for two URLs of one database: server, port and name, or the file.
+
+    Driver, account, password and options make no difference, nor does upper case, since many servers fold the names of
+    databases. All names of this machine are one; those that only a name server knows to be one are not. Files are
+    looked up, so that a link is the file it leads to. A URL that can't be read is a place of its own.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _file_of(parsed.database or ":memory:")
+        return (*_server_of(parsed), (parsed.database or "").casefold())
+    except (ArgumentError, ValueError):
+        return url
+
+
+def _file_of(name: str) -> Hashable:
+    if name == ":memory:":
+        return name
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return os.path.realpath(name)
+    return found.st_dev, found.st_ino
+
+
+def _server_of(url: URL) -> tuple[str, int | None]:
+    options = {name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()}
+    if SOCKET in options:
+        return os.path.realpath(options[SOCKET]), None
+    host = (options.get(HOST) or url.host or "localhost").casefold().removesuffix(".")
+    return "localhost" if _is_this_machine(host) else host, int(options.get(PORT) or url.port or DEFAULT_PORT)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified

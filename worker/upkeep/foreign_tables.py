@@ -1,0 +1,97 @@
+"""What a database holds that we did not make, found before anything is made there; and what a wiki still lacks."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, Inspector, inspect, select
+
+from outbox import mediawiki, ownership, tables
+from outbox.database import Database
+from outbox.errors import ForeignTables
+from worker.events import kinds as _event_lanes  # noqa: F401 - declares tables of ours, as those below
+from worker.events import tables as _event_tables  # noqa: F401
+from worker.flight import tables as _flight_tables  # noqa: F401
+from worker.incoming import positions as _positions  # noqa: F401
+from worker.scores import own_tables as _own_tables  # noqa: F401
+from worker.scores.tables import ORES_TABLES
+from worker.scores.views import make_views
+
+CHANGES = "recentchanges"
+
+
+def refuse_foreign(connection: Connection, database: Database, *, emulated: bool) -> None:
+    """Look at what is there; writes nothing.
+
+    Raises:
+        ForeignTables: an *emulated* wiki's database holds a MediaWiki, or a table has the name of one that we need and
+            not its columns.
+    """
+    inspector = inspect(connection)
+    here, wiki = f"{database.wiki}: the database {database.shown_url}", database.wiki
+    if emulated and (theirs := _foreign_core(connection, inspector)):
+        raise ForeignTables(
+            f"{here} has tables of a wiki that exists: {', '.join(theirs)}; remove wikis.{wiki}.emulated, or name an "
+            f"empty database in wikis.{wiki}.database_url"
+        )
+    retry = f"then run: outpatrol migrate --wiki {wiki}"
+    for table, columns in mediawiki.READ.items():
+        for column in _lacking(inspector, table, columns):
+            raise ForeignTables(
+                f"{here} has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer; correct "
+                f"wikis.{wiki}.database_url, or update the wiki with its update.php, {retry}"
+            )
+    # A table of others under a name of ours would be taken for ours.
+    for owner, its_tables in (("Extension:ORES", ORES_TABLES), ("Outpatrol", tables.metadata.tables.values())):
+        for its_table in sorted(its_tables, key=lambda table: table.name):
+            name = its_table.name
+            for column in _lacking(inspector, name, {each.name for each in its_table.columns}):
+                raise ForeignTables(
+                    f"{here} has a table {name} without {column}, which is not that of {owner}; rename it, or correct "
+                    f"wikis.{wiki}.database_url, {retry}"
+                )
+
+
+def complete(connection: Connection, *, emulated: bool) -> None:
+    """Make what the migrations could not: the tables of a wiki that was declared emulated later, and the view of
+    changes where there were none to show. The caller commits.
+    """
+    if emulated:
+        ownership.make_missing(connection, mediawiki.CORE)
+    if "outpatrol_recent_change" not in inspect(connection).get_view_names():
+        make_views(connection)
+
+
+def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
+    """Those of MediaWiki's tables that the wiki's database lacks, and those that it has under other names, as a prefix
+    gives them.
+    """
+    with database.reading() as connection:
+        inspector = inspect(connection)
+        schema = ownership.schema_of(connection)
+        missing = [name for name in mediawiki.READ if not inspector.has_table(name, schema=schema)]
+        return missing, _prefixed(inspector, schema)
+
+
+def _foreign_core(connection: Connection, inspector: Inspector) -> list[str]:
+    marked: Collection[str] = ()
+    if inspector.has_table(ownership.made_here.name):
+        marked = set(connection.execute(select(ownership.made_here.c.name)).scalars())
+    unmarked = [table for table in mediawiki.CORE if table.name not in marked and inspector.has_table(table.name)]
+    loaded = [
+        table
+        for table in mediawiki.TOLD_BY
+        if table.name in marked
+        and inspector.has_table(table.name)
+        and not ownership.have_our_columns(connection, [table])
+    ]
+    return [table.name for table in [*unmarked, *loaded]] + _prefixed(inspector, None)
+
+
+def _prefixed(inspector: Inspector, schema: str | None) -> list[str]:
+    names = inspector.get_table_names(schema=schema)
+    return [name for name in names if name.endswith(CHANGES) and name != CHANGES]
+
+
+def _lacking(inspector: Inspector, table: str, columns: Collection[str]) -> list[str]:
+    if not inspector.has_table(table):
+        return []
+    return sorted(set(columns) - {column["name"] for column in inspector.get_columns(table)})
