@@ -30,14 +30,14 @@ from outbox.database import Database
 from outbox.inspection import inspect_lane
 from worker.app import QUEUE_OF
 from worker.bootstrap import LANES
-from worker.demo.processes import Child, Processes
+from worker.demo.processes import Child, Processes, kill_group
 from worker.domain.errors import CommandFailed
 from worker.lanes.rings import TURN
 from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05
 #: Without any progress for so long a run has failed.
-STUCK_SECONDS = 60
+STUCK_SECONDS = 20
 RECORDED_AT_ONCE = 2000
 
 Tell = Callable[[int], None]
@@ -176,6 +176,8 @@ def outpatrol(servers: Servers, column: Column, directory: Path) -> Iterator[Out
         doorbell = Celery("doorbell", broker=servers.redis_url)
         yield Outpatrol(worker, database, doorbell, directory / "events")
         doorbell.close()
+        # All was counted; ending in order would take longer than a small run.
+        kill_group(worker)
 
 
 @contextmanager
@@ -195,6 +197,7 @@ def one_task_an_edit(servers: Servers, column: Column, directory: Path) -> Itera
         with connect(url_of(database)) as mariadb:
             yield Baseline(worker, mariadb, app)
         app.close()
+        kill_group(worker)
 
 
 def wait_until_done(

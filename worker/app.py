@@ -46,6 +46,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # No task of ours is acknowledged late, and Celery warns of the default each time Redis is lost.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "broker_channel_error_retry": True,
+        "worker_consumer": "worker.lanes.broker:Consumer",
+        "beat_scheduler": "worker.lanes.broker:Scheduler",
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],

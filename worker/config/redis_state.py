@@ -1,22 +1,35 @@
-"""Whether the Redis of this process is there: one memory for all who can do without it, so that it is told once."""
+"""Whether the Redis of this process is there: one memory for all who can do without it, so that it is told once.
+
+A Redis that refuses to serve is as good as gone.
+"""
 
 import threading
 import time
 from collections.abc import Callable
 
 from worker.config.telemetry import log
+from worker.domain.redis_refusals import cure, is_refusal, said
 
 #: So long nobody knocks at a Redis that is gone: one at a host that drops packets would hold up every batch.
 PAUSE_SECONDS = 2.0
 
 
 class RedisState:
-    """Gone or there; says so in the log when it changes, not each time it is noticed. Safe between threads."""
+    """Gone or there; tells when that changes, or what would help, not each time it is noticed. Safe between threads."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        effect: str = "calls are shared through the databases until it is back",
+    ) -> None:
         self._clock = clock
+        self._effect = effect
         self._lock = threading.Lock()
         self._is_gone = False
+        self._refused = False
+        #: What would help, as it was told last.
+        self._cure = ""
         self._not_before = 0.0
 
     @property
@@ -25,21 +38,22 @@ class RedisState:
         return self._clock() >= self._not_before
 
     def is_gone(self, error: Exception) -> None:
-        """Note that it did not answer."""
+        """Note that it did not answer, or refused."""
+        what_helps = cure(error)
         with self._lock:
-            is_news, self._is_gone = not self._is_gone, True
+            is_news = not self._is_gone or self._cure != what_helps
+            self._is_gone, self._cure = True, what_helps
+            self._refused = self._refused or is_refusal(error)
             self._not_before = self._clock() + PAUSE_SECONDS
         if is_news:
-            log.warning(
-                "redis_gone", error=str(error), effect="calls are shared through the databases until it is back"
-            )
+            log.warning("redis_gone", error=said(error), cure=what_helps, effect=self._effect)
 
-    def is_there(self) -> None:
-        """Note that it answered."""
+    def is_there(self, *, has_written: bool = True) -> None:
+        """Note that it served; that it could be read tells nothing where it refused, for a replica lets us read."""
         with self._lock:
             # Within the pause it can only be an answer to what another thread asked before Redis went.
-            is_news = self._is_gone and self.may_be_there
+            is_news = self._is_gone and self.may_be_there and (has_written or not self._refused)
             if is_news:
-                self._is_gone, self._not_before = False, 0.0
+                self._is_gone, self._refused, self._not_before = False, False, 0.0
         if is_news:
             log.info("redis_back")

@@ -5,11 +5,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Set
+from math import inf
 from typing import Any
 
 import structlog
 
 from outbox.messages import Claim, Dead, Outcome
+from worker.domain.redis_refusals import cure, redis_error, said
+
+#: What others say of Redis is written again after so long.
+REPEAT_SECONDS = 60.0
 
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
@@ -18,9 +23,10 @@ EVENTS = {
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
-    "redis_gone": "Redis does not answer; scores are shared through the databases meanwhile",
+    "redis_gone": "Redis does not answer, or refuses to serve; what that means for this process stands in the line",
+    "result_lost": "Redis did not take the end of a request for a score",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
-    "redis_back": "Redis answers again",
+    "redis_back": "Redis serves again",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
     "circuit_opened": "the endpoint serves nobody; claiming edits pauses until it serves again",
@@ -72,20 +78,32 @@ def configure_logging(level: str = "INFO") -> None:
         )
     )
     root = logging.getLogger()
+    handler.addFilter(_OneSentence())
     root.handlers = [handler]
     root.setLevel(level)
-    logging.getLogger("celery.beat").addFilter(_without_traceback)
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """Beat writes its whole stack each time Redis is not there; the sentence says as much."""
-    if record.exc_info and record.exc_info[1] is not None:
-        record.msg, record.args = "%s: %s", (record.name, record.exc_info[1])
-        record.exc_info = None
-    return True
+class _OneSentence(logging.Filter):
+    """Celery writes whole stacks, again and again, while Redis does not serve; its answer is enough, now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or redis_error(error) is None:
+            return True
+        now, sentence = time.monotonic(), f"{record.getMessage()}: {said(error)}; {cure(error)}"
+        if now - self._written_at.get(sentence, -inf) < REPEAT_SECONDS:
+            return False
+        self._written_at = {each: at for each, at in self._written_at.items() if now - at < REPEAT_SECONDS}
+        self._written_at[sentence] = now
+        record.msg, record.args, record.exc_info = sentence, (), None
+        return True
 
 
 def tell_batch(

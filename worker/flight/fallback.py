@@ -24,7 +24,7 @@ class FallbackTier:
         self._state = state
 
     def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
-        return self._try(lambda tier: tier.acquire(ids, token, waited_for))
+        return self._try(lambda tier: tier.acquire(ids, token, waited_for), has_written=lambda found: bool(found.ours))
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         self._try(lambda tier: tier.renew(ids, token))
@@ -33,7 +33,7 @@ class FallbackTier:
         return self._try(lambda tier: tier.finish(ids, answers, token))
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
-        return self._try(lambda tier: tier.ends(ids))
+        return self._try(lambda tier: tier.ends(ids), has_written=lambda _: False)
 
     @contextlib.asynccontextmanager
     async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
@@ -45,13 +45,13 @@ class FallbackTier:
                 listen = await stack.enter_async_context(self._second.listening(ids))
             yield listen
 
-    def _try(self, ask: Callable[[Tier], Result]) -> Result:
+    def _try(self, ask: Callable[[Tier], Result], has_written: Callable[[Result], bool] = lambda _: True) -> Result:
         if self._state.may_be_there:
             try:
                 result = ask(self._first)
             except TierUnavailable as error:
                 self._state.is_gone(error)
             else:
-                self._state.is_there()
+                self._state.is_there(has_written=has_written(result))
                 return result
         return ask(self._second)

@@ -7,19 +7,26 @@ Use it in any Celery application as `result_backend = "worker.flight.result_back
 from typing import Any
 
 from celery.backends.redis import RedisBackend
+from redis import RedisError
 
+from worker.config.telemetry import log
+from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
 
 
 class ScoreBackend(RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
-    What single flight has stored is the end of that task, whichever end a worker then reports to Celery.
+    What single flight has stored is the end of that task, whichever end a worker then reports to Celery. Where Redis
+    takes nothing, the end is lost and the asker asks again.
     """
 
     task_keyprefix = RESULT_PREFIX
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
-        if is_end(self.get(self.get_key_for_task(task_id))):
-            return result
-        return super()._store_result(task_id, result, state, *arguments, **options)  # type: ignore[misc]  # untyped
+        try:
+            if not is_end(self.get(self.get_key_for_task(task_id))):
+                super()._store_result(task_id, result, state, *arguments, **options)  # type: ignore[misc]  # untyped
+        except RedisError as error:
+            log.warning("result_lost", score_id=task_id, error=said(error), cure=cure(error))
+        return result

@@ -5,11 +5,13 @@ A ring that is lost costs the time until the next poll, never an edit.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
 from worker.config.telemetry import log
+from worker.domain.redis_refusals import cure, said
 
 #: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
 SILENT_SECONDS = 5
@@ -44,7 +46,7 @@ class Doorbell:
                 self._send(task, wiki, *rest)
         except (RedisError, KombuError, OSError) as error:
             if not self.is_silent:
-                log.warning("doorbell_silent", wiki=wiki, task=task, error=str(error))
+                log.warning("doorbell_silent", wiki=wiki, task=task, error=said(error), cure=cure(error))
             self._silent_until = time.monotonic() + SILENT_SECONDS
         else:
             self._silent_until = 0.0
@@ -61,6 +63,12 @@ class Doorbell:
         """Ring, but at most once in a while, however often this is called and answered."""
         if self.is_first(f"{task}:{wiki}:once", self._prompted):
             self.ring(task, wiki)
+
+    def send_once(self, what: str, send: Callable[[], None], *, seconds: float) -> None:
+        """Call *send*, but at most once in so many *seconds* for *what*; that it fails costs its askers time."""
+        if self.is_first(what, seconds):
+            with suppress(RedisError, KombuError, OSError):
+                send()
 
     def is_first(self, what: str, seconds: float) -> bool:
         """Whether nobody has asked that of *what* in the last so many *seconds*; not, if that can't be told."""

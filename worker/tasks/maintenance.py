@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from outbox.inspection import has_work
-from worker.app import EXPIRY_SECONDS, app
+from worker.app import app
 from worker.bootstrap import services
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -44,9 +44,9 @@ def check_versions(wiki: str | None = None) -> None:
 
 
 @app.task(name=PURGE_SCORES)
-def purge(wiki: str | None = None, after: int = 0) -> None:
+def purge(wiki: str | None = None, after: str = "0") -> None:
     """Remove rows of old versions, and of revisions that have left recentchanges; these *after* that `oresc_id`."""
-    _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, after))
+    _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)))
 
 
 @app.task(name=EXPIRE_RECENT_CHANGES)
@@ -86,7 +86,7 @@ def _purge(wiki: Wiki, after: int) -> None:
     for step in purge_left_behind(wiki, batch_size=size, after=after):
         rows += sum(each.rows for each in step.removed)
         if time.monotonic() > until:
-            purge.apply_async(args=(wiki.id, step.last), expires=EXPIRY_SECONDS)
+            services().doorbell.ring(PURGE_SCORES, wiki.id, str(step.last))
             break
     if rows:
         log.info("scores_purged", wiki=wiki.id, rows=rows)

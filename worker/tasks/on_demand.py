@@ -12,6 +12,7 @@ from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.domain.errors import Overloaded, RedisUnavailable
 from worker.domain.failures import Failure
+from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flight
 from worker.flight.tiers import TierUnavailable
@@ -72,6 +73,5 @@ def _needing_redis() -> Iterator[None]:
     try:
         yield
     except (RedisError, KombuError, TierUnavailable) as error:
-        raise RedisUnavailable(
-            f"Redis does not answer at redis_url: {error}; start it, or correct redis_url"
-        ) from error
+        does = "refuses to serve" if is_refusal(error) else "does not answer"
+        raise RedisUnavailable(f"Redis {does} at redis_url: {said(error)}; {cure(error)}") from error

@@ -27,6 +27,5 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
         return answer.model_dump(mode="json")
     # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.
     seconds = here.settings.flight.lease_seconds
-    if here.doorbell.is_first(f"{SCORE}:{score_id}", seconds):
-        send_score(str(score_id), seconds=seconds)
+    here.doorbell.send_once(f"{SCORE}:{score_id}", lambda: send_score(str(score_id), seconds=seconds), seconds=seconds)
     raise Ignore

@@ -1,0 +1,127 @@
+"""A Redis that refuses to serve: a real one that is told to, or somebody who stands before one and says no."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from redis import Redis
+
+#: What each word of Redis looks like on the wire, as 7.0 writes them.
+REFUSALS = {
+    "READONLY": "READONLY You can't write against a read only replica.",
+    "UNBLOCKED": "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "MASTERDOWN": "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "MISCONF": "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+    "OOM": "OOM command not allowed when used memory > 'maxmemory'.",
+    "NOREPLICAS": "NOREPLICAS Not enough good replicas to write.",
+    "LOADING": "LOADING Redis is loading the dataset in memory",
+    "BUSY": "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "NOAUTH": "NOAUTH Authentication required.",
+    "WRONGPASS": "WRONGPASS invalid username-password pair or user is disabled.",
+    "NOPERM": "NOPERM this user has no permissions to run the 'brpop' command",
+    "max number of clients": "ERR max number of clients reached",
+    "WRONGTYPE": "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "MOVED": "MOVED 3999 127.0.0.1:6381",
+    "CLUSTERDOWN": "CLUSTERDOWN Hash slot not served",
+    "a word of tomorrow": "TROUBLE nobody has heard of",
+}
+
+
+def break_disk(redis: Redis, directory: Path) -> None:
+    """Let a Redis that runs in *directory* fail to save; it can't write a file where there is a full directory."""
+    (directory / "dump.rdb" / "full").mkdir(parents=True, exist_ok=True)
+    redis.config_set("save", "3600 1")
+    redis.bgsave()
+    while redis.info("persistence")["rdb_last_bgsave_status"] != "err":
+        time.sleep(0.01)
+
+
+Command = tuple[str, ...]
+#: How to make a real Redis refuse, and how to mend it.
+FAULTS: dict[str, tuple[Command, Command]] = {
+    "READONLY": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "MISCONF": ((), ("CONFIG", "SET", "save", "")),
+    "OOM": (("CONFIG", "SET", "maxmemory", "1mb"), ("CONFIG", "SET", "maxmemory", "0")),
+}
+
+
+@dataclass(slots=True)
+class RefusingRedis:
+    """Says *refusal* to every command, or passes all on to the Redis behind it where there is none."""
+
+    port: int
+    behind: int
+    refusal: str | None
+    #: Commands that were refused.
+    refused: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self.behind)) as behind, suppress(OSError):
+            while received := client.recv(65536):
+                if self.refusal is None:
+                    behind.sendall(received)
+                    client.sendall(_replies(behind))
+                else:
+                    commands = received.count(b"\r\n*") + received.startswith(b"*")
+                    self.refused += commands
+                    client.sendall(f"-{self.refusal}\r\n".encode() * commands)
+
+
+def _replies(behind: socket.socket) -> bytes:
+    """What comes back, until nothing has come for a moment."""
+    behind.settimeout(5)
+    replies = behind.recv(65536)
+    behind.settimeout(0.02)
+    with suppress(TimeoutError):
+        while more := behind.recv(65536):
+            replies += more
+    return replies
+
+
+@contextmanager
+def refusing_redis(redis: Redis, refusal: str | None) -> Iterator[RefusingRedis]:
+    """Stand before *redis* on a port of its own."""
+    behind: Any = redis.connection_pool.connection_kwargs
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        here = RefusingRedis(listener.getsockname()[1], behind["port"], refusal)
+
+        def accept() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                Thread(target=here.serve, args=(client,), daemon=True).start()
+
+        door = Thread(target=accept)
+        door.start()
+        try:
+            yield here
+        finally:
+            # Wakes the thread that waits for the next client; closing would not.
+            listener.shutdown(socket.SHUT_RDWR)
+            door.join()
+
+
+@contextmanager
+def refusing(redis: Redis, fault: str, directory: Path) -> Iterator[None]:
+    """Let the real *redis*, which runs in *directory*, refuse to serve meanwhile."""
+    how, mend = FAULTS[fault]
+    command: Any = redis.execute_command
+    try:
+        if how:
+            command(*how)
+        else:
+            break_disk(redis, directory)
+        yield
+    finally:
+        command(*mend)
