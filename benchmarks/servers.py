@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from benchmarks.columns import DOMAIN, LANGUAGE, WIKI, Column
 from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
-from tests.services import create_database, drop_database, mariadb_server, redis_server
+from tests.services import DURABLE, create_database, drop_database, mariadb_server, redis_server
 from worker.demo.processes import Child, Processes
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
@@ -57,7 +57,7 @@ def servers() -> Iterator[Servers]:
     """Servers of our own on free ports, or those that the tests' variables name."""
     with (
         tempfile.TemporaryDirectory(prefix="outpatrol-bench-", ignore_cleanup_errors=True) as name,
-        mariadb_server() as mariadb_url,
+        mariadb_server(DURABLE) as mariadb_url,
         redis_server() as redis_url,
         emulated_endpoint(Path(name)) as endpoint,
     ):

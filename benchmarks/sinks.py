@@ -23,7 +23,7 @@ from benchmarks.sink_pairs import Open, Pair, Send, opened_pairs
 from outbox import Claim, record_payloads
 from tests.builders import a_score, some_settings
 from tests.outbox.lanes import statements
-from tests.services import create_database, drop_database, mariadb_server
+from tests.services import DURABLE, create_database, drop_database, mariadb_server
 from worker.bootstrap import build_services
 from worker.config.settings_sections import EventsSettings
 from worker.domain.errors import CommandFailed
@@ -101,7 +101,7 @@ def measure_sinks(events: int, announce: Announce, *, rounds: int) -> list[Measu
 def measure_publishing(events: int, announce: Announce) -> list[Published]:
     """The whole way on SQLite and on MariaDB, the latter started here unless the tests' variable names one."""
     payloads = bodies(events)
-    with tempfile.TemporaryDirectory(prefix="outpatrol-bench-") as name, mariadb_server() as server_url:
+    with tempfile.TemporaryDirectory(prefix="outpatrol-bench-") as name, mariadb_server(DURABLE) as server_url:
         urls = {
             "sqlite": f"sqlite:///{Path(name) / 'wiki.db'}",
             "mariadb": create_database(server_url, DATABASE),

@@ -2,24 +2,39 @@
 
 import logging
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 import structlog
 from redis import Redis
 
 from outbox.database import Database, Engines
-from outbox.mediawiki import metadata as wiki_metadata
-from outbox.ownership import made_here
-from outbox.tables import metadata as lane_metadata
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.services import create_database, drop_database, mariadb_server, redis_server
-from worker.upkeep.migrating import migrate
+from tests.wiki_tables import empty_tables, make_tables
 
 BACKENDS = ("sqlite", "mariadb")
+
+
+def pytest_configure() -> None:
+    # A shell without job control starts what runs beside it with Ctrl-C ignored, which all our children would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All that is spoken to is on this machine, and reading the world's certificates for each client takes long."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(f"{first}{end}\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +117,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def migrated_database(database_url: str) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", database_url)
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()
 
@@ -110,12 +125,7 @@ def migrated_database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(migrated_database: Database) -> Database:
     """The module's database with all tables there and empty."""
-    with migrated_database.transaction() as session:
-        for metadata in (lane_metadata, wiki_metadata):
-            for table in metadata.tables.values():
-                # Which tables were made here stays true when they are emptied.
-                if table is not made_here:
-                    session.execute(table.delete())
+    empty_tables(migrated_database)
     return migrated_database
 
 

@@ -9,7 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,20 @@ from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
 REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"
+#: Set by pytest-xdist: gw0, gw1 and so on.
+PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
+#: As an administrator would have it; for measurements.
+DURABLE = ("--innodb-buffer-pool-size=256M",)
+#: What a test writes need not outlive the server, and no test kills the server; so nothing waits for the disk.
+QUICK = (
+    "--innodb-flush-method=nosync",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=0",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-buffer-pool-dump-at-shutdown=0",
+    "--sync-frm=0",
+    "--skip-name-resolve",
+)
 #: Debian puts the server where an ordinary user's PATH does not look.
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
@@ -30,8 +44,11 @@ class ServerMissing(RuntimeError):
 
 
 @contextmanager
-def mariadb_server() -> Iterator[str]:
-    """The URL of a MariaDB server, with no database in it: `mariadb+pymysql://user:password@host:port`."""
+def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
+    """The URL of a MariaDB server, with no database in it: `mariadb+pymysql://user:password@host:port`.
+
+    *options* are those of one that is started here.
+    """
     if given := os.environ.get(MARIADB_VARIABLE):
         yield given.rstrip("/")
         return
@@ -66,7 +83,7 @@ def mariadb_server() -> Iterator[str]:
                 f"--tmpdir={data}",
                 f"--port={port}",
                 "--bind-address=127.0.0.1",
-                "--innodb-buffer-pool-size=256M",
+                *options,
             ],
             cwd=directory,
             user=user,
@@ -98,7 +115,8 @@ def redis_server() -> Iterator[str]:
 
 
 def create_database(server_url: str, name: str) -> str:
-    """Make the database *name* anew on the server and return its URL."""
+    """Make the database *name* anew on the server and return its URL; in each process of a run its name is another."""
+    name = _own(name)
     with _connect(server_url) as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}`")
@@ -106,8 +124,15 @@ def create_database(server_url: str, name: str) -> str:
 
 
 def drop_database(server_url: str, name: str) -> None:
+    """Drop the database that `create_database` made of *name*, if it is still there."""
     with _connect(server_url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        cursor.execute(f"DROP DATABASE IF EXISTS `{_own(name)}`")
+
+
+def _own(name: str) -> str:
+    """*name* in this process of the run; the server may have been given to several processes."""
+    process = os.environ.get(PROCESS_VARIABLE)
+    return f"{process}_{name}"[:64] if process else name
 
 
 def _connect(server_url: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":

@@ -23,13 +23,13 @@ from outbox.inspection import inspect_lane
 from outbox.mediawiki import save_edit
 from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
+from tests.wiki_tables import make_tables
 from worker.app import configuration
 from worker.bootstrap import LANES, Services, build_services
 from worker.demo.processes import Child, Processes, answers, free_port, kill_group
 from worker.demo.surroundings import redis_command, start_beat, start_worker
 from worker.lanes.rings import TURN
 from worker.settings import FILE_VARIABLE, Settings
-from worker.upkeep.migrating import migrate
 
 #: Waiting for so long without an end is a failure; no test needs a tenth of it.
 PATIENCE_SECONDS = 90
@@ -80,7 +80,7 @@ class Running:
         """Start all, of the worker and the beat those that are wanted."""
         self.start_redis()
         for wiki in self.services.wikis.values():
-            migrate(wiki.database, emulated=wiki.settings.emulated)
+            make_tables(wiki.database)
         if worker:
             self.start_worker()
         if beat:

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from outbox.database import Database, Engines
+from tests.wiki_tables import make_tables
 from worker.cli.main import app
 from worker.demo.processes import free_port
 from worker.settings import FILE_VARIABLE
-from worker.upkeep.migrating import migrate
 
 Run = Callable[..., Result]
 
@@ -40,6 +40,6 @@ def wiki(tmp_path: Path, run: Run) -> Iterator[Database]:
     """The database of the commands' wiki, migrated."""
     engines = Engines()
     database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()

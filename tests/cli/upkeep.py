@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from outbox.database import Database, Engines
 from tests.acceptance.commands import write_settings
 from tests.cli.conftest import Run
+from tests.wiki_tables import make_tables
 from worker.app import QUEUE_OF
 from worker.cli.main import app
 from worker.lanes.rings import POLL, TURN
 from worker.scores.own_tables import formula_threshold, model_candidate
 from worker.settings import FILE_VARIABLE
-from worker.upkeep.migrating import migrate
 
 QUEUES = (QUEUE_OF[POLL], QUEUE_OF[TURN])
 
@@ -58,7 +58,7 @@ def second_wiki(directory: Path, *, migrated: bool = True) -> Iterator[Database]
     engines = Engines()
     database = engines.open("frwiki", f"sqlite:///{directory}/second.db")
     if migrated:
-        migrate(database, emulated=True)
+        make_tables(database)
     try:
         yield database
     finally:

@@ -13,8 +13,8 @@ from tests.docs.made_wiki import NOW
 from tests.migrations.schemas import connected, query, run
 from tests.migrations.scored_wiki import add_model
 from tests.services import create_database, drop_database
+from tests.wiki_tables import make_tables
 from worker.domain.models import DEFAULT_MODELS
-from worker.upkeep.migrating import migrate
 
 NAME = "admin_sql_plans"
 #: One change in four hours up to now, by fifty users on five hundred pages; each has rows of every model, and a tenth
@@ -46,7 +46,7 @@ def bulky(mariadb_url: str) -> Iterator[Database]:
     """A wiki with five thousand changes, and statistics of them."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, NAME))
-    migrate(database, emulated=True)
+    make_tables(database)
     for model in DEFAULT_MODELS:
         add_model(database, model)
     run(
@@ -128,7 +128,7 @@ def test_all_worked_queries_but_the_count_of_rows_are_bound_in_time() -> None:
 
 def test_sqlite_looks_up_no_model_that_is_not_asked_for(tmp_path: Path) -> None:
     database = Engines().open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
-    migrate(database, emulated=True)
+    make_tables(database)
 
     steps = query(database, f"EXPLAIN QUERY PLAN {PATROLLING}")
 

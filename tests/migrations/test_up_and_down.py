@@ -1,13 +1,18 @@
 """Migrations: up, down and up again, and never a change to what is the wiki's own."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
 from tests.migrations.revisions import ALL, STEPS, VIEWS
-from tests.migrations.schemas import schema, tables, views
+from tests.migrations.schemas import query, schema, tables, views
 from tests.outbox.lanes import record_edits, take
+from tests.services import create_database
+from tests.wiki_tables import make_tables
 from worker.demo.processes import free_port
 from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 
@@ -17,6 +22,35 @@ def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -
 
     assert tables(empty_database) == ALL
     assert views(empty_database) == VIEWS
+
+
+def test_the_tables_that_other_tests_work_on_are_what_the_migrations_make(
+    empty_database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    engines, url = Engines(), f"sqlite:///{tmp_path}/copy.db"
+    if empty_database.url.get_backend_name() != "sqlite":
+        url = create_database(request.getfixturevalue("mariadb_url"), "copy")
+    copy = engines.open("enwiki", url)
+    migrate(empty_database)
+
+    make_tables(copy)
+
+    assert everything(copy) == everything(empty_database)
+    engines.close()
+
+
+def everything(database: Database) -> Any:
+    """The schema as it is told, the statements that make it again, and all rows."""
+    if database.url.get_backend_name() == "sqlite":
+        statements = query(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    else:
+        statements = [
+            row
+            for name in sorted(tables(database) | views(database))
+            for row in query(database, f"SHOW CREATE TABLE `{name}`")
+        ]
+    rows = {name: query(database, f"SELECT * FROM `{name}`") for name in sorted(tables(database))}
+    return schema(database), statements, rows
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from outbox.database import Database, Engines
-from outbox.tables import metadata
 from tests.services import create_database, drop_database
-from worker.upkeep.migrating import migrate
+from tests.wiki_tables import empty_tables, make_tables
 
 
 @pytest.fixture(scope="session")
 def _migrated_mariadb(mariadb_url: str) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "outbox_on_mariadb"))
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()
     drop_database(mariadb_url, "outbox_on_mariadb")
@@ -23,7 +22,5 @@ def _migrated_mariadb(mariadb_url: str) -> Iterator[Database]:
 @pytest.fixture
 def mariadb(_migrated_mariadb: Database) -> Database:
     """A migrated MariaDB database with empty lanes."""
-    with _migrated_mariadb.transaction() as session:
-        for table in metadata.tables.values():
-            session.execute(table.delete())
+    empty_tables(_migrated_mariadb)
     return _migrated_mariadb

@@ -21,6 +21,7 @@ from outbox.mediawiki import save_edit
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
 from tests.services import create_database, drop_database
+from tests.wiki_tables import make_tables
 from worker.demo.processes import free_port
 from worker.upkeep.migrating import migrate
 
@@ -47,7 +48,7 @@ def two_databases(mariadb_url: str) -> Iterator[list[str]]:
 def hurried_sqlite(engines: Engines, tmp_path: Path) -> Database:
     """A migrated SQLite database that waits for no lock."""
     database = engines.open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
-    migrate(database, emulated=True)
+    make_tables(database)
 
     @event.listens_for(database.engine, "connect")
     def wait_for_nothing(connection: sqlite3.Connection, _record: object) -> None:
@@ -233,7 +234,7 @@ def test_wikis_on_one_server_share_a_pool(engines: Engines, two_databases: list[
 def test_wikis_on_one_server_keep_their_tables_apart(engines: Engines, two_databases: list[str]) -> None:
     enwiki, frwiki = (engines.open(wiki, url) for wiki, url in zip(["enwiki", "frwiki"], two_databases, strict=True))
     for database in (enwiki, frwiki):
-        migrate(database, emulated=True)
+        make_tables(database)
 
     record_edits(enwiki, 1)
     record_edits(frwiki, 2)

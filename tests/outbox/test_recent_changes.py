@@ -24,14 +24,6 @@ from tests.outbox.lanes import rows, statements
 TEN = NOON + timedelta(seconds=10)
 
 
-@pytest.fixture
-def database(database: Database) -> Database:
-    with database.transaction() as session:
-        for table in (recentchanges, revision):
-            session.execute(table.delete())
-    return database
-
-
 def save(database: Database, edits: Sequence[Edit]) -> None:
     with database.transaction() as session:
         for edit in edits:

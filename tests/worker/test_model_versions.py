@@ -9,6 +9,7 @@ from sqlalchemy import event, insert, select
 
 from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
+from tests.wiki_tables import make_tables
 from tests.worker.lines import statements
 from tests.worker.upkeep.looking import wait_for_a_lock
 from worker.scores.model_versions import (
@@ -19,7 +20,6 @@ from worker.scores.model_versions import (
     model_ids,
 )
 from worker.scores.tables import ores_model
-from worker.upkeep.migrating import migrate
 
 OLD, NEW = ("damaging", "0.5.1"), ("damaging", "0.6.0")
 
@@ -161,7 +161,7 @@ def mariadb(mariadb_url: str) -> Iterator[Database]:
     """A MariaDB of a test's own: SQLite lets one transaction in at a time, so nothing is at one moment there."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "both_first"))
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()
     drop_database(mariadb_url, "both_first")

@@ -24,13 +24,6 @@ class PowerCut(Exception):
     """The process has gone."""
 
 
-@pytest.fixture
-def database(database: Database) -> Database:
-    with database.transaction() as session:
-        session.execute(event_ledger.delete())
-    return database
-
-
 def ledger(database: Database) -> list[tuple[str, int]]:
     """Sink and revision of each line, in the order of writing."""
     line = event_ledger.c

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,10 @@ from worker.domain.errors import CommandFailed
 PR_SET_PDEATHSIG = 1
 #: More than a drain may take by default, so that a worker can finish it.
 STOP_SECONDS = 30
+#: Below those that the kernel gives to outgoing connections, on Linux and elsewhere.
+PORTS = range(15_000, 32_000)
+#: Not the shared one, which tests seed.
+_luck = random.SystemRandom()
 
 
 @dataclass(slots=True)
@@ -130,10 +135,16 @@ def kill_group(child: Child) -> None:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A loopback port that nobody uses at this moment, and that no outgoing connection is given before a server is.
+
+    Raises:
+        CommandFailed: there seems to be none.
+    """
+    for port in _luck.sample(PORTS, 100):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise CommandFailed(f"no free port was found on 127.0.0.1 between {PORTS.start} and {PORTS.stop}")
 
 
 def answers(port: int) -> bool:

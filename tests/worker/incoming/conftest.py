@@ -7,21 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from outbox.database import Database, Engines
-from outbox.mediawiki import metadata as wiki_metadata
-from outbox.tables import metadata as lane_metadata
 from tests.event_stream import EmulatedEventStream
 from tests.services import create_database, drop_database
+from tests.wiki_tables import empty_tables, make_tables
 from worker.incoming.listening import READER
-from worker.incoming.positions import stream_position
-from worker.upkeep.migrating import migrate
-
-
-@pytest.fixture
-def database(database: Database) -> Database:
-    """The module's database with empty tables, those of positions too."""
-    with database.transaction() as session:
-        session.execute(stream_position.delete())
-    return database
 
 
 @pytest.fixture
@@ -40,14 +29,14 @@ def _other_database(
     engines = Engines()
     if migrated_database.url.get_backend_name() == "sqlite":
         other = engines.open("frwiki", f"sqlite:///{tmp_path_factory.mktemp('database') / 'frwiki.db'}")
-        migrate(other, emulated=True)
+        make_tables(other)
         yield other
         engines.close()
         return
     server_url: str = request.getfixturevalue("mariadb_url")
     name = re.sub(r"\W", "_", request.module.__name__.removeprefix("tests."))[-55:] + "_fr"
     other = engines.open("frwiki", create_database(server_url, name))
-    migrate(other, emulated=True)
+    make_tables(other)
     yield other
     engines.close()
     drop_database(server_url, name)
@@ -56,8 +45,5 @@ def _other_database(
 @pytest.fixture
 def wikis(database: Database, _other_database: Database) -> dict[str, Database]:
     """The databases of enwiki and frwiki, empty."""
-    tables = [table for metadata in (lane_metadata, wiki_metadata) for table in metadata.tables.values()]
-    with _other_database.transaction() as session:
-        for table in (*tables, stream_position):
-            session.execute(table.delete())
+    empty_tables(_other_database)
     return {"enwiki": database, "frwiki": _other_database}

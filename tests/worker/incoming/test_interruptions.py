@@ -18,12 +18,12 @@ from outbox.mediawiki import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream
+from tests.wiki_tables import make_tables
 from tests.worker.incoming.listeners import IMPATIENT, listen, listening, position_of, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes
 from tests.worker.lines import count
 from worker.demo.processes import Processes, kill_group
 from worker.incoming.listening import Patience
-from worker.upkeep.migrating import migrate
 
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
 
@@ -154,7 +154,7 @@ def _own_wiki(directory: Path) -> Iterator[Database]:
     engines = Engines()
     database = engines.open("enwiki", f"sqlite:///{directory}/enwiki.db")
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"))
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()
 

@@ -1,4 +1,4 @@
-"""What the upkeep keeps beside MediaWiki's tables is gone before each test, too."""
+"""Services that are not held up, and a MariaDB alone."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,9 @@ import pytest
 
 from outbox.database import Database, Engines
 from tests.services import create_database, drop_database
+from tests.wiki_tables import make_tables
 from tests.worker.conftest import BuildServices
 from worker.bootstrap import Services
-from worker.scores.own_tables import formula_threshold, model_candidate
-from worker.upkeep.migrating import migrate
-
-
-@pytest.fixture
-def database(database: Database) -> Database:
-    with database.transaction() as session:
-        for table in (model_candidate, formula_threshold):
-            session.execute(table.delete())
-    return database
 
 
 @pytest.fixture
@@ -31,7 +22,7 @@ def mariadb(mariadb_url: str) -> Iterator[Database]:
     """A MariaDB of a test's own, for two transactions that write at once; SQLite lets in one at a time."""
     engines = Engines()
     database = engines.open("enwiki", create_database(mariadb_url, "upkeep_on_mariadb"))
-    migrate(database, emulated=True)
+    make_tables(database)
     yield database
     engines.close()
     drop_database(mariadb_url, "upkeep_on_mariadb")

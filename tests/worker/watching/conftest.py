@@ -1,19 +1,10 @@
-"""What was announced is forgotten before each test, and there may be a second sink."""
+"""Services that are not held up, and there may be a second sink."""
 
 import pytest
 
-from outbox.database import Database
 from tests.eventgate import EmulatedEventGate
 from tests.worker.conftest import BuildServices
 from worker.bootstrap import Services
-from worker.events.tables import event_ledger
-
-
-@pytest.fixture
-def database(database: Database) -> Database:
-    with database.transaction() as session:
-        session.execute(event_ledger.delete())
-    return database
 
 
 @pytest.fixture
