@@ -10,6 +10,7 @@ from outbox.edits import Edit, EditSource, PatrolStatus
 from outbox.errors import (
     DatabaseNotMigrated,
     DatabaseUnavailable,
+    ForeignTables,
     OutboxError,
     PromiseNotAwaited,
     UndecodableMessage,
@@ -28,6 +29,7 @@ __all__ = [
     "Delivered",
     "Edit",
     "EditSource",
+    "ForeignTables",
     "Lane",
     "OutboxError",
     "Outcome",

@@ -47,7 +47,7 @@ def paths_in(text: str) -> set[str]:
 def test_only_the_settings_read_the_environment() -> None:
     readers = [path for path, tree in modules("outbox", "worker") if reads_environment(tree)]
 
-    assert readers == ["worker/config/settings.py"]
+    assert readers == ["worker/settings.py"]
 
 
 @pytest.mark.parametrize(

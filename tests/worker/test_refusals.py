@@ -124,7 +124,7 @@ def test_beat_tells_once_that_nothing_can_be_scheduled_and_goes_on(
 
 def test_the_doorbell_is_silent_and_tells_what_helps(client: Redis, word: str) -> None:
     with capture_logs() as lines:
-        Doorbell(client, lambda *_: None, unanswered_seconds=4).ring("drain_edits", "enwiki")
+        Doorbell(client, lambda *_: None, unanswered_seconds=4).ring("turn", "enwiki")
 
     assert [(line["event"], line["cure"]) for line in lines] == [("doorbell_silent", helps(word))]
 
