@@ -32,7 +32,6 @@ from worker.events.kinds import EVENT_LANES
 from worker.events.outcomes import read_events
 from worker.events.sinks import OutgoingEvent
 from worker.events.tables import event_ledger
-from worker.lanes.turn import turn
 from worker.upkeep.migrating import migrate
 
 BATCH_SIZES = (1, 10, 100, 1000)
@@ -227,7 +226,7 @@ def _publish(
         sinks={"file": {"directory": directory / f"{database}-{size}"}},
     )
     with closing(build_services(settings)) as services:
-        wiki, publisher = services.wiki(WIKI), services.consumers[EVENT_LANES["file"].name]
+        wiki = services.wiki(WIKI)
         migrate(wiki.database, emulated=True)
         for start in range(0, events, 1000):
             some = payloads[start : start + 1000]
@@ -235,7 +234,7 @@ def _publish(
         before = wiki.database.run(_lines_of_the_ledger)
         with statements(wiki.database.engine) as seen:
             started = time.perf_counter()
-            while services.runner.run(turn(wiki, publisher, services.doorbell, lease=settings.outbox.lease)):
+            while services.turns.take(wiki, EVENT_LANES["file"].name):
                 pass
             seconds = time.perf_counter() - started
         kept = wiki.database.run(_lines_of_the_ledger) - before

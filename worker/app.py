@@ -4,7 +4,7 @@ import gc
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init
 from kombu import Exchange, Queue
 
 from worker.config.telemetry import configure_logging
@@ -58,7 +58,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in dict.fromkeys(QUEUE_OF.values())],
         "task_default_queue": "maintenance",
         "task_routes": {task: {"queue": queue} for task, queue in QUEUE_OF.items()},
+        "worker_pool": "threads",
+        "worker_concurrency": settings.worker.threads,
         "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": False,
+        "result_backend_thread_safe": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "enable_utc": True,
@@ -103,9 +107,9 @@ def _configuration_of_this_process() -> dict[str, Any]:
 app.add_defaults(_configuration_of_this_process)
 
 
-@worker_process_init.connect
+@worker_init.connect
 def _spare_the_collector(**_: Any) -> None:
-    """What is there when a child starts stays there: looking through it again for garbage is work for nothing."""
+    """What is there when a worker starts stays there: looking through it again for garbage is work for nothing."""
     gc.collect()
     gc.freeze()
 

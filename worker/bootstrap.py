@@ -1,12 +1,10 @@
 """Putting the concrete parts together; the only place that knows them all. Tests call the same function."""
 
-import asyncio
-import functools
-import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from redis import Redis
@@ -23,6 +21,7 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.client import Endpoint, ScoringClient, user_agent
+from worker.endpoints.in_loop import ClientInLoop
 from worker.endpoints.kinds import KINDS
 from worker.endpoints.limits import Ceilings
 from worker.endpoints.pacer import Pacer
@@ -38,8 +37,11 @@ from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
+from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
+from worker.lanes.loops import HttpLoop, ThreadLoops
+from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings
@@ -50,7 +52,7 @@ LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """All that one process needs. Coroutines run in `runner`, whose event loop lives as long as the process."""
+    """All that one process needs."""
 
     settings: Settings
     wikis: Mapping[str, Wiki]
@@ -64,7 +66,10 @@ class Services:
     sinks: Mapping[str, EventSink]
     #: Who serves each lane, by its name; a lane without a consumer keeps what it holds.
     consumers: Mapping[str, Consumer]
-    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+    turns: Turns
+    #: Runs coroutines in the calling thread.
+    runner: ThreadLoops
+    http_loop: HttpLoop
 
     @property
     def event_lanes(self) -> dict[str, Lane]:
@@ -86,42 +91,57 @@ class Services:
             ) from None
 
     def close(self) -> None:
+        self.doorbell.close()
         self.runner.run(self.client.close())
         for sink in self.sinks.values():
             sink.close()
         self.runner.close()
+        self.http_loop.close()
         self.redis.close()
         self.engines.close()
 
 
 def build_services(settings: Settings, *, send: Callable[..., None] = send) -> Services:
     """Build everything for *settings*; connects to nothing yet."""
-    runner = asyncio.Runner()
+    runner, http_loop = ThreadLoops(), HttpLoop()
+    bulkheads, computing = Bulkheads(settings.worker.places), Computing(settings.worker.computing)
     engines = Engines()
     redis = connect_redis(settings)
     redis_state = RedisState()
-    client = runner.run(_client(settings, redis, redis_state))
+    client = ClientInLoop(http_loop.run(_client(settings, redis, redis_state)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
     sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
+    doorbell = Doorbell(
+        redis,
+        send,
+        # Lost with a worker, a ring is repeated at the next poll but one.
+        unanswered_seconds=2 * settings.poll_seconds,
+        prompted_seconds=settings.upkeep.prompted_seconds,
+        rest_seconds=settings.worker.rest_seconds,
+    )
+    consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing)}
     return Services(
         settings=settings,
         wikis=wikis,
         engines=engines,
         redis=redis,
-        doorbell=Doorbell(
-            redis,
-            send,
-            # Lost with a worker, a ring is repeated at the next poll but one.
-            unanswered_seconds=2 * settings.poll_seconds,
-            prompted_seconds=settings.upkeep.prompted_seconds,
-        ),
+        doorbell=doorbell,
         client=client,
         flights=flights,
         sinks=sinks,
-        consumers={each.lane.name: each for each in _consumers(settings, client, flights, sinks)},
+        consumers=consumers,
+        turns=Turns(
+            consumers=consumers,
+            bell=doorbell,
+            bulkheads=bulkheads,
+            computing=computing,
+            loops=runner,
+            settings=settings.outbox,
+        ),
         runner=runner,
+        http_loop=http_loop,
     )
 
 
@@ -140,7 +160,11 @@ def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:
 
 
 def _consumers(
-    settings: Settings, client: ScoringClient, flights: Mapping[str, Flight], sinks: Mapping[str, EventSink]
+    settings: Settings,
+    client: ScoringClient,
+    flights: Mapping[str, Flight],
+    sinks: Mapping[str, EventSink],
+    computing: Computing,
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
     event_lanes = tuple(EVENT_LANES[name] for name in sinks)
@@ -152,9 +176,10 @@ def _consumers(
             announcing=Announcing(settings=settings.events),
             event_lanes=announced,
             settings=settings.outbox,
+            computing=computing,
         )
     for name, sink in sinks.items():
-        yield Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings.outbox)
+        yield Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings.outbox, computing=computing)
 
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
@@ -181,14 +206,17 @@ def connect_redis(settings: Settings) -> Redis:
     )
 
 
+_services: Services | None = None
+_building = threading.Lock()
+
+
 def services() -> Services:
-    """The services of this process, built at the first call; never shared with a process it was forked from."""
-    return _services_of(os.getpid())
-
-
-@functools.cache
-def _services_of(process: int) -> Services:  # noqa: ARG001 - the key of the cache
-    return build_services(load_settings())
+    """The services of this process, built once, at the first call of whichever thread."""
+    global _services  # noqa: PLW0603 - one for the process
+    with _building:
+        if _services is None:
+            _services = build_services(load_settings())
+        return _services
 
 
 async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> ScoringClient:

@@ -19,6 +19,7 @@ from worker.config.settings_sections import (
     Section,
     UpkeepSettings,
     WikiSettings,
+    WorkerSettings,
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+    worker: WorkerSettings = WorkerSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -28,7 +28,6 @@ from worker.app import configuration
 from worker.bootstrap import LANES, Services, build_services
 from worker.demo.processes import Child, Processes, answers, free_port, kill_group
 from worker.demo.surroundings import redis_command, start_beat, start_worker
-from worker.lanes.rings import TURN
 from worker.settings import FILE_VARIABLE, Settings
 
 #: Waiting for so long without an end is a failure; no test needs a tenth of it.
@@ -147,7 +146,7 @@ class Running:
                     for edit in some:
                         save_edit(session, edit)
             if ring:
-                self.services.doorbell.ring(TURN, wiki, EDITS.name)
+                self.services.doorbell.turn(wiki, EDITS.name)
 
     def pending(self, *lanes: Lane) -> int:
         """Promises not yet kept, on all wikis, in *lanes* or in all."""

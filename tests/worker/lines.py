@@ -1,5 +1,6 @@
 """The whole line as tests drive it: edits saved, drained and published on real servers, and what is left behind."""
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from worker.config.wiki import Wiki
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
 from worker.lanes.rings import TURN
-from worker.lanes.turn import turn
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
 from worker.scores.tables import ores_classification, ores_model
@@ -38,6 +38,9 @@ class RecordingBell:
     def __init__(self) -> None:
         self.rings: list[tuple[str, ...]] = []
 
+    def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
+        self.rings.append((TURN, wiki, lane))
+
     def ring(self, task: str, wiki: str, *rest: str) -> None:
         self.rings.append((task, wiki, *rest))
 
@@ -47,8 +50,9 @@ class RecordingBell:
 
 def serve(services: Services, lane: Lane, wiki: Wiki | None = None) -> RecordingBell:
     """Take turns at *lane* until nothing is ready; returns what was rung for."""
-    bell, served = RecordingBell(), wiki or services.wiki("enwiki")
-    while services.runner.run(turn(served, services.consumers[lane.name], bell, lease=services.settings.outbox.lease)):
+    bell = RecordingBell()
+    turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
+    while turns.take(wiki or services.wiki("enwiki"), lane.name):
         pass
     return bell
 

@@ -15,7 +15,6 @@ from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
 from worker.events.sinks import Failed, Refused, Untaken
-from worker.tasks.turn import take_turns
 
 
 def attempts(database: Database, sink: str) -> list[int]:
@@ -185,6 +184,6 @@ def test_a_sink_that_the_settings_have_no_more_is_left_alone(services: Services,
     save(database, edits(2))
     drain(services)
 
-    take_turns(services, "enwiki", EVENT_LANES["kafka"].name)
+    assert not services.turns.take(services.wiki("enwiki"), EVENT_LANES["kafka"].name)
 
     assert status(database, FILE.lane).ready == 2

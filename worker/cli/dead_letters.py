@@ -21,7 +21,6 @@ from worker.cli.console import command_services, err, fail, out, print_json, wik
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
-from worker.lanes.rings import TURN
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -176,7 +175,7 @@ def _end(
             for ids in _chunks(letters):
                 counts[name] += services.wiki(name).database.run(partial(end, lane=lane, ids=ids))
             if counts[name] and done == "requeued":
-                services.doorbell.ring(TURN, name, lane.name)
+                services.doorbell.turn(name, lane.name)
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():

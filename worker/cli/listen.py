@@ -18,7 +18,6 @@ from worker.endpoints.client import user_agent
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
-from worker.lanes.rings import TURN
 
 
 def listen(
@@ -55,7 +54,7 @@ def listen(
             {each.id: each.database for each in wikis_named(services, wiki)},
             listened,
             user_agent=user_agent(services.settings.contact),
-            saved=lambda name: services.doorbell.ring(TURN, name, EDITS.name),
+            saved=lambda name: services.doorbell.turn(name, EDITS.name),
             kinds=kind or (),
             autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
         )

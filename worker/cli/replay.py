@@ -23,7 +23,6 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
 from worker.incoming.replaying import ReplayReport, edits_in, lines_of
 from worker.incoming.replaying import replay as replay_edits
-from worker.lanes.rings import TURN
 
 
 def replay(
@@ -90,7 +89,7 @@ def replay_file(
     """
 
     def announce(edit: Edit) -> None:
-        services.doorbell.ring(TURN, edit.wiki, EDITS.name)
+        services.doorbell.turn(edit.wiki, EDITS.name)
         saved(edit)
 
     databases = {wiki.id: wiki.database for wiki in wikis}

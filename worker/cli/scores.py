@@ -24,7 +24,6 @@ from worker.cli.options import JsonOption, WikiOption
 from worker.cli.tables import table
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
-from worker.lanes.rings import TURN
 from worker.scores.model_versions import StoredModel
 from worker.scores.own_tables import BACKFILL
 from worker.upkeep.populating import Populated
@@ -207,7 +206,7 @@ def promise(
     """Populate *wiki*, ringing for each step that queued edits; yields each step."""
     for step in populate_wiki(wiki, number=number, batch_size=batch_size, dry_run=dry_run):
         if step.promised and not dry_run:
-            services.doorbell.ring(TURN, wiki.id, BACKFILL.name)
+            services.doorbell.turn(wiki.id, BACKFILL.name)
         yield step
 
 

@@ -17,7 +17,6 @@ from worker.cli.tables import table
 from worker.config.settings_sections import EventsSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import Traffic, traffic
-from worker.lanes.rings import TURN
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
@@ -100,7 +99,7 @@ def reconcile(
             what = "are missing" if dry_run else "were missing and are queued again"
             err.print(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
             if missing and not dry_run:
-                services.doorbell.ring(TURN, each.id, EDITS.name)
+                services.doorbell.turn(each.id, EDITS.name)
     if as_json:
         print_json(result)
 

@@ -89,6 +89,21 @@ class FlightSettings(Section):
         return self.call_seconds + self.lease_margin_seconds
 
 
+class WorkerSettings(Section):
+    """How a worker process uses its threads."""
+
+    threads: int = Field(default=32, ge=4, le=512, description="Turns and scores on demand that may run at once.")
+    computing: int = Field(default=8, ge=1, le=512, description="Of these, those that compute and do not wait.")
+    rest_seconds: float = Field(
+        default=0.25, ge=0, le=10, description="From a ring to its turn, so that a trickle is served in batches."
+    )
+
+    @property
+    def places(self) -> int:
+        """Turns that may hold one endpoint or sink: a quarter of the threads."""
+        return max(1, self.threads // 4)
+
+
 class UpkeepSettings(Section):
     """What is done now and then: looking for new model versions, purging, expiring."""
 

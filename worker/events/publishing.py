@@ -14,6 +14,7 @@ from worker.config.wiki import Wiki
 from worker.events.ledger import keep
 from worker.events.outcomes import delivery, in_page_order, read_events
 from worker.events.sinks import EventSink, Untaken
+from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
 
 
@@ -26,7 +27,12 @@ class Publisher:
     name: str
     sink: EventSink
     settings: OutboxSettings
+    #: Other turns may compute while this one waits for the sink.
+    computing: Computing
     is_ordered: bool = True
+
+    def needs(self, wiki: Wiki) -> frozenset[str]:  # noqa: ARG002 - the same for every wiki
+        return frozenset({f"sink {self.name}"})
 
     def claim_size(self, wiki: Wiki) -> int:  # noqa: ARG002 - the same for every wiki
         return self.settings.batch_size
@@ -37,7 +43,8 @@ class Publisher:
         events, outcomes = read_events(claims, most)
         # Of one page those of earlier revisions first, though the edits may have been settled in another order.
         ordered = in_page_order(events)
-        mishaps = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
+        with self.computing.waiting():
+            mishaps = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
         outcomes |= {claim: delivery(claim, mishaps.get(place), most) for place, claim in enumerate(ordered)}
         untaken = next((mishap for mishap in mishaps.values() if isinstance(mishap, Untaken)), None)
         if untaken is not None:

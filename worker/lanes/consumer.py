@@ -1,6 +1,6 @@
 """What serves a lane: how much of it to claim, and what to do with what was claimed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +29,9 @@ class Consumer(Protocol):
     @property
     def is_ordered(self) -> bool:
         """Whether messages are worked on in their order, so that only one batch of a wiki is claimed at a time."""
+
+    def needs(self, wiki: Wiki) -> Collection[str]:
+        """Names of the endpoints or sinks that a turn of *wiki* holds a place with for as long as it lasts."""
 
     def claim_size(self, wiki: Wiki) -> int:
         """How many messages it makes sense to claim now; 0 while what is needed for them is unavailable."""

@@ -4,7 +4,7 @@ A ring that is lost costs the time until the next poll, never an edit.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kombu.exceptions import KombuError
@@ -12,6 +12,8 @@ from redis import Redis, RedisError
 
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
+from worker.lanes.rings import TURN
+from worker.lanes.timer import Timer
 
 #: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
 SILENT_SECONDS = 5
@@ -21,9 +23,18 @@ class Doorbell:
     """Rings by sending a Celery task by name."""
 
     def __init__(
-        self, redis: Redis, send: Callable[..., None], *, unanswered_seconds: float, prompted_seconds: float = 60
+        self,
+        redis: Redis,
+        send: Callable[..., None],
+        *,
+        unanswered_seconds: float,
+        prompted_seconds: float = 60,
+        rest_seconds: float = 0,
     ) -> None:
         self._redis = redis
+        self._timer = Timer()
+        #: Lies between a ring for a turn and its task, so that what comes meanwhile is served with it.
+        self._rest = rest_seconds
         #: Upkeep is prompted for at most once in so long.
         self._prompted = prompted_seconds
         #: A ring that nobody answered for so long is taken for lost, and may be repeated.
@@ -37,16 +48,41 @@ class Doorbell:
         """Whether Redis did not answer the last ring."""
         return self._silent_until > 0
 
+    def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
+        """Ask for a turn at *lane* of *wiki* in *after* seconds, unless one is asked for; after a rest if None.
+
+        The time is counted here, by no clock that another host has to agree on.
+        """
+        self._ring(self._rest if after is None else after, TURN, wiki, lane)
+
     def ring(self, task: str, wiki: str, *rest: str) -> None:
         """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered."""
+        self._ring(0, task, wiki, *rest)
+
+    def close(self) -> None:
+        """Send what still rests."""
+        self._timer.close()
+
+    def _ring(self, after: float, *parts: str) -> None:
+        def ring() -> None:
+            lasts = self._unanswered + round(after * 1000)
+            if not self._redis.set(_key(*parts), b"1", nx=True, px=lasts):
+                return
+            if after:
+                self._timer.later(after, lambda: self._try(parts, lambda: self._send(*parts)))
+            else:
+                self._send(*parts)
+
+        self._try(parts, ring)
+
+    def _try(self, parts: Sequence[str], work: Callable[[], None]) -> None:
         if time.monotonic() < self._silent_until:
             return
         try:
-            if self._redis.set(_key(task, wiki, *rest), b"1", nx=True, px=self._unanswered):
-                self._send(task, wiki, *rest)
+            work()
         except (RedisError, KombuError, OSError) as error:
             if not self.is_silent:
-                log.warning("doorbell_silent", wiki=wiki, task=task, error=said(error), cure=cure(error))
+                log.warning("doorbell_silent", wiki=parts[1], task=parts[0], error=said(error), cure=cure(error))
             self._silent_until = time.monotonic() + SILENT_SECONDS
         else:
             self._silent_until = 0.0

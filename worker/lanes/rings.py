@@ -14,8 +14,14 @@ EXPIRE_RECENT_CHANGES = "expire_recent_changes"
 class Bell(Protocol):
     """Tells the workers that a wiki has work; never fails, for a ring that is lost is repeated by the poll."""
 
+    def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
+        """Ask for a turn at *lane* of *wiki*, in *after* seconds.
+
+        If None after a short rest, so that what comes meanwhile is served with it.
+        """
+
     def ring(self, task: str, wiki: str, *rest: str) -> None:
-        """Ask for *task* on *wiki*, with the *rest* of its arguments: for a turn, the name of the lane."""
+        """Ask for upkeep: *task* on *wiki*, with the *rest* of its arguments."""
 
     def prompt(self, task: str, wiki: str) -> None:
         """Ask for upkeep before it is due by its schedule; at most once in a while."""

@@ -28,6 +28,7 @@ from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.events.build import Announcing
 from worker.flight.flight import Flight
+from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
 from worker.scores.autopatrol import must_be_stored
@@ -58,7 +59,12 @@ class ScoreConsumer:
     #: Lanes that get the events of every edit; none for edits of the past.
     event_lanes: Sequence[Lane]
     settings: OutboxSettings
+    #: Other turns may compute while this one waits for its scores.
+    computing: Computing
     is_ordered: bool = False
+
+    def needs(self, wiki: Wiki) -> frozenset[str]:
+        return frozenset(f"endpoint {model.endpoint}" for model in wiki.models.values())
 
     def claim_size(self, wiki: Wiki) -> int:
         """No more edits than the endpoint can take soon, and none while its circuit is open."""
@@ -84,7 +90,8 @@ class ScoreConsumer:
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
-        flown = await self.flights[wiki.id].scores(wanted, self.client.score)
+        with self.computing.waiting():
+            flown = await self.flights[wiki.id].scores(wanted, self.client.score)
         seen = [(answer.model, answer.version) for answer in flown.answers.values() if isinstance(answer, Score)]
         numbers = _numbers(wiki, seen, known)
         decisions = [
@@ -152,7 +159,8 @@ class ScoreConsumer:
         if sample is None:
             return known
         try:
-            found = await self.client.versions(wiki.id, missing, Sample(sample.revision, sample.page))
+            with self.computing.waiting():
+                found = await self.client.versions(wiki.id, missing, Sample(sample.revision, sample.page))
         except EndpointUnavailable as error:
             log.warning("endpoint_unavailable", wiki=wiki.id, error=str(error))
             return known

@@ -10,7 +10,7 @@ from worker.bootstrap import services
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.flight.database_tier import tidy
-from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, TURN
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.running import reported
 from worker.upkeep.populating import populate
@@ -32,7 +32,7 @@ def poll() -> None:
         with reported(POLL, wiki.id), wiki.database.reading() as connection:
             for consumer in here.consumers.values():
                 if has_work(connection, consumer.lane):
-                    here.doorbell.ring(TURN, wiki.id, consumer.lane.name)
+                    here.doorbell.turn(wiki.id, consumer.lane.name)
         with reported(POLL, wiki.id):
             tidy(wiki.database)
 
@@ -121,7 +121,7 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
             break
     if promised:
         log.info("scores_promised", wiki=wiki.id, edits=promised)
-        services().doorbell.ring(TURN, wiki.id, BACKFILL.name)
+        services().doorbell.turn(wiki.id, BACKFILL.name)
 
 
 def _end_of_time() -> float:

@@ -16,7 +16,7 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import Sample
 from worker.endpoints.client import ScoringClient
-from worker.lanes.rings import PURGE_SCORES, TURN, Bell
+from worker.lanes.rings import PURGE_SCORES, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
 from worker.scores.model_versions import current_models
@@ -117,7 +117,7 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
         return 0
     promised = sum(step.promised for step in populate(wiki))
     log.info("scores_promised", wiki=wiki.id, edits=promised)
-    bell.ring(TURN, wiki.id, BACKFILL.name)
+    bell.turn(wiki.id, BACKFILL.name)
     return promised
 
 

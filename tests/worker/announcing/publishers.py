@@ -19,8 +19,10 @@ def with_sinks(services: Services, **sinks: FakeSink) -> Services:
     """The services with these sinks in place of theirs."""
     settings = services.settings.outbox
     edits = dataclasses.replace(consumer_of_edits(services), event_lanes=tuple(EVENT_LANES[name] for name in sinks))
+    computing = services.turns.computing
     publishers = [
-        Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings) for name, sink in sinks.items()
+        Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings, computing=computing)
+        for name, sink in sinks.items()
     ]
     consumers: dict[str, Consumer] = {edits.lane.name: edits, **{each.lane.name: each for each in publishers}}
     return dataclasses.replace(services, sinks=sinks, consumers=consumers)

@@ -1,0 +1,33 @@
+"""A scoring client that lives in the event loop of HTTP and is asked from any other."""
+
+from collections.abc import Iterable, Sequence
+
+from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.thresholds import Statistic
+from worker.endpoints.client import ScoringClient
+from worker.lanes.loops import HttpLoop
+
+
+class ClientInLoop:
+    """Hands every call over to *loop*, in which *client* was made and where its connections are."""
+
+    def __init__(self, client: ScoringClient, loop: HttpLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        return await self._loop.call(self._client.score(ids))
+
+    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
+        return await self._loop.call(self._client.versions(wiki, models, sample))
+
+    async def statistics(
+        self, wiki: str, model: str, wanted: Sequence[Statistic]
+    ) -> tuple[str, dict[Statistic, float | None]]:
+        return await self._loop.call(self._client.statistics(wiki, model, wanted))
+
+    def appetite(self, models: Iterable[str]) -> int:
+        return self._client.appetite(models)
+
+    async def close(self) -> None:
+        await self._loop.call(self._client.close())

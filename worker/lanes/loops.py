@@ -1,0 +1,75 @@
+"""The event loops of a process: one for all HTTP, in a thread of its own, and one for each thread that takes turns.
+
+What blocks, such as SQL and Redis, runs in the thread that wants it and is never called in the loop of HTTP, where it
+would hold up everybody.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class HttpLoop:
+    """An event loop that runs in a thread of its own, from the first call until it is closed."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self._started = threading.Lock()
+
+    async def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run *coroutine* in this loop and wait for it in the caller's; cancelled there, it is cancelled here."""
+        return await asyncio.wrap_future(self._submit(coroutine))
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run *coroutine* in this loop and wait for it without one."""
+        return self._submit(coroutine).result()
+
+    def close(self) -> None:
+        """End the loop and its thread; what still runs in it is cancelled."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        if not self._loop.is_closed():
+            self._loop.close()
+
+    def _submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        with self._started:
+            if not self._thread.is_alive() and not self._loop.is_closed():
+                self._thread.start()
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+
+
+class ThreadLoops:
+    """Runs coroutines in an event loop of the calling thread, which lives as long as this object."""
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+        self._all: list[asyncio.Runner] = []
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        runner: asyncio.Runner | None = getattr(self._here, "runner", None)
+        if runner is None:
+            runner = self._here.runner = asyncio.Runner()
+            self._all.append(runner)
+        return runner.run(coroutine)
+
+    def close(self) -> None:
+        """Close the loops of all threads; none may be running."""
+        while self._all:
+            with contextlib.suppress(RuntimeError):
+                self._all.pop().close()
