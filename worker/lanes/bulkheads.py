@@ -45,17 +45,26 @@ class Computing:
 
     def __init__(self, most: int) -> None:
         self._room = threading.BoundedSemaphore(most)
+        self._here = threading.local()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
+        """Compute, as soon as there is room."""
         with self._room:
-            yield
+            self._here.computes = True
+            try:
+                yield
+            finally:
+                self._here.computes = False
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let another turn compute while this one waits for an endpoint or a sink."""
-        self._room.release()
+        """Let another turn compute while that of this thread, if it takes one, waits for an endpoint or a sink."""
+        computes = getattr(self._here, "computes", False)
+        if computes:
+            self._room.release()
         try:
             yield
         finally:
-            self._room.acquire()
+            if computes:
+                self._room.acquire()
