@@ -38,6 +38,7 @@ from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
 from worker.lanes.bulkheads import Bulkheads, Computing
+from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
@@ -179,7 +180,14 @@ def _consumers(
             computing=computing,
         )
     for name, sink in sinks.items():
-        yield Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings.outbox, computing=computing)
+        yield Publisher(
+            lane=EVENT_LANES[name],
+            name=name,
+            sink=sink,
+            settings=settings.outbox,
+            computing=computing,
+            circuit=Circuit(f"sink {name}"),
+        )
 
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:

@@ -62,6 +62,7 @@ class Turns:
         take = claim_in_order if consumer.is_ordered else claim
         claims = wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease))
         if not claims:
+            consumer.nothing_claimed()
             return False
         is_full = len(claims) == size
         if is_full and not consumer.is_ordered:

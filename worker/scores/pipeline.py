@@ -74,6 +74,9 @@ class ScoreConsumer:
                     return 0
         return min(self.settings.batch_size, self.client.appetite(wiki.models))
 
+    def nothing_claimed(self) -> None:
+        """Nothing was held back for it."""
+
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Score the claimed edits and settle them all."""
         new_versions = await self.score_edits(wiki, claims)
