@@ -28,10 +28,10 @@ async def turn(wiki: Wiki, consumer: Consumer, bell: Bell, *, lease: timedelta) 
         bell.ring(TURN, wiki.id, lane.name)
     async with held(wiki, lane, claims, lease):
         worked = await consumer.work(wiki, claims)
-    for promised in worked.promised:
-        bell.ring(TURN, wiki.id, promised.name)
     for task in worked.prompts:
         bell.prompt(task, wiki.id)
+    for promised in worked.promised:
+        bell.ring(TURN, wiki.id, promised.name)
     return worked.goes_on
 
 
