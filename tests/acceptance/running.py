@@ -29,6 +29,7 @@ from worker.bootstrap import LANES, Services, build_services
 from worker.demo.processes import Child, Processes, answers, free_port, kill_group
 from worker.demo.surroundings import redis_command, start_beat, start_worker
 from worker.settings import FILE_VARIABLE, Settings
+from worker.upkeep.migrating import migrate
 
 #: Waiting for so long without an end is a failure; no test needs a tenth of it.
 PATIENCE_SECONDS = 90
@@ -79,7 +80,10 @@ class Running:
         """Start all, of the worker and the beat those that are wanted."""
         self.start_redis()
         for wiki in self.services.wikis.values():
-            make_tables(wiki.database)
+            if wiki.settings.emulated:
+                make_tables(wiki.database)
+            else:
+                migrate(wiki.database)
         if worker:
             self.start_worker()
         if beat:

@@ -63,7 +63,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", [(*OUTPATROL, "status"), (*CELERY, "worker"), (*CELERY, "beat")])
 def test_missing_settings_are_named(tmp_path: Path, command: tuple[str, ...]) -> None:
-    assert_says(call(command, tmp_path), "no outpatrol.toml here", "endpoint: Field required", "OUTPATROL_WIKIS")
+    assert_says(call(command, tmp_path), "no outpatrol.toml here", "wikis: Field required", "OUTPATROL_WIKIS")
 
 
 @pytest.mark.parametrize("command", [(*OUTPATROL, "status"), (*CELERY, "worker")])

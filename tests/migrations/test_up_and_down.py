@@ -31,7 +31,7 @@ def test_the_tables_that_other_tests_work_on_are_what_the_migrations_make(
     if empty_database.url.get_backend_name() != "sqlite":
         url = create_database(request.getfixturevalue("mariadb_url"), "copy")
     copy = engines.open("enwiki", url)
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     make_tables(copy)
 
@@ -109,7 +109,7 @@ def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
     make_real_wiki(empty_database)
     schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
 
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     assert their_schema(empty_database) == schema_before
     assert their_rows(empty_database) == rows_before
@@ -119,7 +119,7 @@ def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
 def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database: Database) -> None:
     make_real_wiki(empty_database)
     schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     downgrade(empty_database)
 
@@ -131,11 +131,11 @@ def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database:
 
 def test_a_real_wiki_can_be_migrated_again_after_a_downgrade(empty_database: Database) -> None:
     make_real_wiki(empty_database)
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
     before = schema(empty_database)
     downgrade(empty_database)
 
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     assert schema(empty_database) == before
 

@@ -22,14 +22,14 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (300, Failure.OUTAGE),
-        (302, Failure.OUTAGE),
-        (400, None),
-        (401, None),
-        (404, None),
+        (300, Failure.REFUSED),
+        (302, Failure.REFUSED),
+        (400, Failure.REFUSED),
+        (401, Failure.REFUSED),
+        (404, Failure.REFUSED),
         (408, Failure.LATE),
-        (409, None),
-        (422, None),
+        (409, Failure.REFUSED),
+        (422, Failure.REFUSED),
         (429, Failure.THROTTLED),
         (500, Failure.TRANSIENT),
         (501, Failure.OUTAGE),
@@ -39,7 +39,7 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
         (599, Failure.OUTAGE),
     ],
 )
-def test_a_status_is_one_kind_of_failure_or_final(status: int, failure: Failure | None) -> None:
+def test_a_status_is_one_kind_of_failure(status: int, failure: Failure) -> None:
     assert failure_of_status(status) is failure
 
 
@@ -56,6 +56,7 @@ def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_no
         (Failure.TRANSIENT, True, True),
         (Failure.LATE, True, False),
         (Failure.OUTAGE, True, False),
+        (Failure.REFUSED, False, False),
         (Failure.THROTTLED, False, False),
         (Failure.ELSEWHERE, False, False),
     ],
@@ -73,6 +74,9 @@ def test_only_what_may_be_the_edits_fault_burns_an_attempt(
         ([Failure.OUTAGE], 1, True),
         ([Failure.THROTTLED], 1, True),
         ([Failure.OUTAGE, Failure.THROTTLED], 2, True),
+        ([Failure.REFUSED], 1, True),
+        ([Failure.REFUSED, Failure.OUTAGE], 2, True),
+        ([Failure.REFUSED, None], 2, False),
         ([Failure.OUTAGE, None], 2, False),
         ([Failure.OUTAGE, Failure.TRANSIENT], 2, False),
         ([Failure.TRANSIENT, Failure.TRANSIENT], 2, False),

@@ -126,7 +126,7 @@ def test_fault_14_a_slot_is_held_during_a_request_and_given_back_when_it_fails(r
             endpoint = Endpoint(settings, Pacer(server.url, limits, patience=10, clock=time.monotonic))
             for _ in range(3):
                 with pytest.raises(EndpointUnavailable, match="status 500"):
-                    await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]))
+                    await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]), wiki="enwiki")
                 assert slots() == 0
             await endpoint.close()
 

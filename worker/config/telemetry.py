@@ -29,7 +29,7 @@ EVENTS = {
     "redis_back": "Redis serves again",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
-    "circuit_opened": "the endpoint serves nobody; claiming edits pauses until it serves again",
+    "circuit_opened": "the endpoint serves nobody, for that reason; claiming edits pauses until it serves again",
     "circuit_closed": "the endpoint serves again",
     "endpoint_unavailable": "the endpoint tells no model versions; the edits wait",
     "task_failed": "a task ended with an error that names its cure",

@@ -62,7 +62,7 @@ class Score(BaseModel):
 
 
 class ScoreError(BaseModel):
-    """A final answer without a score: revision gone, not scorable, refused."""
+    """A final answer without a score: the revision is gone, hidden or not scorable."""
 
     model_config = ConfigDict(frozen=True)
 

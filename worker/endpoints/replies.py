@@ -18,8 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
+from worker.endpoints.refusals import fate
 
 
 class Lie(BaseModel):
@@ -91,6 +93,13 @@ class OresError(Reply):
     type: str
     message: str
 
+    def answer(self, score_id: ScoreId, version: str) -> Answer:
+        """Final where it is about the revision; any other is a failure of that score, and is asked for again."""
+        said, message = fate(self.type, self.message, score_id.revision), self.message[:LONGEST_MESSAGE]
+        if isinstance(said, Failure):
+            return NoAnswer(f"{self.type[:LONGEST_MESSAGE]}: {message}", said)
+        return ScoreError(model=score_id.model, version=version, type=said, message=message)
+
 
 class OresEntry(Reply):
     """One model's answer for one revision: a score or an error."""
@@ -123,8 +132,7 @@ class OresWiki(Reply):
             if entry.score is not None:
                 return entry.score.as_score(score_id.model, model.version)
             if entry.error is not None:
-                message = entry.error.message[:LONGEST_MESSAGE]
-                return ScoreError(model=score_id.model, version=model.version, type=entry.error.type, message=message)
+                return entry.error.answer(score_id, model.version)
         return NoAnswer(f"the reply holds nothing for {score_id}")
 
 

@@ -8,7 +8,7 @@ from outbox.backoff import backoff
 from outbox.edits import Edit
 from outbox.errors import UndecodableMessage
 from outbox.messages import Claim, Dead, Delivered, Outcome, RetryLater
-from worker.domain.failures import burns_attempt
+from worker.domain.failures import REFUSED_SECONDS, Failure, burns_attempt
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.lanes.consumer import claimed_too_often
@@ -114,8 +114,11 @@ def _without_answers(
     error = f"{score_id}: {answer.error}"
     if charged and claim.attempt >= max_attempts:
         return Dead("attempts_exhausted", error)
-    not_before = timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))
-    return RetryLater(max(backoff(claim.attempt), not_before), error, burns_attempt=bool(charged))
+    pauses = [backoff(claim.attempt), timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))]
+    if any(answer.failure is Failure.REFUSED for answer in silent.values()):
+        # Its attempts don't grow, so nothing else would make it come back less often.
+        pauses.append(backoff(1, first=timedelta(seconds=REFUSED_SECONDS)))
+    return RetryLater(max(pauses), error, burns_attempt=bool(charged))
 
 
 def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:

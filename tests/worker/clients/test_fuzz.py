@@ -36,7 +36,7 @@ class Saying(Endpoint):
         self.content = b""
 
     async def ask(self, method: str, path: str, reply: TypeAdapter[Reply], **request: Any) -> Reply:
-        return _validated("here", self.content, reply)
+        return _validated("here", 200, self.content, "enwiki", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,11 @@ CONVERSATIONS = {
     "ores": conversation("ores", ["damaging", "goodfaith"], [1, 2, 3], some_ores_reply(), 5),
     "revscoring": conversation("lift_wing", ["damaging"], [1], ores_reply([1]), 1),
     "revert risk": conversation(
-        "lift_wing", [RISK], [1, 2, 3, 4], revert_risks([1, 2, 3], errors=["no prediction for revision 4"]), 3
+        "lift_wing",
+        [RISK],
+        [1, 2, 3, 4],
+        revert_risks([1, 2, 3], errors=["Could not make prediction for revision 4 (en). Reason: no"]),
+        3,
     ),
     "multilingual": conversation("lift_wing", ["revertriskmultilingual"], [1], revert_risk(1), 1),
     "article quality": conversation("lift_wing", ["articlequalitylanguageagnostic"], [1, 2, 3], qualities(3), 3),
