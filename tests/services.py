@@ -27,12 +27,12 @@ PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
 DURABLE = ("--innodb-buffer-pool-size=256M",)
 #: What a test writes need not outlive the server, and no test kills the server; so nothing waits for the disk.
 QUICK = (
-    "--innodb-flush-method=nosync",
+    "--loose-debug-no-sync",
+    "--loose-innodb-flush-method=nosync",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",
     "--innodb-buffer-pool-size=64M",
     "--innodb-buffer-pool-dump-at-shutdown=0",
-    "--sync-frm=0",
     "--skip-name-resolve",
 )
 #: Debian puts the server where an ordinary user's PATH does not look.
