@@ -127,7 +127,7 @@ def test_it_leaves_no_process_behind(demo: Demo) -> None:
 
 def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
     process = start_demo(tmp_path, "--wiki", "frwiki", "--limit", "150")
-    summary = json.loads(process.communicate(timeout=120)[0])
+    summary = json.loads(process.communicate(timeout=PATIENCE_SECONDS)[0])
 
     assert (summary["edits"], summary["events"]) == (150, 150)
     assert [file.name for file in (tmp_path / "kept").glob("*.db")] == ["frwiki.db"]

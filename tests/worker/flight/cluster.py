@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.processes import PORTS, Child, Processes, answers, free_port
 from worker.demo.surroundings import redis_command
 
@@ -44,7 +44,7 @@ def redis_cluster(directory: Path) -> Iterator[Cluster]:
             home.mkdir()
             command = [*redis_command(port), "--cluster-enabled", "yes"]
             child = processes.start(f"redis{number}", command, cwd=home)
-            processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]  # its default is bound
+            processes.wait_until(child, lambda port=port: answers(port), seconds=PATIENCE_SECONDS)  # type: ignore[misc]  # its default is bound
             children.append(child)
             nodes[port] = stack.enter_context(Redis(port=port))
         _join(nodes)

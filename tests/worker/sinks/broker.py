@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.processes import Child, Processes
 
 #: What the mock cluster makes of a topic that it does not know yet.
@@ -70,7 +70,7 @@ def mock_broker(directory: Path) -> Iterator[Broker]:
     """A mock cluster that runs meanwhile."""
     with Processes(directory) as processes:
         child = processes.start("broker", [sys.executable, "-m", "tests.worker.sinks.broker"])
-        processes.wait_until(child, lambda: child.log.read_text().endswith("\n"))
+        processes.wait_until(child, lambda: child.log.read_text().endswith("\n"), seconds=PATIENCE_SECONDS)
         yield Broker(child.log.read_text().strip(), child)
 
 
