@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
 from tests.migrations.revisions import ALL, STEPS, VIEWS
-from tests.migrations.schemas import query, schema, tables, views
+from tests.migrations.schemas import connected, schema, tables, views
 from tests.outbox.lanes import record_edits, take
 from tests.services import create_database
 from tests.wiki_tables import make_tables
@@ -41,16 +42,18 @@ def test_the_tables_that_other_tests_work_on_are_what_the_migrations_make(
 
 def everything(database: Database) -> Any:
     """The schema as it is told, the statements that make it again, and all rows."""
-    if database.url.get_backend_name() == "sqlite":
-        statements = query(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
-    else:
-        statements = [
-            row
-            for name in sorted(tables(database) | views(database))
-            for row in query(database, f"SHOW CREATE TABLE `{name}`")
-        ]
-    rows = {name: query(database, f"SELECT * FROM `{name}`") for name in sorted(tables(database))}
-    return schema(database), statements, rows
+    names = sorted(tables(database))
+    told = schema(database)
+    with connected(database) as connection:
+
+        def ask(statement: str) -> list[Any]:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+        if database.url.get_backend_name() == "sqlite":
+            statements = ask("SELECT name, sql FROM sqlite_schema ORDER BY name")
+        else:
+            statements = [ask(f"SHOW CREATE TABLE `{name}`") for name in told]
+        return told, statements, [ask(f"SELECT * FROM `{name}`") for name in names]
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:

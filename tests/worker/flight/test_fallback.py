@@ -189,7 +189,7 @@ def test_who_wants_to_listen_when_redis_goes_looks_at_the_database(
 
     async def listen() -> None:
         async with tier.listening([ONE]) as heard:
-            await asyncio.wait_for(heard(60), 30)
+            await asyncio.wait_for(heard(60), 50)
 
     asyncio.run(listen())
 
