@@ -1,7 +1,7 @@
 """Which tables and views there are after each revision."""
 
 import worker.incoming.positions  # noqa: F401 - declares a table
-from outbox.mediawiki import metadata as wiki_metadata
+from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.tables import metadata
 from worker.bootstrap import LANES
 from worker.upkeep.migrating import VERSION_TABLE

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Dialect, MetaData, types
 
 from outbox.database import Database
-from outbox.mediawiki import metadata as wiki_metadata
+from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
 from tests.migrations.schemas import connected, looked_up, query, run

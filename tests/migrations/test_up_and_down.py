@@ -31,7 +31,7 @@ def test_the_tables_that_other_tests_work_on_are_what_the_migrations_make(
     if empty_database.url.get_backend_name() != "sqlite":
         url = create_database(request.getfixturevalue("mariadb_url"), "copy")
     copy = engines.open("enwiki", url)
-    migrate(empty_database)
+    migrate(empty_database, emulated=True)
 
     make_tables(copy)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Table, select
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
 from tests.event_stream import EmulatedEventStream
 from worker.incoming.listening import Listened, Listener, Patience
 from worker.incoming.positions import position
