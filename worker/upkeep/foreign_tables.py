@@ -14,7 +14,7 @@ from worker.flight import tables as _flight_tables  # noqa: F401
 from worker.incoming import positions as _positions  # noqa: F401
 from worker.scores import own_tables as _own_tables  # noqa: F401
 from worker.scores.tables import ORES_TABLES
-from worker.scores.views import make_views
+from worker.scores.views import make_missing_views
 
 CHANGES = "recentchanges"
 
@@ -52,13 +52,13 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
 
 
 def complete(connection: Connection, *, emulated: bool) -> None:
-    """Make what the migrations could not: the tables of a wiki that was declared emulated later, and the view of
-    changes where there were none to show. The caller commits.
+    """Make what the migrations did not: the tables of a wiki that was declared emulated later, and the views.
+
+    The caller commits.
     """
     if emulated:
         ownership.make_missing(connection, CORE)
-    if "outpatrol_recent_change" not in inspect(connection).get_view_names():
-        make_views(connection)
+    make_missing_views(connection)
 
 
 def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
