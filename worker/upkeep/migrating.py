@@ -1,4 +1,4 @@
-"""Bringing a wiki's database to the tables this version needs."""
+"""Gives a wiki's database the tables that this version needs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,13 +28,13 @@ _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(3
 def migrate(database: Database, revision: str = "head", *, emulated: bool = False) -> tuple[str | None, str | None]:
     """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
 
-    Of an *emulated* wiki MediaWiki's tables are made, too, also if it was not declared emulated before. Each migration
-    commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
+    For an *emulated* wiki MediaWiki's tables are made, too, even if it was declared emulated only later. On MariaDB,
+    which has no transactional DDL, each migration commits by itself; on SQLite all are done or none.
 
     Raises:
         DatabaseUnavailable: the server does not answer or refuses us.
-        DatabaseNotMigrated: our rights do not allow it; it can be run again afterwards.
-        ForeignTables: there are tables that are not what they should be; nothing was made.
+        DatabaseNotMigrated: our account may not do it; run it again with more rights.
+        ForeignTables: some tables are not what they should be; nothing was made.
     """
 
     def upgrade(config: Config) -> None:
