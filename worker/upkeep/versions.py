@@ -1,4 +1,4 @@
-"""Looking for new model versions: ask several times, judge, make current; and find out what formulas come to."""
+"""Looking for new model versions: ask several times, judge, make current. Also asks what formulas resolve to."""
 
 import asyncio
 from collections import Counter, defaultdict
