@@ -43,6 +43,8 @@ EVENTS = {
     "database_unavailable": "a wiki's database is not there; what was heard waits",
     "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
     "events_missing": "edits were never announced; they were promised again",
+    "process_ended": "a worker process ended unasked; it is started again",
+    "process_killed": "a worker process did not end in time when it was asked to",
     "recent_changes_expired": "old changes left recentchanges",
 }
 
