@@ -128,7 +128,7 @@ class Running:
         return child.process.returncode
 
     def worker_children(self) -> set[int]:
-        """The process ids of the worker's children."""
+        """The process ids of the worker's processes, which are the children of who keeps them running."""
         return children_of(self.children["worker"].process.pid)
 
     def kill_a_worker_child(self) -> int:

@@ -43,6 +43,11 @@ EVENTS = {
     "database_unavailable": "a wiki's database does not answer; edits that were read wait",
     "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
     "events_missing": "edits were never announced; they were queued again",
+    "stream_unavailable": "the sink takes nothing of a stream; its events wait and burn no attempt",
+    "claims_not_given_back": "messages could not be given back at once; others have them when their lease runs out",
+    "timer_failed": "something that was to be done later failed",
+    "process_ended": "a worker process ended unasked; it is started again",
+    "process_killed": "a worker process did not end in time when it was asked to",
     "recent_changes_expired": "old changes left recentchanges",
 }
 
