@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
 from worker.domain.failures import Failure
@@ -26,7 +27,7 @@ def send(
     return run(work)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.integers(1, 6),
     st.integers(1, 40),
