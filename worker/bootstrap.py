@@ -1,5 +1,6 @@
 """Putting the concrete parts together; the only place that knows them all. Tests call the same function."""
 
+import os
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from outbox import EDITS, Lane
 from outbox.database import Engines
 from worker.app import send
 from worker.config.redis_state import RedisState
-from worker.config.settings_sections import EndpointSettings
+from worker.config.settings_sections import EndpointSettings, WorkerSettings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
@@ -111,7 +112,10 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     engines = Engines()
     redis = connect_redis(settings)
     redis_state = RedisState()
-    limits = {name: _limits(endpoint, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()}
+    limits = {
+        name: _limits(endpoint, redis, redis_state, settings.worker)
+        for name, endpoint in settings.endpoints_by_name.items()
+    }
     client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
@@ -231,12 +235,13 @@ def services() -> Services:
         return _services
 
 
-def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState) -> SharedLimits:
+def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState, worker: WorkerSettings) -> SharedLimits:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
+        processes=worker.processes or os.cpu_count() or 1,
     )
     return SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
 
@@ -248,6 +253,6 @@ async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> Sco
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
-        pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
+        pacer = Pacer(here.url, limits[name], patience=patience)
         clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
     return EndpointRouter(clients, models)

@@ -65,7 +65,6 @@ def decide(
     *,
     numbers: Mapping[tuple[str, str], int],
     leaves_rows: bool = True,
-    is_outage: bool = False,
 ) -> Decision:
     """Decide about *edit*, for which *asked* are the scores that were wanted; one without an answer was not asked for.
 
@@ -81,7 +80,7 @@ def decide(
     final = tuple(_final(score_id, answer, claim.attempt) for score_id, answer in by_id.items())
     outcome: Outcome = Delivered()
     if silent:
-        outcome = _without_answers(claim, silent, max_attempts, is_outage=is_outage)
+        outcome = _without_answers(claim, silent, max_attempts)
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
     decision = Decision(claim=claim, edit=edit, outcome=outcome, answers=final, leaves_rows=leaves_rows)
@@ -103,12 +102,12 @@ def _numbered(
     return decision
 
 
-def _without_answers(
-    claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int, *, is_outage: bool
-) -> Outcome:
+def _without_answers(claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int) -> Outcome:
     """Try later, and not before the endpoint wants to be asked again; or give up, if this was the last attempt."""
     charged = {
-        score_id: answer for score_id, answer in silent.items() if burns_attempt(answer.failure, outage=is_outage)
+        score_id: answer
+        for score_id, answer in silent.items()
+        if burns_attempt(answer.failure, is_outage=answer.is_outage)
     }
     score_id, answer = next(iter((charged or silent).items()))
     error = f"{score_id}: {answer.error}"

@@ -26,6 +26,7 @@ from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
+from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
 from worker.flight.flight import Flight
 from worker.lanes.bulkheads import Computing
@@ -72,7 +73,7 @@ class ScoreConsumer:
             with wiki.database.reading() as connection:
                 if has_work(connection, EDITS):
                     return 0
-        return min(self.settings.batch_size, self.client.appetite(wiki.models))
+        return min(self.settings.batch_size, self.client.appetite(wiki.id, wiki.models))
 
     def nothing_claimed(self) -> None:
         """Nothing was held back for it."""
@@ -107,7 +108,6 @@ class ScoreConsumer:
                 most,
                 numbers=numbers,
                 leaves_rows=must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled),
-                is_outage=flown.is_outage,
             )
             for claim, edit in edits.items()
         ]
@@ -202,7 +202,8 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if wiki.models[score_id.model].server.needs_page:
         pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
         score_id = replace(score_id, page=pages.get(score_id.revision))
-    flown = await flight.scores([score_id], client.score, patience=0)
+    with on_demand():
+        flown = await flight.scores([score_id], client.score, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=flown.called, shared=flown.shared)
     answer = flown.answers[score_id]
     if isinstance(answer, Score):
