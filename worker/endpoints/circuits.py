@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.endpoints.bisecting import Refused
+from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.tries import Tries
 from worker.lanes.circuits import Circuit
 
@@ -109,7 +109,7 @@ class Circuits:
 
     def unanswered(self, ids: Iterable[ScoreId], error: EndpointUnavailable, began: float) -> None:
         """Note that a request for *ids* that *began* then has failed."""
-        if isinstance(error, Refused) and error.said:
+        if isinstance(error, RequestRefused) and error.said:
             self.answered({each: error.answer(each) for each in ids if each.revision in error.said}, began)
             return
         revisions: dict[tuple[str, str], list[int]] = {}

@@ -21,7 +21,7 @@ from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import Ask, Refused, bisected
+from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
@@ -29,7 +29,7 @@ from worker.endpoints.refusals import cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
-Reply = TypeVar("Reply")
+ReplyType = TypeVar("ReplyType")
 #: Cuts scores into the requests in which they are asked for.
 Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]
 
@@ -61,7 +61,7 @@ class ScoringClient(Protocol):
             EndpointUnavailable: the endpoint did not answer, or tells no statistics.
         """
 
-    def appetite(self, wiki: str, models: Iterable[str]) -> int:
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         """How many edits of *wiki* that want *models* it makes sense to claim now, without asking anybody.
 
         0 while the endpoint, or all these models of that wiki, are to be left alone. For any thread.
@@ -132,8 +132,8 @@ class Endpoint:
         return answers
 
     async def question(
-        self, path: str, reply: TypeAdapter[Reply], *, wiki: str, params: Mapping[str, str] | None = None
-    ) -> Reply:
+        self, path: str, reply: TypeAdapter[ReplyType], *, wiki: str, params: Mapping[str, str] | None = None
+    ) -> ReplyType:
         """Ask something about *wiki* that is about no revision.
 
         Raises:
@@ -153,7 +153,7 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        reply: TypeAdapter[Reply],
+        reply: TypeAdapter[ReplyType],
         *,
         wiki: str,
         models: Collection[str] = (),
@@ -161,7 +161,7 @@ class Endpoint:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
-    ) -> Reply:
+    ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *models* and *revisions* of it. *host* is the Host header, where a gateway routes
@@ -169,7 +169,7 @@ class Endpoint:
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
-            Refused: a refusal of the request as such, and of which revisions it speaks, if of any.
+            RequestRefused: a refusal of the request as such, and of which revisions it speaks, if of any.
         """
         where = f"{method} {self.settings.url}{path}"
         await self._pacer.start(wiki, models)
@@ -188,7 +188,7 @@ class Endpoint:
             raise failed from error
         except EndpointUnavailable as error:
             # Who speaks of a revision serves.
-            is_served = isinstance(error, Refused) and bool(error.said)
+            is_served = isinstance(error, RequestRefused) and bool(error.said)
             failed = None if is_served else error
             raise
         finally:
@@ -289,17 +289,17 @@ def _raise_for_status(
     said = said_of(status, sentence, revisions)
     if not said:
         message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
-    raise Refused(message, status, sentence, said, retry_after)
+    raise RequestRefused(message, status, sentence, said, retry_after)
 
 
-def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[Reply]) -> Reply:
+def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType]) -> ReplyType:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
         if content.lstrip()[:1] == b"<":
             # A gateway's or a proxy's page, as one that wants somebody to log in.
             text = f"{where}: status {status}: a page in place of scores; {cure(status, wiki, is_in_its_words=False)}"
-            raise Refused(text, status, "", {}) from error
+            raise RequestRefused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 

@@ -96,7 +96,7 @@ class LiftWingClient:
             f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
         )
 
-    def appetite(self, wiki: str, models: Iterable[str]) -> int:
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         wanted = set(models)
         allowance = self._endpoint.allowance(wiki, wanted)
         if allowance is None:

@@ -51,7 +51,7 @@ class OresClient:
         except ValueError as error:
             raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
-    def appetite(self, wiki: str, models: Iterable[str]) -> int:
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         wanted = set(models)
         allowance = self._endpoint.allowance(wiki, wanted)
         if allowance is None:

@@ -44,12 +44,12 @@ class EndpointRouter:
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
 
-    def appetite(self, wiki: str, models: Iterable[str]) -> int:
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         """What the slowest of the endpoints of *models* can take; 0 only while all of them are to be left alone.
 
         One that is to be left alone holds up no other: what it has no answer for is asked for again.
         """
-        sizes = [self._clients[name].appetite(wiki, some) for name, some in self._by_endpoint(models).items()]
+        sizes = [self._clients[name].claim_size(wiki, some) for name, some in self._by_endpoint(models).items()]
         return min((size for size in sizes if size), default=0 if sizes else NO_LIMIT)
 
     async def close(self) -> None:
