@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
-from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, SCORE, TURN
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES, SCORE, TURN
 from worker.settings import Settings, load_settings
 
 #: A hint this old is stale, and the poll has given a newer one; long enough for hosts whose clocks differ a little.
@@ -19,6 +19,7 @@ QUEUE_OF = {
     TURN: "turn",
     SCORE: "score",
     POLL: "maintenance",
+    POLL_SERVER: "maintenance",
     CHECK_MODEL_VERSIONS: "maintenance",
     PURGE_SCORES: "maintenance",
     EXPIRE_RECENT_CHANGES: "maintenance",

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from outbox import EDITS, Lane
-from outbox.database import Engines
+from outbox.database import Engines, Server
 from worker.app import send
 from worker.config.redis_state import RedisState
 from worker.config.settings_sections import EndpointSettings
@@ -42,10 +42,13 @@ from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
+from worker.lanes.rings import POLL_SERVER
+from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings
+from worker.upkeep.polling import group_of
 
 #: Every lane there is, whether or not anybody is configured to serve it.
 LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
@@ -58,6 +61,7 @@ class Services:
     settings: Settings
     wikis: Mapping[str, Wiki]
     engines: Engines
+    watch: ServerWatch
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
@@ -93,7 +97,19 @@ class Services:
                 f"{wiki_id!r} is no wiki of the settings; there are {known}; add [wikis.{wiki_id}]"
             ) from None
 
+    def watch_servers(self) -> None:
+        """Tell of database servers that serve nobody, and ring for their wikis once they are back."""
+        self.watch.start(self._is_back)
+
+    def _is_back(self, server: Server) -> None:
+        self.doorbell.ring(POLL_SERVER, group_of(server))
+        on_it = {wiki.id for wiki in self.wikis.values() if wiki.database.server is server}
+        for wiki, lane in self.turns.unreturned.lanes():
+            if wiki in on_it:
+                self.doorbell.turn(wiki, lane, after=0)
+
     def close(self) -> None:
+        self.watch.close()
         self.doorbell.close()
         self.runner.run(self.client.close())
         for sink in self.sinks.values():
@@ -108,7 +124,13 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     """Build everything for *settings*; connects to nothing yet."""
     runner, http_loop = ThreadLoops(), HttpLoop()
     bulkheads, computing = Bulkheads(settings.worker.places), Computing(settings.worker.computing)
-    engines = Engines()
+    watch = ServerWatch()
+    engines = Engines(
+        places=settings.worker.places,
+        seconds=settings.database.timeout_seconds,
+        around=computing.waiting,
+        tell=watch.tell,
+    )
     redis = connect_redis(settings)
     redis_state = RedisState()
     limits = {name: _limits(endpoint, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()}
@@ -130,6 +152,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         settings=settings,
         wikis=wikis,
         engines=engines,
+        watch=watch,
         redis=redis,
         doorbell=doorbell,
         client=client,
@@ -228,6 +251,7 @@ def services() -> Services:
     with _building:
         if _services is None:
             _services = build_services(load_settings())
+            _services.watch_servers()
         return _services
 
 

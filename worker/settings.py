@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
 from worker.config.settings_sections import (
+    DatabaseSettings,
     EndpointSettings,
     EventsSettings,
     FlightSettings,
@@ -81,10 +82,11 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     worker: WorkerSettings = WorkerSettings()
+    database: DatabaseSettings = DatabaseSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
+    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
     drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
     queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

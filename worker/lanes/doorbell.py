@@ -55,18 +55,21 @@ class Doorbell:
         """
         self._ring(self._rest if after is None else after, TURN, wiki, lane)
 
-    def ring(self, task: str, wiki: str, *rest: str) -> None:
-        """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered."""
-        self._ring(0, task, wiki, *rest)
+    def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
+        """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
+
+        It is asked for in *after* seconds, and taken for lost where it was not answered *lasts* seconds later.
+        """
+        self._ring(after, task, wiki, *rest, lasts=lasts)
 
     def close(self) -> None:
         """Send what still rests."""
         self._timer.close()
 
-    def _ring(self, after: float, *parts: str) -> None:
+    def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
         def ring() -> None:
-            lasts = self._unanswered + round(after * 1000)
-            if not self._redis.set(_key(*parts), b"1", nx=True, px=lasts):
+            unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
+            if not self._redis.set(_key(*parts), b"1", nx=True, px=unanswered):
                 return
             if after:
                 self._timer.later(after, lambda: self._try(parts, lambda: self._send(*parts)))

@@ -6,6 +6,8 @@ from typing import Protocol
 TURN = "turn"
 SCORE = "score"
 POLL = "poll"
+#: The poll of the wikis on one database server.
+POLL_SERVER = "poll_server"
 CHECK_MODEL_VERSIONS = "check_model_versions"
 PURGE_SCORES = "purge_scores"
 EXPIRE_RECENT_CHANGES = "expire_recent_changes"

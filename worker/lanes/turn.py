@@ -8,12 +8,13 @@ A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP r
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from outbox import Claim, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
 from outbox.backoff import backoff
-from outbox.errors import OutboxError
+from outbox.errors import DatabaseUnavailable, OutboxError
+from outbox.server_errors import told
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -22,6 +23,7 @@ from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.consumer import Consumer
 from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
+from worker.lanes.unreturned import Unreturned
 
 #: A turn that found no place with what it needs is rung for again after so long.
 NO_PLACE_SECONDS = 0.5
@@ -37,12 +39,13 @@ class Turns:
     computing: Computing
     loops: ThreadLoops
     settings: OutboxSettings
+    unreturned: Unreturned = field(default_factory=Unreturned)
 
     def take(self, wiki: Wiki, lane: str) -> bool:
         """Take one turn at *lane* of *wiki*; returns whether it served a batch and another turn makes sense at once.
 
         Raises:
-            Exception: what the turn could not do; its claims were given back, unless the database is what failed.
+            Exception: what the turn could not do; its claims were given back, or will be once their database is there.
         """
         consumer = self.consumers.get(lane)
         if consumer is None:
@@ -56,11 +59,8 @@ class Turns:
                 return self.loops.run(self._serve(wiki, consumer))
 
     async def _serve(self, wiki: Wiki, consumer: Consumer) -> bool:
-        lane, size = consumer.lane, consumer.claim_size(wiki)
-        if not size:
-            return False
-        take = claim_in_order if consumer.is_ordered else claim
-        claims = wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease))
+        lane = consumer.lane
+        claims, size = self._claim(wiki, consumer)
         if not claims:
             consumer.nothing_claimed()
             return False
@@ -81,6 +81,17 @@ class Turns:
         if is_full and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on
+
+    def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim], int]:
+        """Claim as much as makes sense now; returns how much that is, too."""
+        lane = consumer.lane
+        for outcomes in self.unreturned.take(wiki.id, lane.name):
+            self._return(wiki, lane, outcomes)
+        size = consumer.claim_size(wiki)
+        if not size:
+            return [], 0
+        take = claim_in_order if consumer.is_ordered else claim
+        return wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease)), size
 
     @asynccontextmanager
     async def _held(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
@@ -106,14 +117,20 @@ class Turns:
 
         What is known to be nobody's fault burns no attempt. Anything else may be the fault of one of the messages.
         """
-        text = f"{type(error).__name__}: {error}"
+        text = told(error) or f"{type(error).__name__}: {error}"
         outcomes: dict[Claim, Outcome] = {
             each: Released(text)
             if isinstance(error, OutboxError | WorkerError)
             else RetryLater(backoff(each.attempt), text)
             for each in claims
         }
+        self._return(wiki, lane, outcomes)
+
+    def _return(self, wiki: Wiki, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> None:
         try:
             wiki.database.run(lambda session: settle(session, lane, outcomes))
+        except DatabaseUnavailable:
+            # Whoever watches the server tells of it, and rings for this lane once it is back.
+            self.unreturned.add(wiki.id, lane.name, outcomes)
         except Exception as second:  # noqa: BLE001 - the lease is what is left then
-            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=str(second))
+            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=told(second) or str(second))

@@ -5,15 +5,17 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
+from outbox.errors import OutboxError
 from worker.app import app, send_score
 from worker.bootstrap import services
-from worker.domain.errors import EndpointUnavailable, ScoreRefused, SettingsInvalid
+from worker.domain.errors import CommandFailed, WorkerError
 from worker.domain.scores import ScoreId
 from worker.lanes.rings import SCORE
 from worker.scores.pipeline import score_on_demand
+from worker.tasks.running import described, tell
 
 #: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
-EXPECTED = (EndpointUnavailable, ScoreRefused, SettingsInvalid, ValueError)
+EXPECTED = (OutboxError, WorkerError, ValueError)
 
 
 @app.task(name=SCORE, bind=True, ignore_result=False, throws=EXPECTED)
@@ -22,7 +24,14 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
     wiki = here.wiki(score_id.wiki)
-    answer = here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
+    try:
+        answer = here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
+    except EXPECTED:
+        raise
+    except BaseException as error:  # noqa: BLE001 - see below
+        # What an error that nobody foresaw holds is not for whoever asked, and SystemExit would never end this task.
+        tell(SCORE, wiki.id, error)
+        raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if answer is not None:
         return answer.model_dump(mode="json")
     # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.

@@ -3,7 +3,7 @@
 from worker.app import app
 from worker.bootstrap import services
 from worker.lanes.rings import TURN
-from worker.tasks.running import reported
+from worker.tasks.running import is_resting, reported
 
 
 @app.task(name=TURN)
@@ -11,4 +11,5 @@ def turn(wiki: str, lane: str) -> None:
     with reported(TURN, wiki, lane):
         here = services()
         here.doorbell.answer(TURN, wiki, lane)
-        here.turns.take(here.wiki(wiki), lane)
+        if not is_resting(TURN, wiki, lane):
+            here.turns.take(here.wiki(wiki), lane)
