@@ -120,6 +120,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         unanswered_seconds=2 * settings.poll_seconds,
         prompted_seconds=settings.upkeep.prompted_seconds,
         rest_seconds=settings.worker.rest_seconds,
+        prefix=settings.redis_prefix,
     )
     consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing)}
     return Services(
@@ -189,7 +190,9 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
-    redis_tier = RedisTier(redis, partial(AsyncRedis.from_url, url, socket_connect_timeout=2), lifetimes)
+    silence = settings.redis_timeout_seconds
+    connect = partial(AsyncRedis.from_url, url, socket_timeout=silence, socket_connect_timeout=silence)
+    redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
         for name, wiki in wikis.items()
@@ -200,8 +203,9 @@ def connect_redis(settings: Settings) -> Redis:
     """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=2,
-        socket_connect_timeout=2,
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        socket_keepalive=True,
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -237,6 +241,7 @@ def _pacer(here: EndpointSettings, settings: Settings, redis: Redis, redis_state
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
     )
-    limits = SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+    member, prefix = uuid.uuid4().hex, settings.redis_prefix
+    limits = SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
     patience = settings.flight.call_seconds - here.timeout_seconds
     return Pacer(here.url, limits, patience=patience, clock=time.monotonic)

@@ -4,14 +4,34 @@ Use it in any Celery application as `result_backend = "worker.flight.result_back
 `AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, drain or request.
 """
 
+import time
 from typing import Any
 
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, ResultConsumer
 from redis import RedisError
 
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
+
+#: Between two looks of somebody who waits.
+LOOK_SECONDS = 3.0
+
+
+class LookingConsumer(ResultConsumer):
+    """Waits for results to be told, and looks for them now and then: a subscription may go silent."""
+
+    _looked_at = 0.0
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        super().drain_events(timeout)
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        if wanted := list(self.subscribed_to):
+            with self.reconnect_on_error():
+                for result in filter(None, self.backend.client.mget(wanted)):
+                    self.on_state_change(self._decode_result(result), None)
 
 
 class ScoreBackend(RedisBackend):
@@ -21,6 +41,7 @@ class ScoreBackend(RedisBackend):
     takes nothing, the end is lost and the asker asks again.
     """
 
+    ResultConsumer = LookingConsumer
     task_keyprefix = RESULT_PREFIX
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:

@@ -12,6 +12,7 @@ from worker.config.wiki import Wiki
 from worker.flight.database_tier import tidy
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
+from worker.tasks.passing import is_passed_on
 from worker.tasks.running import reported
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -61,6 +62,8 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None])
     if wiki_id is None:
         for each in here.wikis:
             here.doorbell.ring(task, each)
+        return
+    if is_passed_on(wiki_id):
         return
     with reported(task, wiki_id):
         here.doorbell.answer(task, wiki_id)
