@@ -7,7 +7,7 @@ Use it in any Celery application as `result_backend = "worker.flight.result_back
 import time
 from typing import Any
 
-from celery.backends.redis import RedisBackend, ResultConsumer
+from celery.backends import redis as celery_redis
 from redis import RedisError
 
 from worker.config.telemetry import log
@@ -18,7 +18,7 @@ from worker.flight.results import RESULT_PREFIX, is_end
 LOOK_SECONDS = 3.0
 
 
-class LookingConsumer(ResultConsumer):
+class LookingConsumer(celery_redis.ResultConsumer):  # type: ignore[name-defined,misc]  # not in its stubs
     """Waits for results to be told, and looks for them now and then: a subscription may go silent."""
 
     _looked_at = 0.0
@@ -34,7 +34,7 @@ class LookingConsumer(ResultConsumer):
                     self.on_state_change(self._decode_result(result), None)
 
 
-class ScoreBackend(RedisBackend):
+class ScoreBackend(celery_redis.RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
     What single flight has stored is the end of that task, whichever end a worker then reports to Celery. Where Redis

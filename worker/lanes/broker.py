@@ -92,7 +92,13 @@ class Consumer(consumer.Consumer):
         elif redis_error(exc) is not None:
             # So that it is told, and not asked again at once.
             self._redis_state.is_gone(exc)
-        super().on_connection_error_after_connected(exc)
+        try:
+            super().on_connection_error_after_connected(exc)
+        except (*self.connection_errors, *self.channel_errors) as error:
+            # Closing it wants to give messages back to a Redis that is not there, through a connection taken apart
+            # already; Celery would end of that.
+            log.debug("connection_not_closed", error=f"{type(error).__name__}: {error}")
+            self.connection = None
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
         name, task_id = str(message.headers["task"]), message.headers.get("id")
