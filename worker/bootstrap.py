@@ -133,7 +133,9 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     )
     redis = connect_redis(settings)
     redis_state = RedisState()
-    limits = {name: _limits(endpoint, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()}
+    limits = {
+        name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
+    }
     client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
@@ -146,6 +148,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         unanswered_seconds=2 * settings.poll_seconds,
         prompted_seconds=settings.upkeep.prompted_seconds,
         rest_seconds=settings.worker.rest_seconds,
+        prefix=settings.redis_prefix,
     )
     consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing)}
     return Services(
@@ -224,7 +227,9 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
-    redis_tier = RedisTier(redis, partial(AsyncRedis.from_url, url, socket_connect_timeout=2), lifetimes)
+    silence = settings.redis_timeout_seconds
+    connect = partial(AsyncRedis.from_url, url, socket_timeout=silence, socket_connect_timeout=silence)
+    redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
         for name, wiki in wikis.items()
@@ -235,8 +240,9 @@ def connect_redis(settings: Settings) -> Redis:
     """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=2,
-        socket_connect_timeout=2,
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        socket_keepalive=True,
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -255,14 +261,15 @@ def services() -> Services:
         return _services
 
 
-def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState) -> SharedLimits:
+def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> SharedLimits:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
     )
-    return SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+    member, prefix = uuid.uuid4().hex, settings.redis_prefix
+    return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
 
 
 async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:

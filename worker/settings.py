@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_prefix: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_.:-]*[_.:-])?$",
+        max_length=64,
+        description="Before each key and queue in Redis, such as patrol: or patrol-; keeps two deployments apart.",
+    )
+    redis_timeout_seconds: float = Field(
+        default=3, ge=0.1, le=60, description="A connection to Redis that is silent for longer is given up."
+    )
     #: The endpoint of all models that name no other, and the others by name.
     endpoint: EndpointSettings | None = None
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)

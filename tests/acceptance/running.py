@@ -196,12 +196,18 @@ def environment(settings_file: Path) -> dict[str, str]:
 
 @contextmanager
 def running(
-    directory: Path, databases: Mapping[str, str], *, worker: bool = True, beat: bool = True, **changes: Any
+    directory: Path,
+    databases: Mapping[str, str],
+    *,
+    worker: bool = True,
+    beat: bool = True,
+    redis_through: Callable[[int], int] = int,
+    **changes: Any,
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
 
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
-    `sinks={"file": {}, "eventgate": {}}`.
+    `sinks={"file": {}, "eventgate": {}}`. Redis is spoken to at the port that *redis_through* gives for its own.
     """
     redis_port, eventgate_port = free_port(), free_port()
     endpoint, scoring_port = spare_endpoints.take()
@@ -211,7 +217,7 @@ def running(
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
     document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes)
-    document = merged(document, _addresses(databases, redis_port, scoring_port))
+    document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)

@@ -3,10 +3,11 @@
 import pytest
 
 from tests.builders import some_settings
-from worker.app import QUEUE_OF, configuration
+from worker.app import configuration
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
 from worker.events.kinds import EVENT_LANES
+from worker.lanes.rings import QUEUE_OF
 
 
 def test_building_services_connects_to_nothing() -> None:

@@ -8,7 +8,6 @@ import pytest
 from redis import Redis
 
 from tests.builders import a_score, some_settings
-from worker.app import QUEUE_OF
 from worker.bootstrap import Services, build_services
 from worker.demo.processes import free_port
 from worker.domain.errors import Overloaded, RedisUnavailable
@@ -16,7 +15,7 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.redis_tier import result_key
 from worker.flight.results import encode_result
-from worker.lanes.rings import SCORE
+from worker.lanes.rings import QUEUE_OF, SCORE
 from worker.tasks.on_demand import Requested, request_scores, wait_for_scores
 
 Request = Callable[[Sequence[ScoreId]], Requested]

@@ -13,6 +13,7 @@ from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
+from worker.tasks.passing import is_passed_on
 from worker.tasks.running import ALL_WIKIS, reported, tell
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
@@ -87,6 +88,8 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
             for number, each in enumerate(here.wikis):
                 # One that waits for long is not lost: it is rung for again only when two more would be due.
                 here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
+            return
+        if is_passed_on(wiki_id):
             return
         with here.turns.bulkheads.place([PLACES]) as has_place:
             here.doorbell.answer(task, wiki_id, *rest)
