@@ -83,7 +83,7 @@ def test_a_worker_ends_when_it_is_asked_to_while_redis_is_gone(tmp_path: Path, s
         code = here.terminate("worker")
 
         assert code == 0
-        assert 0 < here.pending(EDITS)
+        assert here.pending(EDITS) > 0
         here.start_worker()
         here.until_all_is_kept()
         assert_every_promise_was_kept(here, edits)
