@@ -100,14 +100,14 @@ def test_a_failure_from_before_the_request_does_not_end_its_wait(
 
     (answer,) = wait(services, requested, 0).values()
 
-    assert "a worker must consume the queue 'score'" in str(answer)
+    assert "a worker must consume the queue 'outpatrol-score'" in str(answer)
 
 
 def test_a_wait_in_vain_says_what_is_needed(request_them: Request, services: Services) -> None:
     (answer,) = wait(services, request_them([FIRST]), 0).values()
 
     assert isinstance(answer, NoAnswer)
-    assert "a worker must consume the queue 'score'" in answer.error
+    assert "a worker must consume the queue 'outpatrol-score'" in answer.error
 
 
 def test_without_redis_there_is_no_way_to_ask(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Celery takes an error that Redis answers with for a fault of its own and ends th
 Its setting `broker_channel_error_retry` keeps it alive, but lets it start again and again without a rest.
 """
 
+import sys
 import threading
 import time
 from typing import Any
@@ -52,6 +53,7 @@ class Consumer(consumer.Consumer):
     app: Celery
     connection_errors: tuple[type[Exception], ...]
     channel_errors: tuple[type[Exception], ...]
+    _restart_state: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -59,6 +61,8 @@ class Consumer(consumer.Consumer):
         # being lost, and takes no more messages where it was not.
         self.channel_errors = (*self.channel_errors, RedisError, OperationalError, *UNREADABLE)
         self._redis_state = RedisState(effect="no task is taken until it is back; this process polls the wikis itself")
+        # Each strange message costs a start; what is to be waited for is waited for in `ensure_connected`.
+        self._restart_state.maxR = sys.maxsize
         self._clock = Clock()
         self._strange = Seldom()
 
