@@ -28,7 +28,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
         answer = here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
     except EXPECTED:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - see `worker.tasks.running`
         # What an error that nobody foresaw holds is not for whoever asked, and SystemExit would never end this task.
         tell(SCORE, wiki.id, error)
         raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
