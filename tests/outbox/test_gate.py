@@ -89,7 +89,7 @@ def test_nobody_waits_for_longer_than_the_deadline_however_the_others_get_on() -
         return True
 
     with places.place("enwiki"), places.place("frwiki"), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(places._changed, "wait", later)  # noqa: SLF001 - time passes
+        patched.setattr(places._changed, "wait", later)
         with pytest.raises(DatabaseUnavailable), places.place("hewiki"):
             pass
 

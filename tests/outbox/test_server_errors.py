@@ -107,7 +107,11 @@ def test_a_pool_without_a_free_connection_is_no_word_of_the_server() -> None:
     [
         (1062, f"Duplicate entry '{ADDRESS}' for key 'actor_name'", "Duplicate entry '…' for key 'actor_name'"),
         (1062, "Duplicate entry 'O'Brien' for key 'actor_name'", "Duplicate entry '…' for key 'actor_name'"),
-        (1366, f"Incorrect string value: '{ADDRESS}' for column `a`.`b`", "Incorrect string value: '…' for column `a`.`b`"),
+        (
+            1366,
+            f"Incorrect string value: '{ADDRESS}' for column `a`.`b`",
+            "Incorrect string value: '…' for column `a`.`b`",
+        ),
         (1064, f"You have an error near ''{ADDRESS}', 1)' at line 1", "You have an error near '…' at line 1"),
     ],
 )
