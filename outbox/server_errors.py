@@ -51,6 +51,12 @@ _GONE = Trouble(Kind.SERVER, "does not answer", f"start it or correct {_URL}")
 _LATE = Trouble(
     Kind.SERVER, "does not answer in time", "see what holds it up (SHOW PROCESSLIST), or raise database.timeout_seconds"
 )
+#: What a server does with a packet that is too large, and what it does when it ends.
+_CUT_OFF = Trouble(
+    Kind.SERVER,
+    "closed the connection",
+    "see its error log; if it serves others, raise its max_allowed_packet to 64M, or lower outbox.batch_size",
+)
 _LOGIN = Trouble(Kind.SERVER, "refuses our account", f"correct user and password in {_URL}, or its grants")
 _PASSWORD = Trouble(
     Kind.SERVER, "wants a new password", f"set one (ALTER USER … IDENTIFIED BY …) and write it into {_URL}"
@@ -163,6 +169,8 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
         return next((trouble for words, trouble in _SQLITE.items() if words in text), _UNKNOWN)
     if number in {2003, 2013} and "timed out" in text:
         return _LATE
+    if number in {2006, 2013} and ("reset by peer" in text or "Broken pipe" in text):
+        return _CUT_OFF
     return _MARIADB.get(number, _UNKNOWN)
 
 

@@ -57,6 +57,13 @@ def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
     if given := os.environ.get(MARIADB_VARIABLE):
         yield given.rstrip("/")
         return
+    with own_mariadb_server(options) as (url, _):
+        yield url
+
+
+@contextmanager
+def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, int]]:
+    """A MariaDB server that is started here in any case, to be disturbed: its URL and its process id."""
     server = _program("mariadbd", "mariadb-server", MARIADB_VARIABLE)
     installer = _program("mariadb-install-db", "mariadb-server", MARIADB_VARIABLE)
     user = "mysql" if os.geteuid() == 0 else None
@@ -97,7 +104,7 @@ def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
         with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
             cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1'")
-        yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}"
+        yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}", child.process.pid
 
 
 @contextmanager
