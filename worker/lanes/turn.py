@@ -63,8 +63,9 @@ class Turns:
         claims = wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease))
         if not claims:
             return False
-        is_full = len(claims) == size
-        if is_full and not consumer.is_ordered:
+        # Those that a dead worker held are claimed a few at a time, with more of them behind.
+        has_more = len(claims) == size or any(each.attempt > 1 for each in claims)
+        if has_more and not consumer.is_ordered:
             # Before it works, so that a backlog is worked on by several; it goes to the end of the queue.
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
@@ -77,7 +78,7 @@ class Turns:
             self.bell.turn(wiki.id, promised.name)
         for task in worked.prompts:
             self.bell.prompt(task, wiki.id)
-        if is_full and consumer.is_ordered and worked.goes_on:
+        if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on
 
