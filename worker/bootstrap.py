@@ -38,6 +38,7 @@ from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
 from worker.lanes.bulkheads import Bulkheads, Computing
+from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
@@ -60,6 +61,8 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: What all workers know of each endpoint, by its name.
+    limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     #: Where events go, by the names of the sinks in the settings.
@@ -108,7 +111,8 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     engines = Engines()
     redis = connect_redis(settings)
     redis_state = RedisState()
-    client = ClientInLoop(http_loop.run(_client(settings, redis, redis_state)), http_loop)
+    limits = {name: _limits(endpoint, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()}
+    client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
@@ -129,6 +133,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         redis=redis,
         doorbell=doorbell,
         client=client,
+        limits=limits,
         flights=flights,
         sinks=sinks,
         consumers=consumers,
@@ -179,7 +184,14 @@ def _consumers(
             computing=computing,
         )
     for name, sink in sinks.items():
-        yield Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings.outbox, computing=computing)
+        yield Publisher(
+            lane=EVENT_LANES[name],
+            name=name,
+            sink=sink,
+            settings=settings.outbox,
+            computing=computing,
+            circuit=Circuit(f"sink {name}"),
+        )
 
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
@@ -228,24 +240,23 @@ def _with_threads(settings: Settings, threads: int | None) -> Settings:
     return settings.model_copy(update={"worker": settings.worker.model_copy(update={"threads": threads})})
 
 
-async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> ScoringClient:
-    """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
-    models = settings.scoring_models()
-    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
-    clients = {
-        name: KINDS[here.kind].open(Endpoint(here, _pacer(here, settings, redis, redis_state)), models, languages)
-        for name, here in settings.endpoints_by_name.items()
-    }
-    return EndpointRouter(clients, models)
-
-
-def _pacer(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> Pacer:
+def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState) -> SharedLimits:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
     )
-    limits = SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
-    patience = settings.flight.call_seconds - here.timeout_seconds
-    return Pacer(here.url, limits, patience=patience, clock=time.monotonic)
+    return SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+
+
+async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:
+    """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
+    models = settings.scoring_models()
+    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+    clients = {}
+    for name, here in settings.endpoints_by_name.items():
+        patience = settings.flight.call_seconds - here.timeout_seconds
+        pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
+        clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
+    return EndpointRouter(clients, models)

@@ -120,9 +120,9 @@ def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
     services_for: BuildServices, database: Database
 ) -> None:
     services = services_for(outbox={"max_attempts": 3})
-    sink = FakeSink(lambda _: Failed("unknown schema"))
+    sink = FakeSink(lambda event: Failed("unknown schema") if event.revision == 1 else None)
     here = with_sinks(services, eventgate=sink)
-    promise(here, edits(1))
+    promise(here, edits(2))
 
     for _ in range(5):
         publish(here)
@@ -131,6 +131,25 @@ def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
     with database.reading() as connection:
         (letter,) = list_dead_letters(connection, EVENT_LANES["eventgate"])
     assert (letter.reason, letter.error, sink.requests) == ("attempts_exhausted", "unknown schema", 3)
+
+
+def test_an_event_of_a_stream_that_the_sink_does_not_know_waits_and_burns_no_attempt(
+    services_for: BuildServices, database: Database
+) -> None:
+    services = services_for(outbox={"max_attempts": 3})
+    is_known = False
+    sink = FakeSink(lambda _: None if is_known else Failed("unknown stream"))
+    here = with_sinks(services, eventgate=sink)
+    promise(here, edits(1))
+    for _ in range(5):
+        publish(here)
+        make_due(database, EVENT_LANES["eventgate"])
+
+    is_known = True
+    publish(here)
+
+    lane = status(database, EVENT_LANES["eventgate"])
+    assert (lane.pending, lane.dead, sink.requests) == (0, 0, 6)
 
 
 def test_events_of_one_page_leave_in_the_order_of_its_revisions(services: Services, database: Database) -> None:

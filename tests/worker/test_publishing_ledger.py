@@ -38,8 +38,12 @@ def ledger(database: Database) -> list[tuple[str, int]]:
 def dying_before(database: Database, *words: str) -> Iterator[None]:
     """Let the process die just before a statement that has all these *words*."""
 
+    is_dead = False
+
     def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if all(word in statement for word in words):
+        nonlocal is_dead
+        is_dead = is_dead or all(word in statement for word in words)
+        if is_dead:
             raise PowerCut
 
     event.listen(database.engine, "before_cursor_execute", die)

@@ -4,7 +4,9 @@ The key is what EventGate makes of `message_key_fields` of page streams: `{"wiki
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,9 +14,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
 
-#: Of which the event itself is the reason, now and for ever.
+#: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
-#: Which somebody may mend in the broker's settings, and which hold up no other stream.
+#: Errors that a change of the broker's settings may cure, and that hold up no other stream.
 OF_THE_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own errors begin so
@@ -23,9 +25,14 @@ OF_THE_TOPIC = {
     KafkaError.TOPIC_EXCEPTION,
 }
 
+#: Hears what became of an event.
+Told = Callable[[KafkaError | None, Message | None], None]
+#: Between two looks at what was acknowledged; each ends as soon as something was.
+POLL_SECONDS = 0.1
+
 
 class KafkaSink:
-    """Produces to the topic `<prefix><stream>`; the producer is made with the first events."""
+    """Produces to the topic `<prefix><stream>`; the producer is made with the first events. Safe between threads."""
 
     def __init__(self, settings: Mapping[str, Any], *, topic_prefix: str, timeout_seconds: float) -> None:
         self._settings = {
@@ -38,38 +45,33 @@ class KafkaSink:
         }
         self._prefix = topic_prefix
         self._timeout = timeout_seconds
+        self._lock = threading.Lock()
         self._producer: Producer | None = None
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
-        #: What is not told of in time is not surely delivered.
+        #: An event that is not acknowledged in time may not have been delivered.
         mishaps = all_untaken(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
+        waited_for = set(range(len(events)))
 
-        def told(place: int, error: KafkaError | None, _message: Message) -> None:
+        def told(place: int, error: KafkaError | None, _message: Message | None) -> None:
             if error is None:
                 mishaps.pop(place, None)
             else:
                 mishaps[place] = _mishap(error)
+            waited_for.discard(place)
 
         try:
-            producer = self._producer = self._producer or Producer(self._settings)
+            producer = self._connected()
             for place, event in enumerate(events):
-                try:
-                    producer.produce(
-                        self._prefix + event.stream,
-                        value=event.body.encode(),
-                        key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
-                        on_delivery=partial(told, place),
-                    )
-                except KafkaException as error:
-                    # Larger than the producer's own limit, it is refused at once.
-                    if error.args[0].code() not in OF_THE_EVENT:
-                        raise
-                    mishaps[place] = _mishap(error.args[0])
-            producer.flush(self._timeout + 1)
+                self._produce(producer, event, partial(told, place))
+            deadline = time.monotonic() + self._timeout + 1
+            # Not flush(), which waits for what other threads have sent, too.
+            while waited_for and time.monotonic() < deadline:
+                producer.poll(POLL_SECONDS)
             if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
                 self._let_go()
         except (KafkaException, BufferError, TypeError) as error:
-            # The last one is what the producer says of an option that would have to be a function.
+            # The producer raises the last one for an option that would have to be a function.
             self._let_go()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             return {place: Untaken(f"Kafka: {reason}; see sinks.kafka") for place in mishaps}
@@ -78,12 +80,32 @@ class KafkaSink:
     def close(self) -> None:
         self._let_go()
 
+    def _produce(self, producer: Producer, event: OutgoingEvent, told: Told) -> None:
+        try:
+            producer.produce(
+                self._prefix + event.stream,
+                value=event.body.encode(),
+                key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
+                on_delivery=told,
+            )
+        except KafkaException as error:
+            # Larger than the producer's own limit, it is refused at once.
+            if error.args[0].code() not in OF_THE_EVENT:
+                raise
+            told(error.args[0], None)
+
+    def _connected(self) -> Producer:
+        with self._lock:
+            self._producer = self._producer or Producer(self._settings)
+            return self._producer
+
     def _let_go(self) -> None:
-        """Forget what was not delivered, so that it can't arrive after what is sent again."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(0)
-            self._producer = None
+        """Forget what was not delivered, by any thread, so that it can't arrive after what is sent again."""
+        with self._lock:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(0)
 
 
 def _mishap(error: KafkaError) -> Mishap:

@@ -3,17 +3,21 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
 from outbox.edits import MOST
-from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken
 from worker.lanes.consumer import claimed_too_often
+
+#: For a stream that the sink does not know yet: somebody may be about to declare it.
+LONGEST_WAIT = timedelta(seconds=20)
 
 
 def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
-    """Read the events out of *claims*; what names no stream is buried at once."""
+    """Read the events out of *claims*; what names no stream becomes a dead letter at once."""
     events: dict[Claim, OutgoingEvent] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -28,7 +32,7 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
 
 
 def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
-    """The claims of *events* in their order, but those of one page and stream by revision among their places."""
+    """The claims of *events* in their order, except that those of one page and stream are sorted by revision."""
     places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
     for claim, event in events.items():
         places[event.stream, event.wiki, event.page].append(claim)
@@ -55,21 +59,40 @@ def _event(payload: str) -> OutgoingEvent:
 
 
 def _number(value: Any) -> int:
-    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column would hold."""
+    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column holds."""
     number = int(value)
     if not 0 <= number <= MOST:
         raise ValueError("no wiki has a page or a revision of that number")
     return number
 
 
-def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
-    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault."""
+def streams_out(events: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> dict[str, str]:
+    """The streams of which the sink failed every event that it was sent, each with a reason.
+
+    Then it is the stream, or its schema, that the sink does not know, and not the events that are at fault.
+    """
+    failed: dict[str, str] = {}
+    for place, event in enumerate(events):
+        mishap = mishaps.get(place)
+        if isinstance(mishap, Failed):
+            failed.setdefault(event.stream, mishap.reason)
+    delivered = {event.stream for place, event in enumerate(events) if place not in mishaps}
+    return {stream: reason for stream, reason in failed.items() if stream not in delivered}
+
+
+def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int, *, is_stream_out: bool = False) -> Outcome:
+    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault.
+
+    Nor is it where the sink takes nothing of its stream (*is_stream_out*): then the event waits and burns no attempt.
+    """
     if mishap is None:
         return Delivered()
     if isinstance(mishap, Untaken):
         return Released(mishap.reason)
     if isinstance(mishap, Refused):
         return Dead("refused", mishap.reason)
+    if is_stream_out:
+        return RetryLater(min(backoff(claim.attempt), LONGEST_WAIT), mishap.reason, burns_attempt=False)
     if claim.attempt >= max_attempts:
         return Dead("attempts_exhausted", mishap.reason)
     return RetryLater(backoff(claim.attempt), mishap.reason)

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -12,10 +12,14 @@ from outbox.settings import OutboxSettings
 from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.events.ledger import keep
-from worker.events.outcomes import delivery, in_page_order, read_events
-from worker.events.sinks import EventSink, Untaken
+from worker.events.outcomes import delivery, in_page_order, read_events, streams_out
+from worker.events.sinks import EventSink, Mishap, OutgoingEvent, Untaken
 from worker.lanes.bulkheads import Computing
+from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Worked
+
+#: A stream of which nothing was delivered for so long is taken for one that the sink does not know.
+STREAM_COUNTS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +33,37 @@ class Publisher:
     settings: OutboxSettings
     #: Other turns may compute while this one waits for the sink.
     computing: Computing
+    #: Open while the sink takes nothing from anybody.
+    circuit: Circuit
+    #: Stream to the moment of its last delivery, by the monotonic clock.
+    delivered_at: dict[str, float] = field(default_factory=dict)
     is_ordered: bool = True
 
     def needs(self, wiki: Wiki) -> frozenset[str]:  # noqa: ARG002 - the same for every wiki
         return frozenset({f"sink {self.name}"})
 
     def claim_size(self, wiki: Wiki) -> int:  # noqa: ARG002 - the same for every wiki
-        return self.settings.batch_size
+        """Nothing while the sink takes nothing, but for a probe: the poll rings for what waits."""
+        return self.settings.batch_size if self.circuit.may_ask() else 0
+
+    def nothing_claimed(self) -> None:
+        self.circuit.not_asked()
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Send the claimed events, settle them, and keep those that the sink took in the ledger."""
         started, most = time.monotonic(), self.settings.max_attempts
         events, outcomes = read_events(claims, most)
-        # Of one page those of earlier revisions first, though the edits may have been settled in another order.
+        # Earlier revisions of a page first, even if the edits were settled in another order.
         ordered = in_page_order(events)
+        sent = [events[claim] for claim in ordered]
         with self.computing.waiting():
-            mishaps = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
-        outcomes |= {claim: delivery(claim, mishaps.get(place), most) for place, claim in enumerate(ordered)}
-        untaken = next((mishap for mishap in mishaps.values() if isinstance(mishap, Untaken)), None)
-        if untaken is not None:
-            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=untaken.reason, events=len(events))
+            mishaps = await asyncio.to_thread(self.sink.send, sent)
+        untaken = self._learn(wiki, sent, mishaps)
+        out = self._streams_out(sent, mishaps)
+        outcomes |= {
+            claim: delivery(claim, mishaps.get(place), most, is_stream_out=events[claim].stream in out)
+            for place, claim in enumerate(ordered)
+        }
 
         def finish(session: Session) -> frozenset[Claim]:
             kept = settle(session, self.lane, outcomes)
@@ -58,4 +73,26 @@ class Publisher:
 
         kept = wiki.database.run(finish)
         tell_batch("events_settled", wiki.id, outcomes, kept, started, sink=self.name)
-        return Worked(goes_on=untaken is None)
+        return Worked(goes_on=not untaken)
+
+    def _learn(self, wiki: Wiki, sent: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> bool:
+        """Open or close the circuit; returns whether the sink takes nothing."""
+        untaken = next((mishap for mishap in mishaps.values() if isinstance(mishap, Untaken)), None)
+        if untaken is not None:
+            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=untaken.reason, events=len(sent))
+            self.circuit.failed(untaken.reason)
+        else:
+            self.circuit.served()
+        return untaken is not None
+
+    def _streams_out(self, sent: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> set[str]:
+        """The streams of which the sink takes nothing, now and for a while."""
+        now = time.monotonic()
+        out = streams_out(sent, mishaps)
+        for place, event in enumerate(sent):
+            if place not in mishaps:
+                self.delivered_at[event.stream] = now
+        lately = {stream for stream, at in self.delivered_at.items() if now - at < STREAM_COUNTS_SECONDS}
+        for stream in out.keys() - lately:
+            log.warning("stream_unavailable", sink=self.name, stream=stream, error=out[stream])
+        return out.keys() - lately

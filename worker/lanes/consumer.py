@@ -36,6 +36,9 @@ class Consumer(Protocol):
     def claim_size(self, wiki: Wiki) -> int:
         """How many messages it makes sense to claim now; 0 while what is needed for them is unavailable."""
 
+    def nothing_claimed(self) -> None:
+        """Take note that there was nothing to claim after `claim_size` was asked."""
+
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Work on *claims*, at least one and all taken together, and settle every one of them."""
 

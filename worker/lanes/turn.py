@@ -86,6 +86,7 @@ class Turns:
         take = claim_in_order if consumer.is_ordered else claim
         claims = wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease))
         if not claims:
+            consumer.nothing_claimed()
             return False
         with self.held.holding(wiki, lane, claims):
             return await self._work(wiki, consumer, claims, size)
@@ -103,10 +104,10 @@ class Turns:
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
             raise
-        for promised in worked.promised:
-            self.bell.turn(wiki.id, promised.name)
         for task in worked.prompts:
             self.bell.prompt(task, wiki.id)
+        for promised in worked.promised:
+            self.bell.turn(wiki.id, promised.name)
         if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on

@@ -12,6 +12,7 @@ from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import Publisher
 from worker.events.sinks import Mishap, OutgoingEvent, Untaken
+from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 
 
@@ -21,7 +22,14 @@ def with_sinks(services: Services, **sinks: FakeSink) -> Services:
     edits = dataclasses.replace(consumer_of_edits(services), event_lanes=tuple(EVENT_LANES[name] for name in sinks))
     computing = services.turns.computing
     publishers = [
-        Publisher(lane=EVENT_LANES[name], name=name, sink=sink, settings=settings, computing=computing)
+        Publisher(
+            lane=EVENT_LANES[name],
+            name=name,
+            sink=sink,
+            settings=settings,
+            computing=computing,
+            circuit=Circuit(name, first_seconds=0),
+        )
         for name, sink in sinks.items()
     ]
     consumers: dict[str, Consumer] = {edits.lane.name: edits, **{each.lane.name: each for each in publishers}}

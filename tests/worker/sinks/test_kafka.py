@@ -128,7 +128,7 @@ def test_nobody_there_leaves_all_untaken_with_a_sentence() -> None:
 
 
 def test_a_broker_that_died_leaves_all_untaken(tmp_path: Path) -> None:
-    with mock_broker(tmp_path) as broker, a_sink(broker.address, "", seconds=1) as sink:
+    with mock_broker(tmp_path) as broker, a_sink(broker.address, "", seconds=3) as sink:
         assert sink.send(events("1")) == {}
         broker.child.process.kill()
         broker.child.process.wait()
