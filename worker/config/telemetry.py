@@ -51,7 +51,6 @@ EVENTS = {
     "process_stuck": "a worker process makes no progress and ends, with its stacks after this line",
     "shutdown_cut_short": "a worker process was asked to end, and ends though tasks still run",
     "claims_given_back": "a process that ends gave back what it held",
-    "claims_not_given_back": "claims could not be given back; others get them when their lease has run out",
     "recent_changes_expired": "old changes left recentchanges",
 }
 
