@@ -1,10 +1,9 @@
 """The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
 
-import gc
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
 from worker.config.telemetry import configure_logging
@@ -14,7 +13,7 @@ from worker.settings import Settings, load_settings
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("turn", "score", "maintenance", "standing_by")],
+    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "maintenance", "standing_by")],
 )
 
 
@@ -113,13 +112,6 @@ def _configuration_of_this_process() -> dict[str, Any]:
 
 # Read when the first task is sent or the worker starts, not when this module is imported.
 app.add_defaults(_configuration_of_this_process)
-
-
-@worker_init.connect
-def _spare_the_collector(**_: Any) -> None:
-    """What is there when a worker starts stays there: looking through it again for garbage is work for nothing."""
-    gc.collect()
-    gc.freeze()
 
 
 @setup_logging.connect

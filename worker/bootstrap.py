@@ -251,14 +251,23 @@ _services: Services | None = None
 _building = threading.Lock()
 
 
-def services() -> Services:
-    """The services of this process, built once, at the first call of whichever thread."""
+def services(*, threads: int | None = None) -> Services:
+    """The services of this process, built once, at the first call of whichever thread.
+
+    That first one may say how many *threads* there are, instead of the settings.
+    """
     global _services  # noqa: PLW0603 - one for the process
     with _building:
         if _services is None:
-            _services = build_services(load_settings())
+            _services = build_services(_with_threads(load_settings(), threads))
             _services.watch_servers()
         return _services
+
+
+def _with_threads(settings: Settings, threads: int | None) -> Settings:
+    if threads is None:
+        return settings
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"threads": threads})})
 
 
 def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> SharedLimits:

@@ -108,8 +108,10 @@ class Running:
         self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
-    def start_worker(self) -> None:
-        self.children["worker"] = start_worker(self.processes, self.directory, environment=self.environment)
+    def start_worker(self, *options: str, count: int = 2) -> None:
+        """Start *count* worker processes, with these *options* of Celery."""
+        worker = start_worker(self.processes, self.directory, *options, count=count, environment=self.environment)
+        self.children["worker"] = worker
 
     def start_beat(self) -> None:
         self.children["beat"] = start_beat(self.processes, self.directory, environment=self.environment)
@@ -119,10 +121,10 @@ class Running:
         kill_group(self.children[name])
         self.processes.stop(self.children.pop(name))
 
-    def terminate(self, name: str) -> int:
-        """SIGTERM that process, and return its exit code once it has ended by itself."""
+    def terminate(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send that process SIGTERM or another signal, and return its exit code once it has ended by itself."""
         child = self.children.pop(name)
-        child.process.terminate()
+        child.process.send_signal(number)
         self.until(lambda: child.process.poll() is not None, f"the end of the {name}")
         self.processes.stop(child)
         return child.process.returncode
@@ -202,6 +204,7 @@ def running(
     worker: bool = True,
     beat: bool = True,
     redis_through: Callable[[int], int] = int,
+    worker_settings: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
@@ -216,7 +219,7 @@ def running(
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
-    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes)
+    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
     document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))

@@ -119,6 +119,16 @@ class WorkerSettings(Section):
         description="For what is under way when a process is to end; then it is given back.",
     )
 
+    silent_seconds: float = Field(
+        default=20,
+        ge=0.5,
+        le=3600,
+        description="A process whose event loop does nothing for so long is stuck and ends.",
+    )
+    turn_seconds: float = Field(
+        default=300, ge=1, le=86_400, description="A process one of whose tasks runs for longer is stuck and ends."
+    )
+
     @property
     def places(self) -> int:
         """Turns that may hold one endpoint or sink, and transactions on one server: a quarter of the threads."""

@@ -51,6 +51,9 @@ EVENTS = {
     "timer_failed": "something that was to be done later failed",
     "process_ended": "a worker process ended unasked; it is started again",
     "process_killed": "a worker process did not end in time when it was asked to",
+    "process_stuck": "a worker process makes no progress and ends, with its stacks after this line",
+    "shutdown_cut_short": "a worker process was asked to end, and ends though tasks still run",
+    "claims_given_back": "a process that ends gave back what it held",
     "recent_changes_expired": "old changes left recentchanges",
 }
 

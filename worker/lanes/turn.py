@@ -6,6 +6,8 @@ A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP r
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import WorkerError
 from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.consumer import Consumer
+from worker.lanes.held import Held
 from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
 from worker.lanes.unreturned import Unreturned
@@ -40,6 +43,7 @@ class Turns:
     loops: ThreadLoops
     settings: OutboxSettings
     unreturned: Unreturned = field(default_factory=Unreturned)
+    held: Held = field(default_factory=Held)
 
     def take(self, wiki: Wiki, lane: str) -> bool:
         """Take one turn at *lane* of *wiki*; returns whether it served a batch and another turn makes sense at once.
@@ -58,18 +62,44 @@ class Turns:
             with self.computing.turn():
                 return self.loops.run(self._serve(wiki, consumer))
 
+    def let_go(self, error: Exception, seconds: float) -> int:
+        """Give back all that is held, because of *error*, in at most so many *seconds*.
+
+        Returns how many messages were held. What a database does not take in time is left to its lease.
+        """
+        until = time.monotonic() + seconds
+        held = self.held.all()
+        givers = [threading.Thread(target=self._give_back, args=(*each, error), daemon=True) for each in held]
+        for giver in givers:
+            giver.start()
+        for giver, (wiki, lane, _) in zip(givers, held, strict=True):
+            giver.join(max(0.0, until - time.monotonic()))
+            if giver.is_alive():
+                log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error="the database did not answer")
+        return sum(len(claims) for _, _, claims in held)
+
     async def _serve(self, wiki: Wiki, consumer: Consumer) -> bool:
+        if self.held.is_closed:
+            # This process is ending; another takes the turn.
+            self.bell.turn(wiki.id, consumer.lane.name, after=0)
+            return False
         lane = consumer.lane
         claims, size = self._claim(wiki, consumer)
         if not claims:
             consumer.nothing_claimed()
             return False
-        is_full = len(claims) == size
-        if is_full and not consumer.is_ordered:
+        with self.held.holding(wiki, lane, claims):
+            return await self._work(wiki, consumer, claims, size)
+
+    async def _work(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim], size: int) -> bool:
+        lane = consumer.lane
+        # Those that a dead worker held are claimed a few at a time, with more of them behind.
+        has_more = len(claims) == size or any(each.attempt > 1 for each in claims)
+        if has_more and not consumer.is_ordered:
             # Before it works, so that a backlog is worked on by several; it goes to the end of the queue.
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
-            async with self._held(wiki, lane, claims):
+            async with self._renewed(wiki, lane, claims):
                 worked = await consumer.work(wiki, claims)
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
@@ -78,7 +108,7 @@ class Turns:
             self.bell.prompt(task, wiki.id)
         for promised in worked.promised:
             self.bell.turn(wiki.id, promised.name)
-        if is_full and consumer.is_ordered and worked.goes_on:
+        if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on
 
@@ -94,7 +124,7 @@ class Turns:
         return wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease)), size
 
     @asynccontextmanager
-    async def _held(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
+    async def _renewed(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
         """Renew the lease of *claims* while the work on them goes on; one that is lost all the same is fenced off."""
         lease = self.settings.lease
 
