@@ -195,6 +195,7 @@ def running(
     *,
     worker: bool = True,
     beat: bool = True,
+    worker_settings: Mapping[str, Any] | None = None,
     redis_through: Callable[[int], int] = int,
     **changes: Any,
 ) -> Iterator[Running]:
@@ -209,7 +210,7 @@ def running(
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
-    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes)
+    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
     document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
