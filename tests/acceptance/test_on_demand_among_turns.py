@@ -46,6 +46,14 @@ def test_requests_that_wait_for_a_slow_endpoint_leave_threads_for_turns(here: Ru
     assert_answered(asked)
 
 
+def test_requests_take_no_more_threads_than_they_have_places_and_are_all_answered(here: Running) -> None:
+    here.endpoint.reset()
+    here.endpoint.set(latency_ms=700)
+    assert_answered({revision: ask(here, revision) for revision in range(1, 5)})
+
+    assert here.endpoint.summary()["peak_concurrency"] == 1
+
+
 def test_a_request_is_answered_while_a_long_drain_goes_on(here: Running) -> None:
     here.endpoint.set(latency_ms=100)
     here.save(sample_edits("itwiki", 399)[:390])
