@@ -203,6 +203,7 @@ def running(
     *,
     worker: bool = True,
     beat: bool = True,
+    worker_settings: Mapping[str, Any] | None = None,
     redis_through: Callable[[int], int] = int,
     worker_settings: Mapping[str, Any] | None = None,
     **changes: Any,
