@@ -65,7 +65,6 @@ class FaultProxy:
     _after: int = 0
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _listener: socket.socket | None = None
-    _taking: "asyncio.Task[None] | None" = None
     _fillers: list[socket.socket] = field(default_factory=list)
     _links: "dict[_Link, asyncio.Task[None]]" = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,9 +100,10 @@ class FaultProxy:
 
     def stop(self) -> None:
         async def end() -> None:
-            tasks = list(self._links.values())
-            tasks += [self._taking] if self._taking is not None else []
             self._leave()
+            # What was just taken is to own its connection before it is ended.
+            await asyncio.sleep(0)
+            tasks = list(self._links.values())
             for link in self._links:
                 link.end(reset=True)
             for task in tasks:
@@ -136,12 +136,11 @@ class FaultProxy:
                 self._fillers.append(filler)
             return
         self._listener.listen(BACKLOG)
-        self._taking = self._loop.create_task(self._take(self._listener))
+        self._loop.add_reader(self._listener, self._take, self._listener)
 
     def _leave(self, *, stays: bool = False) -> None:
-        if self._taking is not None:
-            self._taking.cancel()
-            self._taking = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
         for filler in self._fillers:
             filler.close()
         self._fillers.clear()
@@ -149,22 +148,25 @@ class FaultProxy:
             self._listener.close()
             self._listener = None
 
-    async def _take(self, listener: socket.socket) -> None:
-        while True:
-            client, _ = await self._loop.sock_accept(listener)
-            self.connections += 1
-            reader, writer = await asyncio.open_connection(sock=client)
-            link = _Link([writer])
-            self._links[link] = self._loop.create_task(self._serve(link, reader))
-
-    async def _serve(self, link: _Link, client: asyncio.StreamReader) -> None:
+    def _take(self, listener: socket.socket) -> None:
         try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        self.connections += 1
+        link = _Link([])
+        self._links[link] = self._loop.create_task(self._serve(link, client))
+
+    async def _serve(self, link: _Link, taken: socket.socket) -> None:
+        try:
+            client, to_client = await asyncio.open_connection(sock=taken)
+            link.ends.append(to_client)
             await self._passing(link, is_reply=False)
             if self._behaviour == "reset":
                 link.end(reset=True)
                 return
             server, to_server = await asyncio.open_connection(HOST, self.behind)
-            to_client = link.ends[0]
             link.ends.append(to_server)
             await asyncio.gather(self._requests(link, client, to_server), self._replies(link, server, to_client))
         except OSError:
