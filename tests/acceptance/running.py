@@ -195,12 +195,12 @@ def running(
     *,
     worker: bool = True,
     beat: bool = True,
-    sections: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] = SHORT,
     **changes: Any,
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
 
-    Changes may also stand in *sections*, such as that of a section which is called as a parameter here.
+    What they change is *base*: settings with short deadlines, or none for the defaults.
 
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
     `sinks={"file": {}, "eventgate": {}}`.
@@ -211,7 +211,7 @@ def running(
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
-    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes | dict(sections or {}))
+    document = merged(merged(base, emulated), {"sinks": {"file": {}}} | changes)
     document = merged(document, _addresses(databases, redis_port, scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))

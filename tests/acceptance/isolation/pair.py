@@ -133,10 +133,11 @@ def pair(
     *,
     start: bool = True,
     before: Callable[[Running], None] = lambda _: None,
+    base: Mapping[str, Any] = TENTHS,
     **changes: Any,
 ) -> Iterator[Pair]:
-    """Two workers for the wikis in *databases*, with *changes* to the settings; *before* is done before they start."""
-    with running(directory, databases, worker=False, beat=False, sections=merged(TENTHS, changes)) as here:
+    """Two workers for the wikis in *databases*, with *changes* to *base*; *before* is done before they start."""
+    with running(directory, databases, worker=False, beat=False, base=merged(base, changes)) as here:
         two = Pair(here)
         before(here)
         try:
