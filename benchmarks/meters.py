@@ -64,7 +64,7 @@ class Meters:
         )
 
     def children(self) -> list[int]:
-        """The worker's prefork children."""
+        """The processes that do the work: those that are kept running, or prefork children."""
         process = self._worker.process.pid
         return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 

@@ -113,16 +113,21 @@ def write_settings(servers: Servers, column: Column, database: Database, directo
 
 
 def start_worker(processes: Processes, app: str, environment: dict[str, str], *arguments: str) -> Child:
-    """Start a Celery worker of *app* with two prefork children; no settings of ours but *environment* reach it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OUTPATROL_")}
+    """Start a Celery worker of *app* with two prefork children."""
     command = [sys.executable, "-m", "celery", "-A", app, "worker", "--pool", "prefork", "--concurrency", str(CHILDREN)]
     return processes.start(
         app,
         [*command, "--without-mingle", "--without-gossip", *arguments],
-        environment=inherited | environment,
+        environment=_inherited() | environment,
         cwd=ROOT,
     )
 
 
 def start_our_worker(processes: Processes, settings: Path) -> Child:
-    return start_worker(processes, "worker.app", {FILE_VARIABLE: str(settings)})
+    """Start two processes of our worker; no settings but those reach them."""
+    command = [sys.executable, "-m", "worker.cli", "worker", "--processes", str(CHILDREN)]
+    return processes.start("worker", command, environment=_inherited() | {FILE_VARIABLE: str(settings)}, cwd=ROOT)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("OUTPATROL_")}

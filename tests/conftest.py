@@ -1,6 +1,7 @@
 """What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
 
 import logging
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -9,16 +10,49 @@ from pathlib import Path
 import certifi
 import pytest
 import structlog
+from hypothesis import is_hypothesis_test, settings
 from redis import Redis
 
 from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
-from tests.services import create_database, drop_database, mariadb_server, redis_server
+from tests.examples import examples
+from tests.services import (
+    AUTHORITIES_VARIABLE,
+    ONE_AUTHORITY,
+    create_database,
+    drop_database,
+    mariadb_server,
+    redis_server,
+)
 from tests.wiki_tables import empty_tables, make_tables
 
 BACKENDS = ("sqlite", "mariadb")
+#: Who uses one of these needs a server or a process, as do all the tests of these folders.
+SERVED = {
+    "mariadb_url",
+    "redis_url",
+    "endpoint_server",
+    "eventgate_server",
+    "event_stream_server",
+    "database_url",
+    "broker",
+    "own_redis",
+}
+SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "migrations"}
+
+settings.register_profile("outpatrol", max_examples=examples(100), deadline=None)
+settings.load_profile("outpatrol")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("property")
+        if folder not in SERVED_FOLDERS and SERVED.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("pure")
 
 
 def pytest_configure() -> None:
@@ -29,11 +63,14 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All that is spoken to is on this machine, and reading the world's certificates for each client takes long."""
+    if AUTHORITIES_VARIABLE in os.environ:
+        yield
+        return
     first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
-    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file = tmp_path_factory.mktemp("authorities") / ONE_AUTHORITY
     file.write_text(f"{first}{end}\n")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("SSL_CERT_FILE", str(file))
+        patched.setenv(AUTHORITIES_VARIABLE, str(file))
         yield
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes, answers, free_port
 
 #: Kept, since each new client costs as much processor time as a hundred requests.
@@ -46,5 +47,5 @@ def emulated_endpoint(directory: Path) -> Iterator[EmulatedEndpoint]:
         child = processes.start(
             "scoring", [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--port", str(port)]
         )
-        processes.wait_until(child, lambda: answers(port))
+        processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         yield EmulatedEndpoint(f"http://127.0.0.1:{port}")

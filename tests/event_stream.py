@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes, answers, free_port
 
 RECENT_CHANGES = "mediawiki.recentchange"
@@ -64,5 +65,5 @@ def emulated_event_stream(directory: Path) -> Iterator[EmulatedEventStream]:
         child = processes.start(
             "stream", [sys.executable, "-m", "worker.cli", "emulate", "stream", "--port", str(port)]
         )
-        processes.wait_until(child, lambda: answers(port))
+        processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         yield EmulatedEventStream(f"http://127.0.0.1:{port}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes, answers, free_port
 
 #: Kept, since each new client costs as much processor time as a hundred requests.
@@ -69,5 +70,5 @@ def emulated_eventgate(directory: Path) -> Iterator[EmulatedEventGate]:
         child = processes.start(
             "eventgate", [sys.executable, "-m", "worker.cli", "emulate", "eventgate", "--port", str(port)]
         )
-        processes.wait_until(child, lambda: answers(port))
+        processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         yield EmulatedEventGate(f"http://127.0.0.1:{port}")

@@ -17,22 +17,27 @@ import pymysql
 import redis
 from sqlalchemy import make_url
 
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
 REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"
+#: Read by OpenSSL; children of a test inherit it.
+AUTHORITIES_VARIABLE = "SSL_CERT_FILE"
+#: The name of the file that tests set it to, with which nobody in the world can be trusted.
+ONE_AUTHORITY = "one-authority.pem"
 #: Set by pytest-xdist: gw0, gw1 and so on.
 PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
 #: As an administrator would have it; for measurements.
 DURABLE = ("--innodb-buffer-pool-size=256M",)
 #: What a test writes need not outlive the server, and no test kills the server; so nothing waits for the disk.
 QUICK = (
-    "--innodb-flush-method=nosync",
+    "--loose-debug-no-sync",
+    "--loose-innodb-flush-method=nosync",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",
     "--innodb-buffer-pool-size=64M",
     "--innodb-buffer-pool-dump-at-shutdown=0",
-    "--sync-frm=0",
     "--skip-name-resolve",
 )
 #: Debian puts the server where an ordinary user's PATH does not look.
@@ -88,7 +93,7 @@ def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
             cwd=directory,
             user=user,
         )
-        processes.wait_until(child, lambda: socket.exists() and answers(port), seconds=60)
+        processes.wait_until(child, lambda: socket.exists() and answers(port), seconds=PATIENCE_SECONDS)
         with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
             cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1'")
@@ -109,7 +114,7 @@ def redis_server() -> Iterator[str]:
             [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
             cwd=directory,
         )
-        processes.wait_until(child, lambda: answers(port))
+        processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         redis.Redis(port=port).ping()
         yield f"redis://127.0.0.1:{port}/0"
 

@@ -61,6 +61,8 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: What all workers know of each endpoint, by its name.
+    limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     #: Where events go, by the names of the sinks in the settings.
@@ -109,7 +111,8 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     engines = Engines()
     redis = connect_redis(settings)
     redis_state = RedisState()
-    client = ClientInLoop(http_loop.run(_client(settings, redis, redis_state)), http_loop)
+    limits = {name: _limits(endpoint, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()}
+    client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
@@ -130,6 +133,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         redis=redis,
         doorbell=doorbell,
         client=client,
+        limits=limits,
         flights=flights,
         sinks=sinks,
         consumers=consumers,
@@ -227,24 +231,23 @@ def services() -> Services:
         return _services
 
 
-async def _client(settings: Settings, redis: Redis, redis_state: RedisState) -> ScoringClient:
-    """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
-    models = settings.scoring_models()
-    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
-    clients = {
-        name: KINDS[here.kind].open(Endpoint(here, _pacer(here, settings, redis, redis_state)), models, languages)
-        for name, here in settings.endpoints_by_name.items()
-    }
-    return EndpointRouter(clients, models)
-
-
-def _pacer(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> Pacer:
+def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState) -> SharedLimits:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
     )
-    limits = SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
-    patience = settings.flight.call_seconds - here.timeout_seconds
-    return Pacer(here.url, limits, patience=patience, clock=time.monotonic)
+    return SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+
+
+async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:
+    """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
+    models = settings.scoring_models()
+    languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+    clients = {}
+    for name, here in settings.endpoints_by_name.items():
+        patience = settings.flight.call_seconds - here.timeout_seconds
+        pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
+        clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
+    return EndpointRouter(clients, models)

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,18 +19,19 @@ from redis import Redis
 
 from outbox import EDITS, Edit, Lane
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
+from tests.acceptance import spare_endpoints
 from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
+from tests.patience import PATIENCE_SECONDS, WaitedInVain, until
 from tests.wiki_tables import make_tables
 from worker.app import configuration
 from worker.bootstrap import LANES, Services, build_services
 from worker.demo.processes import Child, Processes, answers, free_port, kill_group
 from worker.demo.surroundings import redis_command, start_beat, start_worker
 from worker.settings import FILE_VARIABLE, Settings
+from worker.upkeep.migrating import migrate
 
-#: Waiting for so long without an end is a failure; no test needs a tenth of it.
-PATIENCE_SECONDS = 90
 EDITS_IN_A_TRANSACTION = 50
 
 SHORT: dict[str, Any] = {
@@ -79,18 +79,20 @@ class Running:
         """Start all, of the worker and the beat those that are wanted."""
         self.start_redis()
         for wiki in self.services.wikis.values():
-            make_tables(wiki.database)
+            if wiki.settings.emulated:
+                make_tables(wiki.database)
+            else:
+                migrate(wiki.database)
         if worker:
             self.start_worker()
         if beat:
             self.start_beat()
-        self.start_endpoint()
         if "eventgate" in self.settings.sinks.named:
             self.start_eventgate()
 
     def start_redis(self) -> None:
         child = self.processes.start("redis", redis_command(self.redis_port), cwd=self.directory)
-        self.processes.wait_until(child, lambda: answers(self.redis_port))
+        self.processes.wait_until(child, lambda: answers(self.redis_port), seconds=PATIENCE_SECONDS)
         self.children["redis"] = child
 
     def start_endpoint(self) -> None:
@@ -103,7 +105,7 @@ class Running:
     def _emulate(self, name: str, service: str, port: int, *options: str | Path) -> None:
         command = [sys.executable, "-m", "worker.cli", "emulate", service, "--port", str(port), *options]
         child = self.processes.start(service, command, cwd=self.directory)
-        self.processes.wait_until(child, lambda: answers(port))
+        self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
     def start_worker(self) -> None:
@@ -126,7 +128,7 @@ class Running:
         return child.process.returncode
 
     def worker_children(self) -> set[int]:
-        """The process ids of the worker's children."""
+        """The process ids of the worker's processes, which are the children of who keeps them running."""
         return children_of(self.children["worker"].process.pid)
 
     def kill_a_worker_child(self) -> int:
@@ -172,14 +174,18 @@ class Running:
     def until_all_is_kept(self) -> None:
         self.until(lambda: self.pending() == 0, "the end of all promises")
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for *condition*; fails with the worker's last words where it does not come."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                worker = self.children.get("worker")
-                raise AssertionError(f"waited in vain for {what}\n{worker.end_of_log(20) if worker else ''}")
-            time.sleep(0.02)
+    def until(self, condition: Callable[[], bool], what: str, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait for *condition*, doing something *meanwhile*; fails with the worker's last words where nothing moves."""
+        try:
+            until(condition, what, progress=self._progress, meanwhile=meanwhile)
+        except WaitedInVain as error:
+            worker = self.children.get("worker")
+            raise AssertionError(f"{error}\n{worker.end_of_log(20) if worker else ''}") from error
+
+    def _progress(self) -> object:
+        """Changes for as long as promises are kept and askers have answers."""
+        notes = [file.stat().st_size for file in sorted(self.directory.glob("*.ndjson"))]
+        return self.pending(), notes
 
 
 def environment(settings_file: Path) -> dict[str, str]:
@@ -205,7 +211,8 @@ def running(
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
     `sinks={"file": {}, "eventgate": {}}`.
     """
-    redis_port, scoring_port, eventgate_port = free_port(), free_port(), free_port()
+    redis_port, eventgate_port = free_port(), free_port()
+    endpoint, scoring_port = spare_endpoints.take()
     sinks = {
         "file": {"directory": str(directory / "events")},
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
@@ -225,6 +232,7 @@ def running(
     services = build_services(settings, send=send)
     with Processes(directory) as processes:
         here = Running(directory, processes, settings, redis_port, scoring_port, eventgate_port, services, client)
+        here.children["endpoint"] = endpoint
         try:
             here.start(worker=worker, beat=beat)
             yield here
@@ -235,6 +243,8 @@ def running(
             for name in ("beat", "worker"):
                 if name in here.children:
                     processes.stop(here.children[name])
+            if here.children.get("endpoint") is endpoint:
+                spare_endpoints.give_back(endpoint, scoring_port)
 
 
 def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

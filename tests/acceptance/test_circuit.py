@@ -11,7 +11,7 @@ from tests.acceptance.running import SHORT, Running, running
 from worker.endpoints.limits import OUTAGES_TO_OPEN
 
 WIKI = "itwiki"
-COUNT = 400
+COUNT = 300
 CONCURRENCY = 4
 PROBES = 2
 

@@ -4,7 +4,6 @@ import gzip
 import json
 import signal
 import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ import pytest
 
 from tests.acceptance.commands import OUTPATROL, outpatrol, session_members
 from tests.acceptance.running import environment
+from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.surroundings import SAMPLE
-
-PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,8 @@ class Demo:
     code: int
     out: str
     session: int
+    #: What it was about.
+    edits: list[dict[str, Any]]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -51,13 +51,18 @@ def start_demo(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """One run over the whole sample."""
+#: The edits of the demo; the sample has so many of its own.
+SOME, ALL = 1_200, len(sample())
+
+
+@pytest.fixture(scope="module", params=[SOME, pytest.param(ALL, marks=pytest.mark.long)])
+def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """One run over the beginning of the sample, or over all of it."""
     directory = tmp_path_factory.mktemp("demo")
-    process = start_demo(directory)
-    out, _ = process.communicate(timeout=300)
-    return Demo(directory / "kept", process.returncode, out, process.pid)
+    limit = [] if request.param == ALL else ["--limit", str(request.param)]
+    process = start_demo(directory, *limit)
+    out, _ = process.communicate()
+    return Demo(directory / "kept", process.returncode, out, process.pid, sample()[: request.param])
 
 
 def test_it_ends_well_and_says_one_json_object(demo: Demo) -> None:
@@ -79,7 +84,7 @@ def test_it_ends_well_and_says_one_json_object(demo: Demo) -> None:
 
 
 def test_its_sums_agree_with_the_sample(demo: Demo) -> None:
-    edits = sample()
+    edits = demo.edits
     autopatrolled = sum(edit.get("patrolled") is True for edit in edits)
     bots = sum(edit["bot"] and edit.get("patrolled") is not True for edit in edits)
     stored = len(edits) - autopatrolled - bots
@@ -96,7 +101,7 @@ def test_its_sums_agree_with_the_sample(demo: Demo) -> None:
 
 
 def test_it_asks_for_each_score_once_and_shares_some(demo: Demo) -> None:
-    assert demo.summary["scores"] == 2 * len(sample())
+    assert demo.summary["scores"] == 2 * len(demo.edits)
     assert demo.summary["scores_shared"] > 0
     assert 0 < demo.summary["scoring_calls"] < demo.summary["scores"]
 
@@ -105,14 +110,14 @@ def test_it_announces_each_edit_of_each_wiki_in_the_events_it_leaves(demo: Demo)
     with (demo.directory / "events" / "mediawiki.revision-score.ndjson").open(encoding="utf-8") as lines:
         announced = Counter((event["database"], event["rev_id"]) for event in map(json.loads, lines))
 
-    assert announced == Counter((edit["wiki"], edit["revision"]["new"]) for edit in sample())
+    assert announced == Counter((edit["wiki"], edit["revision"]["new"]) for edit in demo.edits)
 
 
 def test_it_leaves_a_database_for_each_wiki_and_the_logs(demo: Demo) -> None:
     left = {file.name for file in demo.directory.iterdir()}
 
     assert Path(demo.summary["data_directory"]) == demo.directory
-    assert left >= {f"{edit['wiki']}.db" for edit in sample()}
+    assert left >= {f"{edit['wiki']}.db" for edit in demo.edits}
     assert left >= {"worker.log", "beat.log", "redis.log", "scoring-calls.ndjson", "outpatrol.toml"}
 
 
@@ -122,7 +127,7 @@ def test_it_leaves_no_process_behind(demo: Demo) -> None:
 
 def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
     process = start_demo(tmp_path, "--wiki", "frwiki", "--limit", "150")
-    summary = json.loads(process.communicate(timeout=120)[0])
+    summary = json.loads(process.communicate(timeout=PATIENCE_SECONDS)[0])
 
     assert (summary["edits"], summary["events"]) == (150, 150)
     assert [file.name for file in (tmp_path / "kept").glob("*.db")] == ["frwiki.db"]
@@ -131,9 +136,7 @@ def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path) -> None:
     process = start_demo(tmp_path, "--wiki", "frwiki")
     events = tmp_path / "kept" / "events"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not events.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(events.exists, "events of the demo")
     assert len(session_members(process.pid)) >= 7
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_SECONDS)

@@ -16,11 +16,11 @@ def waiting(here: Running) -> int:
 
 
 def test_an_endpoint_that_dies_and_comes_back_costs_no_edit(tmp_path: Path, mariadb_databases: NewDatabase) -> None:
-    edits = sample_edits("itwiki", 300)
+    edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
         here.endpoint.set(latency_ms=100)
         here.save(edits)
-        here.until_at_most(250, EDITS)
+        here.until_at_most(170, EDITS)
         here.kill("endpoint")
         here.until(lambda: waiting(here) > 0, "edits that wait for the endpoint")
         here.start_endpoint()
@@ -32,11 +32,11 @@ def test_an_endpoint_that_dies_and_comes_back_costs_no_edit(tmp_path: Path, mari
 def test_an_endpoint_that_is_overloaded_for_a_while_costs_no_edit(
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 300)
+    edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
         here.endpoint.set(latency_ms=100)
         here.save(edits)
-        here.until_at_most(250, EDITS)
+        here.until_at_most(170, EDITS)
         here.endpoint.set(failures={"rate": 1, "status": 503})
         here.until(lambda: waiting(here) > 0, "edits that wait for the endpoint")
         here.endpoint.set(failures=None)

@@ -127,10 +127,10 @@ def test_an_eventgate_that_is_down_for_a_while_costs_no_event_and_no_order(
 ) -> None:
     databases = {WIKI: mariadb_databases(WIKI)}
     with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE) as here:
-        edits = promise_events(here, 200)
+        edits = promise_events(here, 120)
         here.eventgate.set(latency_ms=50)
         start(here)
-        here.until_at_most(160, LANE)
+        here.until_at_most(100, LANE)
         here.kill("eventgate")
         here.until_the_sink_fails("eventgate")
         assert here.pending(LANE) > 0
@@ -167,10 +167,10 @@ def test_a_disk_that_is_full_for_a_while_costs_no_event_and_leaves_whole_lines(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, worker=False, beat=False) as here:
-        edits = promise_events(here, 300)
+        edits = promise_events(here, 120)
         here.start_worker()
         here.until(lambda: len(here.worker_children()) == 2, "two children of the worker")
-        limit_files_of_the_worker(here, 100_000)
+        limit_files_of_the_worker(here, 40_000)
         here.start_beat()
         here.until_the_sink_fails("file")
         meanwhile = (here.directory / "events" / "mediawiki.revision-score.ndjson").read_bytes()

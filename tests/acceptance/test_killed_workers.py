@@ -13,12 +13,12 @@ from tests.acceptance.running import exists, running
 def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, new_database: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 400)
+    edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": new_database("itwiki")}) as here:
         here.endpoint.set(latency_ms=100)
         here.save(edits)
         killed = set()
-        for left in (380, 250, 100):
+        for left in (190, 130, 60):
             here.until_at_most(left, EDITS)
             assert here.pending(EDITS) > 0
             killed.add(here.kill_a_worker_child())
@@ -33,11 +33,11 @@ def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
 def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 400)
+    edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
         here.endpoint.set(latency_ms=100)
         here.save(edits)
-        here.until_at_most(250, EDITS)
+        here.until_at_most(140, EDITS)
         here.kill("worker")
         assert here.pending(EDITS) > 0
         here.start_worker()

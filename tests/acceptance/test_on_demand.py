@@ -11,11 +11,10 @@ from celery.result import AsyncResult
 
 from tests.acceptance.expectations import calls_by_score, sample_edits
 from tests.acceptance.running import Running, running
+from tests.patience import PATIENCE_SECONDS
 from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import SCORE
-
-SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def ask(here: Running, score_id: str) -> "AsyncResult[Any]":
 
 
 def test_a_score_is_the_result_of_the_task_with_its_id(here: Running) -> None:
-    answer = ask(here, "itwiki:damaging:7:0.5.1").get(timeout=SECONDS)
+    answer = ask(here, "itwiki:damaging:7:0.5.1").get(timeout=PATIENCE_SECONDS)
 
     assert answer["probability"] == probabilities(0, "itwiki", "damaging", 7)
 
@@ -44,7 +43,7 @@ def test_a_score_is_the_result_of_the_task_with_its_id(here: Running) -> None:
 def test_requests_for_one_score_at_one_time_share_one_call(here: Running) -> None:
     here.endpoint.set(latency_ms=300)
     requests = [ask(here, "itwiki:damaging:8:0.5.1") for _ in range(8)]
-    answers = [request.get(timeout=SECONDS)["probability"] for request in requests]
+    answers = [request.get(timeout=PATIENCE_SECONDS)["probability"] for request in requests]
 
     assert answers == [probabilities(0, "itwiki", "damaging", 8)] * 8
     assert calls_by_score(here) == {("itwiki", "damaging", 8): 1}
@@ -56,7 +55,7 @@ def test_requests_and_drains_for_one_score_at_one_time_share_one_call(here: Runn
     here.endpoint.set(latency_ms=300)
     here.save(edits)
     requests = [ask(here, f"itwiki:goodfaith:{edit.revision}:0.5.1") for edit in edits[:20]]
-    answers = [request.get(timeout=SECONDS)["probability"] for request in requests]
+    answers = [request.get(timeout=PATIENCE_SECONDS)["probability"] for request in requests]
     here.until_all_is_kept()
 
     assert answers == [probabilities(0, "itwiki", "goodfaith", edit.revision) for edit in edits[:20]]
@@ -68,7 +67,7 @@ def test_the_score_of_a_drained_edit_is_there_without_a_request(here: Running) -
     edit = sample_edits("itwiki", 61)[0]
     here.save([edit])
     here.until_all_is_kept()
-    answer = here.client.AsyncResult(f"itwiki:damaging:{edit.revision}:0.5.1").get(timeout=SECONDS)
+    answer = here.client.AsyncResult(f"itwiki:damaging:{edit.revision}:0.5.1").get(timeout=PATIENCE_SECONDS)
 
     assert answer["probability"] == probabilities(0, "itwiki", "damaging", edit.revision)
 
@@ -76,7 +75,7 @@ def test_the_score_of_a_drained_edit_is_there_without_a_request(here: Running) -
 def test_a_score_that_cannot_be_had_is_refused_with_the_reason(here: Running) -> None:
     here.endpoint.set(missing_revisions=[9])
     with pytest.raises(ScoreRefused, match=r"^itwiki:damaging:9:0\.5\.1: RevisionNotFound"):
-        ask(here, "itwiki:damaging:9:0.5.1").get(timeout=SECONDS)
+        ask(here, "itwiki:damaging:9:0.5.1").get(timeout=PATIENCE_SECONDS)
 
 
 def test_the_command_shows_scores_of_all_models_of_a_wiki(here: Running) -> None:

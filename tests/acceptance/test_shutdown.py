@@ -12,7 +12,7 @@ from tests.acceptance.running import running
 def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 800)
+    edits = sample_edits("itwiki", 300)
     # Nothing but a worker's own settlement frees a message within the time of this test.
     with running(
         tmp_path,
@@ -22,7 +22,7 @@ def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
     ) as here:
         here.endpoint.set(latency_ms=200)
         here.save(edits)
-        here.until_at_most(780, EDITS)
+        here.until_at_most(280, EDITS)
         code = here.terminate("worker")
         with here.services.wiki("itwiki").database.reading() as connection:
             status = inspect_lane(connection, EDITS)

@@ -25,7 +25,7 @@ from tests.worker.sinks.broker import mock_broker
 from worker.events.kinds import EVENT_LANES
 
 WIKI = "itwiki"
-COUNT = 200
+COUNT = 120
 FILE, EVENTGATE, KAFKA = (EVENT_LANES[sink] for sink in ("file", "eventgate", "kafka"))
 BOTH = {"file": {}, "eventgate": {"timeout_seconds": 2, "batch_size": 10}}
 

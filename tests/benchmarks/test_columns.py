@@ -15,7 +15,7 @@ from benchmarks.measuring import measure
 from benchmarks.servers import Servers
 from tests.endpoint import EmulatedEndpoint
 
-#: Enough for both children of the worker to be busy at once, so that they have to share the endpoint.
+#: Enough for both processes of the worker to be busy at once, so that they have to share the endpoint.
 EDITS = 600
 BASELINE_EDITS, WARM_UP = 20, 20
 

@@ -10,11 +10,12 @@ import pytest
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import revision
+from outbox.mediawiki.schema import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.cli.conftest import Run
 from tests.event_stream import PAGE_CHANGES, EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.incoming.listeners import position_of, revisions
 from tests.worker.incoming.stream_events import a_page_change, a_performer, a_recent_change
 from tests.worker.lines import claim_all, count
@@ -131,9 +132,9 @@ def test_a_signal_ends_it_in_order_with_all_it_saved(
     event_stream.tell(*(a_recent_change(number) for number in range(1, 1001)))
     with Processes(tmp_path) as processes:
         child = processes.start("listen", command, environment=environment(tmp_path / "outpatrol.toml"))
-        processes.wait_until(child, lambda: count(wiki, revision) > 0)
+        processes.wait_until(child, lambda: count(wiki, revision) > 0, seconds=PATIENCE_SECONDS)
         child.process.send_signal(number)
-        code = child.process.wait(30)
+        code = child.process.wait(PATIENCE_SECONDS)
 
     said = child.log.read_text()
     assert code == 0, said
@@ -149,9 +150,9 @@ def test_a_stream_that_is_away_is_told_and_waited_for(
     command = [sys.executable, "-m", "worker.cli", "listen", event_stream.stream(), *SINCE]
     with Processes(tmp_path) as processes:
         child = processes.start("listen", command, environment=environment(tmp_path / "outpatrol.toml"))
-        processes.wait_until(child, lambda: bool(event_stream.connections()))
+        processes.wait_until(child, lambda: bool(event_stream.connections()), seconds=PATIENCE_SECONDS)
         child.process.send_signal(signal.SIGTERM)
-        code = child.process.wait(30)
+        code = child.process.wait(PATIENCE_SECONDS)
 
     said = child.log.read_text()
     assert code == 0, said

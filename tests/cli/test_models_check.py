@@ -1,4 +1,4 @@
-"""`outpatrol models check`: what a look for new versions comes to, what it leads to, and what it says."""
+"""`outpatrol models check`: what a look for new versions finds, what follows from it, and what is printed."""
 
 import json
 from collections.abc import Callable
@@ -262,7 +262,8 @@ def test_an_endpoint_that_tells_nothing_of_one_wiki_costs_no_other_its_look(
         result = commands(wikis=both, endpoint={"url": server.url})("models", "check")
 
     assert result.exit_code == 1
-    assert "outpatrol: aawiki: the endpoint tells no model versions" in result.stderr
+    assert "outpatrol: aawiki: GET " in result.stderr
+    assert "/v3/scores/aawiki/: status 404; correct endpoint.url" in result.stderr
     assert current_versions(database) == BOTH_OLD
 
 

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from sqlalchemy import func, select
 from outbox.database import Engines
 from outbox.inspection import inspect_lane
 from tests.docker.conftest import COMPOSE_FILE
+from tests.patience import until
 from worker.bootstrap import LANES
 from worker.scores.tables import ores_classification
 
@@ -38,13 +38,10 @@ def run(command: list[str], text: str | None = None) -> str:
     return done.stdout
 
 
-def wait_for_migration(compose: list[str], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while subprocess.run(
-        [*compose, "run", "--rm", "-T", "migrate", "outpatrol", "status"], capture_output=True
-    ).returncode:
-        assert time.monotonic() < deadline, run([*compose, "logs", "migrate"])
-        time.sleep(1)
+def wait_for_migration(compose: list[str]) -> None:
+    status = [*compose, "run", "--rm", "-T", "migrate", "outpatrol", "status"]
+    log = [*compose, "logs", "migrate"]
+    until(lambda: not subprocess.run(status, capture_output=True).returncode, "tables", progress=lambda: run(log))
 
 
 def test_a_replayed_sample_is_scored_stored_and_announced_in_containers(
@@ -58,16 +55,16 @@ def test_a_replayed_sample_is_scored_stored_and_announced_in_containers(
     database = Engines().open(
         WIKI, f"mariadb+pymysql://outpatrol:outpatrol@127.0.0.1:{os.environ['OUTPATROL_MARIADB_PORT']}/{WIKI}"
     )
-    deadline = time.monotonic() + 60
-    pending = EDITS
-    while pending and time.monotonic() < deadline:
-        time.sleep(0.5)
+
+    def pending() -> int:
         with database.reading() as connection:
-            pending = sum(inspect_lane(connection, lane).pending for lane in LANES)
-            rows = connection.execute(select(func.count()).select_from(ores_classification)).scalar_one()
+            return sum(inspect_lane(connection, lane).pending for lane in LANES)
+
+    until(lambda: pending() == 0, "the end of all promises", progress=pending, pause=0.5)
+    with database.reading() as connection:
+        rows = connection.execute(select(func.count()).select_from(ores_classification)).scalar_one()
     events = run([*compose, "exec", "-T", "worker", "cat", "events/mediawiki.revision-score.ndjson"]).splitlines()
 
-    assert pending == 0
     assert rows == 2 * len(unpatrolled)
     assert len({json.loads(event)["meta"]["id"] for event in events}) == EDITS
 

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outbox.backoff import FIRST, LONGEST, backoff
+from tests.examples import examples
 
 ATTEMPTS = st.integers(min_value=1, max_value=1_000)
 FIRSTS = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(minutes=1))
 LONGESTS = st.timedeltas(min_value=timedelta(minutes=1), max_value=timedelta(hours=24))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(attempt=ATTEMPTS, first=FIRSTS, longest=LONGESTS)
 def test_a_wait_is_at_least_half_the_first_and_at_most_the_longest(
     attempt: int, first: timedelta, longest: timedelta
@@ -21,7 +22,7 @@ def test_a_wait_is_at_least_half_the_first_and_at_most_the_longest(
     assert first / 2 <= backoff(attempt, first=first, longest=longest) <= longest
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(attempt=ATTEMPTS, luck=st.integers())
 def test_with_the_same_luck_a_later_attempt_never_waits_less(attempt: int, luck: int) -> None:
     random.seed(luck)
@@ -31,7 +32,7 @@ def test_with_the_same_luck_a_later_attempt_never_waits_less(attempt: int, luck:
     assert earlier <= backoff(attempt + 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(attempt=st.integers(min_value=1, max_value=8))
 def test_a_wait_is_at_most_the_first_doubled_for_each_attempt_before(attempt: int) -> None:
     assert max(backoff(attempt) for _ in range(100)) <= FIRST * 2 ** (attempt - 1)

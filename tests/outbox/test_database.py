@@ -17,9 +17,10 @@ from outbox import EDITS, record
 from outbox.database import TRANSACTION_TRIES, Database, Engines
 from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
+from tests.patience import PATIENCE_SECONDS
 from tests.services import create_database, drop_database
 from tests.wiki_tables import make_tables
 from worker.demo.processes import free_port
@@ -72,7 +73,7 @@ def sentence_of(database: Database) -> str:
 def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> None:
     record_edits(mariadb, 2)
     low, high = (row["id"] for row in rows(mariadb, EDITS.messages))
-    both_hold_one = Barrier(2, timeout=30)
+    both_hold_one = Barrier(2, timeout=PATIENCE_SECONDS)
     tries: list[str] = []
 
     def crosswise(name: str, first: int, second: int) -> None:

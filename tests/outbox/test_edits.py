@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.errors import UndecodableMessage
 from tests.builders import an_edit
+from tests.examples import examples
 from worker.scores.autopatrol import must_be_stored
 
 SECRET = "hunter2-in-the-payload"
@@ -46,7 +47,7 @@ valid_edits = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(valid_edits)
 def test_an_edit_is_read_back_as_it_was_recorded(edit: Edit) -> None:
     assert Edit.decode(edit.encode()) == edit
@@ -67,14 +68,15 @@ def test_a_payload_with_a_wrong_field_is_refused_by_the_name_of_the_field(field:
 @pytest.mark.parametrize(
     "value", [SECRET, [SECRET], {SECRET: SECRET}, f"{SECRET}\n" * 200], ids=["text", "list", "map", "long"]
 )
-@pytest.mark.parametrize("field", sorted(set(Edit.model_fields) - {"title", "user", "user_groups", "request_id"}))
-def test_an_error_never_tells_what_a_field_holds(field: str, value: object) -> None:
-    fields: dict[str, Any] = an_edit().model_dump(mode="json") | {field: value}
+def test_an_error_never_tells_what_a_field_holds(value: object) -> None:
+    right: dict[str, Any] = an_edit().model_dump(mode="json")
+    told = {}
+    for field in set(Edit.model_fields) - {"title", "user", "user_groups", "request_id"}:
+        with pytest.raises(UndecodableMessage) as caught:
+            Edit.decode(_json(right | {field: value}))
+        told[field] = str(caught.value)
 
-    with pytest.raises(UndecodableMessage) as caught:
-        Edit.decode(_json(fields))
-
-    assert SECRET not in str(caught.value)
+    assert [error for error in told.values() if SECRET in error] == []
 
 
 @pytest.mark.parametrize("payload", ["", SECRET, f'"{SECRET}"', f'["{SECRET}"]', f'{{"title": "{SECRET}"', "null"])
@@ -94,7 +96,7 @@ def test_a_refused_time_is_not_told_either() -> None:
     assert "1987" not in str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=60) | st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "replace")))
 def test_a_payload_that_is_no_edit_is_always_undecodable(payload: str) -> None:
     with pytest.raises(UndecodableMessage):

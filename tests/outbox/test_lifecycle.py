@@ -13,6 +13,7 @@ from outbox import EDITS, Claim, Dead, Delivered, Outcome, RetryLater
 from outbox.database import Engines
 from outbox.dead_letters import list_dead_letters, requeue
 from outbox.tables import metadata
+from tests.examples import examples
 from tests.outbox.lanes import end, hold, make_due, record_edits, revisions, rows, run_out, take
 
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
@@ -135,5 +136,5 @@ NOBODYS = Lease("", 0)
 
 TestLifecycle = Lifecycle.TestCase
 TestLifecycle.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(40), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -62,10 +62,10 @@ async def _parts(reply: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def raw_server(reply: Callable[[Request], RawReply]) -> AsyncIterator[RawServer]:
+async def raw_server(reply: Callable[[Request], RawReply], port: int = 0) -> AsyncIterator[RawServer]:
     """Serve inside the running event loop."""
     server = RawServer(reply)
-    listener = await asyncio.start_server(server.converse, "127.0.0.1", 0)
+    listener = await asyncio.start_server(server.converse, "127.0.0.1", port)
     host, port = listener.sockets[0].getsockname()
     server.url = f"http://{host}:{port}"
     async with listener:
@@ -73,12 +73,12 @@ async def raw_server(reply: Callable[[Request], RawReply]) -> AsyncIterator[RawS
 
 
 @contextmanager
-def raw_server_beside(reply: Callable[[Request], RawReply]) -> Iterator[RawServer]:
+def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> Iterator[RawServer]:
     """Serve in a thread, for those who run event loops of their own."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    serving = raw_server(reply)
+    serving = raw_server(reply, port)
     try:
         yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
         asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()

@@ -13,6 +13,7 @@ from jsonschema import ValidationError
 
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import a_score, a_score_error, an_edit
+from tests.examples import examples
 from tests.worker.schema import validated
 from worker.config.settings_sections import EventsSettings
 from worker.domain.scores import Final, Score, ScoreError
@@ -73,7 +74,7 @@ def test_the_schema_refuses_what_is_wrong(broken: dict[str, Any]) -> None:
         validated(json.dumps(event_of(an_edit()) | broken))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(EDITS, ANSWERS)
 def test_every_edit_gives_a_valid_event(edit: Edit, answers: list[Final]) -> None:
     event = event_of(edit, answers)
@@ -82,7 +83,7 @@ def test_every_edit_gives_a_valid_event(edit: Edit, answers: list[Final]) -> Non
     assert set(event.get("scores", {})) | set(event.get("errors", {})) == {answer.model for answer in answers}
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(EDITS)
 def test_no_event_has_a_place_for_an_address_or_a_user_agent(edit: Edit) -> None:
     assert not {"ip", "rc_ip", "user_agent", "http", "client_ip"} & set(keys_in(event_of(edit)))

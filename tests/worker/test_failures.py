@@ -1,4 +1,4 @@
-"""The table of failures: what a reply is, what burns an attempt, what is an outage, and what Retry-After says."""
+"""The table of failures: which kind a reply is, what counts as an attempt, what is an outage, and Retry-After."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,14 +22,14 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (300, Failure.OUTAGE),
-        (302, Failure.OUTAGE),
-        (400, None),
-        (401, None),
-        (404, None),
+        (300, Failure.REFUSED),
+        (302, Failure.REFUSED),
+        (400, Failure.REFUSED),
+        (401, Failure.REFUSED),
+        (404, Failure.REFUSED),
         (408, Failure.LATE),
-        (409, None),
-        (422, None),
+        (409, Failure.REFUSED),
+        (422, Failure.REFUSED),
         (429, Failure.THROTTLED),
         (500, Failure.TRANSIENT),
         (501, Failure.OUTAGE),
@@ -39,15 +39,15 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
         (599, Failure.OUTAGE),
     ],
 )
-def test_a_status_is_one_kind_of_failure_or_final(status: int, failure: Failure | None) -> None:
+def test_a_status_is_one_kind_of_failure(status: int, failure: Failure) -> None:
     assert failure_of_status(status) is failure
 
 
-@pytest.mark.parametrize("status", range(300, 600))
-def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_nothing_else(status: int) -> None:
-    said = failure_of_status(status, says_when=True)
+def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_nothing_else() -> None:
+    said = {status: failure_of_status(status, says_when=True) for status in range(300, 600)}
+    alone = {status: failure_of_status(status) for status in range(300, 600)}
 
-    assert said is (Failure.THROTTLED if status == 503 else failure_of_status(status))
+    assert said == alone | {503: Failure.THROTTLED}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,7 @@ def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_no
         (Failure.TRANSIENT, True, True),
         (Failure.LATE, True, False),
         (Failure.OUTAGE, True, False),
+        (Failure.REFUSED, False, False),
         (Failure.THROTTLED, False, False),
         (Failure.ELSEWHERE, False, False),
     ],
@@ -73,6 +74,9 @@ def test_only_what_may_be_the_edits_fault_burns_an_attempt(
         ([Failure.OUTAGE], 1, True),
         ([Failure.THROTTLED], 1, True),
         ([Failure.OUTAGE, Failure.THROTTLED], 2, True),
+        ([Failure.REFUSED], 1, True),
+        ([Failure.REFUSED, Failure.OUTAGE], 2, True),
+        ([Failure.REFUSED, None], 2, False),
         ([Failure.OUTAGE, None], 2, False),
         ([Failure.OUTAGE, Failure.TRANSIENT], 2, False),
         ([Failure.TRANSIENT, Failure.TRANSIENT], 2, False),

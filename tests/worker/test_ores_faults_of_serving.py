@@ -22,6 +22,7 @@ from redis.connection import SSLConnection
 
 from tests.builders import some_settings
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.asking import ask_raw, ids
 from tests.worker.flights import CountingEndpoint, a_flight
 from tests.worker.raw_server import Request, http, raw_server
@@ -126,7 +127,7 @@ def test_fault_14_a_slot_is_held_during_a_request_and_given_back_when_it_fails(r
             endpoint = Endpoint(settings, Pacer(server.url, limits, patience=10, clock=time.monotonic))
             for _ in range(3):
                 with pytest.raises(EndpointUnavailable, match="status 500"):
-                    await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]))
+                    await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]), wiki="enwiki")
                 assert slots() == 0
             await endpoint.close()
 
@@ -144,7 +145,7 @@ def test_fault_15_a_request_is_given_up_in_time_in_whichever_thread_it_was_made(
 
     with ThreadPoolExecutor(1) as other_thread:
         asked = other_thread.submit(ask_raw, "ores", [score_id], lambda _: None, timeout_seconds=0.1)
-        answers, server = asked.result(timeout=30)
+        answers, server = asked.result(timeout=PATIENCE_SECONDS)
 
     answer = answers[score_id]
     assert isinstance(answer, NoAnswer)

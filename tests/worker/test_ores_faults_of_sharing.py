@@ -12,6 +12,7 @@ from redis import Redis
 from outbox.database import Database
 from tests.builders import a_score, edits
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.conftest import BuildServices
 from tests.worker.flights import LIFETIMES, CountingEndpoint, a_flight, a_redis_tier, some_ids
 from tests.worker.lines import drain, save
@@ -53,7 +54,7 @@ async def asking(
 async def listened_to(redis: Redis, score_id: ScoreId, listeners: int = 1) -> None:
     """Wait until so many wait for the end of *score_id*."""
     channel = lease_key(score_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while redis.pubsub_numsub(channel)[0][1] < listeners:  # noqa: ASYNC110 - it is told by Redis
             await asyncio.sleep(0.005)
 

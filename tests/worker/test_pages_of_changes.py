@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import NullPool, create_engine
 
 from outbox.database import Database
-from outbox.mediawiki import metadata as wiki_metadata
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import metadata as wiki_metadata
+from outbox.mediawiki.schema import recentchanges
 from tests.builders import NOON, an_edit, edits
+from tests.examples import examples
 from tests.worker.classified import ANY_TIME, classify, columns_of
 from tests.worker.lines import save
 from worker.domain.thresholds import DAMAGING, GOODFAITH, Band
@@ -50,7 +51,7 @@ def leaf_through(database: Database, limit: int) -> list[int]:
     return seen
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seconds=st.lists(st.integers(min_value=0, max_value=2), min_size=1, max_size=14),
     limit=st.integers(min_value=1, max_value=5),

@@ -1,4 +1,4 @@
-"""Recorded edits are saved as if made just now; a line that holds none is left out and told by its number."""
+"""Recorded edits are saved as if made just now; a line without an edit is skipped and reported by its number."""
 
 import gzip
 import io
@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
+from tests.examples import examples
 from tests.worker.lines import count, status
 from worker.incoming.edits import NotAnEdit, edit_of
 from worker.incoming.replaying import MOST_REPORTS, ReplayReport, edits_in, lines_of, replay
@@ -145,7 +146,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.dictionaries(st.sampled_from([*a_change(), "page_id", "patrolled", "anonymous"]), JSON, max_size=4))
 def test_no_event_however_odd_is_anything_but_an_edit_or_a_reason(odd: dict[str, Any]) -> None:
     try:
@@ -155,7 +156,7 @@ def test_no_event_however_odd_is_anything_but_an_edit_or_a_reason(odd: dict[str,
     assert isinstance(found, Edit)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60))
 def test_no_line_however_odd_is_anything_but_a_reason(line: bytes) -> None:
     with pytest.raises(NotAnEdit):

@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.worker.asking import ids
 from worker.domain.scores import ScoreId
 from worker.endpoints.ores import requests_for
@@ -15,7 +16,7 @@ WANTED = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(WANTED, st.integers(1, 50))
 def test_every_score_is_in_exactly_one_request(wanted: list[ScoreId], most: int) -> None:
     asked = [score_id for request in requests_for(wanted, most) for score_id in request]
@@ -23,13 +24,13 @@ def test_every_score_is_in_exactly_one_request(wanted: list[ScoreId], most: int)
     assert sorted(asked) == sorted(wanted)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(WANTED, st.integers(1, 50))
 def test_no_request_is_for_more_scores_than_allowed(wanted: list[ScoreId], most: int) -> None:
     assert all(len(request) <= most for request in requests_for(wanted, most))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(WANTED, st.integers(1, 50))
 def test_a_request_is_all_its_revisions_times_all_its_models(wanted: list[ScoreId], most: int) -> None:
     for request in requests_for(wanted, most):

@@ -12,6 +12,7 @@ from celery.result import AsyncResult
 from redis import Redis
 
 from tests.builders import a_score, a_score_error
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import CountingEndpoint, a_flight
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
@@ -42,21 +43,21 @@ def test_a_score_is_the_result_of_the_task_of_its_id(redis: Redis, app: Celery) 
     result: AsyncResult[dict[str, Any]] = AsyncResult(SCORE_ID, app=app)
 
     assert result.status == "SUCCESS"
-    assert result.get(timeout=5) == a_score().model_dump(mode="json")
+    assert result.get(timeout=PATIENCE_SECONDS) == a_score().model_dump(mode="json")
 
 
 def test_a_final_error_is_the_failure_of_the_task_of_its_id(redis: Redis, app: Celery) -> None:
     fly(redis, CountingEndpoint(lambda _: a_score_error(model="damaging", message="gone")))
 
     with pytest.raises(ScoreRefused, match=f"^{SCORE_ID}: RevisionNotFound: gone$"):
-        AsyncResult(SCORE_ID, app=app).get(timeout=5)
+        AsyncResult(SCORE_ID, app=app).get(timeout=PATIENCE_SECONDS)
 
 
 def test_a_failure_is_the_failure_of_the_task_for_those_who_wait_for_it(redis: Redis, app: Celery) -> None:
     fly(redis, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE)))
 
     with pytest.raises(EndpointUnavailable, match=f"^{SCORE_ID}: down$"):
-        AsyncResult(SCORE_ID, app=app).get(timeout=5)
+        AsyncResult(SCORE_ID, app=app).get(timeout=PATIENCE_SECONDS)
 
 
 def test_a_failure_is_forgotten_within_seconds(redis: Redis) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import a_score
+from tests.examples import examples
 from worker.domain.models import DEFAULT_MODELS, ScoringModel, with_overrides
 from worker.domain.thresholds import REVERT_RISK
 from worker.scores.rows import Classification, rounded, rows_of, unknown_class
@@ -101,7 +102,7 @@ def test_the_numbers_of_classes_can_be_set() -> None:
     assert {row.class_id: row.probability for row in stored} == {4: 0.01, 3: 0.7, 2: 0.2, 1: 0.09}
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(PROBABILITIES | st.integers(min_value=0, max_value=998).map(lambda number: number / 1000 + 0.0005))
 def test_probabilities_are_rounded_as_php_prints_them(probability: float) -> None:
     assert rounded(probability) == min(as_php_prints(probability), 0.999)
@@ -119,13 +120,13 @@ def test_the_highest_probability_is_what_the_column_holds(probability: float) ->
     assert rounded(probability) == 0.999
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(STORED).flatmap(lambda model: st.tuples(st.just(model), probabilities_of(model))))
 def test_no_row_ever_holds_more_than_the_column_can(reply: tuple[str, dict[str, float]]) -> None:
     assert all(0 <= row.probability <= 0.999 for row in rows(*reply))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(PLAIN).flatmap(lambda model: st.tuples(st.just(model), probabilities_of(model))))
 def test_no_class_has_more_than_one_row(reply: tuple[str, dict[str, float]]) -> None:
     classes = [row.class_id for row in rows(*reply)]
@@ -133,7 +134,7 @@ def test_no_class_has_more_than_one_row(reply: tuple[str, dict[str, float]]) -> 
     assert len(classes) == len(set(classes)) <= len(reply[1])
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(st.integers(min_value=0, max_value=10**6), min_size=4, max_size=4).filter(any))
 def test_the_rows_of_all_classes_sum_to_one_but_for_rounding(weights: list[int]) -> None:
     shares = [weight / sum(weights) for weight in weights]
@@ -143,7 +144,7 @@ def test_the_rows_of_all_classes_sum_to_one_but_for_rounding(weights: list[int])
     assert abs(sum(row.probability for row in stored) - 1) <= len(shares) * 0.0005 + 1e-9
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(probabilities_of("articlequality"), CHANCE)
 def test_the_order_of_the_classes_in_a_reply_changes_no_row(probability: dict[str, float], chance: Random) -> None:
     names = sorted(probability)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from worker.domain.scores import ScoreId
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
@@ -11,13 +12,13 @@ VERSIONS = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=3
 SCORE_IDS = st.builds(ScoreId, NAMES, NAMES, st.integers(min_value=1, max_value=2**63), VERSIONS)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(SCORE_IDS)
 def test_a_score_id_survives_being_a_string(score_id: ScoreId) -> None:
     assert ScoreId.parse(str(score_id)) == score_id
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.one_of(st.text(max_size=40), st.from_regex(r"[a-z]+:[a-z]+:\d+:[0-9.]+", fullmatch=True)))
 def test_no_two_strings_are_one_score_id(text: str) -> None:
     try:

@@ -12,6 +12,7 @@ from outbox import EDITS, record_payloads
 from outbox.database import Database
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
+from tests.examples import examples
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, statements
 from worker.bootstrap import Services
@@ -33,7 +34,9 @@ SOME_ROWS = st.lists(
 )
 #: The tables are emptied for each example by `written`.
 on_a_database = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

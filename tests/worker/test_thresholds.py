@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.examples import examples
 from worker.domain.thresholds import (
     DAMAGING,
     DEFAULT_THRESHOLDS,
@@ -45,7 +46,7 @@ def problem(**ends: Any) -> str:
     return str(raised.value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(FORMULAS)
 def test_every_formula_of_the_grammar_is_taken_at_both_ends(formula: str) -> None:
     threshold = Threshold.model_validate({"min": formula, "max": formula})
@@ -53,7 +54,7 @@ def test_every_formula_of_the_grammar_is_taken_at_both_ends(formula: str) -> Non
     assert threshold.statistics == {Statistic("true", formula), Statistic("false", formula)}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(FORMULAS, st.data())
 def test_a_formula_with_a_slip_is_refused_or_still_one_that_ores_can_read(formula: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(min_value=0, max_value=len(formula) - 1))
@@ -145,7 +146,7 @@ def test_an_upper_end_is_one_less_the_threshold_of_the_class_false() -> None:
     assert threshold.band({Statistic("false", FORMULA): 0.75, Statistic("true", FORMULA): 0.2}) == Band(0, 0.25)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(SHARES)
 def test_an_upper_end_of_a_formula_holds_the_probability_it_is_written_as(threshold: float) -> None:
     band = Threshold.model_validate({"max": FORMULA}).band({Statistic("false", FORMULA): threshold})
@@ -239,13 +240,13 @@ def test_a_model_or_level_that_is_not_there_is_told_with_those_that_are(
     assert str(raised.value) == sentence
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(BANDS, SHARES)
 def test_merged_bands_hold_what_was_in_one_of_them_and_nothing_else(bands: list[Band], probability: float) -> None:
     assert holds(merged_bands(bands), probability) == holds(bands, probability)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(BANDS)
 def test_merged_bands_are_sorted_and_do_not_touch(bands: list[Band]) -> None:
     merged = merged_bands(bands)

@@ -73,7 +73,7 @@ def demo(
 ) -> None:
     """Run the main job on real edits: save them, score them, announce them, and show what admins see.
 
-    Starts a private Redis, an emulated scoring endpoint, a worker with two children and a beat; stops them at the end.
+    Starts a private Redis, an emulated scoring endpoint, two worker processes and a beat; stops them at the end.
 
     Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
     """

@@ -2,15 +2,18 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from outbox.inspection import LaneStatus, inspect_lane
-from worker.bootstrap import LANES
+from worker.bootstrap import LANES, Services
+from worker.cli.alarms import endpoint_alarms, tell
 from worker.cli.console import command_services, err, out, print_json, wikis_named
 from worker.cli.options import WikiOption
 from worker.cli.tables import seconds_shown, table
@@ -28,6 +31,8 @@ def status(
 ) -> None:
     """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
+    An endpoint that serves nobody, or refuses, is an alarm, and ends with exit code 3.
+
     Example: `outpatrol status --watch`
     """
     with command_services() as services:
@@ -35,10 +40,11 @@ def status(
         if as_json:
             _each_look(lambda: print_json(_as_document(lanes_by_wiki(wikis))), watch, interval)
         elif watch:
-            with Live(_table(lanes_by_wiki(wikis)), console=out, auto_refresh=False) as live:
-                _each_look(lambda: live.update(_table(lanes_by_wiki(wikis)), refresh=True), watch, interval)
+            with Live(_picture(services, wikis), console=out, auto_refresh=False) as live:
+                _each_look(lambda: live.update(_picture(services, wikis), refresh=True), watch, interval)
         else:
             out.print(_table(lanes_by_wiki(wikis)))
+        tell(endpoint_alarms(services))
 
 
 def lanes_by_wiki(wikis: Iterable[Wiki]) -> dict[str, list[LaneStatus]]:
@@ -66,6 +72,12 @@ def _each_look(look: Callable[[], None], watch: bool, interval: float) -> None:
 
 def _as_document(found: dict[str, list[LaneStatus]]) -> dict[str, Any]:
     return {wiki: {lane.lane: dataclasses.asdict(lane) for lane in lanes} for wiki, lanes in found.items()}
+
+
+def _picture(services: Services, wikis: Sequence[Wiki]) -> Group:
+    """One look while watching: the alarms stand below the table."""
+    alarms = [Text(f"alarm: {sentence}", style="bold red") for sentence in endpoint_alarms(services)]
+    return Group(_table(lanes_by_wiki(wikis)), *alarms)
 
 
 def _table(found: dict[str, list[LaneStatus]]) -> Table:

@@ -11,6 +11,7 @@ from rich.table import Table
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
+from worker.cli.alarms import endpoint_alarms, tell
 from worker.cli.console import command_services, err, fail, out, print_json, progress, wikis_named
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
@@ -18,9 +19,6 @@ from worker.config.settings_sections import EventsSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import Traffic, traffic
 from worker.upkeep.reconciling import reconcile as reconcile_wiki
-
-#: Exit code of an alarm, to be told from that of a command that could not be carried out.
-ALARM = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,22 +56,21 @@ def streams(
     ] = "5m",  # type: ignore[assignment]
     as_json: JsonOption = False,
 ) -> None:
-    """Show what was sent to each stream lately and what waits. Silence and lag are alarms: the exit code is 3.
+    """Show what was sent to each stream lately and what waits.
+
+    Silence, lag, and an endpoint that serves nobody or refuses are alarms, and end with exit code 3.
 
     Example: `outpatrol streams --max-silence 15m --max-lag 2m`
     """
     with command_services() as services:
         found = {each.id: _look(services, each) for each in wikis_named(services, wiki)}
+        of_endpoint = endpoint_alarms(services)
     alarms = {name: here.alarms(max_silence, max_lag) for name, here in found.items()}
     if as_json:
-        print_json({name: _document(here) | {"alarms": alarms[name]} for name, here in found.items()})
+        print_json({name: _document(here) | {"alarms": alarms[name] + of_endpoint} for name, here in found.items()})
     else:
         out.print(_table(found))
-    for name, sentences in alarms.items():
-        for sentence in sentences:
-            err.print(f"[bold red]alarm:[/] {name}: {sentence}", highlight=False)
-    if any(alarms.values()):
-        raise typer.Exit(ALARM)
+    tell([*(f"{name}: {sentence}" for name, sentences in alarms.items() for sentence in sentences), *of_endpoint])
 
 
 def reconcile(

@@ -1,6 +1,5 @@
 """Child processes that end when we do: each has a log of its own and is stopped by its process id, never by name."""
 
-import ctypes
 import os
 import random
 import signal
@@ -16,9 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from worker.domain.errors import CommandFailed
+from worker.lanes.supervisor import die_with_parent
 
-#: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
-PR_SET_PDEATHSIG = 1
 #: More than a drain may take by default, so that a worker can finish it.
 STOP_SECONDS = 30
 #: Below those that the kernel gives to outgoing connections, on Linux and elsewhere.
@@ -76,7 +74,7 @@ class Processes:
                     # A group of its own, so that a Ctrl-C meant for us does not reach it before we end it in order.
                     process_group=0,
                     # Safe here: it makes one system call, between fork and exec, in a process that is not ours yet.
-                    preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
                 )
         except OSError as error:
             raise CommandFailed(f"{name}: {command[0]} can't be started: {error.strerror}") from error
@@ -152,7 +150,3 @@ def answers(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(0.5)
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -139,17 +139,18 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
 
 
 def start_worker(
-    processes: Processes, directory: Path, *, concurrency: int = 2, environment: Mapping[str, str] | None = None
+    processes: Processes, directory: Path, *, count: int = 2, environment: Mapping[str, str] | None = None
 ) -> Child:
-    """Start a Celery worker with *concurrency* children; it reads the settings of *environment*, or else our own."""
-    command = ["worker", "--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
-    return _celery(processes, directory, "worker", command, environment)
+    """Start *count* worker processes and who keeps them; they read the settings of *environment*, or else our own."""
+    command = [sys.executable, "-m", "worker.cli", "worker", "--processes", str(count)]
+    return processes.start("worker", command, cwd=directory, environment=environment)
 
 
 def start_beat(processes: Processes, directory: Path, *, environment: Mapping[str, str] | None = None) -> Child:
     """Start a beat; it reads the settings of *environment*, or else our own."""
-    command = ["beat", "-s", str(directory / "beat-schedule"), "--pidfile", str(directory / "beat.pid")]
-    return _celery(processes, directory, "beat", command, environment)
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "-s", str(directory / "beat-schedule")]
+    pid_file = ["--pidfile", str(directory / "beat.pid")]
+    return processes.start("beat", [*command, *pid_file], cwd=directory, environment=environment)
 
 
 def redis_command(port: int) -> list[str]:
@@ -166,13 +167,6 @@ def redis_command(port: int) -> list[str]:
             "x86-64 also pip install 'outpatrol[demo]') and run this again"
         )
     return [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-
-
-def _celery(
-    processes: Processes, directory: Path, name: str, arguments: list[str], environment: Mapping[str, str] | None
-) -> Child:
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", *arguments]
-    return processes.start(name, command, cwd=directory, environment=environment)
 
 
 def _quoted(text: str | Path) -> str:

@@ -1,7 +1,7 @@
 """One score that can't be had spoils its whole request: find it, keep the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import attrgetter
 
 from worker.domain.errors import EndpointUnavailable
@@ -13,59 +13,98 @@ Ask = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 #: What failed is cut in two so often without any part doing better: one bad revision shows in a cut by revision, one
 #: bad model in a cut by model.
 MOST_CUTS_IN_VAIN = 2
-#: Refusals that may be about one score of those asked for; any other is about who asks, or how.
-ABOUT_THE_SCORES = {400, 413, 414, 422}
+#: Refusals of a request for being too large, whoever says so.
+TOO_LARGE = {413, 414}
+#: Refusals in the endpoint's own words that may be about some of the scores asked for.
+ABOUT_SCORES = {400, 404, 422}
 
 
-class Refused(Exception):
-    """The endpoint refuses the request as such, with a status of 4xx; asking again would not help."""
+class Refused(EndpointUnavailable):
+    """The endpoint refuses the request as such: for the sake of the revisions in *said*, or for none.
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    *sentence* is what it says in words of its own; empty where it says nothing, or somebody else answers.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int,
+        sentence: str,
+        said: Mapping[int, str | Failure],
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, Failure.REFUSED, retry_after)
         self.status = status
+        self.sentence = sentence
+        self.said = said
+
+    def answer(self, score_id: ScoreId) -> Answer:
+        """What it says of *score_id*, whose revision is in `said`."""
+        says = self.said[score_id.revision]
+        if isinstance(says, Failure):
+            return NoAnswer(str(self), says, self.retry_after)
+        return ScoreError(model=score_id.model, version=score_id.version, type=says, message=self.sentence)
 
 
 async def bisected(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer]:
     """Return an answer for each of *ids*: of *ask* for all, or where that fails over one of them, of parts.
 
-    A refusal is final, so it is followed down to the score that caused it. A request that failed may fail in every
-    part, and is not asked for again and again where no part did better.
+    What a refusal says of a revision is that revision's answer, and the others are asked for without it. Any other
+    failure may be of every part, and is not asked for again and again where no part did better.
     """
-    return await _answers(ids, await _attempt(ids, ask), ask, in_vain=0)
+    return await _answers(ids, await _attempt(ids, ask), ask, in_vain=0, others_served=False)
 
 
 async def _answers(
-    ids: Sequence[ScoreId], result: dict[ScoreId, Answer] | Refused | EndpointUnavailable, ask: Ask, in_vain: int
+    ids: Sequence[ScoreId],
+    result: dict[ScoreId, Answer] | EndpointUnavailable,
+    ask: Ask,
+    in_vain: int,
+    *,
+    others_served: bool,
 ) -> dict[ScoreId, Answer]:
     if isinstance(result, dict):
         return result
+    if isinstance(result, Refused) and result.said:
+        named = {score_id: result.answer(score_id) for score_id in ids if score_id.revision in result.said}
+        rest = [score_id for score_id in ids if score_id not in named]
+        return named | (await bisected(rest, ask) if rest else {})
     parts = _parts(ids, result, in_vain)
     if not parts:
-        return _final(ids, result)
+        return _unanswered(ids, result, others_served=others_served)
     results = await asyncio.gather(*(_attempt(part, ask) for part in parts))
-    in_vain = in_vain + 1 if all(isinstance(each, EndpointUnavailable) for each in results) else 0
+    did_better = [isinstance(each, dict) or bool(isinstance(each, Refused) and each.said) for each in results]
+    in_vain = 0 if any(did_better) else in_vain + 1
+    # Cut by revision, so that it is a revision that the others did better without.
+    others_served = others_served or (any(did_better) and _models(parts[0]) == _models(parts[1]))
     answers = await asyncio.gather(
-        *(_answers(part, each, ask, in_vain) for part, each in zip(parts, results, strict=True))
+        *(
+            _answers(part, each, ask, in_vain, others_served=others_served)
+            for part, each in zip(parts, results, strict=True)
+        )
     )
     return {score_id: answer for each in answers for score_id, answer in each.items()}
 
 
-async def _attempt(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer] | Refused | EndpointUnavailable:
+async def _attempt(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer] | EndpointUnavailable:
     try:
         return await ask(ids)
-    except (Refused, EndpointUnavailable) as error:
+    except EndpointUnavailable as error:
         return error
 
 
-def _parts(ids: Sequence[ScoreId], error: Refused | EndpointUnavailable, in_vain: int) -> list[list[ScoreId]]:
+def _parts(ids: Sequence[ScoreId], error: EndpointUnavailable, in_vain: int) -> list[list[ScoreId]]:
     """*ids* in two; nothing where parts would fare no better."""
+    if in_vain == MOST_CUTS_IN_VAIN:
+        return []
     by_model, by_revision = _halves(ids, "model"), _halves(ids, "revision")
     if isinstance(error, Refused):
+        if not (error.status in TOO_LARGE or (error.status in ABOUT_SCORES and error.sentence)):
+            return []
         # What is not there for one revision is not there for any: the wiki or the model is unknown.
         if error.status == 404:
             return by_model
-        return (by_model or by_revision) if error.status in ABOUT_THE_SCORES else []
-    if error.failure is not Failure.TRANSIENT or in_vain == MOST_CUTS_IN_VAIN:
+    elif error.failure is not Failure.TRANSIENT:
         return []
     return (by_model or by_revision) if in_vain else (by_revision or by_model)
 
@@ -80,18 +119,12 @@ def _halves(ids: Sequence[ScoreId], part: str) -> list[list[ScoreId]]:
     return [[score_id for score_id in ids if (of(score_id) in first) is is_first] for is_first in (True, False)]
 
 
-def _final(ids: Sequence[ScoreId], error: Refused | EndpointUnavailable) -> dict[ScoreId, Answer]:
-    if isinstance(error, EndpointUnavailable):
-        return dict.fromkeys(ids, NoAnswer(str(error), error.failure, error.retry_after))
-    return {score_id: _refusal(score_id, error) for score_id in ids}
+def _models(ids: Sequence[ScoreId]) -> set[str]:
+    return {score_id.model for score_id in ids}
 
 
-def _refusal(score_id: ScoreId, error: Refused) -> ScoreError:
-    """The final error that a refused request is for one score.
-
-    Source of the texts: machinelearning/liftwing inference-services, revscoring_model @ bce944c0.
-    """
-    text = str(error)
-    gone = error.status == 422 or "does not have any info related to the rev-id" in text
-    kind = "RevisionNotFound" if gone else "BadRequest"
-    return ScoreError(model=score_id.model, version=score_id.version, type=kind, message=text)
+def _unanswered(ids: Sequence[ScoreId], error: EndpointUnavailable, *, others_served: bool) -> dict[ScoreId, Answer]:
+    """No answers; a refusal that hits one revision where others are served is a failure over that revision."""
+    is_of_one = others_served and len({score_id.revision for score_id in ids}) == 1
+    failure = Failure.TRANSIENT if is_of_one and error.failure is Failure.REFUSED else error.failure
+    return dict.fromkeys(ids, NoAnswer(str(error), failure, error.retry_after))

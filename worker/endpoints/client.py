@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import Refused
 from worker.endpoints.pacer import Pacer
+from worker.endpoints.refusals import cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
@@ -95,38 +96,45 @@ class Endpoint:
         path: str,
         reply: TypeAdapter[Reply],
         *,
+        wiki: str,
+        revisions: Collection[int] = (),
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
     ) -> Reply:
         """Send one request, when the limits allow it, and return its validated reply.
 
-        *host* is the Host header, where a gateway routes by it.
+        It is about *wiki*, and about *revisions* of it. *host* is the Host header, where a gateway routes by it.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
-            Refused: a status of 4xx that asking again would not change.
+            Refused: a refusal of the request as such, and of which revisions it speaks, if of any.
         """
         where = f"{method} {self.settings.url}{path}"
         await self._pacer.start()
         began = time.monotonic()
-        failure: Failure | None = None
-        retry_after: float | None = None
+        failed: EndpointUnavailable | None = None
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._exchange(where, method, path, params, body, host)
-            _raise_for_status(where, response, content)
-            return _validated(where, content, reply)
+            _raise_for_status(where, response, content, wiki, revisions)
+            return _validated(where, response.status_code, content, wiki, reply)
         except TimeoutError as error:
-            failure = Failure.LATE
-            raise EndpointUnavailable(
-                f"{where}: no reply within {self.settings.timeout_seconds:g} s", failure
-            ) from error
+            failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
+            raise failed from error
         except EndpointUnavailable as error:
-            failure, retry_after = error.failure, error.retry_after
+            # Who speaks of a revision serves.
+            failed = None if isinstance(error, Refused) and error.said else error
             raise
         finally:
-            self._pacer.end(failure, time.monotonic() - began, retry_after)
+            seconds = time.monotonic() - began
+            if failed is None:
+                self._pacer.end(None, seconds, None)
+            elif failed.failure is Failure.REFUSED and not revisions:
+                # Who tells nothing of one wiki's models may well score others' edits.
+                self._pacer.end_untold(str(failed))
+            else:
+                self._pacer.end(failed.failure, seconds, failed.retry_after, str(failed))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -187,28 +195,38 @@ def user_agent(contact: str | None) -> str:
     return f"Outpatrol/{version('outpatrol')} ({contact or 'no contact set'}) {libraries}"
 
 
-def _raise_for_status(where: str, response: httpx.Response, content: bytes) -> None:
+def _raise_for_status(
+    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int]
+) -> None:
     status = response.status_code
     if status < 300:
         return
     retry_after = retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
     failure = failure_of_status(status, says_when=retry_after is not None)
-    message = _message_of(status, content)
-    if failure is None:
-        raise Refused(status, message)
-    raise EndpointUnavailable(f"{where}: status {status}: {message}", failure, retry_after)
+    sentence = _sentence(content)
+    message = ": ".join(filter(None, [where, f"status {status}", sentence or _plain_text(response, content)]))
+    if failure is not Failure.REFUSED:
+        raise EndpointUnavailable(message, failure, retry_after)
+    said = said_of(status, sentence, revisions)
+    if not said:
+        message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
+    raise Refused(message, status, sentence, said, retry_after)
 
 
-def _validated(where: str, content: bytes, reply: TypeAdapter[Reply]) -> Reply:
+def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[Reply]) -> Reply:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
+        if content.lstrip()[:1] == b"<":
+            # A gateway's or a proxy's page, as one that wants somebody to log in.
+            text = f"{where}: status {status}: a page in place of scores; {cure(status, wiki, is_in_its_words=False)}"
+            raise Refused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
-def _message_of(status: int, content: bytes) -> str:
-    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; else the status."""
+def _sentence(content: bytes) -> str:
+    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; empty without one."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -220,9 +238,16 @@ def _message_of(status: int, content: bytes) -> str:
             error = error.get("error", error)
         if isinstance(error, dict):
             error = error.get("message")
-        if isinstance(error, str) and error:
+        if isinstance(error, str):
             return _readable(error)
-    return f"status {status}"
+    return ""
+
+
+def _plain_text(response: httpx.Response, content: bytes) -> str:
+    """The first line of a gateway's refusal, where it is meant to be read."""
+    if not response.headers.get("Content-Type", "").startswith("text/plain"):
+        return ""
+    return _readable(next(iter(content.decode(errors="replace").strip().splitlines()), ""))
 
 
 def _readable(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.models import LiftWingServer, ScoringModel
-from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreId
+from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import bisected
 from worker.endpoints.client import Endpoint
@@ -67,16 +67,20 @@ class LiftWingClient:
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        # To ask for one without its page would be our own fault, and be refused as that.
+        homeless = {each for each in ids if self._models[each.model].server.needs_page and not each.page}
         by_model: dict[str, list[ScoreId]] = defaultdict(list)
         for score_id in ids:
-            by_model[score_id.model].append(score_id)
+            if score_id not in homeless:
+                by_model[score_id.model].append(score_id)
         requests = [
             group[start : start + self._most(model)]
             for model, group in by_model.items()
             for start in range(0, len(group), self._most(model))
         ]
         replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
-        return {score_id: answer for reply in replies for score_id, answer in reply.items()}
+        answers = {score_id: answer for reply in replies for score_id, answer in reply.items()}
+        return answers | {score_id: _without_page(score_id) for score_id in homeless}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
@@ -117,10 +121,19 @@ class LiftWingClient:
     async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
+        revisions = [score_id.revision for score_id in ids]
         server, address, language = SERVERS[model.server], address_of(wiki, name, model), self._languages.get(wiki)
         host = address.host if self._endpoint.settings.host_routing else None
-        reply = await self._endpoint.ask("POST", address.path, server.reply, body=server.body(ids, language), host=host)
+        body = server.body(ids, language)
+        reply = await self._endpoint.ask(
+            "POST", address.path, server.reply, wiki=wiki, revisions=revisions, body=body, host=host
+        )
         return server.answers(reply, ids, language)
+
+
+def _without_page(score_id: ScoreId) -> ScoreError:
+    message = f"{score_id.model} scores pages, and the wiki has no page of revision {score_id.revision}"
+    return ScoreError(model=score_id.model, version=score_id.version, type="PageNotFound", message=message)
 
 
 def _edits(allowance: int, requests_an_edit: float) -> int:

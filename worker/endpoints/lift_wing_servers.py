@@ -9,8 +9,10 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import TypeAdapter
 
+from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
+from worker.endpoints.refusals import fate
 from worker.endpoints.replies import LONGEST_MESSAGE, Lie, OresReply, OrLie, Probability, Reply, ScoreReply, Version
 
 #: Revisions in one request of the servers that take several.
@@ -188,8 +190,10 @@ def _left_out(score_id: ScoreId, reply: _Predictions) -> Answer:
     revision = re.compile(rf"(?<!\d){score_id.revision}(?!\d)")
     for error in reply.errors:
         if isinstance(error, str) and revision.search(error):
-            message = error[:LONGEST_MESSAGE]
-            return ScoreError(model=score_id.model, version=score_id.version, type="RevisionNotFound", message=message)
+            said, message = fate("", error, score_id.revision), error[:LONGEST_MESSAGE]
+            if isinstance(said, Failure):
+                return NoAnswer(message, said)
+            return ScoreError(model=score_id.model, version=score_id.version, type=said, message=message)
     lie = next((each for each in (*reply.predictions, *reply.errors) if isinstance(each, Lie)), None)
     if lie is not None:
         return NoAnswer(f"the reply is not right: {lie.why}")

@@ -8,11 +8,14 @@ wants to send, and is told how many it may, and when. Times are seconds on the c
 - Concurrency: slots, of which nobody takes more than a fair share; a worker that dies loses its slots after a while.
 - Adaptive: refusals halve the rate, slow replies lower it by a fifth; served requests raise it again, at most to the
   limit.
-- Circuit: requests in a row that served nobody open it; then one request probes, and closes it or opens it for longer.
+- Circuit: requests in a row that served nobody open it, and one refusal does where nobody was served lately; then one
+  request probes, and closes it or opens it for longer.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+from worker.domain.failures import REFUSED_SECONDS
 
 #: Starts are granted this far ahead, and may be this late.
 LEAD_SECONDS = 0.25
@@ -31,6 +34,10 @@ SLOW_LOWER_BY = 0.8
 LOWEST_RATE = 0.1
 
 OUTAGES_TO_OPEN = 5
+#: Where nobody was served for so long, one refusal opens the circuit.
+SERVES_SECONDS = 10.0
+#: For so long a refusal is an alarm; what was refused is asked for again much sooner.
+REFUSAL_COUNTS_SECONDS = 6 * REFUSED_SECONDS
 FIRST_OPEN_SECONDS = 1.0
 LONGEST_OPEN_SECONDS = 60.0
 
@@ -65,10 +72,15 @@ class Report:
     served: int = 0
     throttled: int = 0
     outages: int = 0
+    #: Those of the outages that were refusals for no revision's fault.
+    refused: int = 0
     #: Of the requests served, in sum.
     seconds: float = 0.0
     #: For how long the endpoint wants to be left alone.
     pause: float = 0.0
+    #: Why the last of the outages was one, and the last of the refusals.
+    reason: str = ""
+    refusal: str = ""
 
     def plus(self, other: "Report") -> "Report":
         """Both in one."""
@@ -76,8 +88,11 @@ class Report:
             served=self.served + other.served,
             throttled=self.throttled + other.throttled,
             outages=self.outages + other.outages,
+            refused=self.refused + other.refused,
             seconds=self.seconds + other.seconds,
             pause=max(self.pause, other.pause),
+            reason=other.reason or self.reason,
+            refusal=other.refusal or self.refusal,
         )
 
 
@@ -103,6 +118,12 @@ class State:
     open_until: float = 0.0
     openings: int = 0
     probing_until: float = 0.0
+    #: When somebody was served last.
+    served_at: float = 0.0
+    #: Of the last outage, and of the last refusal while the circuit is not known to have closed since.
+    reason: str = ""
+    refusal: str = ""
+    refused_at: float = 0.0
     #: Worker to its slots, and until when they are its own.
     members: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -123,6 +144,8 @@ class Grant:
     rate: float
     members: int
     turn: Turn | None = None
+    #: Why the circuit is open, if it is.
+    reason: str = ""
 
 
 def exchange(
@@ -167,7 +190,17 @@ def exchange(
         rate=state.rate,
         members=members,
         turn=turn,
+        reason=state.reason if state.open_until else "",
     )
+
+
+def alarm(state: State, now: float) -> str | None:
+    """What operators must know of an endpoint: why nobody is served, or why somebody was refused not long ago."""
+    if state.open_until:
+        return f"nobody is served: {state.reason or 'no reason was told'}"
+    if state.refusal and now - state.refused_at < REFUSAL_COUNTS_SECONDS:
+        return f"refused {max(0.0, now - state.refused_at):.0f} s ago: {state.refusal}"
+    return None
 
 
 def _learn_of_outages(state: State, report: Report, now: float) -> Turn | None:
@@ -177,13 +210,22 @@ def _learn_of_outages(state: State, report: Report, now: float) -> Turn | None:
         # That probe has ended, and told neither way.
         state.probing_until = min(state.probing_until, now + FIRST_OPEN_SECONDS)
     state.paused_until = max(state.paused_until, now + report.pause if report.pause else 0.0)
+    if report.served and was_open:
+        state.refusal = ""
+    state.reason = report.reason or state.reason
+    if report.refusal:
+        state.refusal, state.refused_at = report.refusal, now
     if report.served:
         state.outages = state.openings = 0
         state.open_until = state.probing_until = 0.0
+        state.served_at = now
         return "closed" if was_open else None
     if not report.outages:
         return None
     state.outages += report.outages
+    if report.refusal and now - state.served_at > SERVES_SECONDS:
+        # A refusal is nothing that passes in a moment, and here it contradicts no other reply.
+        state.outages = max(state.outages, OUTAGES_TO_OPEN)
     if state.outages < OUTAGES_TO_OPEN or (was_open and now < state.open_until):
         return None
     state.open_until = now + min(LONGEST_OPEN_SECONDS, FIRST_OPEN_SECONDS * 2.0**state.openings)
@@ -199,7 +241,9 @@ def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None
         state.window_began, state.window_count = now, 0
     ceiling = ceilings.requests_per_second
     is_slow = bool(report.served) and report.seconds / report.served > ceilings.slow_seconds
-    if report.throttled or is_slow or (report.outages and report.served):
+    # A refusal says nothing of how much is too much.
+    fails_some = bool(report.served) and report.outages > report.refused
+    if report.throttled or is_slow or fails_some:
         # Not held up by a raise, which may be what was too much.
         if now - state.lowered_at >= CHANGE_SECONDS:
             state.rate = max(min(LOWEST_RATE, ceiling), _lowered(state, report))

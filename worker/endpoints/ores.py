@@ -12,7 +12,7 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import Refused, bisected
+from worker.endpoints.bisecting import bisected
 from worker.endpoints.client import Endpoint
 from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
 
@@ -36,10 +36,7 @@ class OresClient:
         models: Sequence[str],
         sample: Sample | None,  # noqa: ARG002 - it tells them without
     ) -> dict[str, str]:
-        try:
-            reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply)
-        except Refused as error:
-            raise EndpointUnavailable(f"{wiki}: the endpoint tells no model versions: {error}") from error
+        reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki)
         known = reply[wiki].models if wiki in reply else {}
         return {name: model.version for name in models if isinstance(model := known.get(name), OresModel)}
 
@@ -49,11 +46,11 @@ class OresClient:
         paths = [f'statistics.thresholds.{each.label}."{each.formula}"' for each in wanted]
         params = {"models": model, "model_info": "|".join(["version", *paths])}
         try:
-            reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresStatisticsReply, params=params)
+            reply = await self._endpoint.ask(
+                "GET", f"/v3/scores/{wiki}/", OresStatisticsReply, wiki=wiki, params=params
+            )
             info = reply[wiki].models[model]
             return info.version, info.thresholds(wanted)
-        except Refused as error:
-            raise EndpointUnavailable(f"{wiki}: the endpoint tells no statistics of {model}: {error}") from error
         except LookupError as error:
             raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
         except ValueError as error:
@@ -69,11 +66,14 @@ class OresClient:
 
     async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki = ids[0].wiki
+        revisions = sorted({score_id.revision for score_id in ids})
         params = {
             "models": "|".join(sorted({score_id.model for score_id in ids})),
-            "revids": "|".join(str(revision) for revision in sorted({score_id.revision for score_id in ids})),
+            "revids": "|".join(map(str, revisions)),
         }
-        reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply, params=params)
+        reply = await self._endpoint.ask(
+            "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, revisions=revisions, params=params
+        )
         if wiki not in reply:
             raise EndpointUnavailable(f"the reply holds nothing for {wiki}", Failure.TRANSIENT)
         return {score_id: reply[wiki].answer(score_id) for score_id in ids}

@@ -72,19 +72,30 @@ class Pacer:
                 self._end_one()
             raise
 
-    def end(self, failure: Failure | None, seconds: float, retry_after: float | None) -> None:
-        """Say that a request has ended after so many *seconds*, and how."""
+    def end(self, failure: Failure | None, seconds: float, retry_after: float | None, error: str = "") -> None:
+        """Say that a request has ended after so many *seconds*, and how; *error* is for operators."""
         report = self._report
         if failure is Failure.THROTTLED:
             report.throttled += 1
-        elif failure in {Failure.OUTAGE, Failure.LATE}:
+        elif failure in {Failure.OUTAGE, Failure.LATE, Failure.REFUSED}:
             report.outages += 1
+            report.reason = error
+            if failure is Failure.REFUSED:
+                report.refused += 1
+                report.refusal = error
         else:
             report.served += 1
             report.seconds += seconds
             self._seconds_a_request += 0.2 * (seconds - self._seconds_a_request)
         report.pause = max(report.pause, retry_after or 0.0)
         self._end_one()
+
+    def end_untold(self, error: str) -> None:
+        """Say that a request has ended in a way that tells little of the endpoint: it counts only if it was a probe."""
+        if self._grant is not None and self._grant.is_half_open:
+            self.end(Failure.OUTAGE, 0.0, None, error)
+        else:
+            self._end_one()
 
     def _end_one(self) -> None:
         self._in_flight -= 1
@@ -102,8 +113,11 @@ class Pacer:
                 grant = self._exchange(min(len(self._waiting), self._soon_wanted()))
                 if grant.pause:
                     self._give_up_all(grant.pause)
-                elif grant.requests:
+                elif grant.requests and grant.slots > self._in_flight:
                     await self._start_granted(grant, began, ended)
+                elif grant.requests:
+                    # No room for more: others want our slots, who would wait for ever if we filled up what ends.
+                    await _wait(ended, LEAD_SECONDS)
                 else:
                     await asyncio.sleep(ASK_AGAIN_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads the asking
                 if grant.slots and self._in_flight >= grant.slots:
@@ -123,8 +137,8 @@ class Pacer:
             due, latest = granted_at + after, began + after + LATE_SECONDS
             if due > loop.time():
                 await asyncio.sleep(due - loop.time())
-            while self._in_flight >= grant.slots and loop.time() < latest:
-                await _wait(ended, latest - loop.time())
+            while self._in_flight >= grant.slots and await _wait(ended, latest - loop.time()):
+                pass
             # What starts late would come together with what others were granted since; and bad news must be told first.
             is_late = loop.time() > latest
             if is_late or self._in_flight >= grant.slots or self._is_bad_news() or not self._start_one():
@@ -146,8 +160,13 @@ class Pacer:
         return bool(self._report.throttled or self._report.pause or self._report.outages >= OUTAGES_TO_OPEN)
 
     def _soon_wanted(self) -> int:
-        """How many can start within the lead: what is free, and what the requests under way will leave."""
-        free = max(1, self._grant.slots - self._in_flight) if self._grant and self._grant.slots else len(self._waiting)
+        """How many may start within the lead: twice the slots there are, and what requests under way will leave.
+
+        Who asked for no more than what is free, just when his only request had ended, would stay at one slot for ever.
+        """
+        if not (self._grant and self._grant.slots):
+            return len(self._waiting)
+        free = max(1, 2 * self._grant.slots - self._in_flight)
         return free + int(self._in_flight * LEAD_SECONDS / max(self._seconds_a_request, 1e-3))
 
     def _exchange(self, want: int) -> Grant:
@@ -155,7 +174,12 @@ class Pacer:
         grant = self._limits.exchange(report, in_flight=self._in_flight, want=want)
         self._grant, self._granted_at = grant, self._clock()
         if grant.turn == "opened":
-            log.warning("circuit_opened", endpoint=self._endpoint, effect="no edit is claimed until it serves again")
+            log.warning(
+                "circuit_opened",
+                endpoint=self._endpoint,
+                reason=grant.reason,
+                effect="no edit is claimed until it serves again",
+            )
         elif grant.turn == "closed":
             log.info("circuit_closed", endpoint=self._endpoint)
         return grant
@@ -179,9 +203,11 @@ def _fail(waiting: asyncio.Future[None], error: BaseException) -> None:
         waiting.set_exception(error)
 
 
-async def _wait(ended: asyncio.Event, seconds: float) -> None:
+async def _wait(ended: asyncio.Event, seconds: float) -> bool:
+    """Wait no longer than *seconds* for the end of a request; returns whether one ended."""
     try:
         await asyncio.wait_for(ended.wait(), max(0.0, seconds))
     except TimeoutError:
-        return
+        return False
     ended.clear()
+    return True

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from redis import Redis, RedisCluster, RedisError
 
 from worker.config.redis_state import RedisState
-from worker.endpoints.limits import Ceilings, Grant, Report, State, exchange
+from worker.domain.errors import RedisUnavailable
+from worker.endpoints.limits import Ceilings, Grant, Report, State, alarm, exchange
 
 #: A state that nobody has touched for so long says nothing any more.
 KEPT_MILLISECONDS = 600_000
@@ -75,11 +76,23 @@ class SharedLimits:
         share = self._ceilings.divided_by(self._members)
         return exchange(self._alone, share, self._member, report, in_flight=in_flight, want=want, now=self._clock())
 
+    def alarm(self) -> str | None:
+        """What operators must know of the endpoint, as its workers told; None where nothing is wrong.
+
+        Raises:
+            RedisUnavailable: it can't be told.
+        """
+        try:
+            state, now, _ = self._loaded()
+        except RedisError as error:
+            raise RedisUnavailable(
+                f"Redis does not answer at redis_url: {error}; start it, or correct redis_url"
+            ) from error
+        return alarm(state, now)
+
     def _together(self, report: Report, in_flight: int, want: int) -> Grant:
         for _ in range(TRIES):
-            seconds, microseconds, before = self._load(keys=[self._key])
-            state = _decode(before)
-            now = int(seconds) + int(microseconds) / 1e6
+            state, now, before = self._loaded()
             if state.told_at > now + CLOCK_SECONDS:
                 state = State()
             grant = exchange(state, self._ceilings, self._member, report, in_flight=in_flight, want=want, now=now)
@@ -88,6 +101,10 @@ class SharedLimits:
         # Nothing was reserved: everybody else is being served, and we ask again in a moment.
         self._untold = report
         return Grant(slots=in_flight, rate=state.rate, members=max(self._members, len(state.members) + 1))
+
+    def _loaded(self) -> tuple[State, float, bytes | None]:
+        seconds, microseconds, before = self._load(keys=[self._key])
+        return _decode(before), int(seconds) + int(microseconds) / 1e6, before
 
 
 def _decode(text: bytes | None) -> State:

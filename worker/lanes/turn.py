@@ -74,10 +74,10 @@ class Turns:
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
             raise
-        for promised in worked.promised:
-            self.bell.turn(wiki.id, promised.name)
         for task in worked.prompts:
             self.bell.prompt(task, wiki.id)
+        for promised in worked.promised:
+            self.bell.turn(wiki.id, promised.name)
         if is_full and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on

@@ -28,8 +28,27 @@ HOT = "hot.txt"
 REQUESTS_AT_ONCE = 2
 MOST_IDS = 3
 PAUSE_SECONDS = (0.02, 0.08)
+#: A process that is late by so much had no time of the machine, as if it had been stopped.
+LATE_SECONDS = 0.25
 #: Nobody whose holders die one after the other gives up before the end of a test.
 PATIENCE_SECONDS = 30
+
+
+class Pulse(threading.Thread):
+    """Writes down from when to when its process did not run, whatever kept it, a line each."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while True:
+            time.sleep(LATE_SECONDS / 5)
+            now = time.monotonic()
+            if now - last > LATE_SECONDS:
+                os.write(self._file, f"{last} {now}\n".encode())
+            last = now
 
 
 class Notebook:
@@ -117,6 +136,7 @@ async def ask(services: Services, name: str, directory: Path, threads: int, seed
 def main() -> None:
     name, directory, threads, seed = sys.argv[1:]
     configure_logging()
+    Pulse(Path(directory) / f"{name}.pulse").start()
     services = build_services(load_settings())
     try:
         services.runner.run(ask(services, name, Path(directory), int(threads), int(seed)))

@@ -1,4 +1,4 @@
-"""Askers as processes, few ids that are hot for a moment, and a hand that kills, stops and empties what is there."""
+"""Processes that all ask for the same few ids, while others kill and stop them and empty or kill Redis."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any
 from tests.acceptance.flights.asker import HOT
 from tests.acceptance.flights.checker import Disruption
 from tests.acceptance.flights.records import Call, Record, contact_of, read_call, read_records
-from tests.acceptance.running import PATIENCE_SECONDS, Running, running
+from tests.acceptance.running import Running, running
 from worker.demo.processes import Child
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,8 +30,8 @@ HOT_IDS = 7
 CALLS_TAKE: dict[str, Any] = {"varying_scores": True, "latency_ms": 75, "latency_jitter_ms": 45}
 #: So long that no lease runs out of a holder that is only slow.
 LONG_CALLS = 6.0
-SHORT_CALLS = 1.6
-LEASE_MARGIN_SECONDS = 0.4
+SHORT_CALLS = 1.2
+LEASE_MARGIN_SECONDS = 0.8
 
 #: Something to do, and how many seconds after the start.
 Deed = tuple[float, Callable[[], None]]
@@ -129,10 +129,8 @@ class Chaos:
         def all_noticed() -> bool:
             return all(any(moment >= back for moment in self.told(asker.name, "redis_back")) for asker in self.askers)
 
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all_noticed() and time.monotonic() < deadline:
-            # Only who asks for something new looks.
-            self.pass_time(GENERATION_SECONDS)
+        # Only who asks for something new looks.
+        self.here.until(all_noticed, "askers that noticed", meanwhile=partial(self.pass_time, GENERATION_SECONDS))
         noticed = [max(self.told(asker.name, "redis_back")) for asker in self.askers]
         self.disruptions.append(Disruption(start=back, end=max(noticed)))
 
@@ -160,9 +158,10 @@ class Chaos:
         for place, asker in enumerate(self.askers):
             self.go_on(place)
             asker.child.process.terminate()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and any(asker.child.process.poll() is None for asker in self.askers):
-            time.sleep(0.02)
+        with suppress(AssertionError):
+            self.here.until(
+                lambda: all(asker.child.process.poll() is not None for asker in self.askers), "the end of the askers"
+            )
         for asker in self.askers:
             if asker.child.process.poll() is None:
                 asker.child.process.kill()
@@ -176,6 +175,16 @@ class Chaos:
         for name in self.names:
             with (self.here.directory / f"{name}.ndjson").open(encoding="utf-8") as lines:
                 yield from read_records(lines)
+
+    def all_disruptions(self) -> list[Disruption]:
+        """What was done to them, and when the machine had no time for one."""
+        starved = [
+            Disruption(start=float(start), end=float(end), process=name)
+            for name in self.names
+            if (pulse := self.here.directory / f"{name}.pulse").exists()
+            for start, end in map(str.split, pulse.read_text().splitlines())
+        ]
+        return self.disruptions + starved
 
     def calls(self) -> list[Call]:
         return [read_call(call, VERSION) for call in self.here.endpoint.calls() if call["kind"] != "info"]

@@ -14,10 +14,12 @@ from tests.acceptance.flights.asker import body_of
 from tests.acceptance.flights.chaos import CALLS_TAKE, GENERATION_SECONDS, VERSION, Chaos
 from tests.acceptance.flights.checker import Disruption, check
 from tests.acceptance.flights.records import UNNAMED
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import SHORT, Running, running
 from worker.domain.scores import Score, ScoreId
 
 EDITS_AT_ONCE = 20
+#: For a call, and its margin.
+LEASE_SECONDS = SHORT["flight"]["call_seconds"] + 1.5
 
 
 def make_hot(made: Chaos, lot: list[Edit]) -> None:
@@ -74,27 +76,27 @@ def assert_rows_and_events_have(answers: Mapping[ScoreId, str], here: Running, e
 def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 8 * EDITS_AT_ONCE)
+    edits = sample_edits("itwiki", 6 * EDITS_AT_ONCE)
     lots = [edits[start : start + EDITS_AT_ONCE] for start in range(0, len(edits), EDITS_AT_ONCE)]
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, flight={"lease_margin_seconds": 1.5}) as here:
         here.endpoint.set(**CALLS_TAKE)
         made = Chaos(here, random.Random(5))
         save_lot(made, lots[0])
         made.start_askers()
-        for lot in lots[1:4]:
+        for lot in lots[1:3]:
             save_lot(made, lot)
         # Drained before anybody else wants them, so that it is the worker that is in the middle of its calls.
         here.until(lambda: here.endpoint.summary()["in_flight"] == 0, "the end of all calls")
-        made.here.save(lots[4])
+        made.here.save(lots[3])
         here.until(lambda: here.endpoint.summary()["in_flight"] > 0, "calls of the worker")
         kill_worker(made)
-        make_hot(made, lots[4])
+        make_hot(made, lots[3])
         here.start_worker()
-        for lot in lots[5:]:
+        for lot in lots[4:]:
             save_lot(made, lot)
         here.until_all_is_kept()
         made.ask_for_all_again()
-        verdict = check(made.calls(), made.records(), made.disruptions, unseen_seconds=2.5)
+        verdict = check(made.calls(), made.records(), made.all_disruptions(), unseen_seconds=LEASE_SECONDS)
         callers = {call.process for call in made.calls()}
 
         assert made.codes() == {0}

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from worker.emulators.scoring.servers import MODELS, TOPICS
 from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.statistics import (
@@ -92,7 +93,7 @@ def test_another_seed_wiki_model_or_version_was_tested_otherwise(
 
 
 @given(best=st.sampled_from(["maximum", "minimum"]), target=NAMES, condition=NAMES, limit=st.floats(-0.1, 1.1))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_nothing_that_satisfies_a_formula_is_better_than_its_optimum(
     best: str, target: str, condition: str, limit: float
 ) -> None:
@@ -113,7 +114,7 @@ def test_nothing_that_satisfies_a_formula_is_better_than_its_optimum(
 
 
 @given(name=NAMES, limit=st.floats(0, 1))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_an_optimum_below_a_limit_is_below_it(name: str, limit: float) -> None:
     found = optimum(read_formula(f"maximum {name} @ {name} <= {limit:.3f}"), DAMAGING)
     value = None if found is None else STATISTICS[name](found)

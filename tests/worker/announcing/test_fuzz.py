@@ -1,18 +1,22 @@
-"""Ten thousand events of edits with random fields: every one is what its closed schema allows."""
+"""Thousands of events of edits with random fields: every one is what its closed schema allows."""
 
 import json
 import random
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from outbox import Edit
+from tests.examples import examples
 from tests.worker.announcing.announcements import announced, some_answers, some_edit
 from worker.events.schemas import PREDICTION_CHANGE, REVISION_SCORE
 
-EVENTS = 10_000
+EVENTS = examples(10_000)
 
 
-def test_ten_thousand_events_of_random_edits_are_all_valid() -> None:
+@pytest.mark.property
+def test_thousands_of_events_of_random_edits_are_all_valid() -> None:
     dice = random.Random(5)
     schemas: Counter[str] = Counter()
     while schemas.total() < EVENTS:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from outbox import Claim, Dead
 from tests.builders import a_claim, a_score, an_edit, an_event
+from tests.examples import examples
 from tests.worker.announcing.announcements import announced
 from worker.events.outcomes import in_page_order, read_events
 from worker.events.sinks import OutgoingEvent
@@ -39,7 +40,7 @@ def revisions_by_page(events: Sequence[OutgoingEvent]) -> dict[tuple[str, str, i
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(BATCHES)
 def test_events_of_one_page_are_sent_by_revision(batch: Batch) -> None:
     events = claimed(batch)
@@ -49,7 +50,7 @@ def test_events_of_one_page_are_sent_by_revision(batch: Batch) -> None:
     assert sent == {page: sorted(revisions) for page, revisions in revisions_by_page([*events.values()]).items()}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(BATCHES)
 def test_every_event_is_sent_once_and_every_page_keeps_its_places(batch: Batch) -> None:
     events = claimed(batch)
@@ -60,7 +61,7 @@ def test_every_event_is_sent_once_and_every_page_keeps_its_places(batch: Batch) 
     assert [page_of(events[claim]) for claim in ordered] == [page_of(event) for event in events.values()]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(BATCHES)
 def test_events_of_one_revision_are_sent_in_the_order_of_their_promises(batch: Batch) -> None:
     events = claimed([(page, 7) for page, _ in batch])

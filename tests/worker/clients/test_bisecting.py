@@ -21,17 +21,18 @@ BATCHES = [
     ("lift_wing", (RISK,), 20),
     ("lift_wing", (QUALITY,), 20),
 ]
+NOT_IN_THE_API = "The MW API does not have any info related to the rev-id provided as input"
 every_batch = pytest.mark.parametrize(("kind", "models", "size"), BATCHES)
 
 
 def spoilt_by(
-    status: int, *, revisions: set[int] | None = None, models: set[str] | None = None
+    status: int, *, revisions: set[int] | None = None, models: set[str] | None = None, words: str = "not this one"
 ) -> Callable[[Request], bytes]:
-    """A server that answers *status* to every request about one of *revisions* or *models*."""
+    """A server that answers *status*, in *words*, to every request about one of *revisions* or *models*."""
 
     def reply(request: Request) -> bytes:
         if (revisions or set()) & {*asked_revisions(request)} or (models or set()) & {*asked_models(request)}:
-            return http(status, json.dumps({"error": f"status {status} was asked for"}).encode())
+            return http(status, json.dumps({"error": words}).encode())
         return right(request)
 
     return reply
@@ -78,11 +79,35 @@ def test_a_revision_that_is_refused_is_final_and_one_that_fails_is_not(
 ) -> None:
     wanted = ids(range(1, size + 1), models=models)
 
-    refused, _ = ask_raw(kind, wanted, spoilt_by(400, revisions={7}))
+    refused, _ = ask_raw(kind, wanted, spoilt_by(400, revisions={7}, words=f"{NOT_IN_THE_API} (7)"))
     failed, _ = ask_raw(kind, wanted, spoilt_by(500, revisions={7}))
 
     assert {type(refused[score_id]) for score_id in unscored(refused)} == {ScoreError}
     assert {type(failed[score_id]) for score_id in unscored(failed)} == {NoAnswer}
+
+
+@every_batch
+def test_a_revision_that_a_refusal_names_is_found_in_two_requests(
+    kind: str, models: tuple[str, ...], size: int
+) -> None:
+    wanted = ids(range(1, size + 1), models=models)
+
+    answers, raw = ask_raw(kind, wanted, spoilt_by(400, revisions={7}, words=f"{NOT_IN_THE_API} (7)"))
+
+    assert {score_id.revision for score_id in unscored(answers)} == {7}
+    assert len(raw.requests) == 2
+
+
+@every_batch
+@pytest.mark.parametrize("status", [400, 413, 414, 422])
+def test_a_revision_that_is_refused_in_no_known_words_while_the_others_are_served_fails_for_its_own_part(
+    kind: str, models: tuple[str, ...], size: int, status: int
+) -> None:
+    answers, _ = ask_raw(kind, ids(range(1, size + 1), models=models), spoilt_by(status, revisions={7}))
+
+    silent = [answer for answer in answers.values() if not isinstance(answer, Score)]
+    assert {answer.failure for answer in silent if isinstance(answer, NoAnswer)} == {Failure.TRANSIENT}
+    assert len(silent) == len(models)
 
 
 @pytest.mark.parametrize(("kind", "models", "size"), [BATCHES[0], BATCHES[3], BATCHES[4]])
@@ -119,22 +144,53 @@ def test_an_unknown_model_is_found_among_many_in_few_requests() -> None:
     assert len(raw.requests) <= 7
 
 
-def test_an_unknown_model_of_the_emulated_ores_is_final_for_its_own_scores(endpoint: EmulatedEndpoint) -> None:
+def test_an_unknown_model_of_the_emulated_ores_is_no_revisions_fault_and_names_its_cure(
+    endpoint: EmulatedEndpoint,
+) -> None:
     answers = ask("ores", endpoint.url, ids(range(1, 26), models=["damaging", "tone"]))
 
     assert {score_id.model for score_id in unscored(answers)} == {"tone"}
-    assert {answer.type for answer in answers.values() if isinstance(answer, ScoreError)} == {"BadRequest"}
+    refusals = [answer for answer in answers.values() if isinstance(answer, NoAnswer)]
+    assert {answer.failure for answer in refusals} == {Failure.REFUSED}
+    assert all("Models ('tone',) not available for enwiki; " in answer.error for answer in refusals)
+    assert all("correct wikis.enwiki.models" in answer.error for answer in refusals)
     assert len(endpoint.calls()) == 3
 
 
 @pytest.mark.parametrize(("kind", "models", "size"), [BATCHES[0], BATCHES[3]])
-@pytest.mark.parametrize("status", [401, 403, 404, 405])
-def test_a_refusal_of_who_asks_is_not_asked_for_again(
-    kind: str, models: tuple[str, ...], size: int, status: int
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 418, 422, 451])
+@pytest.mark.parametrize("body", [b"{}", b"", b"<html>not here</html>"])
+def test_a_refusal_of_who_asks_or_how_is_no_revisions_fault_and_asked_once(
+    kind: str, models: tuple[str, ...], size: int, status: int, body: bytes
 ) -> None:
-    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: http(status, b"{}"))
+    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: http(status, body))
 
-    assert {type(answer) for answer in answers.values()} == {ScoreError}
+    assert {answer.failure for answer in answers.values() if isinstance(answer, NoAnswer)} == {Failure.REFUSED}
+    assert not [answer for answer in answers.values() if not isinstance(answer, NoAnswer)]
+    assert len(raw.requests) == 1
+
+
+@every_batch
+def test_a_model_that_is_not_ready_yet_is_no_revisions_fault_and_asked_for_seven_times_at_most(
+    kind: str, models: tuple[str, ...], size: int
+) -> None:
+    not_ready = http(400, b'{"error": "Model revertrisk-language-agnostic is not ready yet."}')
+
+    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: not_ready)
+
+    assert {answer.failure for answer in answers.values() if isinstance(answer, NoAnswer)} == {Failure.REFUSED}
+    assert len(raw.requests) <= 7
+
+
+@every_batch
+def test_a_page_in_place_of_scores_is_no_revisions_fault_and_asked_for_once(
+    kind: str, models: tuple[str, ...], size: int
+) -> None:
+    page = http(200, b"\n<!DOCTYPE html><title>Log in</title>").replace(b"application/json", b"text/html")
+
+    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: page)
+
+    assert {answer.failure for answer in answers.values() if isinstance(answer, NoAnswer)} == {Failure.REFUSED}
     assert len(raw.requests) == 1
 
 

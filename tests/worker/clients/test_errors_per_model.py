@@ -83,7 +83,7 @@ def test_the_same_holds_the_other_way_round(drained: Drained, database: Database
 
     event = event_of(database)
     assert (set(event["scores"]), set(event["errors"])) == ({RISK}, {"damaging"})
-    assert event["errors"]["damaging"]["type"] == "BadRequest"
+    assert event["errors"]["damaging"]["type"] == "MissingResource"
     assert classified_models(database) == {RISK}
 
 
@@ -169,11 +169,14 @@ def test_a_version_that_no_table_holds_costs_one_attempt_and_no_other_edit(
     assert status(database, EDITS).waiting == 1
 
 
-@pytest.mark.parametrize(("code", "waiting"), [(400, 0), (500, 1)])
+GONE = b"Could not make prediction for revisions [7] (en). Reason: "
+
+
+@pytest.mark.parametrize(("code", "words", "waiting"), [(422, GONE, 0), (400, b"", 1), (500, b"", 1)])
 def test_words_that_no_table_holds_are_written_down_all_the_same(
-    drained: Drained, database: Database, code: int, waiting: int
+    drained: Drained, database: Database, code: int, words: bytes, waiting: int
 ) -> None:
-    drained(but_for(RISK_SERVER, http(code, b'{"detail": "\\ud800 \\u0000 gone"}')))
+    drained(but_for(RISK_SERVER, http(code, b'{"detail": "' + words + b'\\ud800 \\u0000 gone"}')))
 
     assert status(database, EDITS).waiting == waiting
     assert len(promised_events(database)) == 1 - waiting

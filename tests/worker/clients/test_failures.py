@@ -29,10 +29,18 @@ def answer_to(kind: str, raw: bytes) -> Answer:
     return ask_raw(kind, wanted, lambda _: raw)[0][wanted[0]]
 
 
-def refusal(status: int, document: object) -> ScoreError:
+def final(status: int, document: object) -> ScoreError:
     answer = answer_to("lift_wing", http(status, json.dumps(document).encode()))
     assert isinstance(answer, ScoreError)
     return answer
+
+
+def refusal(kind: str, raw: bytes) -> str:
+    """What is said of a reply that refuses, and is no revision's fault."""
+    answer = answer_to(kind, raw)
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.REFUSED
+    return answer.error
 
 
 def with_retry_after(status: int, value: str) -> bytes:
@@ -65,12 +73,48 @@ def test_a_status_tells_which_kind_of_failure_it_is(
 
 @both
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 422])
-def test_a_refusal_is_final(kind: str, status: int, endpoint: EmulatedEndpoint) -> None:
+def test_a_refusal_that_names_no_revision_is_not_final(kind: str, status: int, endpoint: EmulatedEndpoint) -> None:
     endpoint.set(failures={"rate": 1, "status": status})
 
-    answers = ask(kind, endpoint.url, ids([1]))
+    answers = ask(kind, endpoint.url, ids([1])).values()
 
-    assert [type(answer) for answer in answers.values()] == [ScoreError, ScoreError]
+    assert [answer.failure for answer in answers if isinstance(answer, NoAnswer)] == [Failure.REFUSED] * 2
+
+
+@both
+@pytest.mark.parametrize(
+    ("status", "body", "cure"),
+    [
+        (401, b"{}", "renew the credentials"),
+        (403, b"{}", "set endpoint.contact"),
+        (404, b"", "correct endpoint.url and endpoint.kind"),
+        (302, b"", "correct endpoint.url and endpoint.kind"),
+        (404, b'{"error": "Model with name enwiki-tone does not exist."}', "correct wikis.enwiki.models"),
+        (400, b'{"error": "Model enwiki-damaging is not ready yet."}', "unless it passes by itself, correct"),
+    ],
+)
+def test_a_refusal_names_status_address_and_cure(kind: str, status: int, body: bytes, cure: str) -> None:
+    error = refusal(kind, http(status, body))
+
+    assert f": status {status}" in error
+    assert "http://127.0.0.1:" in error
+    assert cure in error
+
+
+@both
+def test_what_a_gateway_says_in_plain_text_is_told(kind: str) -> None:
+    raw = http(403, b"Please set a user-agent.\nAnd more.\n").replace(b"application/json", b"text/plain")
+
+    assert "status 403: Please set a user-agent.; set endpoint.contact" in refusal(kind, raw)
+
+
+def test_a_model_of_pages_is_not_asked_for_a_revision_without_one() -> None:
+    wanted = ids([7], models=["outlinktopic"])
+
+    answers, raw = ask_raw("lift_wing", wanted, lambda _: http(200, b"{}"))
+
+    assert [answer.type for answer in answers.values() if isinstance(answer, ScoreError)] == ["PageNotFound"]
+    assert raw.requests == []
 
 
 @both
@@ -113,10 +157,7 @@ def test_a_retry_after_that_says_nothing_is_as_none(kind: str, value: str) -> No
 @both
 @pytest.mark.parametrize("document", ENVELOPES)
 def test_the_sentence_is_found_in_every_services_envelope(kind: str, document: object) -> None:
-    answer = answer_to(kind, http(400, json.dumps(document).encode()))
-
-    assert isinstance(answer, ScoreError)
-    assert answer.message == "in a word"
+    assert ": status 400: in a word; " in refusal(kind, http(400, json.dumps(document).encode()))
 
 
 @both
@@ -142,10 +183,7 @@ def test_the_sentence_of_a_failure_is_kept_for_the_log(kind: str, document: obje
     ],
 )
 def test_without_a_sentence_the_status_has_to_do(body: bytes) -> None:
-    answer = answer_to("lift_wing", http(400, body))
-
-    assert isinstance(answer, ScoreError)
-    assert (answer.type, answer.message) == ("BadRequest", "status 400")
+    assert ":predict: status 400; " in refusal("lift_wing", http(400, body))
 
 
 @both
@@ -153,19 +191,19 @@ def test_without_a_sentence_the_status_has_to_do(body: bytes) -> None:
 def test_a_sentence_can_be_written_down_whatever_is_in_it(kind: str, status: int) -> None:
     answer = answer_to(kind, http(status, b'{"error": "\\ud800 ' + b"x" * 10_000 + b'"}'))
 
-    text = answer.message if isinstance(answer, ScoreError) else getattr(answer, "error", "")
-    assert text.encode().count(b"x") == 498
+    assert isinstance(answer, NoAnswer)
+    assert answer.error.count("xx") == 249
 
 
 def test_a_revision_that_the_wiki_does_not_have_is_told_from_a_bad_request() -> None:
-    assert refusal(400, {"error": NOT_IN_THE_API}).type == "RevisionNotFound"
-    assert refusal(400, {"error": "Expected rev_id, an integer."}).type == "BadRequest"
+    assert final(400, {"error": NOT_IN_THE_API}).type == "RevisionNotFound"
+    assert "Expected rev_id" in refusal("lift_wing", http(400, b'{"error": "Expected rev_id, an integer."}'))
 
 
 def test_a_revision_that_can_not_be_compared_is_not_found() -> None:
     detail = "Could not make prediction for revisions [7] (en). Reason: parent_revision_missing"
 
-    error = refusal(422, {"detail": detail})
+    error = final(422, {"detail": detail})
 
     assert (error.type, error.message) == ("RevisionNotFound", detail)
 
@@ -196,10 +234,12 @@ def test_a_server_that_fails_over_a_revision_gives_no_answer_and_is_asked_once(
 
 
 @every_server
-def test_a_request_that_reaches_another_server_is_a_bad_request(server: ServerCase, endpoint: EmulatedEndpoint) -> None:
+def test_a_request_that_reaches_another_server_is_no_revisions_fault(
+    server: ServerCase, endpoint: EmulatedEndpoint
+) -> None:
     endpoint.set(host_routing=True)
 
     answer = ask("lift_wing", endpoint.url, [server.score_id], pages={REVISION: PAGE})[server.score_id]
 
-    assert isinstance(answer, ScoreError)
-    assert answer.type == "BadRequest"
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.REFUSED

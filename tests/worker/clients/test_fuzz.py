@@ -1,4 +1,4 @@
-"""Ten thousand damaged replies to each client: every score asked for gets one answer, and no answer says nonsense."""
+"""Thousands of damaged replies to each client: every score asked for gets one answer, and no answer says nonsense."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.builders import some_settings
+from tests.examples import examples
 from tests.worker.asking import LANGUAGES, RISK, ids, of_pages
 from tests.worker.clients.damage import damaged
 from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
@@ -21,7 +22,7 @@ from worker.endpoints.client import Endpoint, ScoringClient, _validated
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
 
-REPLIES = 10_000
+REPLIES = examples(10_000)
 SEED = 20260821
 NO_ORES_SCORE = ores_error("TextDeleted", "the text was deleted")
 
@@ -36,7 +37,7 @@ class Saying(Endpoint):
         self.content = b""
 
     async def ask(self, method: str, path: str, reply: TypeAdapter[Reply], **request: Any) -> Reply:
-        return _validated("here", self.content, reply)
+        return _validated("here", 200, self.content, "enwiki", reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ CONVERSATIONS = {
     "ores": conversation("ores", ["damaging", "goodfaith"], [1, 2, 3], some_ores_reply(), 5),
     "revscoring": conversation("lift_wing", ["damaging"], [1], ores_reply([1]), 1),
     "revert risk": conversation(
-        "lift_wing", [RISK], [1, 2, 3, 4], revert_risks([1, 2, 3], errors=["no prediction for revision 4"]), 3
+        "lift_wing",
+        [RISK],
+        [1, 2, 3, 4],
+        revert_risks([1, 2, 3], errors=["Could not make prediction for revision 4 (en). Reason: no"]),
+        3,
     ),
     "multilingual": conversation("lift_wing", ["revertriskmultilingual"], [1], revert_risk(1), 1),
     "article quality": conversation("lift_wing", ["articlequalitylanguageagnostic"], [1, 2, 3], qualities(3), 3),
@@ -125,8 +130,9 @@ def test_the_reply_that_is_damaged_is_right(talk: Conversation) -> None:
     assert (kinds[Score], kinds[ScoreError]) == (talk.scored, len(talk.wanted) - talk.scored)
 
 
+@pytest.mark.property
 @every_client
-def test_ten_thousand_damaged_replies_get_one_sensible_answer_for_every_score(talk: Conversation) -> None:
+def test_thousands_of_damaged_replies_get_one_sensible_answer_for_every_score(talk: Conversation) -> None:
     kinds: Counter[type] = Counter()
 
     for answers in answers_to(talk, damaged_replies(talk)):

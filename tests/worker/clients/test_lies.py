@@ -1,4 +1,4 @@
-"""A part of a reply that is not right is no answer for its own score; what else the reply holds is kept."""
+"""An invalid entry of a reply is no answer for its own score; the other entries are kept."""
 
 import json
 from collections.abc import Callable
@@ -39,9 +39,9 @@ bad_version = pytest.mark.parametrize("bad", NO_VERSIONS, ids=repr)
 Change = Callable[[Document], Any]
 
 
-def answers_of(kind: str, model: str, revisions: list[int], document: object) -> list[Answer]:
+def answers_of(kind: str, model: str, revisions: list[int], document: object, **more: Any) -> list[Answer]:
     wanted = ids(revisions, models=[model], version="3")
-    answers, _ = ask_raw(kind, wanted, lambda _: ok(document))
+    answers, _ = ask_raw(kind, wanted, lambda _: ok(document), **more)
     return [answers[score_id] for score_id in wanted]
 
 
@@ -203,13 +203,15 @@ def test_topics_without_a_probability_are_no_answer(bad: object) -> None:
     document = outlinks()
     document["prediction"]["results"][0]["score"] = bad
 
-    (answer,) = answers_of("lift_wing", "outlinktopic", [1], document)
+    (answer,) = answers_of("lift_wing", "outlinktopic", [1], document, pages={1: 42})
 
     assert isinstance(answer, NoAnswer)
 
 
 def test_a_page_without_any_topic_is_no_answer_since_all_were_asked_for() -> None:
-    (answer,) = answers_of("lift_wing", "outlinktopic", [1], {"prediction": {"article": "x", "results": []}})
+    (answer,) = answers_of(
+        "lift_wing", "outlinktopic", [1], {"prediction": {"article": "x", "results": []}}, pages={1: 42}
+    )
 
     assert isinstance(answer, NoAnswer)
 
@@ -234,6 +236,10 @@ def test_a_revision_that_is_left_out_with_an_error_of_its_own_is_not_found() -> 
     assert [type(first), type(third)] == [Score, Score]
 
 
+def test_a_revision_that_is_left_out_in_words_that_nobody_knows_is_asked_for_again() -> None:
+    assert only_the_second_is_silent(left_out("the caption of revision 2 could not be fetched"))
+
+
 @pytest.mark.parametrize("error", ["no prediction for revision 12", "no prediction for revision 20", "no", 2, None])
 def test_a_revision_that_is_left_out_with_an_error_of_another_is_asked_for_again(error: object) -> None:
     assert only_the_second_is_silent(left_out(error))
@@ -244,7 +250,7 @@ def test_a_revision_that_is_left_out_without_an_error_is_asked_for_again() -> No
 
 
 def test_an_error_of_a_revision_counts_beside_another_part_that_is_not_right() -> None:
-    document = revert_risks([1, 3], errors=["no prediction for revision 2"])
+    document = revert_risks([1, 3], errors=["Could not make prediction for revision 2 (en). Reason: revision_missing"])
     document["predictions"][0]["output"] = None
 
     answers = answers_of("lift_wing", RISK, [1, 2, 3], document)

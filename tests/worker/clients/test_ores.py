@@ -7,7 +7,8 @@ import pytest
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import ask, ask_raw, ask_versions, ids
 from tests.worker.clients.shapes import ok, ores_error, ores_reply, right
-from worker.domain.scores import Score, ScoreError
+from worker.domain.failures import Failure
+from worker.domain.scores import NoAnswer, Score, ScoreError
 from worker.emulators.scoring.endpoint import probabilities
 
 VERSIONS = {"damaging": "0.5.1", "articlequality": "0.9.2", "draftquality": "0.2.1", "articletopic": "1.3.0"}
@@ -80,18 +81,25 @@ def test_one_models_error_costs_no_other_models_score_of_the_revision() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("setting", "kind"), [("missing_revisions", "RevisionNotFound"), ("broken_revisions", "CaughtDependencyError")]
-)
-def test_an_error_of_one_revision_is_final_and_of_the_endpoints_kind(
-    setting: str, kind: str, endpoint: EmulatedEndpoint
-) -> None:
-    endpoint.set(**{setting: [7]})
+def test_an_error_about_one_revision_is_final_and_of_the_endpoints_kind(endpoint: EmulatedEndpoint) -> None:
+    endpoint.set(missing_revisions=[7])
 
     answers = ask("ores", endpoint.url, ids(range(1, 21)))
 
     errors = {score_id.revision: answer for score_id, answer in answers.items() if isinstance(answer, ScoreError)}
-    assert {revision: (error.type, error.version) for revision, error in errors.items()} == {7: (kind, "0.5.1")}
+    assert {revision: (error.type, error.version) for revision, error in errors.items()} == {
+        7: ("RevisionNotFound", "0.5.1")
+    }
+    assert sum(isinstance(answer, Score) for answer in answers.values()) == 38
+
+
+def test_an_error_over_one_revision_is_no_answer_and_costs_nobody_elses_score(endpoint: EmulatedEndpoint) -> None:
+    endpoint.set(broken_revisions=[7])
+
+    answers = ask("ores", endpoint.url, ids(range(1, 21)))
+
+    silent = {score_id.revision: answer for score_id, answer in answers.items() if isinstance(answer, NoAnswer)}
+    assert {revision: answer.failure for revision, answer in silent.items()} == {7: Failure.TRANSIENT}
     assert sum(isinstance(answer, Score) for answer in answers.values()) == 38
 
 
@@ -101,8 +109,8 @@ def test_a_traceback_in_an_error_is_cut() -> None:
 
     ((_, answer),) = ask_raw("ores", ids([1], models=["damaging"]), lambda _: ok(document))[0].items()
 
-    assert isinstance(answer, ScoreError)
-    assert answer.message == "x" * 500
+    assert isinstance(answer, NoAnswer)
+    assert answer.error == "CaughtDependencyError: " + "x" * 500
 
 
 def test_versions_are_those_of_the_wikis_models(endpoint: EmulatedEndpoint) -> None:

@@ -56,7 +56,9 @@ def test_ores_that_does_not_know_the_wiki_tells_none() -> None:
 
 
 def test_a_revision_that_lift_wing_can_not_score_tells_none() -> None:
-    assert versions_from("lift_wing", ["damaging"], lambda _: http(422, b"{}")) == {}
+    gone = b'{"detail": "Could not make prediction for revisions [7] (en). Reason: revision_missing"}'
+
+    assert versions_from("lift_wing", ["damaging"], lambda _: http(422, gone)) == {}
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])

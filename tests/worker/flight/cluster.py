@@ -1,15 +1,16 @@
 """A Redis Cluster of three nodes, each with a third of the slots."""
 
-import time
+import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
-from worker.demo.processes import Child, Processes, answers, free_port
+from tests.patience import PATIENCE_SECONDS, until
+from worker.demo.processes import PORTS, Child, Processes, answers, free_port
 from worker.demo.surroundings import redis_command
 
 SLOTS = 16_384
@@ -43,7 +44,7 @@ def redis_cluster(directory: Path) -> Iterator[Cluster]:
             home.mkdir()
             command = [*redis_command(port), "--cluster-enabled", "yes"]
             child = processes.start(f"redis{number}", command, cwd=home)
-            processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]  # its default is bound
+            processes.wait_until(child, lambda port=port: answers(port), seconds=PATIENCE_SECONDS)  # type: ignore[misc]  # its default is bound
             children.append(child)
             nodes[port] = stack.enter_context(Redis(port=port))
         _join(nodes)
@@ -53,7 +54,11 @@ def redis_cluster(directory: Path) -> Iterator[Cluster]:
 def _port_below_a_free_one() -> int:
     while True:
         port = free_port()
-        if port + BUS < 2**16 and not answers(port + BUS):
+        if port + BUS not in PORTS:
+            continue
+        with socket.socket() as listener, suppress(OSError):
+            # An outgoing connection may hold it, where nobody listens.
+            listener.bind(("127.0.0.1", port + BUS))
             return port
 
 
@@ -65,10 +70,7 @@ def _join(nodes: dict[int, Redis]) -> None:
     first = next(iter(nodes.values()))
     for port in nodes:
         _ask(first, "MEET", "127.0.0.1", port)
-    deadline = time.monotonic() + 30
-    while not all(_is_whole(node) for node in nodes.values()):
-        assert time.monotonic() < deadline, "the nodes did not find each other"
-        time.sleep(0.05)
+    until(lambda: all(_is_whole(node) for node in nodes.values()), "nodes that know each other", pause=0.05)
 
 
 def _is_whole(node: Redis) -> bool:

@@ -6,6 +6,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Child, Processes, answers, free_port
 from worker.demo.surroundings import redis_command
 
@@ -25,7 +26,7 @@ class OwnRedis:
 
     def start(self) -> None:
         self._child = self._processes.start("redis", redis_command(self.port), cwd=self._processes.directory)
-        self._processes.wait_until(self._child, lambda: answers(self.port))
+        self._processes.wait_until(self._child, lambda: answers(self.port), seconds=PATIENCE_SECONDS)
         with closing(connect(self.port)) as client:
             client.ping()
 

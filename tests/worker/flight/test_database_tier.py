@@ -123,7 +123,7 @@ def test_who_listens_looks_again_in_a_moment_for_nobody_would_tell(database: Dat
 
     async def listen() -> None:
         async with tier.listening([ONE]) as heard:
-            await asyncio.wait_for(heard(60), 30)
+            await asyncio.wait_for(heard(60), 50)
 
     asyncio.run(listen())
 

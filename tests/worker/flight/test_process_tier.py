@@ -45,7 +45,7 @@ def test_an_end_wakes_all_who_listen() -> None:
         async def listen() -> bool:
             async with tier.listening([ONE]) as heard:
                 await together.wait()
-                await asyncio.wait_for(heard(60), 30)
+                await asyncio.wait_for(heard(60), 50)
                 return True
 
         listeners = [asyncio.create_task(listen()) for _ in range(4)]

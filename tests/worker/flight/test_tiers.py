@@ -15,6 +15,7 @@ from redis import Redis
 
 from outbox.database import Database
 from tests.builders import a_score, a_score_error
+from tests.examples import examples
 from tests.worker.flight.grounds import LIFETIMES, DatabaseGround, Ground, ProcessGround, RedisGround
 from tests.worker.flight.rules import Rules, State
 from worker.domain.failures import Failure
@@ -113,11 +114,11 @@ def states(acquired: Acquired) -> dict[ScoreId, State]:
     return together
 
 
-def walk(ground: Ground, examples: int) -> None:
+def walk(ground: Ground, most: int) -> None:
     run_state_machine_as_test(
         lambda: Holders(ground),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=examples,
+            max_examples=examples(most),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
@@ -125,13 +126,16 @@ def walk(ground: Ground, examples: int) -> None:
     )
 
 
+@pytest.mark.property
 def test_the_process_tier_keeps_the_rules() -> None:
     walk(ProcessGround(), 60)
 
 
+@pytest.mark.property
 def test_the_redis_tier_keeps_the_rules(redis: Redis) -> None:
     walk(RedisGround(redis), 40)
 
 
+@pytest.mark.property
 def test_the_database_tier_keeps_the_rules(database: Database) -> None:
     walk(DatabaseGround(database), 12)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from redis import Redis
 
 from tests.builders import a_score
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import a_redis_tier, lifetimes_of
 from worker.config.settings_sections import FlightSettings
 from worker.domain.scores import Answer, ScoreId
@@ -46,7 +47,7 @@ class Calls:
 
 async def until(is_so: Callable[[], object]) -> None:
     """Let others go on until it is so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_so():  # noqa: ASYNC110 - nobody would tell
             await asyncio.sleep(0.005)
 

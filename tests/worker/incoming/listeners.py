@@ -1,7 +1,6 @@
 """Listeners that run until enough edits are saved or in a thread of their own, and what the wikis then hold."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +12,14 @@ from sqlalchemy import Table, select
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
 from tests.event_stream import EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
+from tests.patience import until as wait_until
 from worker.incoming.listening import Listened, Listener, Patience
 from worker.incoming.positions import position
 
 #: Longer than anything takes on a busy machine.
-PATIENCE_SECONDS = 20
 IMPATIENT = Patience(
     others=timedelta(milliseconds=20),
     first_pause=timedelta(milliseconds=5),
@@ -105,10 +105,7 @@ def listening(
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait until *condition* holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+    wait_until(condition, "what a listener should do")
 
 
 def column(database: Database, table: Table, name: str) -> list[Any]:

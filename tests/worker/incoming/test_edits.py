@@ -1,4 +1,4 @@
-"""An event becomes the edit it tells of, or a reason why it is none."""
+"""An event becomes an edit, or a reason why it is not one."""
 
 import json
 from typing import Any
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from outbox import Edit, EditSource, PatrolStatus
 from tests.builders import NOON
+from tests.examples import examples
 from tests.worker.incoming.stream_events import a_page, a_page_change, a_performer, a_recent_change, a_revision, line
 from worker.incoming.edits import NotAnEdit, edit_of
 
@@ -184,7 +185,7 @@ PLACES = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), max_size=4))
 def test_no_page_change_however_odd_is_anything_but_an_edit_or_a_reason(odd: list[tuple[tuple[str, ...], Any]]) -> None:
     event = a_page_change()

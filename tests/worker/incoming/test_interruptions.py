@@ -14,10 +14,11 @@ from sqlalchemy import event
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
-from outbox.mediawiki import revision
+from outbox.mediawiki.schema import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
 from tests.wiki_tables import make_tables
 from tests.worker.incoming.listeners import IMPATIENT, listen, listening, position_of, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes
@@ -212,7 +213,7 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
     event_stream.tell(*changes(1000))
     with Processes(tmp_path) as processes:
         first = processes.start("first", command, environment=environment(tmp_path / "outpatrol.toml"))
-        processes.wait_until(first, lambda: count(database, revision) > 0)
+        processes.wait_until(first, lambda: count(database, revision) > 0, seconds=PATIENCE_SECONDS)
         kill_group(first)
         first.process.wait()
         assert 0 < len(revisions(database)) < 1000
@@ -220,7 +221,7 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
 
         event_stream.tell(*changes(100, first=1001))
         second = processes.start("second", command, environment=environment(tmp_path / "outpatrol.toml"))
-        processes.wait_until(second, lambda: count(database, revision) == 1100)
+        processes.wait_until(second, lambda: count(database, revision) == 1100, seconds=PATIENCE_SECONDS)
         processes.stop(second)
 
     assert second.process.returncode == 0, second.end_of_log()

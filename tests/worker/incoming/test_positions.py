@@ -8,8 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from outbox.database import Database
-from outbox.mediawiki import revision, save_edit
+from outbox.mediawiki.saving import save_edit
+from outbox.mediawiki.schema import revision
 from tests.builders import an_edit
+from tests.examples import examples
 from tests.worker.lines import count
 from worker.incoming.positions import REWIND_MS, position, remember, resume_from
 
@@ -84,7 +86,7 @@ IDS = st.lists(
 ).map(json.dumps)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(IDS, min_size=1, max_size=4))
 def test_nothing_is_after_the_place_of_any_wiki(event_ids: list[str]) -> None:
     result = {(part["topic"], part["partition"]): part for part in json.loads(resume_from(event_ids))}
@@ -97,7 +99,7 @@ def test_nothing_is_after_the_place_of_any_wiki(event_ids: list[str]) -> None:
             assert place["offset"] <= part["offset"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @example(['[{"topic":"t","partition":0,"timestamp":"1"}]'])
 @example(['[{"topic":"t","partition":0,"timestamp":null}]'])
 @example(['[{"topic":"t","partition":0,"timestamp":1e999}]'])

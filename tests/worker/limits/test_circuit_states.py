@@ -9,7 +9,10 @@ from worker.endpoints.limits import (
     LEAD_SECONDS,
     LONGEST_OPEN_SECONDS,
     OUTAGES_TO_OPEN,
+    REFUSAL_COUNTS_SECONDS,
+    SERVES_SECONDS,
     Report,
+    alarm,
 )
 
 MEMBERS = [f"worker {number}" for number in range(20)]
@@ -186,3 +189,70 @@ def test_after_the_pause_requests_are_granted_again() -> None:
     crowd.now += 7.001
 
     assert crowd.ask("b", want=3).requests == 3
+
+
+def refused(count: int = 1) -> Report:
+    return Report(outages=count, refused=count, reason="status 403", refusal="status 403")
+
+
+def test_one_refusal_opens_the_circuit_where_nobody_was_served_lately() -> None:
+    crowd = Crowd(ceilings())
+
+    grant = crowd.ask("a", refused())
+
+    assert (grant.turn, grant.reason) == ("opened", "status 403")
+
+
+def test_where_others_are_served_a_refusal_is_an_outage_like_any_other() -> None:
+    crowd = Crowd(ceilings())
+    for _ in range(3 * OUTAGES_TO_OPEN):
+        crowd.ask("a", Report(served=1))
+        assert crowd.ask("b", refused(OUTAGES_TO_OPEN - 1)).turn is None
+        crowd.now += SERVES_SECONDS / 2
+
+
+def test_an_open_circuit_tells_everybody_why() -> None:
+    crowd = Crowd(ceilings())
+    crowd.open_circuit()
+    crowd.ask("a", Report(outages=1, reason="status 503"))
+
+    assert {crowd.ask(member).reason for member in MEMBERS} == {"status 503"}
+    assert alarm(crowd.state, crowd.now) == "nobody is served: status 503"
+
+
+def test_a_circuit_that_closes_ends_the_alarm_of_what_opened_it() -> None:
+    crowd = Crowd(ceilings())
+    crowd.ask("a", refused())
+    crowd.ask("a", Report(served=1))
+
+    assert alarm(crowd.state, crowd.now) is None
+    assert crowd.ask("a").reason == ""
+
+
+def test_a_refusal_beside_what_is_served_is_an_alarm_for_as_long_as_it_comes_again() -> None:
+    crowd = Crowd(ceilings())
+    crowd.ask("a", Report(served=1))
+    crowd.ask("a", refused())
+    crowd.ask("b", Report(served=1))
+
+    assert alarm(crowd.state, crowd.now + 5) == "refused 5 s ago: status 403"
+    assert alarm(crowd.state, crowd.now + REFUSAL_COUNTS_SECONDS) is None
+
+
+def test_outages_and_throttling_that_open_no_circuit_are_no_alarm() -> None:
+    crowd = Crowd(ceilings())
+    crowd.ask("a", Report(served=1))
+    crowd.ask("a", Report(outages=OUTAGES_TO_OPEN - 1, throttled=3, reason="status 503"))
+
+    assert alarm(crowd.state, crowd.now) is None
+
+
+def test_refusals_beside_what_is_served_do_not_lower_the_rate_as_outages_do() -> None:
+    crowd = Crowd(ceilings())
+    for _ in range(20):
+        crowd.ask("a", Report(served=1).plus(refused()))
+        crowd.now += 2.0
+    rate = crowd.state.rate
+    crowd.ask("a", Report(served=1, outages=1))
+
+    assert crowd.state.rate < rate == crowd.ceilings.requests_per_second

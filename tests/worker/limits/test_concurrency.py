@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.worker.limits.crowd import TIMEOUT_SECONDS, Crowd, ceilings, starts_of
 from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS
 
@@ -50,7 +51,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(1, 20), TURNS)
 def test_requests_under_way_never_exceed_the_concurrency_though_any_worker_may_stop_asking(
     concurrency: int, turns: list[tuple[float, str, int, float, float]]
@@ -63,7 +64,7 @@ def test_requests_under_way_never_exceed_the_concurrency_though_any_worker_may_s
         assert max(map(sending.under_way, moments), default=0) <= concurrency
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.integers(1, 20),
     st.lists(

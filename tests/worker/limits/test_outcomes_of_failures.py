@@ -7,7 +7,7 @@ import pytest
 from outbox import Dead, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, an_edit
-from worker.domain.failures import LONGEST_PAUSE_SECONDS, Failure
+from worker.domain.failures import LONGEST_PAUSE_SECONDS, REFUSED_SECONDS, Failure
 from worker.domain.models import DEFAULT_MODELS
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.scores.outcomes import Decision, decide
@@ -17,7 +17,7 @@ MOST = 8
 NUMBERS = {("damaging", "0.5.1"): 1, ("goodfaith", "0.5.1"): 2}
 DAMAGING = ScoreId("enwiki", "damaging", 1001, "0.5.1")
 GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
-NOBODYS_FAULT = [Failure.THROTTLED, Failure.ELSEWHERE]
+NOBODYS_FAULT = [Failure.THROTTLED, Failure.ELSEWHERE, Failure.REFUSED]
 
 
 def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: bool = False) -> Decision:
@@ -44,7 +44,7 @@ def later(found: Decision) -> RetryLater:
 
 @pytest.mark.parametrize("failure", NOBODYS_FAULT)
 @pytest.mark.parametrize("attempt", [1, MOST, MOST + 1])
-def test_being_throttled_or_computed_elsewhere_burns_no_attempt_not_even_the_last(
+def test_being_throttled_refused_or_computed_elsewhere_burns_no_attempt_not_even_the_last(
     failure: Failure, attempt: int
 ) -> None:
     assert not later(judged(a_score(), silent(failure), attempt=attempt)).burns_attempt
@@ -84,6 +84,12 @@ def test_of_two_pauses_the_longer_one_counts() -> None:
 
 def test_a_short_pause_makes_no_backoff_shorter() -> None:
     assert later(judged(a_score(), silent(Failure.THROTTLED, 0.001))).delay >= timedelta(seconds=1)
+
+
+def test_what_is_refused_comes_back_less_often_than_what_failed_for_the_first_time() -> None:
+    delays = {later(judged(a_score(), silent(Failure.REFUSED))).delay for _ in range(100)}
+
+    assert timedelta(seconds=REFUSED_SECONDS / 2) <= min(delays) < max(delays) <= timedelta(seconds=REFUSED_SECONDS)
 
 
 @pytest.mark.parametrize("failure", Failure)

@@ -274,3 +274,17 @@ def test_the_turns_of_the_circuit_are_logged_with_the_endpoint() -> None:
         ("circuit_opened", ENDPOINT),
         ("circuit_closed", ENDPOINT),
     ]
+
+
+@pytest.mark.parametrize(("is_half_open", "outages"), [(False, 0), (True, 1)])
+def test_what_tells_little_of_the_endpoint_counts_as_a_probe_only(outages: int, *, is_half_open: bool) -> None:
+    limits = Scripted(lambda _: a_grant(is_half_open=is_half_open))
+
+    async def work() -> None:
+        pacer = pacer_of(limits)
+        await pacer.start()
+        pacer.end_untold("status 404")
+
+    run(work)
+    told = limits.exchanges[-1]
+    assert (told.report.outages, told.report.served, told.in_flight) == (outages, 0, 0)

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable
 from math import ceil
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
 from worker.domain.failures import Failure
 from worker.endpoints.limits import OUTAGES_TO_OPEN
+from worker.endpoints.pacer import Pacer
 
 
 def send(
@@ -24,7 +27,7 @@ def send(
     return run(work)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.integers(1, 6),
     st.integers(1, 40),
@@ -78,6 +81,34 @@ def test_workers_that_all_have_much_to_send_get_about_as_much() -> None:
     run(work)
     first_half = sorted(moment for moments in ended for moment in moments)[79]
     assert min(sum(moment <= first_half for moment in moments) for moments in ended) >= 10
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.3])
+def test_two_workers_of_an_endpoint_with_many_slots_share_them_evenly_whoever_came_first(ahead: float) -> None:
+    """As much waits as an endpoint of 64 slots and 50 ms serves in some two seconds."""
+    endpoint = Endpoint(seconds=0.05)
+    first, second = members(2, requests_per_second=10_000, concurrency=64)
+    ended: dict[str, list[float]] = {first.name: [], second.name: []}
+
+    async def work() -> None:
+        async def one(member: Member, pacer: Pacer) -> None:
+            await endpoint.serve(pacer)
+            ended[member.name].append(now())
+
+        async def many(member: Member, later: float) -> None:
+            await asyncio.sleep(later)
+            pacer = pacer_of(member)
+            await asyncio.gather(*(one(member, pacer) for _ in range(1200)))
+
+        await asyncio.gather(many(first, 0.0), many(second, ahead))
+
+    run(work)
+    assert [len(moments) for moments in ended.values()] == [1200, 1200]
+    assert endpoint.peak <= 64
+    # Once both were there for a while, and before either was through.
+    begin, end = ahead + 0.5, min(moments[-1] for moments in ended.values())
+    shares = sorted(sum(begin <= moment < end for moment in moments) for moments in ended.values())
+    assert shares[0] >= 0.8 * shares[1] > 0
 
 
 def outage(until: float = float("inf")) -> Callable[[int], Failure | None]:

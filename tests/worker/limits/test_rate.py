@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.worker.limits.crowd import Crowd, ceilings, most_in_a_window, starts_of
 from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, LOWEST_RATE, Report
 
@@ -27,7 +28,7 @@ def turns(reports: st.SearchStrategy[Report]) -> st.SearchStrategy[list[tuple[fl
     return st.lists(st.tuples(waits, st.sampled_from("abcdefgh"), st.integers(0, 1000), reports), max_size=150)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(RATES, turns(REPORTS | GOOD_REPORTS))
 def test_no_second_holds_more_starts_than_the_rate_rounded_up_even_where_each_may_be_late(
     rate: float, crowd_turns: list[tuple[float, str, int, Report]]
@@ -41,7 +42,7 @@ def test_no_second_holds_more_starts_than_the_rate_rounded_up_even_where_each_ma
     assert most_in_a_window(crowd.starts, 1.0 + LATE_SECONDS) <= ceil(rate)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(RATES, turns(REPORTS))
 def test_the_rate_stays_between_the_lowest_and_the_ceiling(
     rate: float, crowd_turns: list[tuple[float, str, int, Report]]
@@ -52,7 +53,7 @@ def test_the_rate_stays_between_the_lowest_and_the_ceiling(
         assert min(LOWEST_RATE, rate) <= crowd.ask(member, report, want=want).rate <= rate
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(0.1, 500), turns(GOOD_REPORTS))
 def test_no_start_is_granted_further_ahead_than_the_lead(
     rate: float, crowd_turns: list[tuple[float, str, int, Report]]

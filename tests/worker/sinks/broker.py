@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.processes import Child, Processes
 
 #: What the mock cluster makes of a topic that it does not know yet.
@@ -36,16 +36,17 @@ class Broker:
         finally:
             os.kill(self.child.process.pid, signal.SIGCONT)
 
-    def messages(self, topic: str, count: int, *, seconds: float = 20) -> list[Message]:
+    def messages(self, topic: str, count: int) -> list[Message]:
         """The first *count* messages of *topic*, those of one partition in their order."""
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": "tests", "fetch.wait.max.ms": 20})
         consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
         found: list[Message] = []
-        deadline = time.monotonic() + seconds
-        while len(found) < count and time.monotonic() < deadline:
-            found += [message for message in consumer.consume(count - len(found), 0.1) if message.error() is None]
+
+        def take() -> None:
+            found.extend(message for message in consumer.consume(count - len(found), 0.1) if message.error() is None)
+
+        until(lambda: len(found) == count, f"{count} messages", progress=lambda: len(found), meanwhile=take, pause=0)
         consumer.close()
-        assert len(found) == count, f"{len(found)} messages of {count}"
         return found
 
     def values(self, topic: str, count: int) -> list[str]:
@@ -69,7 +70,7 @@ def mock_broker(directory: Path) -> Iterator[Broker]:
     """A mock cluster that runs meanwhile."""
     with Processes(directory) as processes:
         child = processes.start("broker", [sys.executable, "-m", "tests.worker.sinks.broker"])
-        processes.wait_until(child, lambda: child.log.read_text().endswith("\n"))
+        processes.wait_until(child, lambda: child.log.read_text().endswith("\n"), seconds=PATIENCE_SECONDS)
         yield Broker(child.log.read_text().strip(), child)
 
 

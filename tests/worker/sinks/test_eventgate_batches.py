@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.builders import some_settings
 from tests.eventgate import EmulatedEventGate
+from tests.examples import examples
 from tests.worker.raw_server import http, raw_server_beside
 from tests.worker.sinks.posting import USER_AGENT, a_score, identity, scores, sent, sent_to_one_that_says
 from worker.bootstrap import build_services
@@ -124,7 +125,7 @@ def test_later_events_of_a_page_are_sent_after_one_that_is_refused(eventgate: Em
 
 
 @given(pages=st.lists(st.integers(1, 4), max_size=20), batch_size=st.integers(1, 5), fails_at=st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_what_arrives_of_a_page_is_always_the_beginning_of_it(pages: list[int], batch_size: int, fails_at: int) -> None:
     events = [a_score(number, page=page) for number, page in enumerate(pages)]
     replies = [*[ALL_TAKEN] * (fails_at - 1), GONE, ALL_TAKEN]

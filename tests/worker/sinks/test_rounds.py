@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import an_event
+from tests.examples import examples
 from worker.events.sinks import OutgoingEvent, rounds
 
 EVENTS = st.lists(
@@ -24,20 +25,20 @@ def key(event: OutgoingEvent) -> tuple[str, str, int]:
 
 
 @given(EVENTS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_every_event_is_in_one_round(events: list[OutgoingEvent]) -> None:
     assert sorted(place for group in rounds(events) for place in group) == list(range(len(events)))
 
 
 @given(EVENTS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_no_round_has_two_events_of_a_page_and_stream(events: list[OutgoingEvent]) -> None:
     for group in rounds(events):
         assert len({key(events[place]) for place in group}) == len(group)
 
 
 @given(EVENTS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_events_of_a_page_keep_their_order_from_round_to_round(events: list[OutgoingEvent]) -> None:
     sent = [place for group in rounds(events) for place in group]
     for page in {key(event) for event in events}:
@@ -46,7 +47,7 @@ def test_the_events_of_a_page_keep_their_order_from_round_to_round(events: list[
 
 
 @given(EVENTS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_there_are_no_more_rounds_than_the_busiest_page_has_events(events: list[OutgoingEvent]) -> None:
     busiest = max(Counter(key(event) for event in events).values(), default=0)
     assert len(rounds(events)) == busiest

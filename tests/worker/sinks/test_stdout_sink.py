@@ -11,6 +11,8 @@ from typing import IO
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 COUNT = 60
 Output = int | IO[bytes]
 
@@ -23,7 +25,7 @@ def started(name: str, stdout: Output, count: int = COUNT) -> "subprocess.Popen[
 def complaints(process: "subprocess.Popen[bytes]") -> list[dict[str, list[str]]]:
     """What the sink of *process* said of events it did not take, once it has ended."""
     try:
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     finally:
         process.kill()
     assert process.returncode == 0, said.decode()

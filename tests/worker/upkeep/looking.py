@@ -1,6 +1,5 @@
 """Looks at model versions, the passing of time between them, and what is known after them."""
 
-import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -9,6 +8,7 @@ from sqlalchemy import func, select, text, update
 
 from outbox.columns import database_now
 from outbox.database import Database
+from tests.patience import until
 from worker.bootstrap import Services
 from worker.scores.candidates import Finding
 from worker.scores.model_versions import StoredModel, all_models, model_ids
@@ -93,10 +93,9 @@ def wait_for_a_lock(database: Database) -> None:
     """Until a transaction on that MariaDB waits for another one."""
     # The tables of information_schema are renewed only for who has not looked for a while.
     waits = text("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
-    for _ in range(1000):
+
+    def somebody_waits() -> bool:
         with database.reading() as connection:
-            if int(connection.execute(waits).one()[1]):
-                return
-        # The other one runs in this process, too.
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
+            return bool(int(connection.execute(waits).one()[1]))
+
+    until(somebody_waits, "somebody who waits for a lock")

@@ -1,4 +1,4 @@
-"""Reconciling: what was never announced and is promised no more is promised again; nothing else is."""
+"""Reconciling: an edit that was not announced and is no longer promised is promised again; nothing else is."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from outbox import EDITS, Dead, Edit, Lane, RetryLater, record_payloads, settle
 from outbox.database import Database
-from outbox.mediawiki import actor, recentchanges
+from outbox.mediawiki.schema import actor, recentchanges
 from tests.builders import NOON, edits
 from tests.eventgate import EmulatedEventGate
 from tests.worker.lines import claim_all, drain, promised_events, publish, save, statements, status

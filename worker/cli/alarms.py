@@ -1,0 +1,34 @@
+"""Alarms: what a monitor must hear of, told in the same way by every command that knows of some."""
+
+from collections.abc import Iterable
+
+import typer
+from rich.markup import escape
+
+from worker.bootstrap import Services
+from worker.cli.console import err
+from worker.domain.errors import RedisUnavailable
+
+#: Exit code of an alarm, to be told from that of a command that could not be carried out.
+ALARM = 3
+
+
+def endpoint_alarms(services: Services) -> list[str]:
+    """What the workers told of the scoring endpoints, with address, status and cure; a note where that is not known."""
+    try:
+        said = {name: limits.alarm() for name, limits in services.limits.items()}
+    except RedisUnavailable as error:
+        note = f"[yellow]whether the endpoint serves is not known: {escape(str(error))}[/]"
+        err.print(note, highlight=False, soft_wrap=True)
+        return []
+    urls = {name: endpoint.url for name, endpoint in services.settings.endpoints_by_name.items()}
+    return [f"{urls[name]}: {alarm}" for name, alarm in said.items() if alarm is not None]
+
+
+def tell(alarms: Iterable[str]) -> None:
+    """Print *alarms*, a line each; raises `typer.Exit` with the code of an alarm if there are any."""
+    sentences = list(alarms)
+    for sentence in sentences:
+        err.print(f"[bold red]alarm:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    if sentences:
+        raise typer.Exit(ALARM)

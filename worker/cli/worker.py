@@ -1,0 +1,73 @@
+"""`outpatrol worker`: as many worker processes as there are cores, each of many threads, kept running."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.cli.console import errors_as_sentences
+from worker.config.telemetry import configure_logging
+from worker.lanes.supervisor import Supervisor
+from worker.settings import load_settings
+
+#: A process that is asked to end gives back what it holds, and needs a moment for it.
+MARGIN_SECONDS = 4
+
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        help="How many; by default `worker.processes` of the settings, or one a core.",
+        show_default=False,
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The processes are called NAME-1@host, NAME-2@host, …; by default `outpatrol-` and our process id.",
+        show_default=False,
+    ),
+]
+OptionsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[-- OPTION]…", help="What follows `--` is given to each `celery worker`.", show_default=False
+    ),
+]
+
+
+def worker(processes: ProcessesOption = None, name: NameOption = None, options: OptionsArgument = None) -> None:
+    """Run worker processes, one a core by default, each with the threads of the settings; start again what ends.
+
+    Ends within half a minute of SIGTERM or Ctrl-C, with nothing left claimed. The schedule is beat's, which runs beside
+    it: `celery -A worker.app beat`.
+
+    Example: `outpatrol worker --processes 4 -- --task-events`
+    """
+    with errors_as_sentences():
+        settings = load_settings()
+    configure_logging(settings.log_level)
+    prefix = name or f"outpatrol-{os.getpid()}"
+    count = processes or settings.worker.processes or cores()
+    names = [f"{prefix}-{number}" for number in range(1, count + 1)]
+    supervisor = Supervisor(
+        {each: celery_worker(each, *options or ()) for each in names},
+        stop_seconds=settings.worker.shutdown_seconds + MARGIN_SECONDS,
+    )
+    raise typer.Exit(supervisor.run())
+
+
+def celery_worker(name: str, *options: str) -> list[str]:
+    """The command of one worker process, which has nothing to settle with the others before it begins."""
+    start = [sys.executable, "-m", "celery", "--quiet", "-A", "worker.app", "worker", "--hostname", f"{name}@%h"]
+    return [*start, "--without-mingle", "--without-gossip", *options]
+
+
+def cores() -> int:
+    """How many cores this process may use, where the system tells that; else how many there are."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

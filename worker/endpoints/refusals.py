@@ -1,0 +1,109 @@
+"""What an endpoint's error says of a revision, in whose words, and what an operator can do about any other. Pure.
+
+Sources of the error types: wikimedia/revscoring revscoring/errors.py @ 3db2b95 and wikimedia/ores ores/errors.py @
+8369ea0, of which ORES writes the class names (ores/wsgi/util.py); `RevisionNotScorable` is that of
+mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727. Of the sentences: machinelearning/liftwing
+inference-services @ bce944c0, revscoring_model/model_servers/extractor_utils.py, and model_server/ under
+src/models/revert_risk_model and src/models/outlink_topic_model. Of HTTP's phrases as types inside a reply:
+ores-legacy/app/liftwing/response.py there.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+
+from worker.domain.failures import Failure, failure_of_status
+
+#: Errors that are the revision's for good, whoever is asked how often.
+FINAL_TYPES = frozenset(
+    {
+        "MissingResource",
+        "RevisionNotFound",
+        "PageNotFound",
+        "UserNotFound",
+        "EntityNotFound",
+        "TextDeleted",
+        "UserDeleted",
+        "CommentDeleted",
+        "UnexpectedContentType",
+        "RevisionNotScorable",
+    }
+)
+#: Errors inside a reply that tell which kind of failure they are; any that is not known is transient.
+FAILURES: Mapping[str, Failure] = {
+    "TimeoutError": Failure.LATE,
+    "TooManyRequestsError": Failure.THROTTLED,
+    "ScoreProcessorOverloaded": Failure.OUTAGE,
+    "ClientConnectorError": Failure.OUTAGE,
+    "ClientError": Failure.OUTAGE,
+} | {status.phrase: failure_of_status(status) for status in HTTPStatus if status >= 500 or status in {408, 429}}
+
+_TYPES = "|".join(sorted(FINAL_TYPES))
+#: Sentences about revisions, whose ids are in the group `ids`; the group `type` tells more where there is one.
+_SENTENCES: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
+    (re.compile(pattern), says)
+    for pattern, says in (
+        (
+            r"The MW API does not have any info related to the rev-id provided as input \((?P<ids>\d+)\)",
+            "RevisionNotFound",
+        ),
+        (rf"Missing resource for rev-id (?P<ids>\d+)\b(?:: (?P<type>{_TYPES})\b)?", "MissingResource"),
+        (r"Unexpected content type for rev-id (?P<ids>\d+)\b", "UnexpectedContentType"),
+        (r"Generic error while extracting features for rev-id (?P<ids>\d+)\b", Failure.TRANSIENT),
+        (r"Could not make prediction for revisions? (?P<ids>.+?)\. Reason: ", "RevisionNotFound"),
+        (r"Cannot fetch revision (?P<ids>\d+) on ", "RevisionNotFound"),
+        (rf"(?P<type>{_TYPES}): .*:(?P<ids>\d+)\)", "MissingResource"),
+    )
+)
+#: Sentences about the only revision that was asked for, which name none.
+_OF_THE_ONLY_ONE = {"Prediction for this type of edit is not supported at the moment.": "RevisionNotScorable"}
+#: Replies with these may be refusals of one revision.
+_STATUSES = {400, 404, 422}
+
+
+def fate(kind: str, message: str, revision: int) -> str | Failure:
+    """What an error of *kind* in a reply's entry for *revision* is: the type of a final one, or how it failed."""
+    if kind in FINAL_TYPES:
+        return kind
+    said = _said(message, {revision}).get(revision)
+    return FAILURES.get(kind, Failure.TRANSIENT) if said is None else said
+
+
+def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int, str | Failure]:
+    """What a refusal says of those of *revisions* that it names: the type of a final error, or how it failed.
+
+    One that names a revision in words that nobody knows is a failure over it, so that it ends as a dead letter.
+    """
+    if status not in _STATUSES:
+        return {}
+    said = _said(sentence, revisions)
+    if not said and len(revisions) == 1:
+        (only,) = revisions
+        final = next((kind for text, kind in _OF_THE_ONLY_ONE.items() if sentence.startswith(text)), None)
+        said = {only: final} if final else dict.fromkeys(_named(sentence, revisions), Failure.TRANSIENT)
+    return said
+
+
+def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
+    if status in {401, 407}:
+        return "renew the credentials with which the proxy or gateway at endpoint.url logs in"
+    if status == 403:
+        return "set endpoint.contact if it wants to know who asks, and see that it lets this machine in"
+    if is_in_its_words:
+        return f"unless it passes by itself, correct wikis.{wiki}.models, endpoint.kind or endpoint.url"
+    return "correct endpoint.url and endpoint.kind, or whoever answers at that address in its place"
+
+
+def _said(message: str, revisions: Collection[int]) -> dict[int, str | Failure]:
+    for pattern, says in _SENTENCES:
+        match = pattern.match(message)
+        if match:
+            told = match.groupdict().get("type")
+            return dict.fromkeys(_named(match["ids"], revisions), told or says)
+    return {}
+
+
+def _named(text: str, revisions: Collection[int]) -> set[int]:
+    """Those of *revisions* that stand in *text* as whole numbers."""
+    return {int(number) for number in re.findall(r"(?<![\w.])[0-9]{1,19}(?![\w.]|\.\d)", text)} & set(revisions)
