@@ -205,10 +205,12 @@ def running(
     beat: bool = True,
     worker_settings: Mapping[str, Any] | None = None,
     redis_through: Callable[[int], int] = int,
-    worker_settings: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] = SHORT,
     **changes: Any,
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
+
+    What they change is *base*: settings with short deadlines, or none for the defaults.
 
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
     `sinks={"file": {}, "eventgate": {}}`. Redis is spoken to at the port that *redis_through* gives for its own.
@@ -220,7 +222,7 @@ def running(
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
-    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
+    document = merged(merged(base, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
     document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))

@@ -67,17 +67,16 @@ class Behaviour:
             call.refused = "over_capacity"
             raise _refusal(call.kind, 503, "More calls in flight than there is capacity for.")
 
-    async def delay_or_fail(self, kind: str) -> None:
-        """Wait as long as a call takes; raises Refusal if this call is to fail."""
-        settings = self.settings
-        fails = self._failure_chance.random() < settings.failures.rate
-        jitter = settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)
-        milliseconds = settings.latency_ms + jitter
+    async def delay_or_fail(self, call: Call) -> None:
+        """Wait as long as *call* takes; raises Refusal if it is to fail."""
+        latency, failures = self.settings.trouble_of(call.wiki, call.models)
+        fails = self._failure_chance.random() < failures.rate
+        milliseconds = latency + self.settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)
         if milliseconds > 0:
             await asyncio.sleep(milliseconds / 1000)
         if fails:
             message = "This failure was asked for in the settings of the emulator."
-            raise _refusal(kind, settings.failures.status, message, settings.failures.retry_after)
+            raise _refusal(call.kind, failures.status, message, failures.retry_after)
 
 
 def _refusal(kind: str, status: int, message: str, retry_after: str | None = None) -> Refusal:

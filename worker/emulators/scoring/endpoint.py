@@ -84,7 +84,7 @@ class ScoringEndpoint:
             if call.revisions:
                 self._behaviour.admit(call, self._log.in_flight)
                 self._log.begin(call)
-                await self._behaviour.delay_or_fail(call.kind)
+                await self._behaviour.delay_or_fail(call)
             document, call.scores = question.answer(settings)
             call.status = 200
             return reply(document)

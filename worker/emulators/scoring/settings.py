@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
-from worker.emulators.settings import Header, Part, Settings
+from worker.emulators.settings import Failures, Header, Part, Settings
 
 Named = TypeVar("Named", bound=Iterable[str])
 
@@ -29,10 +29,28 @@ class Throttle(Part):
     retry_after: Header | None = "1"
 
 
+class Trouble(Part):
+    """What some scoring calls get instead of what the others get: those about these wikis, for one of these models.
+
+    Where none is named, it is all of them. A server that hangs is one of endless latency.
+    """
+
+    wikis: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+    latency_ms: float | None = Field(default=None, ge=0)
+    failures: Failures | None = None
+
+    def concerns(self, wiki: str | None, models: Iterable[str]) -> bool:
+        """Return whether a call about *wiki* for *models* is one of those."""
+        return (not self.wikis or wiki in self.wikis) and (not self.models or not self.models.isdisjoint(models))
+
+
 class EmulatorSettings(Settings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
+    #: The first that concerns a call holds for it.
+    troubles: tuple[Trouble, ...] = ()
     throttle: Throttle = Throttle()
     #: Scoring calls are refused while this many are in flight; None means no limit.
     capacity: int | None = Field(default=None, ge=0)
@@ -63,6 +81,14 @@ class EmulatorSettings(Settings):
     def version_of(self, model: str) -> str:
         """Return the version the endpoint claims to run of a known model."""
         return self.versions.get(model) or MODELS[model].version
+
+    def trouble_of(self, wiki: str | None, models: Iterable[str]) -> tuple[float, Failures]:
+        """Return the latency, in milliseconds, and the failures of a call about *wiki* for *models*."""
+        for trouble in self.troubles:
+            if trouble.concerns(wiki, models):
+                latency = self.latency_ms if trouble.latency_ms is None else trouble.latency_ms
+                return latency, trouble.failures or self.failures
+        return self.latency_ms, self.failures
 
     def of_call(self, number: int, replica: float) -> Self:
         """Return the settings that answer one call; *number* is different for each call, *replica* is in [0, 1)."""
