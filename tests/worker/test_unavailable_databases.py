@@ -73,7 +73,7 @@ def test_a_server_that_is_back_is_polled_and_lanes_with_claims_left_are_rung_for
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[tuple[str, ...]] = []
-    monkeypatch.setattr(services.doorbell, "turn", lambda wiki, lane, after=None: rung.append((TURN, wiki, lane)))
+    monkeypatch.setattr(services.doorbell, "turn", lambda wiki, lane, **_: rung.append((TURN, wiki, lane)))
     monkeypatch.setattr(services.doorbell, "ring", lambda task, name, **_: rung.append((task, name)))
     services.turns.unreturned.add("enwiki", EDITS.name, {})
     services.watch_servers()
@@ -103,7 +103,12 @@ def test_a_server_that_stays_away_is_told_once_a_minute_and_asked_all_the_time(
     database = engines.open("enwiki", f"mariadb+pymysql://outpatrol:hidden-word@127.0.0.1:{port}/enwiki")
     asked: list[bool] = []
     probe = Server.probe
-    monkeypatch.setattr(Server, "probe", lambda self: (asked.append(True), probe(self))[1])
+
+    def noted(server: Server) -> bool:
+        asked.append(True)
+        return probe(server)
+
+    monkeypatch.setattr(Server, "probe", noted)
 
     with capture_logs() as logs:
         with pytest.raises(DatabaseUnavailable), database.reading():

@@ -1,6 +1,7 @@
 """Upkeep over very many wikis: each has its turn, one after the other, and none is rung for twice at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -29,15 +30,15 @@ class StandingTimer(Timer):
     def __init__(self) -> None:
         super().__init__()
         self.due: list[float] = []
-        self._work: list[object] = []
+        self._work: list[Callable[[], None]] = []
 
-    def later(self, seconds: float, work: object) -> None:  # type: ignore[override]
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
         self.due.append(seconds)
         self._work.append(work)
 
     def ring_all(self) -> None:
         while self._work:
-            self._work.pop(0)()  # type: ignore[operator]
+            self._work.pop(0)()
 
 
 @pytest.fixture
@@ -52,12 +53,14 @@ def timer() -> StandingTimer:
 
 @pytest.fixture
 def many(
-    redis: Redis, redis_url: str, sent: Sent, timer: StandingTimer, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    redis: Redis, redis_url: str, sent: Sent, timer: StandingTimer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Services]:
     url = f"sqlite:///{tmp_path}/{{wiki}}.db"
     services = build_services(
         some_settings(wikis=WIKIS, database_url=url, redis_url=redis_url), send=lambda *task: sent.append(task)
     )
+    # Read by Celery as soon as a task is touched.
+    monkeypatch.setattr("worker.app.load_settings", lambda: services.settings)
     monkeypatch.setattr(maintenance, "services", lambda: services)
     monkeypatch.setattr(running, "_troubles", Troubles())
     monkeypatch.setattr(services.doorbell, "_timer", timer)
@@ -70,7 +73,7 @@ def many(
 def test_every_wiki_is_rung_for_one_after_the_other_and_all_within_a_minute(
     task: str, sent: Sent, timer: StandingTimer
 ) -> None:
-    TASKS[task]()
+    TASKS[task].run()
     timer.ring_all()
 
     assert sent == [(task, wiki) for wiki in WIKIS]
@@ -80,9 +83,9 @@ def test_every_wiki_is_rung_for_one_after_the_other_and_all_within_a_minute(
 
 @pytest.mark.usefixtures("many")
 def test_a_wiki_that_still_waits_is_not_rung_for_again(sent: Sent, timer: StandingTimer, redis: Redis) -> None:
-    maintenance.check_versions()
+    maintenance.check_versions.run()
     timer.ring_all()
-    maintenance.check_versions()
+    maintenance.check_versions.run()
     timer.ring_all()
 
     assert len(sent) == len(WIKIS)
@@ -96,7 +99,7 @@ def test_a_wiki_for_which_there_is_no_place_now_has_its_turn_later(
     taken = [many.turns.bulkheads.place([maintenance.PLACES]) for _ in range(many.settings.worker.places)]
     for place in taken:
         assert place.__enter__()
-    maintenance.purge("wiki7", "200")
+    maintenance.purge.run("wiki7", "200")
     for place in taken:
         place.__exit__(None, None, None)
     timer.ring_all()
@@ -106,7 +109,7 @@ def test_a_wiki_for_which_there_is_no_place_now_has_its_turn_later(
 
 def test_a_wiki_that_fails_is_told_and_leaves_its_place(many: Services) -> None:
     with capture_logs() as logs:
-        maintenance.expire("wiki7")
+        maintenance.expire.run("wiki7")
 
     assert [(line["event"], line["wiki"]) for line in logs] == [("task_failed", "wiki7")]
     assert "outpatrol migrate --wiki wiki7" in logs[0]["error"]
@@ -115,7 +118,7 @@ def test_a_wiki_that_fails_is_told_and_leaves_its_place(many: Services) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_all_files_are_polled_in_one_task(sent: Sent, timer: StandingTimer) -> None:
-    maintenance.poll()
+    maintenance.poll.run()
     timer.ring_all()
 
     assert sent == [(POLL_SERVER, "sqlite")]
@@ -134,9 +137,9 @@ def test_servers_are_polled_one_after_the_other_within_half_of_the_time(
     monkeypatch.setattr(maintenance, "services", lambda: services)
     monkeypatch.setattr(services.doorbell, "_timer", timer)
 
-    maintenance.poll()
+    maintenance.poll.run()
     timer.ring_all()
     services.close()
 
     assert timer.due == [1.0, 2.0, 3.0]
-    assert {name for _, name in sent} == {f"mariadb+pymysql://outpatrol:***@{wiki}.example" for wiki in settings.wikis}
+    assert {name for _, name in sent} == {f"mariadb+pymysql://outpatrol:***@{wiki}.example/" for wiki in settings.wikis}
