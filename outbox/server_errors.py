@@ -166,6 +166,8 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
         return _UNKNOWN
     number, text = number_of(error), str(error.orig)
     if number is None:
+        if "Packet sequence number wrong" in text:
+            return _CUT_OFF
         return next((trouble for words, trouble in _SQLITE.items() if words in text), _UNKNOWN)
     if number in {2003, 2013} and "timed out" in text:
         return _LATE

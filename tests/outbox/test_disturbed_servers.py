@@ -181,6 +181,16 @@ def test_transactions_that_hang_leave_no_thread_parked_behind_them(server: Distu
     engines.close()
 
 
+def test_many_threads_at_once_wait_for_places_and_never_for_a_connection(server: Disturbed) -> None:
+    engines = Engines(places=2, seconds=30)
+    wikis = [engines.open(wiki, f"{server.url}/{wiki}") for wiki in WIKIS]
+    with ThreadPoolExecutor(16) as pool, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(wikis[0].server.engine.pool, "_timeout", 0)
+        for done in [pool.submit(look, wikis[number % 2]) for number in range(200)]:
+            done.result()
+    engines.close()
+
+
 def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Disturbed, engines: Engines) -> None:
     database = engines.open("enwiki", f"{server.url}/enwiki")
     url = make_url(server.url)

@@ -95,6 +95,21 @@ def test_a_time_out_of_the_driver_is_told_from_a_server_that_is_gone() -> None:
     assert "does not answer in time" in sentence(late, "enwiki", "mariadb://db/enwiki")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.OperationalError(2006, "MySQL server has gone away (BrokenPipeError(32, 'Broken pipe'))"),
+        pymysql.err.OperationalError(2013, "Lost connection ([Errno 104] Connection reset by peer)"),
+        pymysql.err.InternalError("Packet sequence number wrong - got 1 expected 2"),
+    ],
+)
+def test_a_connection_that_is_cut_off_may_have_carried_too_much(error: Exception) -> None:
+    wrapped = DatabaseError("INSERT INTO outbox VALUES (%s)", {}, error)
+
+    assert trouble_of(wrapped).kind is Kind.SERVER
+    assert "max_allowed_packet" in sentence(wrapped, "enwiki", "mariadb://db/enwiki")
+
+
 def test_a_pool_without_a_free_connection_is_no_word_of_the_server() -> None:
     trouble = trouble_of(NoConnectionFree("QueuePool limit of size 5 overflow 0 reached"))
 
