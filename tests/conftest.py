@@ -37,6 +37,7 @@ SERVED = {
     "database_url",
     "broker",
     "own_redis",
+    "shared_cluster",
 }
 SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "migrations"}
 
