@@ -148,7 +148,7 @@ def start_worker(
 
 def start_beat(processes: Processes, directory: Path, *, environment: Mapping[str, str] | None = None) -> Child:
     """Start a beat; it reads the settings of *environment*, or else our own."""
-    command = ["beat", "-s", str(directory / "beat-schedule"), "--pidfile", str(directory / "beat.pid")]
+    command = ["beat", "--pidfile", str(directory / "beat.pid")]
     return _celery(processes, directory, "beat", command, environment)
 
 
