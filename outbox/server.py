@@ -45,6 +45,8 @@ class Server:
         #: With the password masked; safe to print, and the same in all processes.
         self.name = url.render_as_string(hide_password=True)
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        #: Of those that are polled together: all SQLite files, for none of them hangs, and there is one for each wiki.
+        self.group = "sqlite" if self.is_sqlite else self.name
         self.places = places
         self.circuit = Circuit(lambda is_open: tell(self, is_open))
         self.seconds = seconds

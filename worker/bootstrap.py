@@ -48,7 +48,6 @@ from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings
-from worker.upkeep.polling import group_of
 
 #: Every lane there is, whether or not anybody is configured to serve it.
 LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
@@ -102,7 +101,7 @@ class Services:
         self.watch.start(self._is_back)
 
     def _is_back(self, server: Server) -> None:
-        self.doorbell.ring(POLL_SERVER, group_of(server))
+        self.doorbell.ring(POLL_SERVER, server.group)
         on_it = {wiki.id for wiki in self.wikis.values() if wiki.database.server is server}
         for wiki, lane in self.turns.unreturned.lanes():
             if wiki in on_it:

@@ -155,9 +155,8 @@ def start_worker(
 
 def start_beat(processes: Processes, directory: Path, *, environment: Mapping[str, str] | None = None) -> Child:
     """Start a beat; it reads the settings of *environment*, or else our own."""
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "-s", str(directory / "beat-schedule")]
-    pid_file = ["--pidfile", str(directory / "beat.pid")]
-    return processes.start("beat", [*command, *pid_file], cwd=directory, environment=environment)
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "--pidfile", str(directory / "beat.pid")]
+    return processes.start("beat", command, cwd=directory, environment=environment)
 
 
 def redis_command(port: int) -> list[str]:

@@ -6,29 +6,22 @@ Each database server's poll is a task of its own, so that one that hangs holds u
 from collections.abc import Collection, Mapping, Sequence
 
 from outbox import Lane
-from outbox.database import Database, Server
+from outbox.database import Database
 from outbox.inspection import work_of
 from outbox.polling import Found, Poll
 from worker.config.wiki import Wiki
 from worker.flight.database_tier import OUTDATED, tidy
 from worker.lanes.rings import Bell
 
-#: All SQLite files are polled in one task: none of them hangs, and there is one for each wiki.
-FILES = "sqlite"
 #: Stands for a lane in the question whether anything is to be thrown away.
 TIDY = "tidy"
-
-
-def group_of(server: Server) -> str:
-    """The name of those servers that are polled with *server*; the same in all processes."""
-    return FILES if server.is_sqlite else server.name
 
 
 def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
     """The wikis of each group."""
     found: dict[str, list[Wiki]] = {}
     for wiki in wikis.values():
-        found.setdefault(group_of(wiki.database.server), []).append(wiki)
+        found.setdefault(wiki.database.server.group, []).append(wiki)
     return found
 
 
