@@ -21,7 +21,7 @@ from tests.builders import edits
 from worker.demo.processes import kill_group
 
 #: For one step of progress; without a fault each takes a tenth of it, on a busy machine.
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 60
 EVENTS = "events/mediawiki.revision-score.ndjson"
 
 TENTHS: dict[str, Any] = {
