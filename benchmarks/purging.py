@@ -25,8 +25,8 @@ from benchmarks.measuring import Announce
 from benchmarks.servers import connect, url_of
 from outbox import Edit
 from outbox.database import Database
-from outbox.mediawiki import save_edit
-from outbox.recent_changes import newest_revision_in_recent_changes
+from outbox.mediawiki.reading import newest_revision_in_recent_changes
+from outbox.mediawiki.saving import save_edit
 from worker.domain.thresholds import DAMAGING, GOODFAITH
 from worker.scores.model_versions import StoredModel, current_models
 from worker.scores.rows import Classification

@@ -15,7 +15,7 @@ from benchmarks.extension import api_page, api_scores, in_band, not_hidden, spec
 from benchmarks.measuring import Announce
 from benchmarks.plans import faults
 from benchmarks.servers import connect, url_of
-from outbox.mediawiki import mediawiki_timestamp
+from outbox.mediawiki.schema import mediawiki_timestamp
 from worker.config.wiki import Wiki
 from worker.domain.thresholds import DAMAGING, DEFAULT_THRESHOLDS, GOODFAITH, REVERT_RISK, Band
 from worker.scores.filtering import PREFERRED, Filters, filters_of

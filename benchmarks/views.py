@@ -13,7 +13,7 @@ from pymysql.cursors import DictCursor
 from benchmarks.plans import faults
 from benchmarks.servers import connect, url_of
 from outbox.database import Database
-from outbox.mediawiki import mediawiki_timestamp
+from outbox.mediawiki.schema import mediawiki_timestamp
 from worker.domain.thresholds import DAMAGING, DEFAULT_THRESHOLDS
 
 LIKELY, VERY_LIKELY = (DEFAULT_THRESHOLDS[DAMAGING][level].min for level in ("likelybad", "verylikelybad"))

@@ -5,7 +5,8 @@ from sqlalchemy import Connection
 
 import worker.bootstrap
 import worker.incoming.positions  # noqa: F401 - declares a table
-from outbox import mediawiki, tables
+from outbox import tables
+from outbox.mediawiki import schema
 
 
 def run() -> None:
@@ -14,7 +15,7 @@ def run() -> None:
         raise SystemExit("migrations run through `outpatrol migrate`, which knows the wikis' databases")
     context.configure(
         connection=connection,
-        target_metadata=[tables.metadata, mediawiki.metadata],
+        target_metadata=[tables.metadata, schema.metadata],
         version_table="outpatrol_version",
         transactional_ddl=connection.dialect.name == "sqlite",
     )

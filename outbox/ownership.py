@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Column, Connection, String, Table, insert, inspect, literal_column, select
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
 
 from outbox.tables import UTF8, metadata
 
@@ -56,8 +57,9 @@ def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
         if not is_there and table.name not in marked:
             connection.execute(insert(made_here).values(name=table.name))
         if not is_there or table.name in marked:
-            table.create(connection, checkfirst=True)
-            for index in table.indexes:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            # In one order everywhere: a set's would be another in each process.
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 index.create(connection, checkfirst=True)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from outbox import Edit
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from tests.acceptance.running import Running
 from tests.builders import an_edit
 from worker.bootstrap import LANES

@@ -19,7 +19,7 @@ from redis import Redis
 
 from outbox import EDITS, Edit, Lane
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.acceptance import spare_endpoints
 from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate

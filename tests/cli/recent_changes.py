@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from outbox import Edit
 from outbox.database import Database
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 from tests.cli.conftest import Run
 from worker.cli.main import app

@@ -10,7 +10,7 @@ import pytest
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import revision
+from outbox.mediawiki.schema import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.cli.conftest import Run

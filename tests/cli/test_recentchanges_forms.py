@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, update
 
 from outbox import EditSource
 from outbox.database import Database
-from outbox.mediawiki import DELETED_USER, recentchanges
+from outbox.mediawiki.schema import DELETED_USER, recentchanges
 from tests.builders import an_edit
 from tests.cli.conftest import Run
 from tests.cli.recent_changes import commands_on, save_scored, scored_edits, shown

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from outbox import Edit
 from outbox.database import Database
-from outbox.mediawiki import actor, recentchanges
+from outbox.mediawiki.schema import actor, recentchanges
 from tests.acceptance.commands import outpatrol, write_settings
 from tests.builders import an_edit, edits
 from tests.cli.conftest import Run

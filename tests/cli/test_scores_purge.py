@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from outbox.database import Database
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from tests.builders import edits
 from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on, second_wiki, statements_with, wikis

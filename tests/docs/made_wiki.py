@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import mediawiki_timestamp
+from outbox.mediawiki.schema import mediawiki_timestamp
 from tests.builders import an_edit
 from tests.migrations.scored_wiki import add_model, add_scores, set_change
 from tests.worker.lines import save

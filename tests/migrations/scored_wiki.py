@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert, text, update
 
 from outbox.database import Database
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from worker.scores.tables import ores_classification, ores_model
 
 

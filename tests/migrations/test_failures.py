@@ -1,6 +1,6 @@
 """Migrations that fail: a sentence that says why, nothing that stands in the way of the next try, and no harm done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,9 +14,9 @@ from outbox.errors import DatabaseNotMigrated, ForeignTables
 from tests.acceptance.commands import outpatrol, write_settings
 from tests.migrations.conftest import Account
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
-from tests.migrations.revisions import STEPS
+from tests.migrations.revisions import MADE_HERE, STEPS, VIEWS, WIKI
 from tests.migrations.schemas import query, run, schema, tables, views
-from worker.upkeep.migrating import VERSION_TABLE, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
 
 OLD_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_source TO rc_origin"
 UPDATED_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_origin TO rc_source"
@@ -29,50 +29,88 @@ class PowerCut(Exception):
 
 
 @contextmanager
-def dying_before_statement(number: int) -> Iterator[None]:
-    """Let whoever changes a schema die just before their statement of that number, the first being 0."""
-    changes = count()
+def dying_at_step(number: int) -> Iterator[None]:
+    """Let whoever changes a database die just before their step of that number, the first being 0.
 
-    def die(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().startswith(("CREATE", "DROP", "UPDATE")) and next(changes) == number:
+    A step is a statement that changes something, or a commit.
+    """
+    steps = count()
+
+    def die(*_: Any) -> None:
+        if next(steps) == number:
             raise PowerCut
 
-    event.listen(Engine, "before_cursor_execute", die)
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith(("CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE")):
+            die()
+
+    event.listen(Engine, "before_cursor_execute", look)
+    event.listen(Engine, "commit", die)
     try:
         yield
     finally:
-        event.remove(Engine, "before_cursor_execute", die)
+        event.remove(Engine, "before_cursor_execute", look)
+        event.remove(Engine, "commit", die)
 
 
-def test_a_migration_that_dies_at_any_statement_can_be_repeated(empty_database: Database) -> None:
-    migrate(empty_database, emulated=True)
-    wanted = schema(empty_database)
-    run(empty_database, *(f"DROP VIEW {view}" for view in views(empty_database)))
-    every = tables(empty_database)
-    run(empty_database, *(f"DROP TABLE {table}" for table in sorted(every)))
-
-    deaths = 0
+def deaths(work: Callable[[], object], between: Callable[[], object] = lambda: None) -> int:
+    """Let *work* die at its first step, then at its second, and so on until it lives; how often it died."""
     for number in count():
         try:
-            with dying_before_statement(number):
-                migrate(empty_database, emulated=True)
-            break
+            with dying_at_step(number):
+                work()
         except PowerCut:
-            deaths += 1
+            between()
+        else:
+            return number
+    raise AssertionError("it ends when it lives")
 
-    assert deaths > 2 * len(STEPS)
+
+def emptied(database: Database) -> None:
+    run(database, *(f"DROP VIEW {view}" for view in views(database)))
+    run(database, *(f"DROP TABLE {table}" for table in sorted(tables(database))))
+
+
+def test_a_migration_that_dies_at_every_step_in_turn_comes_to_its_end(empty_database: Database) -> None:
+    migrate(empty_database, emulated=True)
+    wanted = schema(empty_database)
+    emptied(empty_database)
+
+    assert deaths(lambda: migrate(empty_database, emulated=True)) > len(wanted)
+
     assert schema(empty_database) == wanted
     assert migrate(empty_database, emulated=True) == (head_revision(), head_revision())
 
 
+def test_a_real_wiki_is_left_be_by_migrations_that_die(empty_database: Database) -> None:
+    make_real_wiki(empty_database)
+    before = their_schema(empty_database), their_rows(empty_database)
+    migrate(empty_database, "0001_own_tables")
+
+    deaths(lambda: migrate(empty_database))
+    deaths(lambda: downgrade(empty_database))
+
+    assert (their_schema(empty_database), their_rows(empty_database)) == before
+    assert tables(empty_database) == THEIRS | {VERSION_TABLE}
+
+
+def test_a_downgrade_that_dies_at_any_step_can_be_repeated(empty_database: Database) -> None:
+    migrate(empty_database, emulated=True)
+
+    assert deaths(lambda: downgrade(empty_database, "0001_own_tables")) > len(WIKI)
+
+    assert (tables(empty_database), views(empty_database)) == (STEPS["0001_own_tables"], set())
+    assert query(empty_database, f"SELECT name FROM {MADE_HERE}") == []
+
+
 def test_a_failure_on_sqlite_leaves_nothing_behind(empty_sqlite: Database) -> None:
     make_real_wiki(empty_sqlite)
-    before = their_schema(empty_sqlite)
+    before = schema(empty_sqlite)
 
-    with dying_before_statement(3), pytest.raises(PowerCut):
-        migrate(empty_sqlite)
+    def nothing_left() -> None:
+        assert schema(empty_sqlite) == before
 
-    assert {name: found for name, found in schema(empty_sqlite).items() if name != VERSION_TABLE} == before
+    assert deaths(lambda: migrate(empty_sqlite), nothing_left) > len(before)
 
 
 def test_a_wiki_that_lacks_a_column_is_told_which_and_what_to_do(empty_database: Database, tmp_path: Path) -> None:
@@ -123,4 +161,5 @@ def test_migrating_goes_on_once_the_account_may_make_views(account: Account) -> 
     with pytest.raises(DatabaseNotMigrated):
         migrate(account(TABLES_ONLY), emulated=True)
 
-    assert migrate(account("CREATE VIEW"), emulated=True) == ("0003", head_revision())
+    assert migrate(account("CREATE VIEW"), emulated=True) == (head_revision(), head_revision())
+    assert views(account("SELECT")) == VIEWS

@@ -6,7 +6,8 @@ import pytest
 
 from outbox.database import Database
 from outbox.errors import ForeignTables
-from outbox.mediawiki import CORE, is_emulated, save_edit
+from outbox.mediawiki.saving import is_emulated, save_edit
+from outbox.mediawiki.schema import CORE
 from tests.builders import an_edit
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
 from tests.migrations.revisions import ALL, MADE_HERE, VIEWS

@@ -4,6 +4,7 @@ Source of the latter: mediawiki/extensions/ORES sql/mysql/tables-generated.sql @
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Dialect, MetaData, types
 
 from outbox.database import Database
-from outbox.mediawiki import metadata as wiki_metadata
+from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
-from tests.migrations.schemas import connected, looked_up, query, run
+from tests.migrations.revisions import LANE_TABLES
+from tests.migrations.schemas import connected, looked_up, query, run, tables
 from worker.bootstrap import LANES
 from worker.upkeep.migrating import VERSION_TABLE, migrate
 
@@ -163,6 +165,24 @@ def test_every_table_is_transactional_whatever_the_servers_default(empty_mariadb
 
     assert {row["Name"] for row in status} > set(OURS.tables)
     assert {row["Engine"] for row in status} == {"InnoDB"}
+
+
+def without_tables(database: Database, lanes: Mapping[str, set[str]]) -> set[str]:
+    """The names of those *lanes* that no migration made."""
+    there = tables(database)
+    return {name for name, wanted in lanes.items() if not wanted <= there}
+
+
+def test_every_lane_has_a_migration(empty_database: Database) -> None:
+    migrate(empty_database)
+
+    assert without_tables(empty_database, LANE_TABLES) == set()
+
+
+def test_a_lane_without_a_migration_is_noticed_by_name(empty_database: Database) -> None:
+    migrate(empty_database)
+
+    assert without_tables(empty_database, LANE_TABLES | {"tea_outbox": {"tea_outbox"}}) == {"tea_outbox"}
 
 
 @pytest.mark.parametrize("lane", [lane.name for lane in LANES])

@@ -10,7 +10,7 @@ from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
 from tests.migrations.revisions import ALL, STEPS, VIEWS
-from tests.migrations.schemas import connected, schema, tables, views
+from tests.migrations.schemas import connected, run, schema, tables, views
 from tests.outbox.lanes import record_edits, take
 from tests.services import create_database
 from tests.wiki_tables import make_tables
@@ -60,8 +60,8 @@ def test_migrating_tells_the_revisions_before_and_after(empty_database: Database
     assert migrate(empty_database, emulated=True) == (None, head_revision())
 
 
-def test_the_newest_revision_is_the_one_that_the_announcing_came_with() -> None:
-    assert head_revision() == "0005"
+def test_the_newest_revision_is_the_one_that_the_wikis_tables_came_with() -> None:
+    assert head_revision() == "0002_wiki_tables" == [*STEPS][-1]
 
 
 def test_migrating_twice_does_nothing(empty_database: Database) -> None:
@@ -97,15 +97,25 @@ def test_migrating_goes_step_by_step_up_and_down(empty_database: Database) -> No
         assert tables(empty_database) == STEPS[after]
 
 
-def test_the_views_come_and_go_with_the_revision_of_the_upkeep(empty_database: Database) -> None:
-    migrate(empty_database, "0003", emulated=True)
+def test_the_views_come_after_the_last_revision_and_go_with_the_tables_they_read(empty_database: Database) -> None:
+    migrate(empty_database, "0002_wiki_tables", emulated=True)
     assert views(empty_database) == set()
 
-    migrate(empty_database, "0004", emulated=True)
+    migrate(empty_database, emulated=True)
     assert views(empty_database) == VIEWS
 
-    downgrade(empty_database, "0003")
+    downgrade(empty_database, "0001_own_tables")
     assert views(empty_database) == set()
+
+
+def test_a_view_that_a_migration_drops_comes_again_as_it_is_now(empty_database: Database) -> None:
+    migrate(empty_database, emulated=True)
+    before = schema(empty_database)
+    run(empty_database, "DROP VIEW outpatrol_score")
+
+    migrate(empty_database, emulated=True)
+
+    assert schema(empty_database) == before
 
 
 def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from outbox import EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from tests.builders import an_edit
 from tests.migrations.conftest import Account
 from tests.migrations.real_wiki import make_real_wiki

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import page
+from outbox.mediawiki.schema import page
 
 
 def promised(database: Database) -> list[Edit]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from outbox.columns import database_now
 from outbox.database import Database
-from outbox.mediawiki import actor
+from outbox.mediawiki.schema import actor
 
 NAMES = ["Ünïcödé", "Користувач", "利用者名", "مستخدم", "उपयोगकर्ता", "👩‍💻 emoji", "a\\b'c\"d%s", "trailing space "]
 

@@ -17,7 +17,7 @@ from outbox import EDITS, record
 from outbox.database import TRANSACTION_TRIES, Database, Engines
 from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
 from tests.patience import PATIENCE_SECONDS

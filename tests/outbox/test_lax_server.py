@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from outbox import EDITS
 from outbox.database import Database, Engines
-from outbox.mediawiki import actor, recentchanges
+from outbox.mediawiki.schema import actor, recentchanges
 from tests.lax_server import empty_sql_mode
 from tests.migrations.schemas import run
 from tests.outbox.lanes import rows

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from outbox import EDITS, Edit
 from outbox.database import Database, Engines
 from outbox.errors import ForeignTables
-from outbox.mediawiki import CORE, free_title, is_emulated, page, revision, save_edit
+from outbox.mediawiki.saving import expire_changes, free_title, is_emulated, save_edit
+from outbox.mediawiki.schema import CORE, page, revision
 from outbox.ownership import made_here
-from outbox.recent_changes import expire_changes
 from tests.builders import an_edit
 from tests.lax_server import empty_sql_mode
 from tests.migrations.real_wiki import make_real_wiki, their_rows

@@ -22,7 +22,7 @@ import outbox
 from outbox import PromiseNotAwaited
 from outbox.database import Database
 from outbox.edits import Edit
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 from tests.outbox.promises import promised, saved
 

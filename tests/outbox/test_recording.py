@@ -3,7 +3,7 @@
 from outbox import EDITS, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit, edits
 
 

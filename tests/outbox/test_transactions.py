@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import outbox
 from outbox.database import Database, Engines
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 from tests.outbox.promises import promised
 
@@ -93,7 +93,7 @@ def test_a_session_that_was_not_awaited_is_refused() -> None:
         ),
         ("renew", lambda session: outbox.renew(session, outbox.EDITS, [], lease=timedelta(seconds=1))),
         ("settle", lambda session: outbox.settle(session, outbox.EDITS, {})),
-        ("mediawiki.save_edit", lambda session: save_edit(session, EDIT)),
+        ("mediawiki.saving.save_edit", lambda session: save_edit(session, EDIT)),
     ],
 )
 def test_so_does_every_other_function_that_writes(name: str, function: Callable[[Any], Any]) -> None:

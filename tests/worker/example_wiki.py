@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool, Row, create_engine, insert
 
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from tests.builders import an_edit, some_settings
 from tests.endpoint import EmulatedEndpoint
 from tests.worker import originals

@@ -11,7 +11,7 @@ from sqlalchemy import Table, event, func, select, text, update
 from outbox import EDITS, Claim, Edit, Lane, claim
 from outbox.database import Database
 from outbox.inspection import LaneStatus, inspect_lane
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.events.file_sink import FILE

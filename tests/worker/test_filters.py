@@ -7,7 +7,7 @@ from sqlalchemy import insert, update
 
 from outbox import EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import actor, recentchanges
+from outbox.mediawiki.schema import actor, recentchanges
 from tests.builders import an_edit, edits
 from tests.worker.classified import ANY_TIME, classify, columns_of
 from tests.worker.lines import save, statements

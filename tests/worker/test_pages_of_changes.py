@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import NullPool, create_engine
 
 from outbox.database import Database
-from outbox.mediawiki import metadata as wiki_metadata
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import metadata as wiki_metadata
+from outbox.mediawiki.schema import recentchanges
 from tests.builders import NOON, an_edit, edits
 from tests.examples import examples
 from tests.worker.classified import ANY_TIME, classify, columns_of

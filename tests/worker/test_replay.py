@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
 from tests.examples import examples
 from tests.worker.lines import count, status
 from worker.incoming.edits import NotAnEdit, edit_of

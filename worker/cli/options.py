@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outbox.mediawiki import mediawiki_timestamp
+from outbox.mediawiki.schema import mediawiki_timestamp
 from worker.scores.filters import Cursor
 
 WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]

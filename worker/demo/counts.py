@@ -12,7 +12,7 @@ from sqlalchemy import Select, case, distinct, func, select
 
 from outbox import EDITS, PatrolStatus
 from outbox.inspection import inspect_lane
-from outbox.mediawiki import recentchanges
+from outbox.mediawiki.schema import recentchanges
 from worker.bootstrap import Services
 from worker.domain.errors import CommandFailed
 from worker.events.file_sink import FILE

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from outbox.database import Database
 from outbox.edits import Edit
-from outbox.mediawiki import free_title, has_revision, is_emulated, save_edit
+from outbox.mediawiki.reading import has_revision
+from outbox.mediawiki.saving import free_title, is_emulated, save_edit
 from outbox.recording import record
 from worker.config.telemetry import log
 from worker.incoming.positions import remember

@@ -31,7 +31,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.selectable import FromClause
 
 from outbox import EditSource
-from outbox.mediawiki import DELETED_USER, actor, recentchanges, shown_title
+from outbox.mediawiki.reading import shown_title
+from outbox.mediawiki.schema import DELETED_USER, actor, recentchanges
 from worker.domain.thresholds import REVERT_RISK, Band
 from worker.scores.tables import ores_classification
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy.orm import Session
 
 from outbox import Edit
-from outbox.mediawiki import latest_revisions
+from outbox.mediawiki.reading import latest_revisions
 from worker.config.wiki import Wiki
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.model_versions import current_models

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
 from outbox.edits import MOST
 from outbox.inspection import has_work
-from outbox.mediawiki import pages_of
+from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki

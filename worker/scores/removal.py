@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
-from outbox.recent_changes import existing_revisions, newest_revision_in_recent_changes, revisions_in_recent_changes
+from outbox.mediawiki.reading import existing_revisions, newest_revision_in_recent_changes, revisions_in_recent_changes
 from worker.scores.tables import ores_classification
 
 row = ores_classification.c

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Numeric, Table
 from sqlalchemy.dialects import mysql
 
 from outbox.columns import BinaryString, UnsignedInt
-from outbox.mediawiki import metadata
+from outbox.mediawiki.schema import metadata
 from outbox.tables import INNODB
 
 BigId = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb").with_variant(Integer, "sqlite")

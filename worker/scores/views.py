@@ -52,17 +52,20 @@ LEFT JOIN ores_classification AS {name}
     (SELECT MAX(oresm_id) FROM ores_model WHERE oresm_name = '{model}' AND oresm_is_current = 1)"""
 
 
-def make_views(bind: Connection) -> None:
-    """Make the views anew; of changes only where the database has a wiki's tables, which a later call may find."""
-    _make(bind, "outpatrol_score", _scores(bind))
+def make_missing_views(bind: Connection) -> None:
+    """Make those of the views that are not there; of changes only where the database has a wiki's tables, which a later
+    call may find. A migration that wants one to be another drops it.
+
+    Raises:
+        DatabaseNotMigrated: the account may make none.
+    """
     inspector = inspect(bind)
-    if inspector.has_table("recentchanges") and inspector.has_table("actor"):
+    there = set(inspector.get_view_names())
+    if "outpatrol_score" not in there:
+        _make(bind, "outpatrol_score", _scores(bind))
+    has_changes = inspector.has_table("recentchanges") and inspector.has_table("actor")
+    if has_changes and "outpatrol_recent_change" not in there:
         _make(bind, "outpatrol_recent_change", _changes(bind))
-
-
-def drop_views(bind: Connection) -> None:
-    for view in ("outpatrol_recent_change", "outpatrol_score"):
-        bind.execute(text(f"DROP VIEW IF EXISTS {view}"))
 
 
 def _scores(bind: Connection) -> str:
@@ -88,14 +91,13 @@ def _changes(bind: Connection) -> str:
 
 def _make(bind: Connection, name: str, statement: str) -> None:
     try:
-        bind.execute(text(f"DROP VIEW IF EXISTS {name}"))
         bind.execute(text(statement))
     except DBAPIError as error:
         if "denied" not in str(error.orig):
             raise
         raise DatabaseNotMigrated(
             f"{bind.engine.url.database}: the view {name} can not be made ({error.orig}); "
-            "give the account CREATE VIEW and DROP on this database, then run: outpatrol migrate"
+            "give the account CREATE VIEW on this database, then run: outpatrol migrate"
         ) from error
 
 

@@ -4,16 +4,17 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Inspector, inspect, select
 
-from outbox import mediawiki, ownership, tables
+from outbox import ownership, tables
 from outbox.database import Database
 from outbox.errors import ForeignTables
+from outbox.mediawiki.schema import CORE, READ, TOLD_BY
 from worker.events import kinds as _event_lanes  # noqa: F401 - declares tables of ours, as those below
 from worker.events import tables as _event_tables  # noqa: F401
 from worker.flight import tables as _flight_tables  # noqa: F401
 from worker.incoming import positions as _positions  # noqa: F401
 from worker.scores import own_tables as _own_tables  # noqa: F401
 from worker.scores.tables import ORES_TABLES
-from worker.scores.views import make_views
+from worker.scores.views import make_missing_views
 
 CHANGES = "recentchanges"
 
@@ -33,7 +34,7 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
             f"empty database in wikis.{wiki}.database_url"
         )
     retry = f"then run: outpatrol migrate --wiki {wiki}"
-    for table, columns in mediawiki.READ.items():
+    for table, columns in READ.items():
         for column in _lacking(inspector, table, columns):
             raise ForeignTables(
                 f"{here} has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer; correct "
@@ -51,13 +52,13 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
 
 
 def complete(connection: Connection, *, emulated: bool) -> None:
-    """Make what the migrations could not: the tables of a wiki that was declared emulated later, and the view of
-    changes where there were none to show. The caller commits.
+    """Make what the migrations did not: the tables of a wiki that was declared emulated later, and the views.
+
+    The caller commits.
     """
     if emulated:
-        ownership.make_missing(connection, mediawiki.CORE)
-    if "outpatrol_recent_change" not in inspect(connection).get_view_names():
-        make_views(connection)
+        ownership.make_missing(connection, CORE)
+    make_missing_views(connection)
 
 
 def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
@@ -67,7 +68,7 @@ def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
     with database.reading() as connection:
         inspector = inspect(connection)
         schema = ownership.schema_of(connection)
-        missing = [name for name in mediawiki.READ if not inspector.has_table(name, schema=schema)]
+        missing = [name for name in READ if not inspector.has_table(name, schema=schema)]
         return missing, _prefixed(inspector, schema)
 
 
@@ -75,10 +76,10 @@ def _foreign_core(connection: Connection, inspector: Inspector) -> list[str]:
     marked: Collection[str] = ()
     if inspector.has_table(ownership.made_here.name):
         marked = set(connection.execute(select(ownership.made_here.c.name)).scalars())
-    unmarked = [table for table in mediawiki.CORE if table.name not in marked and inspector.has_table(table.name)]
+    unmarked = [table for table in CORE if table.name not in marked and inspector.has_table(table.name)]
     loaded = [
         table
-        for table in mediawiki.TOLD_BY
+        for table in TOLD_BY
         if table.name in marked
         and inspector.has_table(table.name)
         and not ownership.have_our_columns(connection, [table])

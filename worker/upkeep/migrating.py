@@ -8,10 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine
+from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, func, select
 
 import worker
 from outbox.database import STRICT, Database, translated_errors
+from outbox.errors import DatabaseNotMigrated
 from outbox.tables import UTF8
 from worker.upkeep.foreign_tables import complete, refuse_foreign
 
@@ -21,6 +22,10 @@ MIGRATIONS = next(
     folder for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if (folder / "env.py").is_file()
 )
 VERSION_TABLE = "outpatrol_version"
+#: What was never released had migrations of other names that came to the same tables.
+UNRELEASED = {"0001", "0002", "0003", "0004", "0005"}
+#: Longer than any migration takes: another `migrate` that was started at the same time is waited for.
+PATIENCE_SECONDS = 60
 
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
@@ -29,11 +34,13 @@ def migrate(database: Database, revision: str = "head", *, emulated: bool = Fals
     """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
 
     Of an *emulated* wiki MediaWiki's tables are made, too, also if it was not declared emulated before. Each migration
-    commits by itself on MariaDB, which has no transactional DDL; on SQLite all or none are done.
+    commits by itself on MariaDB, which has no transactional DDL, and can be repeated; on SQLite all or none are done.
+    Of several at once, one works and the others wait for it.
 
     Raises:
         DatabaseUnavailable: the server does not answer or refuses us.
-        DatabaseNotMigrated: our rights do not allow it; it can be run again afterwards.
+        DatabaseNotMigrated: our rights do not allow it, or another migration does not end; it can be run again
+            afterwards. Or another version made the tables.
         ForeignTables: there are tables that are not what they should be; nothing was made.
     """
 
@@ -53,7 +60,11 @@ def downgrade(database: Database, revision: str = "base") -> tuple[str | None, s
 
 def head_revision() -> str | None:
     """The newest revision this version knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -76,17 +87,46 @@ def _run(
     )
     try:
         with translated_errors(database), engine.connect() as connection:
+            if not is_sqlite:
+                _wait_for_others(connection, database)
+            _refuse_unknown(connection, database)
             check(connection)
             # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
             _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)
-            # Alembic commits each migration only where no transaction is under way.
-            connection.commit()
+            if not is_sqlite:
+                # Alembic commits each migration only where no transaction is under way.
+                connection.commit()
             step(_config(connection))
             connection.commit()
             return before, _revision_of(connection)
     finally:
         engine.dispose()
+
+
+def _wait_for_others(connection: Connection, database: Database) -> None:
+    """Hold, for as long as *connection* lives, what only one of several migrations of a database can hold."""
+    name = func.concat("outpatrol migrate ", func.md5(func.database()))
+    if not connection.execute(select(func.get_lock(name, PATIENCE_SECONDS))).scalar():
+        raise DatabaseNotMigrated(
+            f"{database.wiki}: another migration of the database {database.shown_url} has not ended in "
+            f"{PATIENCE_SECONDS} s; when it has, run: outpatrol migrate --wiki {database.wiki}"
+        )
+
+
+def _refuse_unknown(connection: Connection, database: Database) -> None:
+    wiki, found = database.wiki, _revision_of(connection)
+    here = f"{wiki}: the database {database.shown_url} is at revision {found}"
+    if found in UNRELEASED:
+        raise DatabaseNotMigrated(
+            f"{here}, which is from before the first release; remove the row of {VERSION_TABLE} there, "
+            f"then run: outpatrol migrate --wiki {wiki}"
+        )
+    if found is not None and found not in {each.revision for each in _scripts().walk_revisions()}:
+        raise DatabaseNotMigrated(
+            f"{here}, which this version of Outpatrol does not know; install the newer version that migrated it, "
+            f"or correct wikis.{wiki}.database_url"
+        )
 
 
 def _revision_of(connection: Connection) -> str | None:

@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from outbox import record_payloads
-from outbox.recent_changes import recent_edits
+from outbox.mediawiki.reading import recent_edits
 from worker.config.wiki import Wiki
 from worker.scores.missing import missing_models
 from worker.scores.own_tables import BACKFILL

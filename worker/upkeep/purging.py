@@ -8,8 +8,8 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from outbox.database import Database
-from outbox.mediawiki import is_emulated
-from outbox.recent_changes import expire_changes, has_recent_changes
+from outbox.mediawiki.reading import has_recent_changes
+from outbox.mediawiki.saving import expire_changes, is_emulated
 from worker.config.settings_sections import UpkeepSettings
 from worker.config.wiki import Wiki
 from worker.events.ledger import forget_before

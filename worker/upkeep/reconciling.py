@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from outbox import EDITS, Edit, Lane, record
-from outbox.recent_changes import recent_edits
+from outbox.mediawiki.reading import recent_edits
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.events.ledger import announced

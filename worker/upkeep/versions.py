@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from outbox import Edit
-from outbox.recent_changes import recent_edits
+from outbox.mediawiki.reading import recent_edits
 from worker.config.settings_sections import UpkeepSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki

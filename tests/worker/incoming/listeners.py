@@ -12,7 +12,7 @@ from sqlalchemy import Table, select
 
 from outbox import EDITS, Edit
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
 from tests.event_stream import EmulatedEventStream
 from tests.patience import PATIENCE_SECONDS
 from tests.patience import until as wait_until

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
-from outbox.mediawiki import revision
+from outbox.mediawiki.schema import revision
 from tests.acceptance.commands import write_settings
 from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from outbox import EDITS, Edit, PatrolStatus
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseNotMigrated
-from outbox.mediawiki import mediawiki_timestamp, page, recentchanges
+from outbox.mediawiki.schema import mediawiki_timestamp, page, recentchanges
 from tests.event_stream import PAGE_CHANGES, RECENT_CHANGES, EmulatedEventStream
 from tests.worker.incoming.listeners import column, listen, listening, position_of, revisions, until
 from tests.worker.incoming.stream_events import a_page, a_page_change, a_performer, a_recent_change, changes

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from outbox.database import Database
-from outbox.mediawiki import revision, save_edit
+from outbox.mediawiki.saving import save_edit
+from outbox.mediawiki.schema import revision
 from tests.builders import an_edit
 from tests.examples import examples
 from tests.worker.lines import count

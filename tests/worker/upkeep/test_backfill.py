@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from outbox import EDITS, claim
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit, edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import delete, insert
 
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.reading import revisions_in_recent_changes
+from outbox.mediawiki.schema import recentchanges, revision
 from outbox.ownership import made_here
-from outbox.recent_changes import revisions_in_recent_changes
 from tests.builders import an_edit
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import classified_revisions, count, save

@@ -5,7 +5,7 @@ from sqlalchemy import delete
 
 from outbox import EDITS
 from outbox.database import Database
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.conftest import BuildServices

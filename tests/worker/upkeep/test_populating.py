@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import save_edit
+from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit, edits
 from tests.outbox.lanes import statements
 from tests.worker.conftest import BuildServices

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete
 
 from outbox.database import Database
-from outbox.mediawiki import recentchanges, revision
+from outbox.mediawiki.schema import recentchanges, revision
 from tests.builders import edits
 from tests.outbox.lanes import statements
 from tests.worker.conftest import BuildServices

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from outbox import EDITS, Dead, Edit, Lane, RetryLater, record_payloads, settle
 from outbox.database import Database
-from outbox.mediawiki import actor, recentchanges
+from outbox.mediawiki.schema import actor, recentchanges
 from tests.builders import NOON, edits
 from tests.eventgate import EmulatedEventGate
 from tests.worker.lines import claim_all, drain, promised_events, publish, save, statements, status

@@ -1,27 +1,24 @@
-"""Reading edits back from recentchanges, and letting old changes go."""
+"""Reading edits back from recentchanges, and what the wiki has of revisions and titles."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from outbox import Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import DELETED_USER, recentchanges, revision, save_edit
-from outbox.recent_changes import (
+from outbox.mediawiki.reading import (
     existing_revisions,
-    expire_changes,
     newest_revision_in_recent_changes,
     recent_edits,
     revisions_in_recent_changes,
+    shown_title,
 )
-from tests.builders import NOON, an_edit, edits
-from tests.outbox.lanes import rows, statements
-
-#: The second at which `an_edit(revision=10)` was saved.
-TEN = NOON + timedelta(seconds=10)
+from outbox.mediawiki.saving import save_edit
+from outbox.mediawiki.schema import DELETED_USER, recentchanges, revision
+from tests.builders import an_edit, edits
+from tests.outbox.lanes import statements
 
 
 def save(database: Database, edits: Sequence[Edit]) -> None:
@@ -186,55 +183,9 @@ def test_an_empty_recentchanges_has_no_newest_revision(database: Database) -> No
         assert newest_revision_in_recent_changes(connection) is None
 
 
-def expire(database: Database, *, before: datetime, limit: int = 100) -> list[int]:
-    with database.transaction() as session:
-        return expire_changes(session, before=before, limit=limit)
-
-
-def left(database: Database) -> list[int]:
-    return [row["rc_this_oldid"] for row in rows(database, recentchanges)]
-
-
-def test_changes_from_before_that_moment_go(database: Database) -> None:
-    save(database, edits(20))
-
-    assert sorted(expire(database, before=TEN)) == list(range(1, 10))
-    assert left(database) == list(range(10, 21))
-
-
-def test_the_moment_may_be_told_in_any_time_zone(database: Database) -> None:
-    save(database, edits(20))
-
-    assert sorted(expire(database, before=TEN.astimezone(timezone(timedelta(hours=5))))) == list(range(1, 10))
-
-
-def test_the_oldest_go_first_and_no_more_than_a_batch(database: Database) -> None:
-    save(database, [an_edit(revision=20), *edits(10)])
-
-    assert expire(database, before=NOON + timedelta(hours=1), limit=4) == [1, 2, 3, 4]
-
-
-def test_a_change_of_no_revision_goes_too_and_is_told(database: Database) -> None:
-    save(database, edits(2))
-    log = {"rc_timestamp": "20200101000000", "rc_actor": 1, "rc_source": "mw.log"}
-    with database.transaction() as session:
-        session.execute(insert(recentchanges).values(log))
-
-    assert expire(database, before=NOON) == [0]
-    assert left(database) == [1, 2]
-
-
-def test_where_nothing_is_that_old_nothing_goes(database: Database) -> None:
-    save(database, edits(2))
-
-    assert expire(database, before=NOON) == []
-    assert left(database) == [1, 2]
-
-
-def test_the_commit_is_left_to_the_caller(database: Database) -> None:
-    save(database, edits(2))
-    with database.transaction() as session:
-        expire_changes(session, before=NOON + timedelta(hours=1), limit=100)
-        session.rollback()
-
-    assert left(database) == [1, 2]
+@pytest.mark.parametrize(
+    ("namespace", "key", "title"),
+    [(0, "Foo_bar", "Foo bar"), (3, "Alice", "User talk:Alice"), (118, "Draft", "118:Draft")],
+)
+def test_a_title_is_shown_with_its_namespace_and_spaces(namespace: int, key: str, title: str) -> None:
+    assert shown_title(namespace, key) == title

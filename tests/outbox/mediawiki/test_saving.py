@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
-from outbox.mediawiki import actor, metadata, page, recentchanges, revision, save_edit, shown_title
+from outbox.mediawiki.saving import save_edit
+from outbox.mediawiki.schema import actor, metadata, page, recentchanges, revision
 from tests.builders import NOON, an_edit
 from tests.outbox.lanes import rows
 
@@ -197,11 +198,3 @@ def test_a_long_title_is_cut_between_two_letters(database: Database, letter: str
     save(database, an_edit(title=letter * 300))
 
     assert only_row(database, page)["page_title"] == letter * letters
-
-
-@pytest.mark.parametrize(
-    ("namespace", "key", "title"),
-    [(0, "Foo_bar", "Foo bar"), (3, "Alice", "User talk:Alice"), (118, "Draft", "118:Draft")],
-)
-def test_a_title_is_shown_with_its_namespace_and_spaces(namespace: int, key: str, title: str) -> None:
-    assert shown_title(namespace, key) == title

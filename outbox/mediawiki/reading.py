@@ -1,24 +1,22 @@
-"""What is in recentchanges: reading edits back, and letting old changes go."""
+"""Reading the tables of a wiki, emulated or not: edits out of recentchanges, revisions and titles."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.orm import Session
 
-from outbox.columns import BY_KEY
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
-from outbox.mediawiki import (
-    DELETED_USER,
-    actor,
-    mediawiki_timestamp,
-    must_be_emulated,
-    recentchanges,
-    revision,
-    shown_title,
-)
+from outbox.mediawiki.schema import DELETED_USER, actor, page, recentchanges, revision
 from outbox.ownership import schema_of
+
+#: Names of the namespaces every wiki has, in English; a wiki's own language has others for the same numbers.
+NAMESPACES = {
+    0: "", 1: "Talk", 2: "User", 3: "User talk", 4: "Project", 5: "Project talk", 6: "File", 7: "File talk",
+    8: "MediaWiki", 9: "MediaWiki talk", 10: "Template", 11: "Template talk", 12: "Help", 13: "Help talk",
+    14: "Category", 15: "Category talk",
+}  # fmt: skip
 
 
 def recent_edits(
@@ -62,32 +60,36 @@ def revisions_in_recent_changes(session: Session | Connection, revisions: Collec
     return set(session.execute(select(change).where(change.in_(sorted(revisions)))).scalars())
 
 
-def existing_revisions(session: Session | Connection, revisions: Collection[int]) -> set[int]:
-    """Which of *revisions* the wiki still has."""
-    return set(session.execute(select(revision.c.rev_id).where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
-
-
 def newest_revision_in_recent_changes(session: Session | Connection) -> int | None:
     """The highest revision id in recentchanges; None where it has none."""
     return session.execute(select(func.max(recentchanges.c.rc_this_oldid))).scalar()
 
 
-def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
-    """Remove the oldest *limit* changes from before that moment; returns the revision of each, 0 where it is of none.
+def existing_revisions(session: Session | Connection, revisions: Collection[int]) -> set[int]:
+    """Which of *revisions* the wiki still has."""
+    return set(session.execute(select(revision.c.rev_id).where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
 
-    Does not commit.
-    Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
 
-    Raises:
-        ForeignTables: the wiki is not an emulated one; a MediaWiki expires its own.
-    """
-    must_be_emulated(session)
-    change = recentchanges.c
-    query = select(change.rc_id, change.rc_this_oldid).where(change.rc_timestamp < mediawiki_timestamp(before))
-    rows = session.execute(query.order_by(change.rc_timestamp).limit(limit)).all()
-    ids = sorted(row.rc_id for row in rows)
-    session.execute(delete(recentchanges).where(change.rc_id.in_(ids)), execution_options=BY_KEY)
-    return [row.rc_this_oldid for row in rows]
+def has_revision(session: Session, revision_id: int) -> bool:
+    """Whether the wiki has that revision."""
+    return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
+
+
+def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
+    """Revision to the page it is of, as far as the wiki has those revisions."""
+    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
+    return {row.rev_id: row.rev_page for row in session.execute(query)}
+
+
+def latest_revisions(session: Session | Connection, pages: Collection[int]) -> set[int]:
+    """The newest revisions of *pages*."""
+    return set(session.execute(select(page.c.page_latest).where(page.c.page_id.in_(sorted(pages)))).scalars())
+
+
+def shown_title(namespace: int, key: str) -> str:
+    """The title as people read it, with the namespace's English name."""
+    prefix = NAMESPACES.get(namespace, str(namespace))
+    return (f"{prefix}:" if prefix else "") + key.replace("_", " ")
 
 
 def _edit_of(wiki: str, row: Any) -> Edit | None:

@@ -1,0 +1,169 @@
+"""Writing to the tables of an emulated wiki, and of no other: saving an edit, and letting old changes go."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, CursorResult, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY
+from outbox.edits import Edit
+from outbox.errors import ForeignTables
+from outbox.mediawiki.schema import (
+    CORE,
+    DELETED_USER,
+    READ,
+    TOLD_BY,
+    actor,
+    mediawiki_timestamp,
+    page,
+    recentchanges,
+    revision,
+)
+from outbox.ownership import are_ours, schema_of
+from outbox.recording import record
+from outbox.transactions import synchronous
+
+
+def is_emulated(session: Session | Connection) -> bool:
+    """Whether this is an emulated wiki: all its tables were made by us. A wiki that exists is never written to.
+
+    Costs statements on a connection's first call only; see `outbox.ownership`.
+    """
+    return are_ours(session, CORE, TOLD_BY)
+
+
+def must_be_emulated(session: Session | Connection) -> None:
+    """
+    Raises:
+        ForeignTables: a table of the wiki was not made by us.
+    """
+    if not is_emulated(session):
+        connection = session.connection() if isinstance(session, Session) else session
+        name = schema_of(connection) or connection.engine.url.database
+        raise ForeignTables(
+            f"the database {name} is not that of an emulated wiki: {', '.join(READ)} were not all made by Outpatrol, "
+            "and are never written to; promise the edit with outbox.record, or set emulated = true for a wiki with a "
+            "database of its own and run: outpatrol migrate"
+        )
+
+
+def save_edit(session: Session, edit: Edit) -> None:
+    """Save *edit* as a wiki would and promise its scoring, all through *session*, in the caller's transaction.
+
+    On an emulated wiki only: whether it is one is asked before the first row is written.
+
+    A real MediaWiki writes `recentchanges` and its job after the revision's commit, each in a transaction of its own,
+    and can lose both; here they stand or fall together.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
+        sqlalchemy.exc.IntegrityError: the wiki has this revision, or another page of this title, already.
+    """
+    synchronous(session, "mediawiki.saving.save_edit")
+    must_be_emulated(session)
+    moment = mediawiki_timestamp(edit.timestamp)
+    actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
+    _save_page(session, edit, moment)
+    session.execute(
+        insert(revision).values(
+            rev_id=edit.revision,
+            rev_page=edit.page,
+            rev_actor=actor_id,
+            rev_timestamp=moment,
+            rev_minor_edit=edit.is_minor,
+            rev_deleted=hidden,
+            rev_len=edit.length,
+            rev_parent_id=edit.parent_revision,
+        )
+    )
+    session.execute(
+        insert(recentchanges).values(
+            **({"rc_id": edit.change} if edit.change else {}),
+            rc_timestamp=moment,
+            rc_actor=actor_id,
+            rc_namespace=edit.namespace,
+            rc_title=database_key(edit),
+            rc_minor=edit.is_minor,
+            rc_bot=edit.is_bot,
+            rc_new=edit.is_new_page,
+            rc_cur_id=edit.page,
+            rc_this_oldid=edit.revision,
+            rc_last_oldid=edit.parent_revision,
+            rc_type=int(edit.is_new_page),
+            rc_source=edit.source.value,
+            rc_patrolled=edit.patrol_status.value,
+            rc_old_len=edit.parent_length,
+            rc_new_len=edit.length,
+            rc_deleted=hidden,
+        )
+    )
+    record(session, edit)
+
+
+def free_title(session: Session, edit: Edit) -> None:
+    """Let *edit* have its title, where another page of an emulated wiki has it: that one was moved or deleted since, of
+    which nobody told. It stays, with its revisions, under a title that says so. Does not commit.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
+    """
+    must_be_emulated(session)
+    same_title = (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
+    others = select(page.c.page_id).where(same_title, page.c.page_id != edit.page)
+    for other in session.execute(others).scalars().all():
+        title = _cut(f"Broken/id:{other}/{database_key(edit)}")
+        session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
+
+
+def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
+    """Remove the oldest *limit* changes from before that moment; returns the revision of each, 0 where it is of none.
+
+    Does not commit.
+    Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one; a MediaWiki expires its own.
+    """
+    must_be_emulated(session)
+    change = recentchanges.c
+    query = select(change.rc_id, change.rc_this_oldid).where(change.rc_timestamp < mediawiki_timestamp(before))
+    rows = session.execute(query.order_by(change.rc_timestamp).limit(limit)).all()
+    ids = sorted(row.rc_id for row in rows)
+    session.execute(delete(recentchanges).where(change.rc_id.in_(ids)), execution_options=BY_KEY)
+    return [row.rc_this_oldid for row in rows]
+
+
+def database_key(edit: Edit) -> str:
+    """The title as the tables hold it: no namespace prefix, underscores for spaces, cut to the column's 255 bytes."""
+    _, colon, rest = edit.title.partition(":")
+    title = rest if edit.namespace and colon and rest else edit.title
+    return _cut(title.replace(" ", "_"))
+
+
+def _cut(title: str) -> str:
+    return title.encode()[:255].decode(errors="ignore")
+
+
+def _actor_of(session: Session, name: str) -> int:
+    same = select(actor.c.actor_id).where(actor.c.actor_name == name)
+    known: int | None = session.execute(same).scalar_one_or_none()
+    if known is not None:
+        return known
+    new = insert(actor).values(actor_name=name).returning(actor.c.actor_id)
+    return int(session.execute(new).scalar_one())
+
+
+def _save_page(session: Session, edit: Edit, moment: str) -> None:
+    state = {
+        # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
+        "page_namespace": edit.namespace,
+        "page_title": database_key(edit),
+        "page_latest": edit.revision,
+        "page_len": edit.length or 0,
+        "page_touched": moment,
+        "page_is_new": edit.is_new_page,
+    }
+    updated = session.execute(update(page).where(page.c.page_id == edit.page).values(state))
+    if cast("CursorResult[Any]", updated).rowcount == 0:
+        session.execute(insert(page).values(page_id=edit.page, **state))

@@ -1,0 +1,113 @@
+"""A wiki's own tables: MediaWiki's, as far as filters and purges read them.
+
+Column names, types and indexes are those of MediaWiki 1.39, so that a statement written for a real wiki runs on an
+emulated one unchanged. Source: mediawiki/core maintenance/tables.json REL1_39. Left out on purpose: `rc_ip` and
+`rev_sha1`, since no client address is kept here and newer MediaWikis drop the other.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, text
+
+from outbox.columns import BinaryString, UnsignedBigInt, UnsignedInt, UnsignedTinyInt
+from outbox.tables import INNODB, NAMING
+
+metadata = MetaData(naming_convention=NAMING)
+
+ZERO = text("0")
+#: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
+#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
+DELETED_USER = 4
+
+actor = Table(
+    "actor",
+    metadata,
+    Column("actor_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
+    Column("actor_user", UnsignedInt),
+    Column("actor_name", BinaryString(255), nullable=False),
+    UniqueConstraint("actor_user", name="actor_user"),
+    UniqueConstraint("actor_name", name="actor_name"),
+    **INNODB,
+)
+
+page = Table(
+    "page",
+    metadata,
+    Column("page_id", UnsignedInt, primary_key=True),
+    Column("page_namespace", Integer, nullable=False),
+    Column("page_title", BinaryString(255), nullable=False),
+    Column("page_is_redirect", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("page_is_new", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("page_random", Float(53), nullable=False, server_default=ZERO),
+    Column("page_touched", BinaryString(14, fixed=True), nullable=False),
+    Column("page_latest", UnsignedInt, nullable=False),
+    Column("page_len", UnsignedInt, nullable=False),
+    UniqueConstraint("page_namespace", "page_title", name="page_name_title"),
+    **INNODB,
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("rev_id", UnsignedInt, primary_key=True),
+    Column("rev_page", UnsignedInt, nullable=False),
+    Column("rev_actor", UnsignedBigInt, nullable=False, server_default=ZERO),
+    Column("rev_timestamp", BinaryString(14, fixed=True), nullable=False),
+    Column("rev_minor_edit", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rev_deleted", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rev_len", UnsignedInt),
+    Column("rev_parent_id", UnsignedInt),
+    Index("rev_timestamp", "rev_timestamp"),
+    Index("rev_page_timestamp", "rev_page", "rev_timestamp"),
+    Index("rev_actor_timestamp", "rev_actor", "rev_timestamp", "rev_id"),
+    Index("rev_page_actor_timestamp", "rev_page", "rev_actor", "rev_timestamp"),
+    **INNODB,
+)
+
+recentchanges = Table(
+    "recentchanges",
+    metadata,
+    Column("rc_id", UnsignedInt, primary_key=True),
+    Column("rc_timestamp", BinaryString(14, fixed=True), nullable=False),
+    Column("rc_actor", UnsignedBigInt, nullable=False),
+    Column("rc_namespace", Integer, nullable=False, server_default=ZERO),
+    Column("rc_title", BinaryString(255), nullable=False, server_default=""),
+    Column("rc_minor", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rc_bot", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rc_new", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rc_cur_id", UnsignedInt, nullable=False, server_default=ZERO),
+    Column("rc_this_oldid", UnsignedInt, nullable=False, server_default=ZERO),
+    Column("rc_last_oldid", UnsignedInt, nullable=False, server_default=ZERO),
+    Column("rc_type", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rc_source", BinaryString(16), nullable=False, server_default=""),
+    Column("rc_patrolled", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Column("rc_old_len", Integer),
+    Column("rc_new_len", Integer),
+    Column("rc_deleted", UnsignedTinyInt, nullable=False, server_default=ZERO),
+    Index("rc_timestamp", "rc_timestamp"),
+    Index("rc_namespace_title_timestamp", "rc_namespace", "rc_title", "rc_timestamp"),
+    Index("rc_cur_id", "rc_cur_id"),
+    Index("rc_new_name_timestamp", "rc_new", "rc_namespace", "rc_timestamp"),
+    Index("rc_ns_actor", "rc_namespace", "rc_actor"),
+    Index("rc_actor", "rc_actor", "rc_timestamp"),
+    Index("rc_name_type_patrolled_timestamp", "rc_namespace", "rc_type", "rc_patrolled", "rc_timestamp"),
+    Index("rc_this_oldid", "rc_this_oldid"),
+    **INNODB,
+)
+
+CORE = tuple(metadata.sorted_tables)
+#: By the columns of these a MediaWiki's tables are told from ours; there is no wiki without them.
+TOLD_BY = (page, revision)
+
+#: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.
+READ = {
+    "actor": {"actor_id", "actor_name"},
+    "page": {"page_id", "page_namespace", "page_title", "page_latest"},
+    "revision": {"rev_id", "rev_page", "rev_actor", "rev_timestamp", "rev_parent_id"},
+    "recentchanges": {column.name for column in recentchanges.columns} - {"rc_new", "rc_type"},
+}
+
+
+def mediawiki_timestamp(moment: datetime) -> str:
+    """`YYYYMMDDHHMMSS` in UTC, the form of every timestamp column."""
+    return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")

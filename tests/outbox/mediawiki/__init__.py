@@ -1,0 +1,1 @@
+"""Tests of a wiki's own tables."""
