@@ -31,7 +31,7 @@ class LargeWiki:
 
     @property
     def faults(self) -> list[str]:
-        """What must not be, whatever the machine: speed is told only."""
+        """What must not happen on any machine; speed is only reported."""
         planned = [f"{each.choice}, {fault}" for each in self.choices for fault in each.faults]
         planned += [f"view, {each.name}: {fault}" for each in self.view for fault in each.faults]
         differing = [

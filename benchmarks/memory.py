@@ -16,7 +16,7 @@ MOST_MEGABYTES = 250.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the drain of a long backlog took."""
+    """What working through a long backlog took."""
 
     backlog: int
     seconds: float

@@ -1,4 +1,4 @@
-"""Our sinks of events, and beside each the bare client that does the same; what they do is counted outside of both."""
+"""Each of our sinks beside the bare client that does the same; requests and bytes are counted outside of both."""
 
 import json
 import os

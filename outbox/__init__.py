@@ -1,8 +1,8 @@
 """The promise: every edit recorded here in its own transaction will be scored and announced.
 
-A wiki calls `record` inside the transaction that saves the edit: `record_async` where its session is asynchronous, or
-`record_statement` for a cursor of Django or of a database driver. Whoever keeps the promises uses `claim`, `renew` and
-`settle`. This package knows no Celery, no Redis and no HTTP. What stands in `__all__` is its public face.
+A wiki calls `record` inside the transaction that saves the edit, `record_async` if its session is asynchronous, or
+`record_statement` for a cursor of Django or of a database driver. A worker uses `claim`, `renew` and `settle`. This
+package knows no Celery, no Redis and no HTTP. Its public names are those in `__all__`.
 """
 
 from outbox.claiming import claim, claim_in_order, renew

@@ -20,10 +20,11 @@ Message = Row[Any]
 def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
     """Take up to *limit* ready messages, oldest first, and count one more attempt for each.
 
-    Messages that another claimer is taking at this moment are passed over, not waited for. Abandoned ones come in ever
-    smaller company, and soon alone, so that a message which kills its worker takes no others with it. Does not commit:
-    the claim holds once the caller does, which should be at once, with no HTTP call in between. Must run READ COMMITTED
-    (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own edits deadlock.
+    Messages that another claimer is taking at this moment are skipped, not waited for. Abandoned ones are claimed with
+    fewer and fewer others, and soon alone, so that a message which kills its worker takes no others with it. Does not
+    commit: the claim holds once the caller commits, which should be at once, with no HTTP call in between. Must run
+    READ COMMITTED (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own
+    edits deadlock.
     """
     session = synchronous(session, "claim")
     _promote_due(session, lane, limit)
@@ -34,8 +35,8 @@ def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> 
 def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
     """As `claim`, but one claimer at a time: takes nothing while messages before it are claimed.
 
-    So messages are worked on in the order of their ids, but for those that were delayed. Waits for transactions that
-    are about to put messages before others.
+    So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
+    are just writing messages with earlier ids.
     """
     session = synchronous(session, "claim_in_order")
     _promote_due(session, lane, limit)
@@ -93,10 +94,10 @@ def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]
 
 
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
-    """The first of *rows*, as many as are not too large a company for the most suspect of them; one at least.
+    """The first of *rows*, no more than the most suspect of them may be claimed with; at least one.
 
-    A message is suspect if somebody claimed it and never settled it: an eighth of *limit* for each claim, so that of
-    200 there are 25, then 3, then one alone.
+    A message is suspect if somebody claimed it and never settled it. Each such claim divides *limit* by eight: 200,
+    then 25, then 3, then alone.
     """
     taken: list[Message] = []
     largest = limit
@@ -111,7 +112,7 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
 
 
 def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> None:
-    """Move waiting messages whose time has come among the ready ones."""
+    """Make waiting messages ready whose time has come."""
     waiting = lane.waiting
     due: Sequence[Row[tuple[int]]] = session.execute(
         select(waiting.c.id)

@@ -39,23 +39,23 @@ class BinaryString(TypeDecorator[str]):
         return value.decode() if isinstance(value, bytes) else value
 
 
-#: SQLite counts by itself only in a column that is declared INTEGER PRIMARY KEY.
+#: SQLite numbers rows by itself only in a column that is declared INTEGER PRIMARY KEY.
 AutoId = BigInteger().with_variant(Integer, "sqlite")
 UnsignedBigInt = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
 UnsignedInt = Integer().with_variant(mysql.INTEGER(unsigned=True), "mysql", "mariadb")
 UnsignedTinyInt = Integer().with_variant(mysql.TINYINT(unsigned=True), "mysql", "mariadb")
-#: A microsecond apart is apart: leases and ages are compared in the database.
+#: With microseconds, since leases and ages are compared in the database.
 Moment = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 #: JSON text of up to 16 MB.
 Payload = Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 
-#: Execution option of a write to rows named by their ids. MariaDB would rather scan a table that is nearly empty, the
-#: normal state of a healthy lane, and then wait for the rows of others, edits being saved among them.
+#: Execution option of a write to rows that are named by their ids. Without it MariaDB scans a table that is nearly
+#: empty, as a healthy lane is, and then waits for the rows of others, such as edits that are being saved.
 BY_KEY: dict[str, Any] = {"by_key": True}
 
 
 class database_now(FunctionElement[Any]):  # noqa: N801 - reads as a SQL function
-    """This moment, or one *ahead* of it, in UTC by the database's clock, so that hosts need not agree on the time."""
+    """Now, or *ahead* of now, in UTC by the database's clock, so that hosts need not agree on the time."""
 
     type = DateTime()
     inherit_cache = False

@@ -1,5 +1,6 @@
 """Connecting to the wikis' databases: engines, transactions, and the errors of a busy or missing server."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -168,6 +169,19 @@ def _parse(wiki: str, url: str) -> URL:
     return parsed
 
 
+def _write_ahead(connection: Any) -> None:
+    """Switch to write-ahead logging; SQLite does not wait for others who are doing so at this moment."""
+    for attempt in range(1, TRANSACTION_TRIES + 1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if attempt == TRANSACTION_TRIES or "locked" not in str(error):
+                raise
+            time.sleep(0.01 * 2**attempt)
+        else:
+            return
+
+
 def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30})
 
@@ -175,7 +189,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def configure(connection: Any, _record: Any) -> None:
         # The driver's own idea of transactions begins them too late for SELECT-then-UPDATE; we say BEGIN ourselves.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")

@@ -1,4 +1,4 @@
-"""Messages given up: seen, requeued, discarded."""
+"""Messages that were given up: to list, to requeue, to discard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +34,9 @@ def list_dead_letters(
     older_than: timedelta | None = None,
     limit: int = 100,
 ) -> list[DeadLetter]:
-    """Return the newest dead letters of *lane*, at most *limit*; only those of *ids*, of one *reason*, or dead for
-    longer than *older_than*, where these are given.
+    """Return the newest dead letters of *lane*, at most *limit*.
+
+    Where they are given, *ids*, *reason* and *older_than* (how long it has been dead) must all match.
     """
     dead = lane.dead_letters
     query = select(dead).order_by(dead.c.id.desc()).limit(limit)

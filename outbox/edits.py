@@ -1,4 +1,4 @@
-"""What happened on a wiki: one saved edit, in the words of the field. Pure; knows no database."""
+"""One saved edit: what was changed on a wiki, by whom and how. Pure; knows no database."""
 
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from outbox.errors import UndecodableMessage
 
-#: The first wiki went online in January 2001. A time outside of these is a wrong unit or a broken clock.
+#: The first wiki went online in January 2001. A time outside of these comes from a wrong unit or a broken clock.
 EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 #: What MediaWiki's INT UNSIGNED columns hold, and its signed ones.
@@ -95,7 +95,7 @@ class Edit(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _hides_all_of_a_hidden_user(cls, fields: Any) -> Any:
-        """What else a source told of a user whose name it hides must not come through either."""
+        """A source that hides the user's name may still tell other things about the user; these are dropped, too."""
         if isinstance(fields, dict) and fields.get("user") is None:
             return {name: value for name, value in fields.items() if name not in OF_THE_USER}
         return fields
@@ -123,7 +123,7 @@ class Edit(BaseModel):
 
 
 def is_address(name: object) -> bool:
-    """Whether somebody of that *name* has no account, as for MediaWiki nobody has who is called like an address."""
+    """Whether *name* is an IP address. MediaWiki takes a user with such a name for one without an account."""
     try:
         return isinstance(name, str) and bool(ip_address(name))
     except ValueError:

@@ -1,13 +1,13 @@
 """The outbox's errors.
 
     OutboxError
-    ├── UndecodableMessage    a payload that is not what its lane holds: buried at once
+    ├── UndecodableMessage    a payload is not what its lane holds: given up at once
     ├── PromiseNotAwaited     `record_async` was called without await: the transaction is not committed
     ├── DatabaseUnavailable   the wiki's database does not answer
     ├── DatabaseNotMigrated   it answers, but lacks our tables
-    └── ForeignTables         it has tables of others where ours, or MediaWiki's, are needed
+    └── ForeignTables         it has somebody else's tables where ours, or MediaWiki's, are needed
 
-A lost lease is no error: it is a normal event, told by what `settle` returns.
+A lost lease is no error. It is normal, and seen from what `settle` returns.
 """
 
 
@@ -20,7 +20,7 @@ class UndecodableMessage(OutboxError):
 
 
 class PromiseNotAwaited(OutboxError):
-    """A transaction was to be committed in which `record_async` had been called, and not awaited."""
+    """A transaction in which `record_async` was called but not awaited was about to be committed."""
 
 
 class DatabaseUnavailable(OutboxError):
@@ -32,4 +32,4 @@ class DatabaseNotMigrated(OutboxError):
 
 
 class ForeignTables(OutboxError):
-    """A table was made by somebody else: it is not written to, or is not the one we would read."""
+    """Somebody else made a table: it must not be written to, or it is not the one that we want to read."""

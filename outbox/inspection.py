@@ -11,7 +11,7 @@ from outbox.tables import Lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStatus:
-    """Counts by state. `oldest_age_seconds` is the age of the oldest promise not yet kept, or None where all are."""
+    """Counts by state. `oldest_age_seconds` is the age of the oldest promise that is not kept yet; None without any."""
 
     lane: str
     ready: int
@@ -29,7 +29,7 @@ class LaneStatus:
 def inspect_lane(session: Session | Connection, lane: Lane) -> LaneStatus:
     """Count the messages of *lane* by state. Abandoned messages count as ready.
 
-    One statement, so that a message which moves from one table to another meanwhile is counted once.
+    One statement, so that a message that moves from one table to another at this moment is counted once.
     """
     messages, waiting = lane.messages, lane.waiting
     is_ready = or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now())

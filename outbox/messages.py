@@ -11,7 +11,7 @@ class Claim:
     message: int
     #: JSON as recorded; what it holds depends on the lane.
     payload: str
-    #: Claims so far, this one included: 1 while first worked on. A worker's death counts.
+    #: How often it was claimed, this time included: 1 the first time. Claims of workers that died count.
     attempt: int
     #: Shared by all messages claimed together; every later write is fenced by it.
     token: str
@@ -24,8 +24,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Nothing was done: the message is ready again in its old place, before all that came after it, and as often
-    attempted as before the claim. For a lane whose order matters, when nobody takes its messages.
+    """Nothing was done: the message is ready again in its old place, with as many attempts as before the claim.
+
+    For a lane whose order matters, while nobody takes its messages.
     """
 
     error: str
@@ -35,7 +36,7 @@ class Released:
 class RetryLater:
     """Not now: the message waits for *delay* and then becomes ready again.
 
-    An outage is nobody's fault among the messages, so it may give the attempt back.
+    An outage is no message's fault, so the attempt can be taken back.
     """
 
     delay: timedelta

@@ -1,7 +1,7 @@
-"""Which tables are of our making: the migrations leave a mark, and the columns have to agree with it.
+"""Which tables we made: the migrations leave a mark, and the columns must be ours as well.
 
-A mark alone can be out of date: a MediaWiki's dump that is loaded over an emulated wiki replaces the tables, but not
-the mark.
+A mark alone can be out of date: a dump of a MediaWiki that is loaded over an emulated wiki replaces the tables and
+leaves the mark.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,15 +15,15 @@ from outbox.tables import UTF8, metadata
 #: Which of MediaWiki's and Extension:ORES' tables were made by our migrations, and so are not a real wiki's.
 made_here = Table("outpatrol_own_table", metadata, Column("name", String(64), primary_key=True), **UTF8)
 
-#: Under this name a connection of the pool remembers which tables were found to be ours.
+#: The name under which a connection of the pool remembers which tables were found to be ours.
 KNOWN = "outpatrol_own_tables"
 
 
 def are_ours(session: Session | Connection, tables: Collection[Table], told_by: Collection[Table]) -> bool:
-    """Whether all of *tables* are marked as made by us, and those that they are *told_by* have our columns.
+    """Whether all of *tables* are marked as made by us, and those of *told_by*, which show it best, have our columns.
 
-    Costs a statement for the mark and one for each of the latter the first time on each connection to the server. A yes
-    is remembered there for as long as the connection lives, a no never.
+    The first time on a connection to the server this costs a statement for the marks and one for each of *told_by*. A
+    yes is remembered for as long as the connection lives, a no never.
     """
     connection = session.connection() if isinstance(session, Session) else session
     known: set[tuple[str | None, ...]] = connection.info.setdefault(KNOWN, set())
@@ -39,7 +39,7 @@ def are_marked(connection: Connection, names: Collection[str]) -> bool:
 
 
 def have_our_columns(connection: Connection, tables: Collection[Table]) -> bool:
-    """Whether *tables*, which are there, have just the columns of our own: a statement each, which reads no row."""
+    """Whether *tables*, which exist, have our columns and no others: a statement each, which reads no row."""
 
     def names_of(table: Table) -> set[str]:
         return set(connection.execute(select(literal_column("*")).select_from(table).limit(0)).keys())
@@ -48,12 +48,12 @@ def have_our_columns(connection: Connection, tables: Collection[Table]) -> bool:
 
 
 def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
-    """Make those of *tables* that are not there, each marked as ours; of one that was left half made, the rest."""
+    """Make those of *tables* that do not exist, each marked as ours; finish one that was left half made."""
     inspector = inspect(connection)
     marked = set(connection.execute(select(made_here.c.name)).scalars())
     for table in tables:
         is_there = inspector.has_table(table.name)
-        # The mark first: MariaDB commits it with the table at the latest, so no table of ours is ever without.
+        # The mark first: MariaDB commits it with the table at the latest, so no table of ours is ever without one.
         if not is_there and table.name not in marked:
             connection.execute(insert(made_here).values(name=table.name))
         if not is_there or table.name in marked:
@@ -64,7 +64,7 @@ def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
 
 
 def schema_of(connection: Connection) -> str | None:
-    """The database whose tables *connection* means, where it is not the connection's own."""
+    """The database that *connection* takes tables from; None if it is the connection's own."""
     translated = connection.get_execution_options().get("schema_translate_map") or {}
     schema: str | None = translated.get(None)
     return schema

@@ -1,4 +1,4 @@
-"""Where a database URL leads, so that two spellings of one place are told from two places."""
+"""Where a database URL leads, so that two URLs of one database can be recognized."""
 
 import os
 from collections.abc import Hashable
@@ -10,16 +10,17 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_PORT = 3306
-#: How the driver's own options, which win over the rest of a URL, name what is in it.
+#: The driver's own options, which override the rest of a URL.
 HOST, PORT, SOCKET = "host", "port", "unix_socket"
 
 
 def place_of(url: str) -> Hashable:
     """What is equal for two URLs of one database: server, port and name, or the file.
 
-    Driver, account, password and options make no difference, nor does upper case, since many servers fold the names of
-    databases. All names of this machine are one; those that only a name server knows to be one are not. Files are
-    looked up, so that a link is the file it leads to. A URL that can't be read is a place of its own.
+    Driver, account, password and options make no difference, and neither does upper case, since on many servers the
+    names of databases ignore it. All names of this machine are one place; other names of one server count as different
+    places, since no name server is asked. Files are looked up, so a link is the file that it leads to. A URL that
+    can't be read is a place of its own.
     """
     try:
         parsed = make_url(url)

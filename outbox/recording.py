@@ -26,7 +26,7 @@ def record(session: Transaction, *edits: Edit) -> None:
     lead to the same score ids and to the same event id.
 
     Raises:
-        TypeError: *session* is not a synchronous one of SQLAlchemy; an edit is none, or there is none.
+        TypeError: *session* is not a synchronous one of SQLAlchemy; something is not an `Edit`, or no edit was given.
     """
     record_payloads(synchronous(session, "record"), EDITS, _payloads(edits, "record"))
 
@@ -55,7 +55,7 @@ def record_statement(edit: Edit, *, paramstyle: str = "format") -> tuple[str, tu
     no difference which character set the connection has.
 
     Raises:
-        TypeError: *edit* is none.
+        TypeError: *edit* is not an `Edit`.
         ValueError: there is no such *paramstyle*.
     """
     (payload,) = _payloads((edit,), "record_statement", ascii_only=True)
@@ -67,13 +67,13 @@ def record_payloads(session: Transaction, lane: Lane, payloads: Sequence[str]) -
     """Put ready messages with these JSON *payloads* into *lane*: one statement. Does not commit.
 
     Raises:
-        TypeError: *session* is not SQLAlchemy's, or is an asynchronous one; *payloads* are no strings.
+        TypeError: *session* is not SQLAlchemy's, or is an asynchronous one; *payloads* are not strings.
     """
     session = synchronous(session, "record_payloads")
     if isinstance(payloads, str) or not all(isinstance(payload, str) for payload in payloads):
         raise TypeError("outbox.record_payloads takes a list of strings, each the JSON of one message")
     if payloads:
-        # Nothing but placeholders among the values: the driver sends one INSERT only then.
+        # Only placeholders among the values: the driver sends a single INSERT only then.
         session.execute(insert(lane.messages), [{"payload": payload} for payload in payloads])
 
 

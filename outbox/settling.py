@@ -18,11 +18,11 @@ LONGEST_ERROR = 4000
 
 
 def settle(session: Transaction, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
-    """End every claim in *outcomes*, all taken by one call of `claim`, each in its own way; does not commit.
+    """End every claim in *outcomes* with its outcome; all were taken by one call of `claim`. Does not commit.
 
     Returns the claims that were still ours. For a claim that is not among them nothing was written, and the caller must
     write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
-    the fence, so that whatever the caller writes next in this transaction stands or falls with it.
+    the fence, so whatever the caller writes next in this transaction is committed with it or not at all.
     """
     session = synchronous(session, "settle")
     released = [claim for claim, outcome in outcomes.items() if isinstance(outcome, Released)]
@@ -52,7 +52,7 @@ def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim])
     as_before = {"lease_token": None, "leased_until": None, "attempt": messages.c.attempt - 1}
     release = update(messages).where(*ours(lane, claims)).values(as_before)
     count = cast("CursorResult[Any]", session.execute(release.execution_options(**BY_KEY))).rowcount
-    # Which of them were lost, if any, makes no difference: nothing else is written for them.
+    # If some were lost, it does not matter which: nothing else is written for them.
     return frozenset(claims if count == len(claims) else ())
 
 

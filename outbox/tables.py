@@ -22,9 +22,9 @@ NAMING = {
 
 metadata = MetaData(naming_convention=NAMING)
 
-#: InnoDB whatever the server's default is: the promise rests on transactions.
+#: InnoDB whatever the server's default is: the promise needs transactions.
 INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-#: A wiki's database has the character set `binary`, in which text would come back as bytes.
+#: A wiki's database has the character set `binary`, from which text would come back as bytes.
 UTF8: dict[str, Any] = INNODB | {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
@@ -67,7 +67,7 @@ def lane(name: str) -> Lane:
         Column("error", Text, nullable=False),
         **UTF8,
     )
-    # Read by every claim, to move what has become due back among the ready.
+    # Every claim reads it, to make ready what has become due.
     Index(f"{name}_waiting_due_at", waiting.c.due_at)
     dead_letters = Table(
         f"{name}_dead",
@@ -84,5 +84,5 @@ def lane(name: str) -> Lane:
     return Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
 
 
-#: Edits that were saved, to be worked on by the consumers of edits.
+#: Edits that were saved, for the consumers of edits.
 EDITS = lane("outbox")

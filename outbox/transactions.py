@@ -1,6 +1,6 @@
-"""What a caller may hand over as its transaction, and the way out for whoever hands over something else.
+"""What a caller may pass as its transaction, and what to say to one who passes something else.
 
-A promise that is written elsewhere, or never, does not stand or fall with the edit; so nothing is taken on trust here.
+A promise that is written elsewhere, or never, is not committed together with the edit; so everything is checked here.
 """
 
 import inspect
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
 Transaction = Session | Connection | scoped_session[Any]
-#: Needs greenlet, so it is there only for whoever has imported it.
+#: Needs greenlet, so it is looked up only where the caller has imported it.
 ASYNCIO = "sqlalchemy.ext.asyncio"
 
 _unawaited: WeakKeyDictionary[Session | Connection, list[Coroutine[Any, Any, None]]] = WeakKeyDictionary()
 
 
 def synchronous(handed: Transaction, function: str) -> Session | Connection:
-    """The session or connection that was handed to *function*; of a scoped session, the one of its scope.
+    """The session or connection that was passed to *function*; for a scoped session, the one of its scope.
 
     Raises:
         TypeError: it is something else; the text names the right function.
@@ -46,7 +46,7 @@ def asynchronous(
 ) -> "AsyncSession | AsyncConnection":
     """As `synchronous`, for the sessions and connections of `sqlalchemy.ext.asyncio`."""
     if _is_asynchronous(handed):
-        # A scoped session is called for the one of its scope.
+        # Calling a scoped session gives the one of its scope.
         return handed() if callable(handed) else handed
     way_out = _way_out(handed, function)
     if isinstance(handed, Session | Connection | scoped_session):
@@ -65,9 +65,9 @@ def kind_of(thing: object) -> str:
 def commit_only_when_awaited(
     handed: "AsyncSession | AsyncConnection", recording: Coroutine[Any, Any, None]
 ) -> Coroutine[Any, Any, None]:
-    """Have the commit fail while *recording* was not awaited: the edit would be saved without its promise."""
+    """Make the commit fail until *recording* has been awaited: the edit would be saved without its promise."""
     target = handed.sync_session if hasattr(handed, "sync_session") else handed.sync_connection
-    if target is None:  # A connection that is not open yet; awaiting says so.
+    if target is None:  # A connection that is not open yet; SQLAlchemy says so at the await.
         return recording
     if target not in _unawaited:
         _unawaited[target] = []
@@ -119,7 +119,7 @@ def _refuse_commit_of_connection(connection: Connection) -> None:
     try:
         _refuse_commit(connection)
     except PromiseNotAwaited:
-        # A session rolls back by itself; a connection would keep the edit, for its next commit.
+        # A session rolls back by itself; a connection would keep the edit until its next commit.
         connection.dialect.do_rollback(connection.connection)
         raise
 

@@ -24,8 +24,8 @@ def recent_edits(
 ) -> tuple[list[Edit], int | None]:
     """The newest *limit* edits in recentchanges whose `rc_id` is less than *before*, the newest first.
 
-    Returns them with the `rc_id` to go on before, or None where there are no more. A change that is no edit any more
-    (its values are out of range, its user is hidden) is left out.
+    Returns them with the `rc_id` to pass as *before* the next time, or None if there are no more. A change that can't
+    be an edit any more (its values are out of range, its user is hidden) is left out.
     """
     change = recentchanges.c
     # Columns that newer MediaWikis drop, such as rc_new and rc_type, are not asked for.
@@ -49,7 +49,7 @@ def recent_edits(
 
 
 def has_recent_changes(session: Session) -> bool:
-    """Whether the database has a recentchanges at all: what only announces through the outbox need not be a wiki."""
+    """Whether the database has a table recentchanges; an application that only uses the outbox need not be a wiki."""
     connection = session.connection()
     return inspect(connection).has_table(recentchanges.name, schema=schema_of(connection))
 

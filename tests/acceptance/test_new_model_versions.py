@@ -1,4 +1,4 @@
-"""A model is deployed anew while edits flow: nothing is lost, nothing is told wrong, and the new version takes over."""
+"""A new model version is deployed while edits flow: nothing is lost, no score has a wrong version, the new one wins."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A wiki that exists, with a real worker: its edits are promised, scored and announced, its own tables as they were."""
+"""A real worker for a wiki that exists: edits are promised, scored and announced, its own tables not changed."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Redis holds nothing that is not elsewhere: emptied or killed in the middle of a run, it costs calls and time only."""
+"""Redis never has the only copy of anything: emptied or killed during a run, it costs only calls and time."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A Redis that answers, and refuses to serve: workers and beat live on, and work as soon as it is mended."""
+"""A Redis that answers but refuses to serve: workers and beat live on, and work as soon as it serves again."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What no import rule can say: who reads the environment, how log lines are called, what the documents point at."""
+"""Rules that are not about imports: who reads the environment, names of log events, paths in the documents."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""`outpatrol models check`: what a look for new versions comes to, what it leads to, and what it says."""
+"""`outpatrol models check`: what a look for new versions finds, what follows from it, and what is printed."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`outpatrol models check`: what the formulas of the thresholds come to is asked for, too."""
+"""`outpatrol models check` also asks what the formulas of the thresholds resolve to."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables of commands: nothing of a cell is lost where the terminal is narrow, and what a cell says is not run."""
+"""Tables of commands: no part of a cell is lost on a narrow terminal, and the text of a cell is not taken as markup."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""`outpatrol models` and `outpatrol scores`: what they can't be asked is said before anything is done."""
+"""`outpatrol models` and `outpatrol scores` refuse what they can't do before they do anything."""
 
 import pytest
 

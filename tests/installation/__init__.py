@@ -1,1 +1,1 @@
-"""What is built of the repository, and what it is worth where nothing else is."""
+"""What is built from the repository, installed where nothing else is."""

@@ -53,7 +53,7 @@ def test_the_wheel_carries_all_that_stands_in_the_packages(wheel: Path) -> None:
     }
 
     assert here - names(wheel) == set()
-    assert {"outbox/py.typed", "worker/py.typed", "worker/samples/recentchange.ndjson.gz"} < here
+    assert {"outbox/py.typed", "worker/py.typed", "worker/demo/samples/recentchange.ndjson.gz"} < here
 
 
 def test_the_wheel_of_the_source_distribution_is_the_wheel(wheel: Path, wheel_of_sdist: Path) -> None:

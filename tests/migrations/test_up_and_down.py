@@ -122,7 +122,7 @@ def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
     make_real_wiki(empty_database)
     schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
 
-    migrate(empty_database, emulated=True)
+    migrate(empty_database)
 
     assert their_schema(empty_database) == schema_before
     assert their_rows(empty_database) == rows_before
@@ -132,7 +132,7 @@ def test_a_real_wikis_tables_are_left_be(empty_database: Database) -> None:
 def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database: Database) -> None:
     make_real_wiki(empty_database)
     schema_before, rows_before = their_schema(empty_database), their_rows(empty_database)
-    migrate(empty_database, emulated=True)
+    migrate(empty_database)
 
     downgrade(empty_database)
 
@@ -144,11 +144,11 @@ def test_a_downgrade_drops_what_is_ours_and_nothing_of_the_wikis(empty_database:
 
 def test_a_real_wiki_can_be_migrated_again_after_a_downgrade(empty_database: Database) -> None:
     make_real_wiki(empty_database)
-    migrate(empty_database, emulated=True)
+    migrate(empty_database)
     before = schema(empty_database)
     downgrade(empty_database)
 
-    migrate(empty_database, emulated=True)
+    migrate(empty_database)
 
     assert schema(empty_database) == before
 

@@ -1,4 +1,4 @@
-"""What is no MediaWiki may use the outbox all the same: its edits are scored and announced, the upkeep leaves it be."""
+"""An application that is no MediaWiki may use the outbox: edits are scored and announced, upkeep does nothing."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The table of failures: what a reply is, what burns an attempt, what is an outage, and what Retry-After says."""
+"""The table of failures: which kind a reply is, what counts as an attempt, what is an outage, and Retry-After."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

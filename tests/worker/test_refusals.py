@@ -1,4 +1,4 @@
-"""Every word with which Redis refuses to serve is waited for, and told with its cure; nobody ends of it."""
+"""However Redis refuses to serve, no process ends: each refusal is waited for and logged with its cure."""
 
 import time
 from collections.abc import Iterator

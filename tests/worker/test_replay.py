@@ -1,4 +1,4 @@
-"""Recorded edits are saved as if made just now; a line that holds none is left out and told by its number."""
+"""Recorded edits are saved as if made just now; a line without an edit is skipped and reported by its number."""
 
 import gzip
 import io

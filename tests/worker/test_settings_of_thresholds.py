@@ -1,4 +1,4 @@
-"""Thresholds in the settings: what is wrong is told once, in a sentence, by the name it is written under."""
+"""Thresholds in the settings: a mistake gives one sentence, which names the setting."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the settings of a wiki follow from, which models it can have where, and which edits those score."""
+"""Settings of a wiki: what follows from its id, which models each endpoint has, and which edits they score."""
 
 from typing import Any
 

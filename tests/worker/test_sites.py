@@ -1,4 +1,4 @@
-"""A wiki id tells language, project and domain, and never those of another wiki."""
+"""Language, project and domain follow from a wiki's id, and are never those of another wiki."""
 
 from collections import Counter
 

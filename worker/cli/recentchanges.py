@@ -12,7 +12,7 @@ from worker.cli.console import command_services, err, out, print_json
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
 from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
-from worker.domain.thresholds import DAMAGING, GOODFAITH, REVERT_RISK
+from worker.domain.thresholds import DAMAGING, GOODFAITH, LEVELS, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change, Cursor, Query
 
@@ -22,10 +22,9 @@ PLAN_WIDTH = 1000
 LevelsOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LEVEL", help="likelygood, maybebad, likelybad or verylikelybad; any of them, if repeated.",
-        show_default=False,
+        metavar="LEVEL", help=f"One of {', '.join(LEVELS)}; may be repeated, for any of several.", show_default=False
     ),
-]  # fmt: skip
+]
 
 
 def recentchanges(

@@ -1,6 +1,6 @@
-"""Whether the Redis of this process is there: one memory for all who can do without it, so that it is told once.
+"""Whether Redis serves, as this process saw it last; shared by all parts that can do without it, so it is logged once.
 
-A Redis that refuses to serve is as good as gone.
+A Redis that refuses to serve is treated as gone.
 """
 
 import threading
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, is_refusal, said
 
-#: So long nobody knocks at a Redis that is gone: one at a host that drops packets would hold up every batch.
+#: For so long a Redis that is gone is not tried again: a host that drops packets would hold up every batch.
 PAUSE_SECONDS = 2.0
 
 
 class RedisState:
-    """Gone or there; tells when that changes, or what would help, not each time it is noticed. Safe between threads."""
+    """Gone or there; logs when that changes, or when the cure does, not at each failure. Safe between threads."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class RedisState:
         self._lock = threading.Lock()
         self._is_gone = False
         self._refused = False
-        #: What would help, as it was told last.
+        #: The cure that was logged last.
         self._cure = ""
         self._not_before = 0.0
 
@@ -49,9 +49,9 @@ class RedisState:
             log.warning("redis_gone", error=said(error), cure=what_helps, effect=self._effect)
 
     def is_there(self, *, has_written: bool = True) -> None:
-        """Note that it served; that it could be read tells nothing where it refused, for a replica lets us read."""
+        """Note that it served. After a refusal only a write counts, since a replica lets us read."""
         with self._lock:
-            # Within the pause it can only be an answer to what another thread asked before Redis went.
+            # During the pause this can only be the answer to a question that another thread asked before Redis went.
             is_news = self._is_gone and self.may_be_there and (has_written or not self._refused)
             if is_news:
                 self._is_gone, self._refused, self._not_before = False, False, 0.0

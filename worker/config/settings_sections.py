@@ -1,4 +1,4 @@
-"""The sections of the settings file, each with what it holds and what is right. Pure."""
+"""The sections of the settings file: their fields, and which values are valid. Pure."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,14 +14,14 @@ class Section(BaseModel):
 
 
 def without_password(url: str) -> str:
-    """Refuse what would stand in logs and dead letters with every error that names the address."""
+    """*url*; refuses one with a password, which every error that names it would show in logs and dead letters."""
     if "@" in urlsplit(url).netloc:
         raise ValueError("holds a user or a password, which logs would show; let a proxy in front of it log in")
     return url
 
 
 class EndpointSettings(Section):
-    """Where scores come from, and how much it is asked at most by all workers together."""
+    """Where scores come from, and how much all workers together may ask of it."""
 
     kind: str = Field(default="ores", description="Which API the endpoint speaks: ores or lift_wing.")
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v3/scores or /v1/models.")
@@ -67,12 +67,12 @@ class EventsSettings(Section):
         min_length=1,
         description="Instead, one score event a model on this plus the model, as in mediawiki.revision_score_.",
     )
-    #: Model to the stream on which its predictions are announced, besides.
+    #: Model to the stream on which its predictions are announced as well.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
         default="1.1.0", description="Version of page/prediction_classification_change."
     )
-    ledger_days: float = Field(default=7, gt=0, description="How long is known which events were sent.")
+    ledger_days: float = Field(default=7, gt=0, description="How long the ledger keeps which events were sent.")
 
 
 class FlightSettings(Section):
@@ -81,7 +81,7 @@ class FlightSettings(Section):
     result_ttl_seconds: int = Field(default=21600, ge=1, description="How long a score can be shared.")
     error_ttl_seconds: int = Field(default=300, ge=1, description="How long a final error can be shared.")
     call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
-    lease_margin_seconds: float = Field(default=5, gt=0, description="By how much a lease outlives that deadline.")
+    lease_margin_seconds: float = Field(default=5, gt=0, description="How much longer than that a lease lasts.")
     patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
 
     @property
@@ -94,13 +94,13 @@ class UpkeepSettings(Section):
 
     check_seconds: float = Field(default=600, ge=1, description="Between looks for new model versions.")
     prompted_seconds: float = Field(
-        default=60, ge=0.1, description="At most one look more in so long, when a reply has a new version."
+        default=60, ge=0.1, description="At least between two looks that replies with a new version prompt."
     )
     settle_seconds: float = Field(default=300, ge=0, description="How long a new version is seen before it is current.")
     majority: float = Field(default=0.8, gt=0.5, le=1, description="Share of the replies that has to carry it then.")
     replies: int = Field(default=5, ge=1, le=50, description="Replies in one look; four times as many if they differ.")
     rescore: bool = Field(default=False, description="Score what is in recentchanges again with a new version.")
-    statistics_seconds: float = Field(default=86_400, ge=60, description="Between looks at what formulas come to.")
+    statistics_seconds: float = Field(default=86_400, ge=60, description="Between looks at what formulas resolve to.")
     purge_seconds: float = Field(default=86_400, ge=1, description="Between purges of what no reader can see.")
     purge_batch_size: int = Field(default=1000, ge=1, le=10_000, description="Rows removed in one transaction.")
     expire_seconds: float = Field(default=3600, ge=1, description="Between clean-ups of recentchanges.")

@@ -13,7 +13,7 @@ import structlog
 from outbox.messages import Claim, Dead, Outcome
 from worker.domain.redis_refusals import cure, redis_error, said
 
-#: What others say of Redis is written again after so long.
+#: The same message about Redis from a library is written again after so long.
 REPEAT_SECONDS = 60.0
 
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
@@ -23,26 +23,26 @@ EVENTS = {
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
-    "redis_gone": "Redis does not answer, or refuses to serve; what that means for this process stands in the line",
-    "result_lost": "Redis did not take the end of a request for a score",
+    "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
+    "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
     "redis_back": "Redis serves again",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
     "circuit_opened": "the endpoint serves nobody, for that reason; claiming edits pauses until it serves again",
     "circuit_closed": "the endpoint serves again",
-    "endpoint_unavailable": "the endpoint tells no model versions; the edits wait",
+    "endpoint_unavailable": "the endpoint does not say which model versions it runs; the edits wait",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",
-    "model_version_checked": "a model's version is not simply the current one: new, mixed, or not told",
-    "formula_unreachable": "no threshold reaches a formula; its level does not exist",
+    "model_version_checked": "a check found something other than the current version: a new one, several, or none",
+    "formula_unreachable": "no threshold satisfies a formula; its level does not exist",
     "scores_purged": "rows that no reader sees were removed",
     "scores_promised": "edits lack scores of a new model version, and will be scored again",
-    "stream_ended": "a stream of edits ended, as they do after a while; listening goes on with a new connection",
-    "stream_interrupted": "a stream of edits broke off; listening goes on where it ended",
-    "database_unavailable": "a wiki's database is not there; what was heard waits",
+    "stream_ended": "a stream of edits ended, as streams do after a while; listening goes on with a new connection",
+    "stream_interrupted": "a stream of edits broke off; listening goes on from there",
+    "database_unavailable": "a wiki's database does not answer; edits that were read wait",
     "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
-    "events_missing": "edits were never announced; they were promised again",
+    "events_missing": "edits were never announced; they were queued again",
     "recent_changes_expired": "old changes left recentchanges",
 }
 
@@ -87,7 +87,7 @@ def configure_logging(level: str = "INFO") -> None:
 
 
 class _OneSentence(logging.Filter):
-    """Celery writes whole stacks, again and again, while Redis does not serve; its answer is enough, now and then."""
+    """Turns Celery's stacks while Redis does not serve, which come again and again, into a sentence now and then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _OneSentence(logging.Filter):
 def tell_batch(
     event: str, wiki: str, outcomes: Mapping[Claim, Outcome], kept: Set[Claim], started: float, **fields: int | str
 ) -> None:
-    """Write the canonical line of one settled batch, and a line for each message that was lost or buried.
+    """Write the canonical line of one settled batch, a line if leases were lost, and one for each new dead letter.
 
     *started* is monotonic seconds; *fields* are further fields of the line.
     """

@@ -1,1 +1,1 @@
-"""The words everything else is said in: models, score ids, thresholds, failures, errors. Pure."""
+"""The words that everything else uses: models, score ids, thresholds, failures, errors. Pure."""

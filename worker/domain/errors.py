@@ -4,9 +4,9 @@ WorkerError
 ├── SettingsInvalid      settings are wrong or missing
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
-├── RedisUnavailable     Redis does not answer, where nothing can be done without it
+├── RedisUnavailable     Redis does not answer, and nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
-├── FilterInvalid        a filter that the wiki does not have, or can't resolve
+├── FilterInvalid        the wiki does not have such a filter, or can't resolve it
 └── CommandFailed        a command can't do what it was asked to
 """
 
@@ -22,7 +22,7 @@ class SettingsInvalid(WorkerError):
 
 
 class EndpointUnavailable(WorkerError):
-    """The scoring endpoint gave no answer this time; *retry_after* is in seconds, where it said when to come back."""
+    """The scoring endpoint gave no answer this time; *retry_after* is in seconds, if it said when to ask again."""
 
     def __init__(self, message: str, failure: Failure = Failure.OUTAGE, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class EndpointUnavailable(WorkerError):
 
 
 class ScoreRefused(WorkerError):
-    """The endpoint's final word: there is no score of this model for this revision."""
+    """The endpoint's final answer: this model has no score for this revision."""
 
 
 class RedisUnavailable(WorkerError):
@@ -43,7 +43,7 @@ class Overloaded(WorkerError):
 
 
 class FilterInvalid(WorkerError):
-    """A filter asks for a model or a level that the wiki does not have, or whose formula is not resolved yet."""
+    """A filter names a model or a level that the wiki does not have, or whose formula is not resolved yet."""
 
 
 class CommandFailed(WorkerError):
@@ -51,5 +51,5 @@ class CommandFailed(WorkerError):
 
 
 def not_installed(package: str, extra: str) -> str:
-    """What to say where *package* is missing, which comes with that *extra* of ours."""
+    """What to say if *package* is missing, which comes with that *extra* of ours."""
     return f"{package} is not installed; run: pip install 'outpatrol[{extra}]'"

@@ -1,4 +1,4 @@
-"""Why there is no answer, and what follows from it: the one table of failures. Pure.
+"""Why there is no answer, and what follows from that: the one table of failures. Pure.
 
 | what happened                             | it is     | burns an attempt           | then                         |
 | ----------------------------------------- | --------- | -------------------------- | ---------------------------- |
@@ -54,7 +54,10 @@ def failure_of_status(status: int, *, says_when: bool = False) -> Failure:
 
 
 def is_outage(failures: Iterable[Failure | None], *, revisions: int) -> bool:
-    """Whether nobody was served, for no fault of what was asked; *failures* of all scores asked for, None: answered."""
+    """Whether nobody was served, and not because of what was asked.
+
+    *failures* has an entry for each score that was asked for, None if it was answered.
+    """
     kinds = set(failures)
     nobody = {Failure.OUTAGE, Failure.THROTTLED, Failure.REFUSED}
     return bool(kinds) and (kinds <= nobody or (revisions > 1 and kinds <= nobody | {Failure.LATE}))
@@ -68,7 +71,7 @@ def burns_attempt(failure: Failure, *, outage: bool) -> bool:
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After of either form asks to wait, 0 to `LONGEST_PAUSE_SECONDS`; None if it says nothing.
+    """Seconds to wait by a Retry-After of either form, 0 to `LONGEST_PAUSE_SECONDS`; None if it can't be read.
 
     Source of the forms: RFC 9110, section 10.2.3.
     """

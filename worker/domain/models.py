@@ -1,4 +1,4 @@
-"""The scoring models: their names, classes and rules, as defaults that settings can change. Pure.
+"""The scoring models: names, classes and rules, all of which settings can change. Pure.
 
 Classes and rules are those of Extension:ORES' `OresModelClasses`, `OresAggregatedModels` and `OresModels`.
 Source: mediawiki/extensions/ORES extension.json @ e8804727.
@@ -32,12 +32,12 @@ class LiftWingServer(StrEnum):
 
     @property
     def needs_language(self) -> bool:
-        """Whether it finds the wiki by a language code, and so knows Wikipedias only."""
+        """Whether it identifies a wiki by a language code, and so knows Wikipedias only."""
         return self not in {LiftWingServer.REVSCORING, LiftWingServer.REVERT_RISK_WIKIDATA}
 
     @property
     def needs_page(self) -> bool:
-        """Whether it wants to know the page of a revision."""
+        """Whether it needs the page of a revision as well."""
         return self is LiftWingServer.OUTLINK_TOPIC
 
 
@@ -46,9 +46,9 @@ class ScoringModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Whether any wiki uses it; a wiki must name it among its models, too.
+    #: If false, no wiki uses it, even one that names it among its models.
     enabled: bool = True
-    #: Class name to the number that stands in `oresc_class`. Empty: its scores are announced and never stored.
+    #: Class name to its number in `oresc_class`. Empty: its scores are announced and never stored.
     classes: dict[str, Annotated[int, Field(ge=0, le=127)]]
     #: One row holds the weighted mean of all classes, instead of a row per class.
     is_aggregated: bool = False
@@ -56,7 +56,7 @@ class ScoringModel(BaseModel):
     namespaces: frozenset[int] = frozenset()
     sources: frozenset[EditSource] = frozenset(EditSource)
     exclude_bots: bool = False
-    #: Once a revision is stored, the rows of the one before it are of no use any more.
+    #: When rows of a revision are stored, those of its parent revision are removed.
     clean_parent: bool = False
     #: Rows stay when the edit has left recentchanges.
     keep_forever: bool = False
@@ -81,7 +81,7 @@ class ScoringModel(BaseModel):
         return len(self.classes) == 2
 
     def applies_to(self, *, namespace: int, source: EditSource, is_bot: bool) -> bool:
-        """Whether an edit of this kind is this model's business."""
+        """Whether this model scores an edit of this kind."""
         if not self.enabled:
             return False
         if self.namespaces and namespace not in self.namespaces:

@@ -1,7 +1,7 @@
-"""What Redis says when it is there and does not serve, and the way out of each. Pure.
+"""What Redis says when it answers but refuses to serve, and the cure for each. Pure.
 
-None of it is final: a replica becomes a master, a disk is freed, a password is put right. Whoever needs Redis waits for
-that as for a Redis that is gone. The words are those of Redis' own error replies (redis/redis src/server.c, 7.0).
+No refusal is final: a replica becomes a master, a disk is freed, a password is corrected. Until then Redis is treated
+as gone. The words are those of Redis' own error replies (redis/redis src/server.c, 7.0).
 """
 
 import re
@@ -41,7 +41,7 @@ UNKNOWN = "the log of Redis may tell more"
 
 
 def redis_error(error: BaseException | None) -> RedisError | None:
-    """The error of Redis that *error* is, or that it came from; None where there is none."""
+    """*error*, or the error it came from, if that is one of Redis; None otherwise."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, RedisError):
@@ -57,7 +57,7 @@ def is_refusal(error: BaseException | None) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """What Redis said, with the word that its client cuts off and without what it puts before it in a pipeline."""
+    """What Redis said, with the first word, which its client cuts off, and without what a pipeline adds."""
     origin = redis_error(error) or error
     text = _IN_PIPELINE.sub("", str(origin)) or type(origin).__name__
     code = getattr(origin, "status_code", None)

@@ -1,4 +1,4 @@
-"""Scores and their one identity. Pure; shared by scoring, classification and events."""
+"""Scores, score ids, and answers that are no scores. Pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class ScoreId:
     model: str
     revision: int
     version: str
-    #: The page of that revision where it is known, for models that can't do without; no part of the identity.
+    #: The page of that revision if it is known, for models that need it; not part of the identity.
     page: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class ScoreId:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A revision, and its page, that models can be asked with to find out their versions."""
+    """A revision, and its page, for asking models which version they are."""
 
     revision: int
     page: int | None = None

@@ -1,4 +1,4 @@
-"""Filter levels and the probabilities they begin and end at, as numbers or as ORES' formulas. Pure.
+"""Filter levels, and the probabilities at which they begin and end, as numbers or as ORES' formulas. Pure.
 
 Source: mediawiki/extensions/ORES extension.json `OresFiltersThresholds`, includes/Storage/ThresholdLookup.php and
 includes/Hooks/ChangesListHooksHandler.php @ e8804727; the grammar of formulas is wikimedia/revscoring
@@ -20,7 +20,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = {DAMAGING: LEVELS, GOODFAITH: LEVELS, R
 
 _STATISTIC = r"!?(?:precision|recall|f1)|accuracy|filter_rate|fpr|match_rate"
 FORMULA = rf"(?:maximum|minimum) (?:{_STATISTIC}) @ (?:{_STATISTIC}) (?:>=|<=) (?:0|1|0?\.[0-9]+|1\.0+)"
-#: As long as the column that keeps what a formula came to.
+#: The length of the column `formula`, where what a formula resolves to is kept.
 LONGEST_FORMULA = 100
 
 
@@ -40,13 +40,13 @@ def _number_or_formula(value: Any) -> float | str:
     return number
 
 
-#: One validator for both, so that what is neither is told once.
+#: One validator for both, so that a wrong value gives one message.
 End = Annotated[float | str, BeforeValidator(_number_or_formula)]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Statistic:
-    """A formula as an endpoint is asked for it: the threshold of which class reaches it."""
+    """A formula, and the class whose threshold for it the endpoint is asked for."""
 
     label: Literal["true", "false"]
     formula: str
@@ -54,7 +54,7 @@ class Statistic:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Band:
-    """Probabilities from *low* to *high*, both among them."""
+    """Probabilities from *low* to *high*, both included."""
 
     low: float
     high: float
@@ -76,12 +76,12 @@ class Threshold(BaseModel):
 
     @property
     def statistics(self) -> frozenset[Statistic]:
-        """What an endpoint has to be asked: of the class "true" for the lower end, of "false" for the upper one."""
+        """What an endpoint has to be asked: the class "true" gives the lower end, "false" the upper one."""
         asked = {Statistic("true", self.min)} if isinstance(self.min, str) else set()
         return frozenset(asked | ({Statistic("false", self.max)} if isinstance(self.max, str) else set()))
 
     def band(self, known: Mapping[Statistic, float | None]) -> Band | None:
-        """The band, with *known* thresholds for the formulas; None where there is none, or it holds nothing.
+        """The band, with *known* thresholds for the formulas; None if one is missing, or the band would be empty.
 
         The upper end is 1 less the threshold of the class "false".
         """
@@ -95,7 +95,7 @@ class Threshold(BaseModel):
             found = known.get(Statistic("false", high))
             if found is None:
                 return None
-            # In PHP 1 - 0.9 is 0.1, and a probability of 0.1 is within.
+            # In PHP 1 - 0.9 is 0.1, and a probability of 0.1 is inside the band.
             high = round(1 - found, 14)
         return Band(low, high) if low <= high else None
 
@@ -158,7 +158,7 @@ def with_thresholds(overrides: Mapping[str, Mapping[str, Threshold | Literal[Fal
 
 
 def merged_bands(bands: Iterable[Band]) -> list[Band]:
-    """*bands* as few as possible: those that overlap or touch are one."""
+    """The same probabilities in as few bands as possible: bands that overlap or touch become one."""
     merged: list[Band] = []
     for band in sorted(bands):
         if merged and band.low <= merged[-1].high:

@@ -19,7 +19,7 @@ class EndpointKind:
     #: As it is called in messages.
     title: str
     open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages], ScoringClient]
-    #: Whether it tells what formulas of thresholds come to.
+    #: Whether it can say what formulas of thresholds resolve to.
     tells_statistics: bool
     #: The kinds of model servers it has.
     servers: frozenset[LiftWingServer]

@@ -1,6 +1,6 @@
 """What endpoints reply, validated. Pure.
 
-An entry of a reply that is not right becomes a `Lie`, so that what it says wrongly costs no other entry.
+An invalid entry of a reply becomes a `Lie`, so that it costs no other entry.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from worker.endpoints.refusals import fate
 
 
 class Lie(BaseModel):
-    """Stands for an entry that is not right, and says why not."""
+    """Stands for an invalid entry, and says what is wrong with it."""
 
     why: str
 
@@ -38,7 +38,7 @@ def _or_lie(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Where and what the first thing is that is wrong, without its value."""
+    """Where the first problem is, and what; without the value."""
     first = error.errors(include_input=False, include_context=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
@@ -47,7 +47,7 @@ OrLie = WrapValidator(_or_lie)
 
 #: Strict: `true` and `"0.1"` are no probabilities.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-#: As long as `oresm_version` holds, in which characters are bytes; it becomes part of task ids and keys, too.
+#: As long as `oresm_version`, which counts bytes; it becomes part of task ids and keys, too.
 Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
 #: Characters kept of the endpoint's own words: ORES puts whole tracebacks into them.
 LONGEST_MESSAGE = 500
@@ -119,7 +119,7 @@ class OresWiki(Reply):
     scores: dict[str, Annotated[dict[str, Annotated[OresEntry | Lie, OrLie]] | Lie, OrLie]] = {}
 
     def answer(self, score_id: ScoreId) -> Answer:
-        """What the reply holds for *score_id*; a lack of it is a transient failure of that score alone."""
+        """What the reply holds for *score_id*; if that is missing, it is a transient failure of this score alone."""
         of_revision = self.scores.get(str(score_id.revision), {})
         entry = of_revision if isinstance(of_revision, Lie) else of_revision.get(score_id.model)
         model = self.models.get(score_id.model)
@@ -140,13 +140,13 @@ OresReply = TypeAdapter(dict[str, OresWiki])
 
 
 class OresOptimum(Reply):
-    """The point of a curve that a formula came to."""
+    """The point of a curve that a formula resolves to."""
 
     threshold: Probability
 
 
 class OresStatistics(Reply):
-    """Class to the points its formulas came to, in the order of the request."""
+    """Class to the points that its formulas resolve to, in the order of the request."""
 
     thresholds: dict[str, list[OresOptimum | None]] = {}
 
@@ -157,10 +157,10 @@ class OresModelInfo(OresModel):
     statistics: OresStatistics = OresStatistics()
 
     def thresholds(self, wanted: Sequence[Statistic]) -> dict[Statistic, float | None]:
-        """The thresholds of *wanted*, which are told by class in the order in which they were asked for.
+        """The thresholds of *wanted*; the reply has them by class, in the order in which they were asked for.
 
         Raises:
-            ValueError: others are told than those.
+            ValueError: the reply has other ones.
         """
         optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
         counts = Counter(statistic.label for statistic in wanted)

@@ -9,7 +9,7 @@ from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 
-#: Edits that no model scores are no endpoint's business.
+#: Edits that no model scores ask nothing of any endpoint.
 NO_LIMIT = 1_000_000
 
 
@@ -33,7 +33,7 @@ class EndpointRouter:
             return_exceptions=True,
         )
         told = [reply for reply in replies if not isinstance(reply, BaseException)]
-        # One endpoint's silence costs no other's versions.
+        # An endpoint that does not answer must not hide the versions of the others.
         for error in replies:
             if isinstance(error, BaseException) and not (isinstance(error, Exception) and any(told)):
                 raise error
@@ -45,7 +45,7 @@ class EndpointRouter:
         return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
 
     def appetite(self, models: Iterable[str]) -> int:
-        """What the slowest of the endpoints of *models* can take; 0 while one of them is to be left alone."""
+        """How many edits the slowest of the endpoints of *models* can take; 0 while one of them must not be asked."""
         by_endpoint = self._by_endpoint(models)
         return min((self._clients[name].appetite(some) for name, some in by_endpoint.items()), default=NO_LIMIT)
 

@@ -1,4 +1,4 @@
-"""A bearer token that lies in a file, where whoever renews it puts the new one."""
+"""A bearer token that is read from a file, into which somebody else writes each new one."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from worker.domain.errors import EndpointUnavailable
 
 #: Between two looks at the file.
 LOOK_AGAIN_SECONDS = 10.0
-#: Longer ones are no tokens but some other file.
+#: What is longer is not a token but some other file.
 LONGEST = 16_384
 
 

@@ -36,7 +36,7 @@ class Announcing:
     settings: EventsSettings
 
     def events_of(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
-        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers."""
+        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are."""
         origin = _Origin(domain, now)
         return [*self._scores(edit, answers, origin), *self._prediction_changes(edit, answers, origin)]
 
@@ -70,7 +70,7 @@ class Announcing:
         )
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        # The schema knows no pages of negative namespaces, and no edit has one but by mistake.
+        # The schema has no negative namespaces, and an edit has one only by mistake.
         if edit.namespace < 0:
             return
         for answer in answers:
@@ -137,7 +137,7 @@ def event_id(edit: Edit, answers: Sequence[Final]) -> str:
 
 
 def prediction_id(edit: Edit, answer: Final, stream: str) -> str:
-    """Another one than that of the score event of the same answer."""
+    """The id of a prediction event; not that of the score event for the same answer."""
     return str(uuid.uuid5(EVENT_IDS, f"{stream}|{_score_id(edit, answer)}"))
 
 
@@ -150,7 +150,7 @@ def _key(edit: Edit) -> str:
 
 
 def _groups(edit: Edit) -> list[str]:
-    """Those that the wiki told; else the implicit ones, all that a recent change tells."""
+    """The groups that the wiki gave; otherwise the implicit ones, which follow from the recent change."""
     if edit.user_groups is not None:
         return list(edit.user_groups)
     if edit.is_anonymous:

@@ -1,4 +1,4 @@
-"""Events to an EventGate over HTTP, delivery guaranteed: what it says of each event decides about that event.
+"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself.
 
 Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
 """
@@ -16,10 +16,10 @@ from outbox import lane
 from worker.config.settings_sections import Section, without_password
 from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, SinkKind, Untaken, rounds
 
-#: Of all bodies together in one request; an EventGate in its own defaults takes 4 MB of an event, and batches of ten.
+#: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
 LONGEST_REASON = 500
-#: What an EventGate says of an event whose schema or stream it does not know. Anything else is trouble of its own.
+#: What an EventGate says of an event whose schema or stream it does not know. Anything else is its own fault.
 ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
 
 
@@ -71,7 +71,7 @@ _VERDICTS = TypeAdapter(_Verdicts)
 
 
 class EventGateSink:
-    """Posts events in batches; those of one page one after the other, since it takes a batch in any order."""
+    """Posts events in batches; those of one page in separate requests, since it takes a batch in any order."""
 
     def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str) -> None:
         self._url = f"{url.rstrip('/')}/v1/events"
@@ -121,11 +121,11 @@ class EventGateSink:
             return _judged(batch, events, verdicts, everything=status != 207, where=self._url)
         if status in {400, 413} or _is_about_the_request(response):
             return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}")
-        # 202 among them: it promises nothing, and some gateway in between must have asked for that.
+        # Also for 202: it promises nothing, and some gateway in between must have asked for it.
         return dict.fromkeys(batch, Untaken(f"{self._url}: status {status}: {_text_of(response)}"))
 
     def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, Mishap]:
-        """The request as such is refused, and so may be one event of it: find it, deliver the others."""
+        """The whole request was refused, perhaps because of one event: find that one, deliver the others."""
         if len(batch) == 1:
             return {batch[0]: Refused(reason)}
         half = len(batch) // 2
@@ -148,7 +148,7 @@ def _judged(
         mishap = Failed(reason) if ABOUT_THE_EVENT.search(reason) else Untaken(f"{where}: {reason}")
         mishaps |= dict.fromkeys(places.get(entry.id, []), mishap)
     if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
-        # Of an entry that names none of ours, nobody knows which it is of.
+        # If an entry names none of our events, nobody knows which of them it means.
         unnamed = Failed("it was not accepted, and the reply does not say why")
         mishaps |= {place: unnamed for place in batch if place not in mishaps}
     return mishaps

@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
 
-#: Of which the event itself is the reason, now and for ever.
+#: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
-#: Which somebody may mend in the broker's settings, and which hold up no other stream.
+#: Errors that a change of the broker's settings may cure, and that hold up no other stream.
 OF_THE_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own errors begin so
@@ -41,7 +41,7 @@ class KafkaSink:
         self._producer: Producer | None = None
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
-        #: What is not told of in time is not surely delivered.
+        #: An event that is not acknowledged in time may not have been delivered.
         mishaps = all_untaken(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
 
         def told(place: int, error: KafkaError | None, _message: Message) -> None:
@@ -61,7 +61,7 @@ class KafkaSink:
                         on_delivery=partial(told, place),
                     )
                 except KafkaException as error:
-                    # Larger than the producer's own limit, it is refused at once.
+                    # An event above the producer's own limit is refused at once.
                     if error.args[0].code() not in OF_THE_EVENT:
                         raise
                     mishaps[place] = _mishap(error.args[0])
@@ -69,7 +69,7 @@ class KafkaSink:
             if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
                 self._let_go()
         except (KafkaException, BufferError, TypeError) as error:
-            # The last one is what the producer says of an option that would have to be a function.
+            # The producer raises the last one for an option that would have to be a function.
             self._let_go()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             return {place: Untaken(f"Kafka: {reason}; see sinks.kafka") for place in mishaps}

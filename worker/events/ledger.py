@@ -1,4 +1,4 @@
-"""What was announced: a line for each event that a sink took, written with the settlement, kept for some days."""
+"""What was announced: a line for each event that a sink took, written when it is settled and kept for some days."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ def keep(session: Session, sink: str, events: Sequence[OutgoingEvent]) -> None:
 
 
 def announced(session: Session | Connection, revisions: Collection[int], sink: str) -> set[int]:
-    """Which of *revisions* the ledger knows an event of that *sink* took."""
+    """Those of *revisions* for which the ledger has an event that *sink* took."""
     query = select(line.revision).distinct().where(line.revision.in_(sorted(revisions)), line.sink == sink)
     return set(session.execute(query).scalars())
 
@@ -78,7 +78,7 @@ def _is_since(age: timedelta) -> Case[int]:
 
 
 def _bytes(event_id: str) -> bytes:
-    """An id as 16 bytes; one that is no UUID, which others' events may have, as the UUIDv5 of it."""
+    """An id as 16 bytes; of an id that is no UUID, which events made by others may have, its UUIDv5."""
     try:
         return uuid.UUID(event_id).bytes
     except ValueError:

@@ -13,7 +13,7 @@ from worker.lanes.consumer import claimed_too_often
 
 
 def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
-    """Read the events out of *claims*; what names no stream is buried at once."""
+    """Read the events out of *claims*; what names no stream becomes a dead letter at once."""
     events: dict[Claim, OutgoingEvent] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -28,7 +28,7 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
 
 
 def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
-    """The claims of *events* in their order, but those of one page and stream by revision among their places."""
+    """The claims of *events* in their order, except that those of one page and stream are sorted by revision."""
     places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
     for claim, event in events.items():
         places[event.stream, event.wiki, event.page].append(claim)
@@ -55,7 +55,7 @@ def _event(payload: str) -> OutgoingEvent:
 
 
 def _number(value: Any) -> int:
-    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column would hold."""
+    """An id of a page or a revision; raises ValueError, OverflowError or TypeError for what no column holds."""
     number = int(value)
     if not 0 <= number <= MOST:
         raise ValueError("no wiki has a page or a revision of that number")
@@ -63,7 +63,7 @@ def _number(value: Any) -> int:
 
 
 def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
-    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault."""
+    """Decide about an event that was sent; a sink that takes nothing is not the event's fault."""
     if mishap is None:
         return Delivered()
     if isinstance(mishap, Untaken):

@@ -35,7 +35,7 @@ class Publisher:
         """Send the claimed events, settle them, and keep those that the sink took in the ledger."""
         started, most = time.monotonic(), self.settings.max_attempts
         events, outcomes = read_events(claims, most)
-        # Of one page those of earlier revisions first, though the edits may have been settled in another order.
+        # Earlier revisions of a page first, even if the edits were settled in another order.
         ordered = in_page_order(events)
         mishaps = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
         outcomes |= {claim: delivery(claim, mishaps.get(place), most) for place, claim in enumerate(ordered)}

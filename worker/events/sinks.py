@@ -1,4 +1,4 @@
-"""What a sink of events is: it takes events, and says of each that it did not take what became of it."""
+"""What a sink is: it takes events, and says what became of each that it did not take."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,17 +47,17 @@ Mishap = Refused | Failed | Untaken
 
 
 class EventSink(Protocol):
-    """Takes events; the same event may come again, with the same `meta.id`."""
+    """Takes events. The same event may come again, with the same `meta.id`."""
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
-        """Deliver *events*; those of one page so that they arrive in their order. Never raises.
+        """Deliver *events*, those of one page in their order. Never raises.
 
-        Returns what became of those that were not delivered, by their place in *events*. Where an event was not taken
-        for no fault of its own, no later one of its page was sent.
+        Returns what became of those that were not delivered, by their place in *events*. If an event was untaken, no
+        later one of its page was sent.
         """
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,9 @@ class SinkKind:
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
-    """The places of *events* in as few groups as possible, none with two events of one page and stream, in order.
+    """The places of *events* in as few groups as possible, in order; no group has two events of one page and stream.
 
-    For a sink that takes the events of one request in any order.
+    For a sink that takes the events of a request in any order.
     """
     groups: list[list[int]] = []
     seen: dict[tuple[str, str, int], int] = {}

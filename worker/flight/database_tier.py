@@ -1,6 +1,6 @@
-"""The tier for the time in which Redis is gone: leases and answers in a table of the wiki's own database.
+"""The tier for while Redis is gone: leases and answers in a table of the wiki's own database.
 
-Slower than Redis and without hints, but shared by all workers of the wiki: scores go on being asked for once.
+Slower than Redis and without hints, but shared by all workers of the wiki, so each score is still asked for once.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailabl
 
 Result = TypeVar("Result")
 
-#: Between two looks at what somebody else computes: there is nobody who would tell.
+#: Between two looks at what somebody else computes: nobody sends hints here.
 LOOK_AGAIN_SECONDS = 0.3
 #: Rows thrown away at once.
 MOST_TIDIED = 1_000
-#: Rows may be thrown away between the look whether they are there and the lock on them; hardly twice.
+#: Rows may be thrown away after we saw that they exist and before we lock them; hardly twice in a row.
 TRIES = 3
 
 _INSERT_IF_MISSING = (
@@ -97,7 +97,7 @@ class DatabaseTier:
         yield listen
 
     def _change(self, ids: Iterable[ScoreId], work: Callable[[list[Entry], float], Result]) -> Result:
-        """Let *work* change the entries of *ids*, under their locks and in one order; writes back what it changed."""
+        """Let *work* change the entries of *ids* while their rows are locked; writes back what it changed."""
         keys = _keys(ids)
 
         def locked(session: Session) -> Result:
@@ -124,8 +124,8 @@ class DatabaseTier:
         raise TierUnavailable("the rows of some scores can't be made")
 
     def _add_missing(self, keys: Sequence[str]) -> None:
-        # In a transaction of its own: who adds a row that is there already keeps a lock that others, who want to write
-        # it, would have to wait for crosswise.
+        # In a transaction of its own: an insert of a row that exists already keeps a lock, and two workers that want to
+        # write such rows would wait for each other.
         with self._database.reading() as connection:
             query = select(score_flight.c.score_id).where(score_flight.c.score_id.in_(keys))
             there = set(connection.execute(query).scalars())
@@ -150,7 +150,7 @@ def tidy(database: Database) -> int:
     with database.reading() as connection:
         keys = list(connection.execute(query).scalars())
     if keys:
-        # What was taken up again meanwhile stays.
+        # A row that has come into use again meanwhile stays.
         gone = delete(score_flight).where(score_flight.c.score_id.in_(keys), runs_out < database_now())
         database.run(lambda session: session.execute(gone, execution_options=BY_KEY))
     return len(keys)

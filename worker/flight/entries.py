@@ -1,7 +1,7 @@
-"""What is known of one score id, and the rules of the protocol over it. Pure: times are seconds on any one clock.
+"""What is known of one score id, and the rules of the protocol for it. Pure: times are seconds on any one clock.
 
 The process tier keeps entries in memory and the database tier in rows. Redis has the same rules in its scripts; one
-state machine in the tests walks through all three.
+state machine in the tests checks all three.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from worker.flight.tiers import Acquired, End, Lease, Lifetimes, is_kept, kept_s
 
 @dataclass(slots=True)
 class Entry:
-    """Lease, cached answer and handed over end of one id; each counts until its own moment."""
+    """Lease, cached answer and handed-over end of one id; each is valid until its own moment."""
 
     score_id: ScoreId
     token: str | None = None
@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def runs_out(self) -> float:
-        """When nothing of it counts any more."""
+        """When none of it is valid any more."""
         return max(self.leased_until, self.answer_until, self.handed_over_until)
 
     def cached(self, now: float) -> Final | None:
@@ -58,7 +58,7 @@ class Entry:
             self.token, self.leased_until = token, now + lifetimes.lease
 
     def end(self, answer: Answer, token: str, lifetimes: Lifetimes, now: float) -> Answer:
-        """Keep or hand over *answer*; returns the answer that stands."""
+        """Keep or hand over *answer*; returns the answer that counts: one that was cached before, or this one."""
         standing = self.cached(now)
         if standing is not None:
             return standing
@@ -74,5 +74,5 @@ class Entry:
             self.token, self.leased_until = None, 0.0
 
     def is_free_for(self, token: str, now: float) -> bool:
-        """Whether nobody but *token* has a lease that counts."""
+        """Whether nobody but *token* has a valid lease."""
         return self.token in {token, None} or self.leased_until <= now

@@ -1,4 +1,4 @@
-"""Redis while it is there, the database while it is not."""
+"""Redis while it serves, the database while it does not."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -14,8 +14,8 @@ Result = TypeVar("Result")
 class FallbackTier:
     """*first* while it is available, *second* while it is not.
 
-    A lease taken in one does not count in the other: when Redis goes or comes back, what is under way may be asked for
-    once more. No answer is lost by that, and no row doubled.
+    A lease that was taken in one is not seen in the other: when Redis goes or comes back, scores under way may be asked
+    for once more. This loses no answer and doubles no row.
     """
 
     def __init__(self, first: Tier, second: Tier, state: RedisState) -> None:

@@ -1,8 +1,8 @@
-"""Single flight: whoever wants a score, however many at once, one of them calls and all get the answer.
+"""Single flight: however many want a score at once, one of them calls the endpoint and all get the answer.
 
-The tiers are asked from the innermost to the outermost: this process, then Redis or the database. What is ours in one
-is wanted of the next, and what is ours in the last is called for. Answers go back the same way, so each tier ends its
-leases, wakes who waits and says which answer stands.
+The tiers are asked from the innermost to the outermost: this process, then Redis or the database. The ids that are ours
+in one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
+way: each tier ends its leases, wakes those who wait, and says which answer counts.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_versi
 #: Asks the endpoint; an answer for every id.
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 
-#: Beyond the end of a lease, so that who looks then finds it gone.
+#: Added to the end of a lease, so that a look at that time finds it gone.
 JUST_AFTER_SECONDS = 0.02
-#: Stands for the answer of one who gives up: nothing to hand over, the score is anybody's.
+#: Stands for the answer of a holder that gives up: nothing to hand over, anybody may take the score.
 _NEVER_MIND = NoAnswer("not asked for to the end", Failure.ELSEWHERE)
 
 
@@ -50,7 +50,7 @@ class Flown:
 
     @property
     def is_outage(self) -> bool:
-        """Whether the endpoint served nobody just now, and that for no fault of what was asked."""
+        """Whether the endpoint served nobody just now, and not because of what it was asked."""
         asked = {score_id: answer for score_id, answer in self.answers.items() if score_id not in self.cached}
         failures = [answer.failure if isinstance(answer, NoAnswer) else None for answer in asked.values()]
         now = [failure for failure in failures if failure is not Failure.ELSEWHERE]
@@ -76,9 +76,9 @@ class Flight:
         """Return an answer for each of *ids*: from the cache, from another's call under way, or from *call*.
 
         The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What somebody
-        else computes is waited for no longer than *patience* seconds (the setting, if None), and is ours if its lease
-        runs out meanwhile; after that it is a `NoAnswer` that is no failure. A tier that does not answer is gone
-        round.
+        else computes is waited for no longer than *patience* seconds (the setting, if None), and becomes ours if its
+        lease runs out meanwhile; after that time it gets a `NoAnswer` that is no failure. A tier that does not answer
+        is skipped.
         """
         flown = Flown()
         seconds = self._settings.patience_seconds if patience is None else patience
@@ -88,10 +88,10 @@ class Flight:
         return flown
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
-        """What is there for *ids* where all workers see it; nothing is asked for.
+        """What is stored for *ids* where all workers see it; nothing is asked of the endpoint.
 
         Raises:
-            TierUnavailable: it can't be told.
+            TierUnavailable: it can't be looked up.
         """
         return self._tiers[-1].ends(ids)
 
@@ -100,7 +100,7 @@ class Flight:
     ) -> dict[ScoreId, Answer]:
         """Wait no longer than *seconds* for the answers that somebody else gets for *ids*; returns those that came.
 
-        What the holders in *stale* handed over is no answer to what was asked since.
+        What the holders in *stale* handed over is older than the question, and no answer to it.
 
         Raises:
             TierUnavailable: they can't be waited for.
@@ -160,7 +160,7 @@ class _Request:
                     above.land(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
-                    # And look again: the end may have come before we listened.
+                    # Then look again: the end may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
@@ -171,7 +171,7 @@ class _Request:
         try:
             await self.through(rest, ids, held)
         finally:
-            # Also when the call was cancelled or failed: a lease must not outlive its holder's interest.
+            # Also when the call was cancelled or failed: nobody should wait for a holder that has given up.
             held.release()
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
@@ -190,7 +190,7 @@ class _Request:
 
 
 class _Wanted:
-    """What was wanted of one tier and has no answer yet; answers are handed on as they come."""
+    """What was wanted of one tier and has no answer yet; passes answers on as they come."""
 
     def __init__(self, ids: Sequence[ScoreId], above: Receiver) -> None:
         self.left = dict.fromkeys(ids)
@@ -203,7 +203,7 @@ class _Wanted:
 
 
 class _Held:
-    """Leases of ours in one tier. An answer ends its lease and is handed on as it stands in that tier."""
+    """Our leases in one tier. An answer ends its lease; the one that counts in that tier is passed on."""
 
     def __init__(self, tier: Tier, ids: Sequence[ScoreId], token: str, above: Receiver) -> None:
         self._tier = tier
@@ -217,7 +217,7 @@ class _Held:
         self._above.land({**answers, **_ended(self._tier, answers, self._token)})
 
     def release(self) -> None:
-        """Let go of what has no answer: it is anybody's."""
+        """Release what has no answer, for anybody to take."""
         if self._left:
             _ended(self._tier, dict.fromkeys(self._left, _NEVER_MIND), self._token)
 
@@ -225,13 +225,13 @@ class _Held:
         """Renew the leases until cancelled."""
         while True:
             await asyncio.sleep(every)
-            # One that fails is repeated; the lease is long enough for two.
+            # If this fails, the next one may succeed; the lease is long enough for two.
             with contextlib.suppress(TierUnavailable):
                 self._tier.renew(list(self._left), self._token)
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:
-    """End the leases of all that is in *answers*; returns those that stand instead of ours, and may return them all."""
+    """End the leases of all ids in *answers*; returns the answers that count, which may be others than ours."""
     ends = {
         score_id: answer
         for score_id, answer in answers.items()

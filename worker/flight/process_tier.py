@@ -1,4 +1,4 @@
-"""The tier inside one process: what its own threads and coroutines share before anybody else is asked."""
+"""The tier inside one process, shared by its threads and coroutines; it is asked first."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from worker.domain.scores import Answer, ScoreId
 from worker.flight.entries import Entry
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen
 
-#: So many entries at least are there before those that have run out are thrown away.
+#: Entries that have run out are thrown away when there are at least so many entries.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -93,7 +93,7 @@ class ProcessTier:
         return entry
 
     def _tidy(self, now: float) -> None:
-        """Throw away what has run out, once in so many entries that it costs next to nothing for each."""
+        """Throw away what has run out; so rarely that it costs next to nothing for each entry."""
         if len(self._entries) >= self._tidy_at:
             self._entries = {score_id: entry for score_id, entry in self._entries.items() if entry.runs_out > now}
             self._tidy_at = max(FEWEST_TO_TIDY, 2 * len(self._entries))

@@ -1,8 +1,8 @@
 """The tier between processes: leases and answers in Redis, a whole batch of ids in one script.
 
-A score id is a key twice over: `ores:<id>` holds the answer, which is also what Celery's result backend reads under
-that task id, and `ores-lease:{ores:<id>}` the token of whoever computes it. The braces put both into one slot of a
-Redis Cluster, where a script may only touch keys of one slot: there it runs once for each slot, and otherwise once.
+A score id has two keys. `ores:<id>` holds the answer, and Celery's result backend reads it under that task id.
+`ores-lease:{ores:<id>}` holds the token of whoever computes the score. The braces put both into one slot of a Redis
+Cluster, where a script may touch keys of one slot only: there a script runs once for each slot, otherwise once.
 """
 
 import asyncio
@@ -50,8 +50,8 @@ end
 """
 
 #: Keys: result and lease of each id. Arguments: token; then for each id its end and the milliseconds to keep it, less
-#: than 0 for an end that is handed over and 0 for none. Stores, releases and wakes; returns the answers that stood
-#: already.
+#: than 0 for an end that is handed over and 0 for none. Stores, releases and wakes; returns the answers that were
+#: cached before and so count.
 FINISH = """
 local stood = {}
 for i = 1, #KEYS, 2 do
@@ -128,7 +128,7 @@ class RedisTier:
     @contextlib.asynccontextmanager
     async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
-            # The client's own retries would take longer than who listens may have; the next look is the retry.
+            # The client's own retries could take longer than the listener has time; its next look is the retry.
             redis.set_retry(Retry(NoBackoff(), 0))
             with _translated_errors():
                 await channel.subscribe(*(lease_key(score_id) for score_id in ids))
@@ -172,7 +172,7 @@ def result_key(score_id: ScoreId) -> str:
 
 
 def lease_key(score_id: ScoreId) -> str:
-    """In the slot of the result's key, and the name of the channel on which its end is told."""
+    """The key of the lease, in the same slot as the result's key; also the channel on which its end is announced."""
     return f"ores-lease:{{{RESULT_PREFIX}{score_id}}}"
 
 

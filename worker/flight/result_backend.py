@@ -1,7 +1,7 @@
 """Celery's results under ORES' keys: score id = task id = cache key.
 
 Use it in any Celery application as `result_backend = "worker.flight.result_backend:ScoreBackend+redis://…"`; then
-`AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, drain or request.
+`AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, a turn or a request.
 """
 
 from typing import Any
@@ -17,8 +17,8 @@ from worker.flight.results import RESULT_PREFIX, is_end
 class ScoreBackend(RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
-    What single flight has stored is the end of that task, whichever end a worker then reports to Celery. Where Redis
-    takes nothing, the end is lost and the asker asks again.
+    What single flight has stored is the end of the task, whatever a worker then reports to Celery. While Redis takes
+    nothing, the end is lost, and the caller has to ask again.
     """
 
     task_keyprefix = RESULT_PREFIX

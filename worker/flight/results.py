@@ -18,7 +18,7 @@ to_json = json.JSONEncoder(separators=(",", ":")).encode
 def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
     """*answer* as Celery's result backend stores a task's end, with the answer itself beside it.
 
-    With a *holder* it is what that holder hands over to those who waited, and nothing that may be cached.
+    With a *holder* it is what that holder passes on to those who waited, and must not be cached.
     Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
     """
     document = encode_answer(answer)
@@ -36,8 +36,8 @@ def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = Non
 def is_answer(result: bytes | None) -> bool:
     """Whether the value of a result key is a cached answer; the scripts in Redis ask the same.
 
-    No text inside the JSON can look like it, for there the quotes are escaped, and one that is just this word has no
-    object behind it.
+    No text inside the JSON can look like this: quotes are escaped there, and a text that is just this word is not
+    followed by an object.
     """
     return result is not None and b'"answer":{' in result
 

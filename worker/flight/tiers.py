@@ -2,12 +2,12 @@
 
 A score id is *cached*, *under way* with somebody who holds its lease, or *ours* to compute. Rules of every tier:
 
-- A lease belongs to a token. It is longer than the call and renewed meanwhile; who does not renew it has died.
+- A lease belongs to a token. It is longer than the call, and renewed meanwhile; a holder that does not renew has died.
 - The token fences: only the holder may release, renew, or say how the call ended. The first answer that is stored
-  stands, and a late holder is told which; so all get one answer, whoever was slower.
-- How a call ended that left nothing to cache (a failure, or an answer of another model version) is handed over to those
+  counts, and a late holder is told which one that is; so all get the same answer.
+- If a call leaves nothing to cache (a failure, or an answer of another model version), its end is handed over to those
   who waited for that holder, and to nobody else. They ask with the token they waited for.
-- Listening is a hint to look again, never the news itself; a hint that is lost costs time.
+- What listeners hear is a hint to look again, never the answer itself; a hint that is lost costs time.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ Listen = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Somebody's lease, seen by one who has to wait."""
+    """Somebody else's lease."""
 
     token: str
     #: Until it runs out, unless it is renewed.
@@ -44,15 +44,14 @@ class Acquired:
     """What became of the ids that were wanted; each is in exactly one of these."""
 
     cached: dict[ScoreId, Final] = field(default_factory=dict)
-    #: How the holder ended for whom we waited.
+    #: How the call ended of the holder that we waited for.
     handed_over: dict[ScoreId, Answer] = field(default_factory=dict)
     under_way: dict[ScoreId, Lease] = field(default_factory=dict)
     ours: list[ScoreId] = field(default_factory=list)
 
 
 class Tier(Protocol):
-    """One place where leases and answers are kept. Its methods are quick and block; each id is
-    dealt with atomically.
+    """One place where leases and answers are kept. Its methods are quick and block; each id is handled atomically.
 
     Raises:
         TierUnavailable: what it needs does not answer; nothing was decided.
@@ -62,20 +61,20 @@ class Tier(Protocol):
         """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for."""
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
-        """Lengthen the leases that are ours, and take back those that were lost and taken by nobody."""
+        """Lengthen our leases, and take back those that ran out and that nobody else has taken."""
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
-        """End our part in *ids* and those of *answers*: keep or hand over these, and release the leases that are ours.
+        """Keep or hand over *answers*, and release our leases of their ids and of *ids*.
 
-        An id without an answer is released only, and is anybody's. Answers to ids that were not leased are kept, too.
-        Returns the answers that stand.
+        An id without an answer is only released, for anybody to take. Answers to ids that were not leased are kept,
+        too. Returns the answers that count.
         """
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
         """What is cached or being handed over for *ids*; takes no lease."""
 
     def listening(self, ids: Collection[ScoreId]) -> AbstractAsyncContextManager[Listen]:
-        """Hear of the end of any of *ids*; look again once inside, for it may have come before."""
+        """Hear when any of *ids* ends. Look again once inside: it may have ended before."""
 
 
 class TierUnavailable(Exception):

@@ -1,4 +1,4 @@
-"""Whose edits patrollers need not look at, and so which edits leave rows. Pure."""
+"""Which edits patrollers must look at; only these leave rows. Pure."""
 
 from outbox import Edit, PatrolStatus
 

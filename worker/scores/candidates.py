@@ -1,7 +1,7 @@
 """When a new version of a model becomes the current one: not at its first reply, and never back and forth.
 
-While an endpoint's replicas run mixed versions, both are seen for a while. A version wins once most replies of every
-look at it carry it, for a settable time; until then it is a candidate, kept in `model_candidate`.
+While an endpoint's replicas run mixed versions, replies carry both. A version becomes current when, for a settable
+time, most replies of every look carried it; until then it is a candidate, kept in `model_candidate`.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ from worker.scores.tables import ores_model
 
 
 class Finding(StrEnum):
-    """What a look at a model's versions comes to."""
+    """The result of a look at a model's versions."""
 
     UNCHANGED = "unchanged"
     #: Most replies carry another version than the current one, not for long enough yet.
@@ -32,7 +32,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version that most replies carried for so many seconds now."""
+    """A version that most replies have carried for so many seconds."""
 
     version: str
     seconds: float

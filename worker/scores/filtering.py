@@ -1,4 +1,4 @@
-"""From levels to probabilities: what a wiki's filters mean now, and the query that an admin's choice of them is."""
+"""From levels to probabilities: what a wiki's filters mean now, and the query for what an admin chose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Filters:
         return band
 
     def bands(self, model: str, chosen: Sequence[str]) -> list[Band]:
-        """The bands that *chosen* levels make together; none where all of several are chosen, which is no condition.
+        """The bands of the *chosen* levels, merged; none if all of several are chosen, since that is no condition.
 
         Raises:
             FilterInvalid: see `band`.

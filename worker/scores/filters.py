@@ -36,7 +36,7 @@ from outbox.mediawiki.schema import DELETED_USER, actor, recentchanges
 from worker.domain.thresholds import REVERT_RISK, Band
 from worker.scores.tables import ores_classification
 
-#: Where revert risk can be filtered by, whatever else is scored.
+#: The one namespace that is shown when filtering by revert risk, whatever else was scored.
 ARTICLES = 0
 change = recentchanges.c
 
@@ -72,7 +72,7 @@ class Query:
     since: str
     #: Model to the bands its probability is in one of; a model without bands is no condition.
     bands: Mapping[str, Sequence[Band]]
-    #: Model to the probability it is above, and model to the one it is not above, or has none.
+    #: Model to the probability that it must be above; and model to the one that it must not be above (or has none).
     above: Mapping[str, float]
     not_above: Mapping[str, float]
     unpatrolled: bool = False
@@ -109,7 +109,7 @@ class Change:
 def find_changes(connection: Connection, query: Query, columns: ScoreColumns) -> list[Change]:
     """The newest changes that match *query*, the newest first, at most `query.limit`; one statement.
 
-    *columns* are the probabilities that are wanted, all that are filtered by among them.
+    *columns* are the probabilities that are wanted, including all that are filtered by.
     """
     return [
         Change(
@@ -180,7 +180,7 @@ def _found(query: Query, columns: ScoreColumns) -> Select[Any]:
         probability = score.c.oresc_probability
         conditions.append(or_(probability <= bindparam(f"{model}_not_above", threshold), probability.is_(null())))
     found = select(change.rc_id, change.rc_timestamp).select_from(tables).where(and_(*conditions))
-    # By time from the newest on, whatever the optimizer thinks of scores and namespaces: it stops at the limit then.
+    # By time, from the newest on, whatever the optimizer prefers, so that it can stop at the limit.
     for dialect in ("mysql", "mariadb"):
         found = found.prefix_with("STRAIGHT_JOIN", dialect=dialect)
         found = found.with_hint(recentchanges, "FORCE INDEX (rc_timestamp)", dialect)
@@ -204,7 +204,7 @@ def _of_changes(query: Query) -> list[ColumnElement[bool]]:
 
 
 def _number(number: int) -> ColumnElement[int]:
-    """*number* in the text of the statement, where a parameter would only be in the way of reading it."""
+    """*number* in the text of the statement, where it is easier to read than a parameter."""
     return literal_column(f"{number:d}")
 
 
@@ -245,7 +245,7 @@ def _explained_by_sqlite(element: Explain, compiler: SQLCompiler, **options: Any
 
 
 def explain(connection: Connection, query: Query, columns: ScoreColumns) -> list[dict[str, Any]]:
-    """The plan of the statement, a row a table, as the database tells it."""
+    """The plan of the statement as the database shows it, a row for each table."""
     return [dict(row._mapping) for row in connection.execute(Explain(statement(query, columns)))]  # noqa: SLF001
 
 
@@ -261,7 +261,7 @@ def script(query: Query, columns: ScoreColumns, dialect: Dialect) -> str:
     set_parameters = [
         f".parameter set :{name} {_quoted(value)}"
         if is_sqlite
-        # To MariaDB a backslash would take the end of a string away.
+        # In MariaDB a backslash would escape the end of a string.
         else f"SET @{name} = {_quoted(value)};".replace("\\", "\\\\")
         for name, value in sorted(values.items())
     ]

@@ -1,7 +1,7 @@
-"""What formulas of thresholds came to, kept in `formula_threshold`.
+"""What formulas of thresholds resolve to, kept in `formula_threshold`.
 
-The periodic check asks the endpoint; readers ask this table only, so that however many there are, none ever asks the
-endpoint. A missing guard of that kind took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
+The periodic check asks the endpoint. Readers ask this table only, however many there are; without such a guard they
+took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from outbox.columns import database_now
 from worker.domain.thresholds import Statistic
 from worker.scores.own_tables import formula_threshold
 
-#: Who asked at the same moment heard the same.
+#: A check that asked at the same moment got the same answer.
 INSERT_IF_MISSING = (
     insert(formula_threshold)
     .prefix_with("IGNORE", dialect="mysql")
@@ -26,7 +26,7 @@ INSERT_IF_MISSING = (
 def known_statistics(
     session: Session | Connection, model: str, version: str, *, younger_than: timedelta | None = None
 ) -> dict[Statistic, float | None]:
-    """The thresholds that formulas came to for that version of *model*; None where no threshold reaches one."""
+    """The thresholds that formulas resolve to for that version of *model*; None where no threshold satisfies one."""
     row = formula_threshold.c
     query = select(row.label, row.formula, row.threshold).where(row.model == model, row.version == version)
     if younger_than is not None:
@@ -35,7 +35,7 @@ def known_statistics(
 
 
 def keep_statistics(session: Session, model: str, version: str, found: Mapping[Statistic, float | None]) -> None:
-    """Keep what formulas came to, in place of what they came to before; does not commit."""
+    """Keep what formulas resolve to, in place of what was kept before; does not commit."""
     row = formula_threshold.c
     for statistic, threshold in sorted(found.items()):
         key = {"model": model, "version": version, "label": statistic.label, "formula": statistic.formula}

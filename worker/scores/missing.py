@@ -1,4 +1,4 @@
-"""Which scores edits of the past lack, asked before they are promised and again before they are scored."""
+"""Which scores edits of the past lack; looked up before they are promised, and again before they are scored."""
 
 from collections.abc import Collection
 
@@ -14,10 +14,10 @@ from worker.scores.store import stored_scores
 
 
 def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
-    """Revision to the models of which it should have a row of the current version and has none: three statements.
+    """Revision to the models whose current version should have a row for it and has none: three statements.
 
-    That is a model which stores its scores and scores such edits; one whose parents are cleaned misses nothing of a
-    revision that is not its page's newest.
+    Only models count that store scores and score such edits; one with `clean_parent` wants rows only for the newest
+    revision of a page.
     """
     known = current_models(session)
     names = {model.id: name for name, model in known.items()}

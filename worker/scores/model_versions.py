@@ -47,12 +47,12 @@ def current_models(session: Session | Connection) -> dict[str, KnownModel]:
 def model_ids(session: Session, seen: Sequence[tuple[str, str]], known: KnownModels) -> dict[tuple[str, str], int]:
     """Return the `oresm_id` of each (name, version) in *seen*, which has one entry for each score; does not commit.
 
-    *known* saves the statements where nothing has changed. A score always gets the id of its own version, so that no
-    row is ever written under another's; Extension:ORES writes the rows of the reply that brings a new version under the
-    old one's id. A model without a current version gets the one that most scores carry; whether a further one becomes
-    current is for `worker.upkeep` to say, not for one reply. A version is looked for first and inserted only if
-    missing, since `oresm_id` is a SMALLINT and a failed insert burns one. A version that came too late gets no id:
-    `oresc_model`, being signed, holds no more than 32,767.
+    *known* saves the statements if nothing has changed. A score always gets the id of its own version, so no row is
+    ever written under another's; Extension:ORES writes the rows of the first reply with a new version under the old
+    version's id. If a model has no current version, the one that most scores carry becomes current; whether a further
+    one does is decided in `worker.upkeep`, not by one reply. A version is looked up first and inserted only if missing,
+    since `oresm_id` is a SMALLINT and a failed insert uses one up. A version whose number is too high gets no id:
+    `oresc_model` is signed and holds no more than 32,767.
     Source: mediawiki/extensions/ORES includes/ScoreFetcher.php @ e8804727.
     """
     ids = {(name, model.version): model.id for name, model in known.items()}
@@ -77,7 +77,7 @@ def make_current(session: Session, name: str, version: str) -> None:
 
 
 def leave_current_alone(session: Session, name: str, version: str) -> None:
-    """Let no other version of model *name* be current beside *version*, as Extension:ORES can leave one; no commit."""
+    """Make sure that only *version* of model *name* is current; Extension:ORES can leave another. Does not commit."""
     model = ores_model.c
     others = (model.oresm_name == name, model.oresm_version != version, model.oresm_is_current == 1)
     if session.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
@@ -105,7 +105,7 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
     same = select(model.oresm_id).where(model.oresm_name == name, model.oresm_version == version)
     found: int | None = session.execute(same).scalar_one_or_none()
     if found is None:
-        # Wait for whoever is adding it at this moment: an insert that fails burns an id.
+        # Wait for anybody who is adding it at this moment: an insert that fails uses up an id.
         session.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
         found = session.execute(same).scalar_one_or_none()
     if found is not None:

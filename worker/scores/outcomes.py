@@ -14,8 +14,8 @@ from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, Sco
 from worker.lanes.consumer import claimed_too_often
 from worker.scores.rows import unknown_class
 
-#: Claims beyond the last attempt in which an edit is not scored any more, but announced as given up. What kills its
-#: worker even then is buried unannounced.
+#: So many claims after the last attempt an edit is not scored any more, only announced as given up. One that kills its
+#: worker even then becomes a dead letter unannounced.
 ANNOUNCEMENTS = 3
 
 
@@ -41,7 +41,7 @@ class Decision:
 
 
 def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
-    """Read the edits out of *claims*; what can't be read is poison and buried at once, with its reason."""
+    """Read the edits out of *claims*; what can't be read is poison, and becomes a dead letter at once."""
     edits: dict[Claim, Edit] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -67,13 +67,13 @@ def decide(
     leaves_rows: bool = True,
     is_outage: bool = False,
 ) -> Decision:
-    """Decide about *edit*, of which *asked* was wanted; a score without an answer was not asked for any more.
+    """Decide about *edit*, for which *asked* are the scores that were wanted; one without an answer was not asked for.
 
     *numbers* are the ids under which versions of models can be stored.
 
-    Anything transient and attempts left: later, as a whole; what was scored comes from the cache then. No attempts
-    left: given up, announced with an error for each score that is missing, and kept as a dead letter. What is no fault
-    of the edit burns no attempt; `worker.domain.failures` says what that is.
+    If a score failed and attempts are left, the whole edit is tried later; what was scored comes from the cache then.
+    If no attempts are left, the edit is given up: announced with an error for each missing score, and kept as a dead
+    letter. What is not the edit's fault counts no attempt; `worker.domain.failures` says what that is.
     """
     given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
     by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
@@ -106,7 +106,7 @@ def _numbered(
 def _without_answers(
     claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int, *, is_outage: bool
 ) -> Outcome:
-    """Later, not before the endpoint wants to be asked again; or never, if that burns the last attempt."""
+    """Try later, and not before the endpoint wants to be asked again; or give up, if this was the last attempt."""
     charged = {
         score_id: answer for score_id, answer in silent.items() if burns_attempt(answer.failure, outage=is_outage)
     }

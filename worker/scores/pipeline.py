@@ -38,7 +38,7 @@ from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
 
-#: Stands for the version in the ids of scores of which nobody could tell it.
+#: Stands for the version in score ids while nobody knows it.
 UNKNOWN_VERSION = "unknown"
 
 

@@ -7,10 +7,10 @@ from worker.domain.models import ScoringModel
 
 
 def plan(edit: Edit, models: Mapping[str, ScoringModel]) -> tuple[str, ...]:
-    """Return the names of the models that score *edit*, in the order of *models*; none is a valid plan.
+    """Return the names of the models that score *edit*, in the order of *models*; there may be none.
 
-    Unlike MediaWiki's job queue this leaves out nobody for being trusted: every edit is scored, and who must look at
-    it is decided when rows are stored.
+    Unlike MediaWiki's job queue, this does not leave out trusted users: every edit is scored, and whether somebody must
+    look at it is decided when rows are stored.
     """
     return tuple(
         name

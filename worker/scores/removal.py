@@ -34,7 +34,7 @@ def purge_of_model(session: Session, model: int, limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step over all rows came to."""
+    """The result of one step over all rows."""
 
     #: Rows that were looked at, and the last of them; None where none are left.
     looked_at: int
@@ -48,8 +48,8 @@ def purge_step(
 ) -> Step:
     """Look at the next *limit* rows *after* that id, and remove those whose revision has left recentchanges.
 
-    Rows of the models *kept_forever* go only if the revision is gone from the wiki. Only rows of *models* go; a
-    revision newer than all of recentchanges is left be, since its change may be about to come. Does not commit.
+    Rows of the models *kept_forever* go only if the revision is gone from the wiki. Only rows of *models* go. A
+    revision newer than all of recentchanges is left alone, since its change may still be coming. Does not commit.
     """
     page = select(row.oresc_id, row.oresc_rev, row.oresc_model).where(row.oresc_id > after)
     rows = session.execute(page.order_by(row.oresc_id).limit(limit)).all()
@@ -72,7 +72,7 @@ def purge_step(
 
 
 def purge_of_revisions(session: Session, revisions: Collection[int], *, kept_forever: Collection[int]) -> int:
-    """Remove the rows of *revisions*, but for those of the models *kept_forever*; returns how many. Does not commit.
+    """Remove the rows of *revisions*, except those of the models *kept_forever*; returns how many. Does not commit.
 
     Source: mediawiki/extensions/ORES includes/Storage/SqlScoreStorage.php `purgeRows` @ e8804727, which keeps those of
     the current version only.

@@ -24,16 +24,18 @@ class Classification:
 
 
 def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> list[Classification]:
-    """The rows to store for *score*: for two classes the true one only, since readers compute the other; for an
-    aggregated model one row of class 0 with the weighted mean; otherwise one a class.
-    A class that *model* does not have gets no row; see `unknown_class`. A mean without it would be wrong, and stay, so
-    an aggregated model gets none at all then. A model without classes is announced only.
+    """The rows to store for *score*.
+
+    With two classes only the true one gets a row, since readers compute the other. An aggregated model gets one row, of
+    class 0, with the weighted mean. Any other model gets a row for each class. A class that *model* does not have gets
+    no row (see `unknown_class`); an aggregated model then gets none at all, since the mean would be wrong and would
+    stay. A model without classes is announced only.
     """
     if not model.classes or (model.is_aggregated and unknown_class(score, model)):
         return []
     if model.is_aggregated:
-        # By name, as ORES sorts its replies, so that another order makes no difference; and one after the other, as PHP
-        # adds up: every sixth mean is half-way between two decimals, where an exact sum goes elsewhere.
+        # By name, as ORES sorts its replies, so that another order makes no difference. Added one after the other, as
+        # PHP does: every sixth mean is half-way between two decimals, and an exact sum would be rounded differently.
         weighted = 0.0
         for name in sorted(score.probability):
             weighted += _three_decimals(score.probability[name]) * model.classes[name]

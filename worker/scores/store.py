@@ -9,7 +9,7 @@ from outbox.columns import BY_KEY
 from worker.scores.rows import Classification
 from worker.scores.tables import ores_classification, ores_model
 
-#: A row that is there already is kept as it is, as Extension:ORES keeps it: scores are never updated in place.
+#: A row that exists is kept as it is, as Extension:ORES does: scores are never updated in place.
 INSERT_IF_MISSING: Insert = (
     insert(ores_classification)
     .prefix_with("IGNORE", dialect="mysql")
@@ -48,7 +48,7 @@ def stored_scores(
 
 
 def forget(session: Session, revisions: Collection[int], models: Collection[str]) -> None:
-    """Remove the rows that *revisions* have of *models*, in whichever version; does not commit.
+    """Remove the rows of *models* for *revisions*, of any version; does not commit.
 
     Extension:ORES cleans parents of the current version only. Source: mediawiki/extensions/ORES
     includes/Storage/SqlScoreStorage.php `cleanUpOldScores` @ e8804727.

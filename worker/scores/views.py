@@ -9,18 +9,13 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from outbox.errors import DatabaseNotMigrated
+from worker.domain.models import DEFAULT_MODELS
 
 #: Model to the class whose probability its column shows: the true one, or the only row of an aggregated model.
 MODELS = {
-    "damaging": 1,
-    "goodfaith": 1,
-    "reverted": 1,
-    "revertrisklanguageagnostic": 1,
-    "revertriskmultilingual": 1,
-    "revertriskwikidata": 1,
-    "articlequality": 0,
-    "articlequalitylanguageagnostic": 0,
-    "wp10": 0,
+    name: 0 if model.is_aggregated else 1
+    for name, model in DEFAULT_MODELS.items()
+    if model.classes and (model.is_aggregated or model.is_binary)
 }
 #: The numbers of draftquality's classes. Its column shows which of them is predicted.
 DRAFTS = range(4)

@@ -1,4 +1,4 @@
-"""What a database holds that we did not make, found before anything is made there; and what a wiki still lacks."""
+"""Finds tables that we did not make, before anything is made in a database; and tables that a wiki still lacks."""
 
 from collections.abc import Collection
 
@@ -20,7 +20,7 @@ CHANGES = "recentchanges"
 
 
 def refuse_foreign(connection: Connection, database: Database, *, emulated: bool) -> None:
-    """Look at what is there; writes nothing.
+    """Check the tables that exist; writes nothing.
 
     Raises:
         ForeignTables: an *emulated* wiki's database holds a MediaWiki, or a table has the name of one that we need and
@@ -40,7 +40,7 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
                 f"{here} has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer; correct "
                 f"wikis.{wiki}.database_url, or update the wiki with its update.php, {retry}"
             )
-    # A table of others under a name of ours would be taken for ours.
+    # Somebody else's table with a name of ours would be taken for ours.
     for owner, its_tables in (("Extension:ORES", ORES_TABLES), ("Outpatrol", tables.metadata.tables.values())):
         for its_table in sorted(its_tables, key=lambda table: table.name):
             name = its_table.name

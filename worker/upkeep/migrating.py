@@ -1,4 +1,4 @@
-"""Bringing a wiki's database to the tables this version needs."""
+"""Gives a wiki's database the tables that this version needs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -54,7 +54,7 @@ def migrate(database: Database, revision: str = "head", *, emulated: bool = Fals
 
 
 def downgrade(database: Database, revision: str = "base") -> tuple[str | None, str | None]:
-    """Take *database* back to *revision*. Tables that were the wiki's before we came are left be."""
+    """Take *database* back to *revision*. The wiki's own tables are left alone."""
     return _run(database, lambda config: command.downgrade(config, revision))
 
 

@@ -42,8 +42,10 @@ class LeftBehind:
 
 
 def doomed_versions(database: Database, names: Collection[str] = (), *, current_too: bool = False) -> list[StoredModel]:
-    """The versions of the models *names*, or of all there ever were, that may go on demand: all, or those that are
-    neither current nor a candidate, whose rows are of edits that were just saved.
+    """The versions, of the models *names* or of all, that may be purged by hand.
+
+    Without *current_too* those that are neither current nor a candidate; a candidate's rows are of edits that were just
+    saved.
     """
     models, coming = database.run(lambda session: (all_models(session), candidates(session)))
     return [
@@ -54,9 +56,9 @@ def doomed_versions(database: Database, names: Collection[str] = (), *, current_
 
 
 def outdated_versions(database: Database) -> list[StoredModel]:
-    """The versions that may go by themselves: not newer than the current one either, for a newer one was just seen.
+    """The versions that are purged by schedule: older than the current one, since a newer one has just been seen.
 
-    One that was rolled back counts as newer: its rows go with their changes, or when a newer one comes.
+    A version that was rolled back counts as newer: its rows go with their changes, or when the next version comes.
     """
     current = {model.name: model.id for model in database.run(all_models) if model.is_current}
     return [model for model in doomed_versions(database) if model.id < current.get(model.name, model.id + 1)]
@@ -74,7 +76,7 @@ def count_versions(database: Database, models: Collection[StoredModel]) -> dict[
 
 
 def purge_versions(database: Database, models: Collection[StoredModel], batch_size: int) -> Iterator[Purged]:
-    """Remove all rows of *models*, *batch_size* in a transaction; tells of each step. Can be left at any time."""
+    """Remove all rows of *models*, *batch_size* in a transaction, and yield each step. The caller may stop any time."""
     for model in models:
         while rows := database.run(partial(purge_of_model, model=model.id, limit=batch_size)):
             yield Purged(model=model, rows=rows)
@@ -85,8 +87,8 @@ def purge_left_behind(
 ) -> Iterator[LeftBehind]:
     """Remove rows of revisions that have left recentchanges, of the models *names* or of all.
 
-    Begins *after* that `oresc_id`; tells of each step of *batch_size* rows. Can be left at any time. Does nothing where
-    there is no recentchanges to have left.
+    Begins *after* that `oresc_id` and yields each step of *batch_size* rows. The caller may stop at any time. Does
+    nothing if the database has no recentchanges.
     """
     if not wiki.database.run(has_recent_changes):
         return
@@ -104,10 +106,10 @@ def purge_left_behind(
 
 
 def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[int, int]]:
-    """Remove changes that are too old from recentchanges, and their rows with them, but those that are kept forever.
+    """Remove changes that are too old from recentchanges, with their rows except those that are kept forever.
 
-    Tells of each transaction how many changes and how many rows went. Does nothing on a wiki that is not emulated, for
-    MediaWiki does it itself.
+    Yields for each transaction how many changes and how many rows went. Does nothing on a wiki that is not emulated:
+    MediaWiki does this itself.
     """
     if not wiki.database.run(is_emulated):
         return
@@ -123,12 +125,12 @@ def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[
 
 
 def expire_ledger(database: Database, age: timedelta, *, batch_size: int) -> Iterator[int]:
-    """Forget which events were sent so long ago that nobody asks any more; tells of each transaction how many."""
+    """Remove lines older than *age* from the ledger; yields for each transaction how many."""
     forget = partial(forget_before, age=age, limit=batch_size)
     while lines := database.run(forget):
         yield lines
 
 
 def _is_kept(wiki: Wiki, model: StoredModel) -> bool:
-    # Another wiki's settings do not matter: the rows are this wiki's.
+    # By this wiki's settings, since the rows are this wiki's.
     return model.name in wiki.models and wiki.models[model.name].keep_forever

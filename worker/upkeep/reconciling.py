@@ -1,6 +1,6 @@
-"""Comparing edits with what was announced: what the ledger knows no event of, and no lane promises, is promised again.
+"""Compares edits with what was announced: an edit with no event in the ledger and none promised is promised again.
 
-Wikimedia's streams have been silent for months unnoticed; a completeness that nobody checks is not promised.
+Wikimedia's streams have been silent for months and nobody noticed. What nobody checks is not promised.
 """
 
 import json
@@ -33,7 +33,7 @@ def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run
     *lanes* are those of the sinks that every edit is announced to, by the sinks' names.
 
     What is promised again is scored from the cache, or anew, and has the same event ids as before unless its model has
-    a new version. Can be left at any time. The ledger must reach back so far: see `events.ledger_days`.
+    a new version. The caller may stop at any time. The ledger must reach back that far: see `events.ledger_days`.
     """
     before: int | None = None
     while True:
@@ -51,14 +51,14 @@ def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run
 
 
 def _missing(connection: Connection, lanes: Mapping[str, Lane], edits: Collection[Edit]) -> list[Edit]:
-    """Those of *edits* of which a sink was sent nothing, and will be sent nothing."""
+    """Those of *edits* about which some sink was sent nothing, and will be sent nothing."""
 
     def without_told(revisions: set[int], sink: str) -> set[int]:
         return revisions - announced(connection, revisions, sink)
 
     revisions = {edit.revision for edit in edits}
     untold = set[int]().union(*(without_told(revisions, sink) for sink in lanes))
-    # From here on in the direction in which promises move, so that none slips through meanwhile.
+    # Look in the order in which promises move from table to table, so that none slips through meanwhile.
     untold -= _promised(connection, EDITS, untold)
     missing = set[int]()
     for sink, lane in lanes.items():

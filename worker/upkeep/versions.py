@@ -1,4 +1,4 @@
-"""Looking for new model versions: ask several times, judge, make current; and find out what formulas come to."""
+"""Looking for new model versions: ask several times, judge, make current. Also asks what formulas resolve to."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -76,7 +76,7 @@ async def check_model_versions(
 def _judge(
     session: Session, upkeep: UpkeepSettings, seen: Mapping[str, Mapping[str, int]], *, dry_run: bool
 ) -> list[ModelCheck]:
-    """What is *seen* of each model against what is known of it now; writes down what follows, but in a *dry_run*."""
+    """Judge what was *seen* of each model by what is known of it now; writes the result, except in a *dry_run*."""
     lock_models(session, seen)
     known, waiting = current_models(session), candidates(session)
     checks = []
@@ -101,7 +101,7 @@ def _judge(
 
 
 def has_changed(checks: Sequence[ModelCheck]) -> bool:
-    """Whether another version than before is current of any model that had one, so that rows are in nobody's sight."""
+    """Whether the current version of any model was replaced, so that its old rows are no longer seen."""
     return any(check.finding is Finding.CHANGED and check.before is not None for check in checks)
 
 
@@ -122,12 +122,12 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
 
 
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:
-    """Ask the endpoint what the formulas of this wiki's thresholds come to, as far as that is not known or is old.
+    """Ask the endpoint what the formulas of this wiki's thresholds resolve to, if that is unknown or old.
 
     Returns how many were asked for. What was known stays until there is something newer.
 
     Raises:
-        EndpointUnavailable: the endpoint told nothing of a model; the others were asked for all the same.
+        EndpointUnavailable: the endpoint said nothing about a model; the others were asked for all the same.
     """
     failures: list[EndpointUnavailable] = []
     fresh = timedelta(seconds=upkeep.statistics_seconds)

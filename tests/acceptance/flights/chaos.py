@@ -1,4 +1,4 @@
-"""Askers as processes, few ids that are hot for a moment, and a hand that kills, stops and empties what is there."""
+"""Processes that all ask for the same few ids, while others kill and stop them and empty or kill Redis."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A part of a reply that is not right is no answer for its own score; what else the reply holds is kept."""
+"""An invalid entry of a reply is no answer for its own score; the other entries are kept."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A Redis that is not there, at a port where somebody counts who knocks and hangs up."""
+"""A port that stands for a dead Redis: it counts connections and closes them at once."""
 
 import socket
 from collections.abc import Iterator

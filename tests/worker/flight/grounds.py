@@ -1,4 +1,4 @@
-"""Each tier on its own ground: where time passes as the test says, and all that was kept can be cleared away."""
+"""Each tier in surroundings of its own: time passes when the test says so, and all that was kept can be cleared."""
 
 from datetime import datetime, timedelta
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The rules of single flight as the protocol states them: three dictionaries of what has time left, and no clock.
+"""The rules of single flight as the protocol states them: three dictionaries of what is still valid, and no clock.
 
 Written from the protocol's words alone; it shares no code with the tiers that are checked against it.
 """

@@ -1,4 +1,4 @@
-"""Redis goes and comes back: calls are shared all the time, nobody knocks in vain for long, and it is told once."""
+"""Redis goes and comes back: calls are shared all the time, a dead Redis is not tried again and again, one log line."""
 
 import asyncio
 from collections.abc import Iterator

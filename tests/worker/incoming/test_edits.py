@@ -1,4 +1,4 @@
-"""An event becomes the edit it tells of, or a reason why it is none."""
+"""An event becomes an edit, or a reason why it is not one."""
 
 import json
 from typing import Any

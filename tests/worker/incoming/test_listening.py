@@ -1,4 +1,4 @@
-"""Edits that a stream tells of are saved with their promise and with the place in the stream."""
+"""Edits from a stream are saved together with their promise and the position in the stream."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""An event loop whose time passes at once, and what stands on both sides of a pacer: limits, and requests."""
+"""An event loop with virtual time, and stand-ins for both sides of a pacer: limits and requests."""
 
 import asyncio
 import selectors

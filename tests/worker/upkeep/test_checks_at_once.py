@@ -1,4 +1,4 @@
-"""Two workers that look at the model versions at the same moment come to one end."""
+"""Two workers that check the model versions at the same moment agree."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

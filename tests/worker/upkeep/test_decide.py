@@ -1,4 +1,4 @@
-"""Which version of a model is current, as a judgement of what was seen: without a majority never, and not at once."""
+"""Which version of a model becomes current, judged by what was seen: never without a majority, and not at once."""
 
 import random
 from collections import Counter

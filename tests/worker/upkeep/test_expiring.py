@@ -1,4 +1,4 @@
-"""Old changes leave the recentchanges of an emulated wiki with their rows; that of a MediaWiki is left be."""
+"""Old changes leave the recentchanges of an emulated wiki with their rows; that of a MediaWiki is not touched."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

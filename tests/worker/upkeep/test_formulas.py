@@ -1,4 +1,4 @@
-"""What formulas of thresholds come to: asked for now and then by the upkeep, never by who reads."""
+"""What formulas of thresholds resolve to: the upkeep asks now and then, readers never do."""
 
 import dataclasses
 from collections.abc import Mapping

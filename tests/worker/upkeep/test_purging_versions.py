@@ -1,4 +1,4 @@
-"""Rows of versions that are current no more are removed: those and no others, a few at a time, in nobody's way."""
+"""Rows of versions that are no longer current are removed: only those, a few at a time, without blocking anybody."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Reconciling: what was never announced and is promised no more is promised again; nothing else is."""
+"""Reconciling: an edit that was not announced and is no longer promised is promised again; nothing else is."""
 
 import json
 from collections.abc import Callable
