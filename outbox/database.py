@@ -1,6 +1,5 @@
 """Connecting to the wikis' databases: transactions, and the errors of a busy or missing server."""
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -43,6 +43,9 @@ class Interrupted:
     def claim_size(self, wiki: Wiki) -> int:
         return 100
 
+    def nothing_claimed(self) -> None:
+        """There is always something."""
+
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         self._server.circuit.opened("the database server is gone; start it")
         raise DatabaseUnavailable("gone")

@@ -65,6 +65,7 @@ class KafkaSink:
             for place, event in enumerate(events):
                 self._produce(producer, event, partial(told, place))
             deadline = time.monotonic() + self._timeout + 1
+            producer.poll(0)
             # Not flush(), which waits for what other threads have sent, too.
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
