@@ -161,7 +161,10 @@ def _write_ahead(connection: Any) -> None:
 
 
 def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": seconds}, **pool)
+    # One that is kept in memory is another for each connection, so its pool is SQLAlchemy's own.
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": seconds}, **(pool if url.database else {})
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

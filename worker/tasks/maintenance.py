@@ -89,7 +89,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
                 # One that waits for long is not lost: it is rung for again only when two more would be due.
                 here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
             return
-        if is_passed_on(wiki_id):
+        if is_passed_on(here, wiki_id):
             return
         with here.turns.bulkheads.place([PLACES]) as has_place:
             here.doorbell.answer(task, wiki_id, *rest)

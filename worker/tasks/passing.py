@@ -5,7 +5,7 @@ from typing import Any
 from celery import current_task
 
 from worker.app import app
-from worker.bootstrap import services
+from worker.bootstrap import Services
 from worker.config.telemetry import log
 from worker.lanes.rings import QUEUE_OF
 from worker.lanes.seldom import Seldom
@@ -19,9 +19,9 @@ REST_SECONDS = 0.1
 _told = Seldom()
 
 
-def is_passed_on(wiki: str) -> bool:
+def is_passed_on(here: Services, wiki: str) -> bool:
     """Send the task that runs here to its queue once more, if its *wiki* is not ours and that may help."""
-    here, task = services(), current_task
+    task = current_task
     if wiki in here.wikis:
         return False
     if _told.is_time(wiki):

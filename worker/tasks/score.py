@@ -29,7 +29,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated call shares the score."""
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
-    if is_passed_on(score_id.wiki):
+    if is_passed_on(here, score_id.wiki):
         raise Ignore
     wiki = here.wiki(score_id.wiki)
     with here.turns.bulkheads.place([ON_DEMAND]) as has_place:

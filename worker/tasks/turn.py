@@ -11,7 +11,7 @@ from worker.tasks.running import is_resting, reported
 def turn(wiki: str, lane: str) -> None:
     with reported(TURN, wiki, lane):
         here = services()
-        if is_passed_on(wiki):
+        if is_passed_on(here, wiki):
             return
         here.doorbell.answer(TURN, wiki, lane)
         if not is_resting(TURN, wiki, lane):
