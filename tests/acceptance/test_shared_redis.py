@@ -28,6 +28,10 @@ def lines(here: Running, event: str, process: str = "worker") -> list[dict[str, 
     return [json.loads(line) for line in text if line.startswith("{") and f'"event": "{event}"' in line]
 
 
+#: So that what each process tells once is told once.
+ONE = {"processes": 1}
+
+
 @pytest.fixture
 def stranger() -> Iterator[Celery]:
     """Another application, with nothing but defaults."""
@@ -63,7 +67,7 @@ def test_garbage_in_our_queues_is_dropped_with_a_line_and_ends_no_worker(
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 20)
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as here:
         for queue in set(QUEUE_OF.values()):
             here.redis.lpush(queue, *GARBAGE)
         here.save(edits)
@@ -127,9 +131,16 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
     for directory in directories:
         directory.mkdir()
     with (
-        running(directories[0], {"itwiki": sqlite_databases("itwiki")}) as one,
-        running(directories[1], {"frwiki": sqlite_databases("frwiki")}, redis_through=lambda _: one.redis_port) as two,
+        running(directories[0], {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as one,
+        running(
+            directories[1],
+            {"frwiki": sqlite_databases("frwiki")},
+            worker_settings=ONE,
+            redis_through=lambda _: one.redis_port,
+        ) as two,
     ):
+        for here in (one, two):
+            here.until(lambda here=here: " ready." in here.children["worker"].log.read_text(), "a worker that is ready")  # type: ignore[misc]
         for here, wiki in ((one, "itwiki"), (two, "frwiki")):
             here.save(sample_edits(wiki, 60))
         for here, wiki in ((one, "itwiki"), (two, "frwiki")):
@@ -150,7 +161,7 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
 
 
 def test_a_task_of_a_wiki_that_nobody_has_ends_with_the_cure(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as here:
         here.client.send_task(TURN, args=["nowiki", "outbox"])
         asked = here.client.send_task(SCORE, task_id="nowiki:damaging:7:0.5.1")
         with pytest.raises(SettingsInvalid, match=r"add \[wikis\.nowiki\]"):

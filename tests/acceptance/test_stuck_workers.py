@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import Running, running
+from worker.lanes.rings import POLL, QUEUE_OF
 
 WIKI = "itwiki"
 #: Of the seconds after which a process is stuck, a tenth.
@@ -48,7 +49,7 @@ def test_a_process_that_is_stuck_for_ever_ends_with_its_stacks_in_the_log_and_is
     edits = sample_edits(WIKI, 100)
     with two_processes(tmp_path, sqlite_databases(WIKI)) as here:
         before = here.worker_children()
-        here.client.send_task(task, queue="maintenance")
+        here.client.send_task(task, queue=QUEUE_OF[POLL])
         here.save(edits)
         here.until_all_is_kept()
         here.until(lambda: len(ends(here)) == 1, "the end of the process that is stuck")

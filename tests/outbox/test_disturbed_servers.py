@@ -18,7 +18,7 @@ from outbox.database import Database, Engines
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
 from outbox.server_errors import told
-from tests.services import QUICK, create_database, own_mariadb_server
+from tests.services import QUICK, own_mariadb_server
 from tests.wiki_tables import make_tables
 
 #: A deadline in small: the real one is ten seconds.
@@ -57,7 +57,9 @@ def server() -> Iterator[Disturbed]:
         here = Disturbed(url, pid)
         with opened_engines() as engines:
             for wiki in WIKIS:
-                make_tables(engines.open(wiki, create_database(url, wiki)))
+                here.sql(f"CREATE DATABASE {wiki}")
+                its = make_url(url).set(database=wiki)
+                make_tables(engines.open(wiki, its.render_as_string(hide_password=False)))
         yield here
 
 

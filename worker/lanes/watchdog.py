@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,8 @@ from worker.lanes.supervisor import ENDING, STUCK, Signals
 
 #: The most that giving back may take before the process ends without it.
 GIVE_BACK_SECONDS = 3.0
+#: Where stacks are written, whatever became of `sys.stderr`.
+STANDARD_ERROR = 2
 #: By how much an interpreter that runs no Python at all, this thread included, outlives a loop that is silent.
 MARGIN_SECONDS = 5.0
 
@@ -80,7 +81,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Watch from now on. Called in the main thread, to which the signals come."""
-        faulthandler.enable()
+        faulthandler.enable(STANDARD_ERROR)
         self._writer.setblocking(False)
         # By this the signals are heard even while their handlers wait for a thread that hangs.
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -93,9 +94,17 @@ class Watchdog:
             self._ends_at = time.monotonic() + self._settings.shutdown_seconds
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        finally:
+            # A process that nobody watches any more is no better than one that is stuck.
+            os._exit(STUCK)
+
+    def _watch(self) -> NoReturn:
         while True:
             # The last resort needs no lock of the interpreter, which somebody may hold for ever.
-            faulthandler.dump_traceback_later(self._settings.silent_seconds + MARGIN_SECONDS, exit=True)
+            limit = self._settings.silent_seconds + MARGIN_SECONDS
+            faulthandler.dump_traceback_later(limit, file=STANDARD_ERROR, exit=True)
             self._listen()
             if self._ends_at is None:
                 self._look()
@@ -137,9 +146,10 @@ class Watchdog:
         self._end(0, ProcessEnding(f"the worker process was asked to end and this was not done in {waited:g} s"))
 
     def _end(self, code: int, error: Exception) -> NoReturn:
-        faulthandler.dump_traceback(all_threads=True)
-        messages = self._turns.let_go(error, GIVE_BACK_SECONDS)
-        log.warning("claims_given_back", messages=messages)
-        sys.stderr.flush()
-        # Not `sys.exit`: the interpreter would wait for the threads that hang.
-        os._exit(code)
+        try:
+            messages = self._turns.let_go(error, GIVE_BACK_SECONDS)
+            log.warning("claims_given_back", messages=messages)
+            faulthandler.dump_traceback(STANDARD_ERROR, all_threads=True)
+        finally:
+            # Even where nobody reads the log any more. Not `sys.exit`: that would wait for the threads that hang.
+            os._exit(code)
