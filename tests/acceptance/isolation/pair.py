@@ -6,10 +6,11 @@ attempts, so that an outage which burned them would soon show as dead letters.
 
 import itertools
 import json
-import sys
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from outbox import EDITS, Edit, Lane
 from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.running import Running, merged, running
 from tests.builders import edits
-from worker.demo.processes import kill_group
 
 #: For one step of progress; without a fault each takes a tenth of it, on a busy machine.
 PATIENCE_SECONDS = 60
+PROCESSES = 2
 EVENTS = "events/mediawiki.revision-score.ndjson"
 
 TENTHS: dict[str, Any] = {
@@ -43,30 +44,26 @@ class Pair:
     _read: int = 0
     _revisions: Iterator[int] = field(default_factory=lambda: itertools.count(1_000))
 
-    @property
-    def workers(self) -> list[str]:
-        return [name for name in self.here.children if name.startswith("worker-")]
-
-    def start(self, *, beat: bool = True) -> None:
+    def start(self) -> None:
         """Start both workers, and the beat."""
-        for number in (1, 2):
-            name = f"worker-{number}"
-            command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@%h"]
-            self.here.children[name] = self.here.processes.start(
-                name,
-                [*command, "--without-mingle", "--without-gossip"],
-                cwd=self.here.directory,
-                environment=self.here.environment,
-            )
-        if beat:
-            self.here.start_beat()
+        self.here.start_worker()
+        self.here.start_beat()
 
     def end(self) -> None:
         """End them at once; how they end in order is not what is tested here."""
-        for name in self.workers:
-            self.here.kill(name)
-        if "beat" in self.here.children:
-            kill_group(self.here.children["beat"])
+        if "worker" not in self.here.children:
+            return
+        processes = self.here.worker_children()
+        self.here.kill("worker")
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.here.kill("beat")
+
+    def serves_first(self, *wikis: str) -> None:
+        """Save an edit on each of *wikis*, and wait until all are announced: the workers have started."""
+        saved = [edit for wiki in wikis for edit in self.save(wiki)]
+        self.until(lambda: self.has_announced(saved), "the first edits")
 
     def save(self, wiki: str, count: int = 1, *, ring: bool = True, **fields: Any) -> list[Edit]:
         """Save *count* new edits on *wiki*."""
@@ -92,26 +89,25 @@ class Pair:
             self.until(lambda saved=saved: self.has_announced(saved), f"an edit of {wiki}")  # type: ignore[misc]
 
     def serves_all_of(self, saved: list[Edit]) -> None:
-        self.until(lambda: self.has_announced(saved), f"{len(saved)} edits of {saved[0].wiki}", seconds=40)
+        self.until(lambda: self.has_announced(saved), f"{len(saved)} edits of {saved[0].wiki}")
 
     def status(self, wiki: str, lane: Lane = EDITS) -> LaneStatus:
         with self.here.services.wiki(wiki).database.reading() as connection:
             return inspect_lane(connection, lane)
 
     def logged(self) -> list[dict[str, Any]]:
-        """All lines of both workers' logs that are ours, oldest first, each worker's after the other's."""
+        """All lines of the workers' log that are ours, oldest first."""
         return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
 
     def log(self) -> str:
-        return "".join(self.here.children[name].log.read_text() for name in self.workers)
+        return self.here.children["worker"].log.read_text()
 
     def until(self, condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for *condition*; fails with the workers' last words where it does not come."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                ends = "\n".join(self.here.children[name].end_of_log(10) for name in self.workers)
-                raise AssertionError(f"waited in vain for {what}\n{ends}")
+                raise AssertionError(f"waited in vain for {what}\n{self.here.children['worker'].end_of_log(20)}")
             time.sleep(0.02)
 
     def _look(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.acceptance.conftest import NewDatabase
-from tests.acceptance.isolation.pair import Pair, pair
+from tests.acceptance.isolation.pair import PROCESSES, Pair, pair
 from tests.acceptance.running import Running
 from tests.fault_proxy import FaultProxy, fault_proxy
 from worker.demo.processes import free_port
@@ -55,7 +55,7 @@ def two(
     _make_users(mariadb_url)
     try:
         with pair(directory, databases, before=break_them) as two:
-            two.serves("frwiki", count=1)
+            two.serves_first("frwiki")
             yield two
     finally:
         _drop_users(mariadb_url)
@@ -74,7 +74,7 @@ def test_wikis_whose_databases_refuse_hold_up_no_other_and_are_named_once(two: P
     two.until(lambda: set(named()) == set(BROKEN), "a line for each of them")
     assert "Traceback" not in two.log()
     # Each process finds out for itself, and says so once a minute.
-    assert max(named().values()) <= 2 * len(two.workers)
+    assert max(named().values()) <= 2 * PROCESSES
 
 
 def test_a_database_server_that_is_frozen_holds_up_no_wiki_on_another_and_goes_on_when_it_thaws(

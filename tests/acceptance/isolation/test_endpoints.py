@@ -57,7 +57,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatab
             for proxy in (far, limited):
                 proxy.behind = two.here.scoring_port
             two.start()
-            two.serves("enwiki", "frwiki", count=1)
+            two.serves_first("enwiki", "frwiki")
             yield two
 
 

@@ -38,7 +38,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatab
 def with_redis(two: Pair, way: FaultProxy) -> Iterator[None]:
     """Redis is there before the test and after it, whatever came of it."""
     way.set("pass")
-    two.serves(WIKI, count=1)
+    two.serves_first(WIKI)
     yield
     way.set("pass")
     two.here.endpoint.reset()

@@ -35,7 +35,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatab
         # Before anything was delivered, so that nothing says that the stream is known.
         two.here.eventgate.set(streams={})
         two.start()
-        two.serves(*WIKIS, count=1)
+        two.serves_first(*WIKIS)
         yield two
 
 
