@@ -68,6 +68,7 @@ class Bench:
     def line(
         self,
         wikis: Sequence[str],
+        /,
         *,
         far: Mapping[str, str] | None = None,
         measured: Sequence[str] = (),
