@@ -1,11 +1,13 @@
-"""What is asked of one endpoint, for one wiki, in vain holds up no other wiki or endpoint."""
+"""What is asked of one endpoint, for one wiki or one model, in vain holds up no other wiki, model or endpoint."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from outbox import Edit
 from tests.acceptance.conftest import NewDatabase
+from tests.acceptance.expectations import stored_rows
 from tests.acceptance.isolation.pair import Pair, pair
 from tests.fault_proxy import FaultProxy, fault_proxy
 from worker.lanes.rings import SCORE
@@ -27,16 +29,17 @@ def far() -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatabase, far: FaultProxy) -> Iterator[Pair]:
-    """Wikis at three endpoints, all of which are one emulator."""
+    """Wikis at four endpoints, all of which are one emulator."""
     directory = tmp_path_factory.mktemp("endpoints")
-    databases = {wiki: databases_on_mariadb(wiki) for wiki in ("enwiki", "frwiki", *LIMITED)}
+    databases = {wiki: databases_on_mariadb(wiki) for wiki in ("enwiki", "frwiki", "lwwiki", *LIMITED)}
     databases |= {wiki: f"sqlite:///{directory}/{wiki}.db" for wiki in FAR}
     model_of = {"far": "reverted", "limited": "itemquality"}
-    with fault_proxy(0) as limited:
+    with fault_proxy(0) as limited, fault_proxy(0) as lift_wing:
         timeout = {"timeout_seconds": 1.5}
         settings: dict[str, Any] = {
             "endpoints": {
                 "far": {"url": f"http://127.0.0.1:{far.port}", "scores_per_request": 10, **timeout},
+                "lift_wing": {"url": f"http://127.0.0.1:{lift_wing.port}", "kind": "lift_wing", **timeout},
                 "limited": {
                     "url": f"http://127.0.0.1:{limited.port}",
                     "requests_per_second": LIMIT_PER_SECOND,
@@ -47,17 +50,20 @@ def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatab
             "models": {
                 model_of["far"]: {"endpoint": "far"},
                 model_of["limited"]: {"endpoint": "limited"},
+                "articlequality": {"endpoint": "lift_wing"},
+                "wp10": {"endpoint": "lift_wing"},
             },
             "wikis": {
+                "lwwiki": {"models": ["articlequality", "wp10"]},
                 **{wiki: {"models": [model_of["far"]], "domain": f"{wiki}.example.org"} for wiki in FAR},
                 **{wiki: {"models": [model_of["limited"]], "domain": f"{wiki}.example.org"} for wiki in LIMITED},
             },
         }
         with pair(directory, databases, start=False, **settings) as two:
-            for proxy in (far, limited):
+            for proxy in (far, limited, lift_wing):
                 proxy.behind = two.here.scoring_port
             two.start()
-            two.serves_first("enwiki", "frwiki")
+            two.serves_first("enwiki", "frwiki", "lwwiki")
             yield two
 
 
@@ -83,6 +89,18 @@ def test_a_wiki_whose_endpoint_fails_it_holds_up_no_wiki_at_the_same_endpoint(
     two.serves_all_of(behind)
 
 
+def test_one_model_of_a_wiki_that_hangs_leaves_the_rows_of_the_others_and_other_wikis_alone(two: Pair) -> None:
+    two.here.endpoint.set(troubles=[{"wikis": ["lwwiki"], "models": ["wp10"], **HANGS}])
+    saved = two.save("lwwiki", 20)
+    two.serves("enwiki", "frwiki", count=1)
+    two.until(lambda: _revisions_with_rows(two, "articlequality") >= _revisions(saved), "rows of the other model")
+    assert _revisions_with_rows(two, "wp10").isdisjoint(_revisions(saved))
+    assert two.status("lwwiki").dead == 0
+    two.here.endpoint.reset()
+    two.serves_all_of(saved)
+    two.until(lambda: _revisions_with_rows(two, "wp10") >= _revisions(saved), "rows of the late model")
+
+
 def test_an_endpoint_that_hangs_for_all_its_wikis_holds_up_no_wiki_of_another_and_no_score_on_demand(
     two: Pair, far: FaultProxy
 ) -> None:
@@ -97,6 +115,24 @@ def test_an_endpoint_that_hangs_for_all_its_wikis_holds_up_no_wiki_of_another_an
     far.set("pass")
     two.serves_all_of(behind)
     assert sum(two.status(wiki).dead for wiki in FAR) == 0
+
+
+def test_an_endpoint_that_answers_nothing_but_500_costs_no_edit_its_attempts(two: Pair) -> None:
+    before = _openings(two)
+    two.here.endpoint.set(failures={"rate": 1, "status": 500})
+    saved = two.save("enwiki", 40)
+
+    def is_out() -> bool:
+        """Whether claiming has stopped, and probes have failed since; or whether edits were given up."""
+        return (_openings(two) > before and two.here.endpoint.summary()["failures"] >= 7) or two.status(
+            "enwiki"
+        ).dead > 0
+
+    two.until(is_out, "an open circuit and probes")
+    assert two.status("enwiki").dead == 0
+    two.here.endpoint.reset()
+    two.serves_all_of(saved)
+    assert two.status("enwiki").dead == 0
 
 
 def test_a_score_on_demand_does_not_wait_for_the_edits_that_drain(two: Pair) -> None:
@@ -121,6 +157,11 @@ def test_a_single_edit_waits_no_longer_than_its_share_of_a_limit_asks_for(two: P
     assert _calls(two, busy) - before <= 3 * (4 + LIMIT_PER_SECOND)
 
 
+def _openings(two: Pair) -> int:
+    """How often a circuit was opened."""
+    return sum(1 for line in two.logged() if line["event"] == "circuit_opened")
+
+
 def _asked_for(wiki: str, two: Pair) -> bool:
     """Whether a request for *wiki* is under way or has ended."""
     return two.here.endpoint.summary()["in_flight"] > 0 or _calls(two, wiki) > 0
@@ -128,3 +169,11 @@ def _asked_for(wiki: str, two: Pair) -> bool:
 
 def _calls(two: Pair, wiki: str) -> int:
     return sum(1 for call in two.here.endpoint.calls() if call["wiki"] == wiki and call["revisions"])
+
+
+def _revisions(saved: list[Edit]) -> set[int]:
+    return {edit.revision for edit in saved}
+
+
+def _revisions_with_rows(two: Pair, model: str) -> set[int]:
+    return {row[1] for row in stored_rows(two.here) if row[0] == "lwwiki" and row[2] == model}
