@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
+from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable, all_unavailable
 
 #: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
@@ -48,52 +48,52 @@ class KafkaSink:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         #: An event that is not acknowledged in time may not have been delivered.
-        mishaps = all_untaken(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
+        failures = all_unavailable(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
         waited_for = set(range(len(events)))
 
-        def told(place: int, error: KafkaError | None, _message: Message | None) -> None:
+        def acknowledged(place: int, error: KafkaError | None, _message: Message | None) -> None:
             if error is None:
-                mishaps.pop(place, None)
+                failures.pop(place, None)
             else:
-                mishaps[place] = _mishap(error)
+                failures[place] = _failure(error)
             waited_for.discard(place)
 
         try:
             producer = self._connected()
             for place, event in enumerate(events):
-                self._produce(producer, event, partial(told, place))
+                self._produce(producer, event, partial(acknowledged, place))
             deadline = time.monotonic() + self._timeout + 1
             producer.poll(0)
             # Not flush(), which waits for what other threads have sent, too.
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
-            if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
+            if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):
                 self._let_go()
         except (KafkaException, BufferError, TypeError) as error:
             # The producer raises the last one for an option that would have to be a function.
             self._let_go()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            return {place: Untaken(f"Kafka: {reason}; see sinks.kafka") for place in mishaps}
-        return mishaps
+            return {place: SinkUnavailable(f"Kafka: {reason}; see sinks.kafka") for place in failures}
+        return failures
 
     def close(self) -> None:
         self._let_go()
 
-    def _produce(self, producer: Producer, event: OutgoingEvent, told: Told) -> None:
+    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Told) -> None:
         try:
             producer.produce(
                 self._prefix + event.stream,
                 value=event.body.encode(),
                 key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
-                on_delivery=told,
+                on_delivery=acknowledged,
             )
         except KafkaException as error:
             # Larger than the producer's own limit, it is refused at once.
             if error.args[0].code() not in OF_THE_EVENT:
                 raise
-            told(error.args[0], None)
+            acknowledged(error.args[0], None)
 
     def _connected(self) -> Producer:
         with self._lock:
@@ -109,8 +109,8 @@ class KafkaSink:
             producer.flush(0)
 
 
-def _mishap(error: KafkaError) -> Mishap:
+def _failure(error: KafkaError) -> DeliveryFailure:
     reason = f"Kafka: {error.str()}"
     if error.code() in OF_THE_EVENT:
-        return Refused(reason)
-    return Failed(reason) if error.code() in OF_THE_TOPIC else Untaken(reason)
+        return EventRefused(reason)
+    return EventFailed(reason) if error.code() in OF_THE_TOPIC else SinkUnavailable(reason)

@@ -9,7 +9,7 @@ from typing import Any
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
 from outbox.edits import MOST
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 
 #: For a stream that the sink does not know yet: somebody may be about to declare it.
@@ -66,33 +66,33 @@ def _number(value: Any) -> int:
     return number
 
 
-def streams_out(events: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> dict[str, str]:
+def streams_out(events: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> dict[str, str]:
     """The streams of which the sink failed every event that it was sent, each with a reason.
 
     Then it is the stream, or its schema, that the sink does not know, and not the events that are at fault.
     """
     failed: dict[str, str] = {}
     for place, event in enumerate(events):
-        mishap = mishaps.get(place)
-        if isinstance(mishap, Failed):
-            failed.setdefault(event.stream, mishap.reason)
-    delivered = {event.stream for place, event in enumerate(events) if place not in mishaps}
+        failure = failures.get(place)
+        if isinstance(failure, EventFailed):
+            failed.setdefault(event.stream, failure.reason)
+    delivered = {event.stream for place, event in enumerate(events) if place not in failures}
     return {stream: reason for stream, reason in failed.items() if stream not in delivered}
 
 
-def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int, *, is_stream_out: bool = False) -> Outcome:
+def delivery(claim: Claim, failure: DeliveryFailure | None, max_attempts: int, *, is_stream_out: bool = False) -> Outcome:
     """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault.
 
     Nor is it where the sink takes nothing of its stream (*is_stream_out*): then the event waits and burns no attempt.
     """
-    if mishap is None:
+    if failure is None:
         return Delivered()
-    if isinstance(mishap, Untaken):
-        return Released(mishap.reason)
-    if isinstance(mishap, Refused):
-        return Dead("refused", mishap.reason)
+    if isinstance(failure, SinkUnavailable):
+        return Released(failure.reason)
+    if isinstance(failure, EventRefused):
+        return Dead("refused", failure.reason)
     if is_stream_out:
-        return RetryLater(min(backoff(claim.attempt), LONGEST_WAIT), mishap.reason, burns_attempt=False)
+        return RetryLater(min(backoff(claim.attempt), LONGEST_WAIT), failure.reason, burns_attempt=False)
     if claim.attempt >= max_attempts:
-        return Dead("attempts_exhausted", mishap.reason)
-    return RetryLater(backoff(claim.attempt), mishap.reason)
+        return Dead("attempts_exhausted", failure.reason)
+    return RetryLater(backoff(claim.attempt), failure.reason)

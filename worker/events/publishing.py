@@ -13,7 +13,7 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.events.ledger import keep
 from worker.events.outcomes import delivery, in_page_order, read_events, streams_out
-from worker.events.sinks import EventSink, Mishap, OutgoingEvent, Untaken
+from worker.events.sinks import EventSink, DeliveryFailure, OutgoingEvent, SinkUnavailable
 from worker.lanes.bulkheads import Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Worked
@@ -57,11 +57,11 @@ class Publisher:
         ordered = in_page_order(events)
         sent = [events[claim] for claim in ordered]
         with self.computing.waiting():
-            mishaps = await asyncio.to_thread(self.sink.send, sent)
-        untaken = self._learn(wiki, sent, mishaps)
-        out = self._streams_out(sent, mishaps)
+            failures = await asyncio.to_thread(self.sink.send, sent)
+        unavailable = self._learn(wiki, sent, failures)
+        out = self._streams_out(sent, failures)
         outcomes |= {
-            claim: delivery(claim, mishaps.get(place), most, is_stream_out=events[claim].stream in out)
+            claim: delivery(claim, failures.get(place), most, is_stream_out=events[claim].stream in out)
             for place, claim in enumerate(ordered)
         }
 
@@ -73,24 +73,24 @@ class Publisher:
 
         kept = wiki.database.run(finish)
         tell_batch("events_settled", wiki.id, outcomes, kept, started, sink=self.name)
-        return Worked(goes_on=not untaken)
+        return Worked(goes_on=not unavailable)
 
-    def _learn(self, wiki: Wiki, sent: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> bool:
+    def _learn(self, wiki: Wiki, sent: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> bool:
         """Open or close the circuit; returns whether the sink takes nothing."""
-        untaken = next((mishap for mishap in mishaps.values() if isinstance(mishap, Untaken)), None)
-        if untaken is not None:
-            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=untaken.reason, events=len(sent))
-            self.circuit.failed(untaken.reason)
+        unavailable = next((failure for failure in failures.values() if isinstance(failure, SinkUnavailable)), None)
+        if unavailable is not None:
+            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=unavailable.reason, events=len(sent))
+            self.circuit.failed(unavailable.reason)
         else:
             self.circuit.served()
-        return untaken is not None
+        return unavailable is not None
 
-    def _streams_out(self, sent: Sequence[OutgoingEvent], mishaps: Mapping[int, Mishap]) -> set[str]:
+    def _streams_out(self, sent: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> set[str]:
         """The streams of which the sink takes nothing, now and for a while."""
         now = time.monotonic()
-        out = streams_out(sent, mishaps)
+        out = streams_out(sent, failures)
         for place, event in enumerate(sent):
-            if place not in mishaps:
+            if place not in failures:
                 self.delivered_at[event.stream] = now
         lately = {stream for stream, at in self.delivered_at.items() if now - at < STREAM_COUNTS_SECONDS}
         for stream in out.keys() - lately:

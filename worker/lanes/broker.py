@@ -44,7 +44,7 @@ UNREADABLE = (ValueError, TypeError, AttributeError)
 CONSUMING = threading.Event()
 
 
-class Consumer(consumer.Consumer):
+class BrokerConsumer(consumer.Consumer):
     """Takes messages from Redis as soon as Redis serves; until then the worker lives, and tries again every 2 s.
 
     A message that is not ours is dropped with a line: it ends neither the worker nor comes again.

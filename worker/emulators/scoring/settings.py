@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
-from worker.emulators.settings import Failures, Header, Part, Settings
+from worker.emulators.settings import Failures, Header, Part, CommonSettings
 
 Named = TypeVar("Named", bound=Iterable[str])
 
@@ -46,7 +46,7 @@ class Trouble(Part):
         return (not self.wikis or wiki in self.wikis) and (not self.models or not self.models.isdisjoint(models))
 
 
-class EmulatorSettings(Settings):
+class EmulatorSettings(CommonSettings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
