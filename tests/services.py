@@ -22,10 +22,10 @@ from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
 REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"
-#: Read by OpenSSL; children of a test inherit it.
+#: Read by OpenSSL. Tests set it to a file with which nobody in the world can be trusted, and their children inherit it.
 AUTHORITIES_VARIABLE = "SSL_CERT_FILE"
-#: The name of the file that tests set it to, with which nobody in the world can be trusted.
-ONE_AUTHORITY = "one-authority.pem"
+#: What it was before, if it was set: for a child that has to speak to the world.
+AUTHORITIES = os.environ.get(AUTHORITIES_VARIABLE)
 #: Set by pytest-xdist: gw0, gw1 and so on.
 PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
 #: As an administrator would have it; for measurements.

@@ -22,7 +22,7 @@ from worker.demo.processes import Child
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = "0.5.1"
-PROCESSES = 4
+PROCESSES = 3
 THREADS = 4
 #: New ids become hot so often.
 GENERATION_SECONDS = 0.4
