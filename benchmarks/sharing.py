@@ -63,10 +63,10 @@ def _measure(servers: Servers, askers: int, first: int) -> Sharing:
         flights = [Flight([ProcessTier(LIFETIMES), redis_tier], settings.flight) for _ in range(FLIGHTS)]
 
         async def all_at_once() -> int:
-            flown = await asyncio.gather(
+            result = await asyncio.gather(
                 *(flights[asker % FLIGHTS].scores([score_id], call) for score_id in ids for asker in range(askers))
             )
-            return sum(each.shared for each in flown)
+            return sum(each.shared for each in result)
 
         started = time.perf_counter()
         shared = services.runner.run(all_at_once())

@@ -172,9 +172,9 @@ def all_of(sink: EventSink) -> Send:
     """Have *sink* deliver batches; what it does not deliver raises CommandFailed, since it is no measurement."""
 
     def send(events: Sequence[OutgoingEvent]) -> None:
-        mishap = next(iter(sink.send(events).values()), None)
-        if mishap is not None:
-            raise CommandFailed(f"{type(sink).__name__}: {mishap.reason}")
+        failure = next(iter(sink.send(events).values()), None)
+        if failure is not None:
+            raise CommandFailed(f"{type(sink).__name__}: {failure.reason}")
 
     return send
 

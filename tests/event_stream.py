@@ -38,11 +38,11 @@ class EmulatedEventStream:
         reply = _http.patch(f"{self.url}/_emulator/settings", json=settings)
         assert reply.is_success, reply.text
 
-    def tell(self, *events: dict[str, Any], **where: str) -> None:
+    def send(self, *events: dict[str, Any], **where: str) -> None:
         """Tell events in `stream` (recent changes) of `datacentre` (eqiad)."""
         self._post({"events": events} | where)
 
-    def tell_lines(self, *lines: str) -> None:
+    def send_lines(self, *lines: str) -> None:
         """Tell lines of data as they are."""
         self._post({"lines": lines})
 

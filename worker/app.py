@@ -49,7 +49,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # No task of ours is acknowledged late, and Celery warns of the default each time Redis is lost.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "broker_channel_error_retry": True,
-        "worker_consumer": "worker.lanes.broker:Consumer",
+        "worker_consumer": "worker.lanes.broker:BrokerConsumer",
         "beat_scheduler": "worker.lanes.broker:Scheduler",
         "task_serializer": "json",
         "result_serializer": "json",

@@ -30,10 +30,10 @@ class Shared:
         self.saved += some
         self.running.save(some)
 
-    def until_told(self, process: str, fault: str, since: int) -> None:
+    def until_log_names(self, process: str, fault: str, since: int) -> None:
         """Wait until *process* has written that Redis refuses, and what to do."""
         self.running.until(
-            lambda: any(line["cure"] == CURES[fault] for line in told(self.running, process, since)),
+            lambda: any(line["cure"] == CURES[fault] for line in redis_gone_lines(self.running, process, since)),
             f"a line of the {process} about {fault}",
         )
 
@@ -42,7 +42,7 @@ class Shared:
         assert_every_promise_was_kept(self.running, self.saved)
         for process, start in since.items():
             assert self.running.children[process].process.poll() is None
-            effects = [line["effect"] for line in told(self.running, process, start)]
+            effects = [line["effect"] for line in redis_gone_lines(self.running, process, start)]
             log = self.running.children[process].log.read_text()[start:]
             # The worker has two children, and each has a memory of its own.
             assert effects.count("no task is taken until it is back; edits wait") <= 1
@@ -50,7 +50,7 @@ class Shared:
             assert "Traceback" not in log
 
 
-def told(here: Running, process: str, since: int) -> list[dict[str, Any]]:
+def redis_gone_lines(here: Running, process: str, since: int) -> list[dict[str, Any]]:
     """The lines about a Redis that is gone which *process* has written after so many characters of its log."""
     lines = here.children[process].log.read_text()[since:].splitlines()
     return [
@@ -76,7 +76,7 @@ def test_a_redis_that_refuses_while_all_runs_costs_time_only(shared: Shared, fau
     with refusing(here.redis, fault, here.directory):
         shared.save()
         for process, start in since.items():
-            shared.until_told(process, fault, start)
+            shared.until_log_names(process, fault, start)
 
     shared.assert_all_went_well(since)
 
@@ -92,7 +92,7 @@ def test_a_worker_and_a_beat_that_start_while_redis_refuses_work_once_it_serves(
         here.start_beat()
         shared.save()
         for process, start in since.items():
-            shared.until_told(process, fault, start)
+            shared.until_log_names(process, fault, start)
         assert here.pending(EDITS) == SOME
 
     shared.assert_all_went_well(since)

@@ -27,35 +27,35 @@ def servers(mariadb_url: str, redis_url: str, endpoint: EmulatedEndpoint, tmp_pa
 
 
 @pytest.fixture
-def told() -> list[int]:
+def shown() -> list[int]:
     """How many were done, as the bar showed it."""
     return []
 
 
 @pytest.fixture
-def announce(told: list[int]) -> Callable[[str, int], Tell]:
-    return lambda _what, _of: told.append
+def announce(shown: list[int]) -> Callable[[str, int], Tell]:
+    return lambda _what, _of: shown.append
 
 
 @pytest.mark.parametrize("name", ["liftwing-0", "revertrisk-0", "ores-50", "liftwing-50", "revertrisk-50"])
 def test_our_worker_settles_and_announces_every_edit(
-    name: str, servers: Servers, told: list[int], announce: Callable[[str, int], Tell]
+    name: str, servers: Servers, shown: list[int], announce: Callable[[str, int], Tell]
 ) -> None:
     column = COLUMNS[name]
     servers.endpoint.set(latency_ms=column.latency_ms)
     found = measure(outpatrol, servers, column, EDITS, WARM_UP, announce)
 
-    assert (found.edits, told[-1]) == (EDITS, EDITS)
+    assert (found.edits, shown[-1]) == (EDITS, EDITS)
     assert 0 < found.http_calls <= len(column.models)
 
 
 @pytest.mark.parametrize("name", ["liftwing-0", "revertrisk-0"])
 def test_the_baseline_asks_for_each_edit_and_model(
-    name: str, servers: Servers, told: list[int], announce: Callable[[str, int], Tell]
+    name: str, servers: Servers, shown: list[int], announce: Callable[[str, int], Tell]
 ) -> None:
     found = measure(one_task_an_edit, servers, COLUMNS[name], BASELINE_EDITS, WARM_UP, announce)
 
-    assert (found.edits, told[-1]) == (BASELINE_EDITS, BASELINE_EDITS)
+    assert (found.edits, shown[-1]) == (BASELINE_EDITS, BASELINE_EDITS)
     assert found.http_calls == len(COLUMNS[name].models)
 
 

@@ -33,8 +33,8 @@ def _signals_as_they_were() -> Iterator[None]:
 
 
 def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(a_recent_change(1), a_recent_change(2, type="log"), a_recent_change(3, wiki="dewiki"))
-    event_stream.tell(a_recent_change(4))
+    event_stream.send(a_recent_change(1), a_recent_change(2, type="log"), a_recent_change(3, wiki="dewiki"))
+    event_stream.send(a_recent_change(4))
 
     result = run("listen", event_stream.stream(), *SINCE, "--limit", "2", "--json")
 
@@ -51,7 +51,7 @@ def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream
 def test_what_was_saved_is_told_on_standard_error_otherwise(
     run: Run, wiki: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(a_recent_change(1), a_recent_change(2))
+    event_stream.send(a_recent_change(1), a_recent_change(2))
 
     result = run("listen", event_stream.stream(), *SINCE, "--limit", "2")
 
@@ -60,7 +60,7 @@ def test_what_was_saved_is_told_on_standard_error_otherwise(
 
 
 def test_only_one_kind_is_saved_if_asked_for(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(a_recent_change(1), a_recent_change(2, type="new"))
+    event_stream.send(a_recent_change(1), a_recent_change(2, type="new"))
 
     run("listen", event_stream.stream(), *SINCE, "--kind", "new", "--limit", "1")
 
@@ -68,7 +68,7 @@ def test_only_one_kind_is_saved_if_asked_for(run: Run, wiki: Database, event_str
 
 
 def test_a_trusted_group_can_be_named(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
+    event_stream.send(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
 
     run("listen", event_stream.stream(PAGE_CHANGES), *SINCE, "--limit", "1", "--autopatrolled-group", "editor")
 
@@ -129,7 +129,7 @@ def test_a_signal_ends_it_in_order_with_all_it_saved(
 ) -> None:
     write_settings(tmp_path)
     command = [sys.executable, "-m", "worker.cli", "listen", event_stream.stream(), *SINCE, "--json"]
-    event_stream.tell(*(a_recent_change(number) for number in range(1, 1001)))
+    event_stream.send(*(a_recent_change(number) for number in range(1, 1001)))
     with Processes(tmp_path) as processes:
         child = processes.start("listen", command, environment=environment(tmp_path / "outpatrol.toml"))
         processes.wait_until(child, lambda: count(wiki, revision) > 0, seconds=PATIENCE_SECONDS)

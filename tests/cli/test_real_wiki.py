@@ -107,7 +107,7 @@ def test_listening_on_a_real_wiki_tells_what_it_only_promised(
 ) -> None:
     run_on_it("migrate")
     before = their_rows(real_wiki, CORE)
-    event_stream.tell(a_recent_change(1), a_recent_change(2))
+    event_stream.send(a_recent_change(1), a_recent_change(2))
 
     result = run_on_it("listen", event_stream.stream(), "--since", "2026-01-01", "--limit", "2", "--json")
 

@@ -10,7 +10,7 @@ from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight, no_redis, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.flight.flight import Flown
+from worker.flight.flight import FlightResult
 from worker.flight.redis_tier import lease_key
 
 IDS = some_ids(3)
@@ -20,15 +20,15 @@ ONE = IDS[0]
 def test_many_askers_at_once_cost_one_call_for_each_score(redis: Redis) -> None:
     endpoint = CountingEndpoint(seconds=0.05)
 
-    async def all_at_once() -> list[Flown]:
+    async def all_at_once() -> list[FlightResult]:
         return await asyncio.gather(*(a_flight(redis).scores(IDS, endpoint) for _ in range(8)))
 
-    flown = asyncio.run(all_at_once())
+    result = asyncio.run(all_at_once())
 
     assert set(endpoint.asked.values()) == {1}
-    assert [set(each.answers) for each in flown] == [set(IDS)] * 8
-    assert sum(each.called for each in flown) == 3
-    assert sum(each.shared for each in flown) == 21
+    assert [set(each.answers) for each in result] == [set(IDS)] * 8
+    assert sum(each.called for each in result) == 3
+    assert sum(each.shared for each in result) == 21
 
 
 def test_askers_of_overlapping_batches_share_what_they_have_in_common(redis: Redis) -> None:
@@ -47,7 +47,7 @@ def test_who_waits_gets_the_holders_answer(redis: Redis) -> None:
     first = CountingEndpoint(lambda _: a_score(prediction="true"), seconds=0.05)
     second = CountingEndpoint(lambda _: a_score(prediction="false"))
 
-    async def one_after_the_other() -> Flown:
+    async def one_after_the_other() -> FlightResult:
         flight = a_flight(redis)
         holder = asyncio.create_task(flight.scores([ONE], first))
         await asyncio.sleep(0)
@@ -63,11 +63,11 @@ def test_a_score_is_shared_with_those_who_come_later(redis: Redis) -> None:
     asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint()))
     later = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(redis).scores(IDS, later))
+    result = asyncio.run(a_flight(redis).scores(IDS, later))
 
     assert not later.asked
-    assert (flown.called, flown.shared) == (0, 3)
-    assert flown.answers == {score_id: a_score() for score_id in IDS}
+    assert (result.called, result.shared) == (0, 3)
+    assert result.answers == {score_id: a_score() for score_id in IDS}
 
 
 def test_a_final_error_is_shared_too(redis: Redis) -> None:
@@ -83,17 +83,17 @@ def test_what_one_batch_wants_twice_is_asked_for_once_and_not_waited_for(redis: 
     endpoint = CountingEndpoint()
     redis.config_resetstat()
 
-    flown = asyncio.run(a_flight(redis, call_seconds=0.2, lease_margin_seconds=0.1).scores([ONE, ONE, ONE], endpoint))
+    result = asyncio.run(a_flight(redis, call_seconds=0.2, lease_margin_seconds=0.1).scores([ONE, ONE, ONE], endpoint))
 
     assert endpoint.asked == {ONE: 1}
-    assert flown.called == 1
+    assert result.called == 1
     assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
 
 
 def test_nothing_wanted_is_nothing_asked(redis: Redis) -> None:
     endpoint = CountingEndpoint()
 
-    assert asyncio.run(a_flight(redis).scores([], endpoint)) == Flown()
+    assert asyncio.run(a_flight(redis).scores([], endpoint)) == FlightResult()
     assert not endpoint.asked
 
 
@@ -101,21 +101,21 @@ def test_a_score_whose_holder_died_is_called_again_once_the_lease_ran_out(redis:
     redis.set(lease_key(ONE), "token of the dead", px=120)
     endpoint = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(redis).scores([ONE], endpoint))
+    result = asyncio.run(a_flight(redis).scores([ONE], endpoint))
 
     assert endpoint.asked == {ONE: 1}
-    assert flown.answers == {ONE: a_score()}
+    assert result.answers == {ONE: a_score()}
 
 
 def test_a_score_whose_holder_lives_is_not_called(redis: Redis) -> None:
     redis.set(lease_key(ONE), "token of the living", px=60_000)
     endpoint = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(redis, patience_seconds=0.05).scores([ONE], endpoint))
+    result = asyncio.run(a_flight(redis, patience_seconds=0.05).scores([ONE], endpoint))
 
     assert not endpoint.asked
-    assert flown.under_way() == [ONE]
-    assert (flown.called, flown.shared) == (0, 0)
+    assert result.under_way() == [ONE]
+    assert (result.called, result.shared) == (0, 0)
 
 
 def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redis) -> None:
@@ -128,9 +128,9 @@ def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redi
 
 
 def test_no_answer_is_not_shared(redis: Redis) -> None:
-    flown = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE))))
+    result = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE))))
 
-    assert flown.is_outage
+    assert result.is_outage
     later = CountingEndpoint()
     asyncio.run(a_flight(redis).scores(IDS, later))
     assert later.asked == dict.fromkeys(IDS, 1)
@@ -139,9 +139,9 @@ def test_no_answer_is_not_shared(redis: Redis) -> None:
 def test_an_answer_of_a_newer_version_is_not_kept_under_the_version_that_was_asked_for(redis: Redis) -> None:
     newer = CountingEndpoint(lambda _: a_score(version="0.6.0"))
 
-    flown = asyncio.run(a_flight(redis).scores([ONE], newer))
+    result = asyncio.run(a_flight(redis).scores([ONE], newer))
 
-    assert flown.answers == {ONE: a_score(version="0.6.0")}
+    assert result.answers == {ONE: a_score(version="0.6.0")}
     later = CountingEndpoint()
     asyncio.run(a_flight(redis).scores([ONE], later))
     assert later.asked == {ONE: 1}
@@ -151,10 +151,10 @@ def test_an_answer_of_a_newer_version_is_kept_under_the_version_that_it_carries(
     asyncio.run(a_flight(redis).scores([ONE], CountingEndpoint(lambda _: a_score(version="0.6.0"))))
     later = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(redis).scores([replace(ONE, version="0.6.0")], later))
+    result = asyncio.run(a_flight(redis).scores([replace(ONE, version="0.6.0")], later))
 
     assert not later.asked
-    assert list(flown.answers.values()) == [a_score(version="0.6.0")]
+    assert list(result.answers.values()) == [a_score(version="0.6.0")]
 
 
 def test_a_call_that_fails_gives_its_leases_back(redis: Redis) -> None:
@@ -181,9 +181,9 @@ def test_a_call_that_is_cancelled_gives_its_leases_back(redis: Redis) -> None:
 
 
 def test_a_call_that_takes_too_long_is_no_answer_and_gives_its_leases_back(redis: Redis) -> None:
-    flown = asyncio.run(a_flight(redis, call_seconds=0.05).scores(IDS, CountingEndpoint(seconds=60)))
+    result = asyncio.run(a_flight(redis, call_seconds=0.05).scores(IDS, CountingEndpoint(seconds=60)))
 
-    assert set(flown.answers.values()) == {NoAnswer("no answer within 0.05 s", Failure.LATE)}
+    assert set(result.answers.values()) == {NoAnswer("no answer within 0.05 s", Failure.LATE)}
     assert redis.keys("ores-lease:*") == []
 
 
@@ -236,9 +236,9 @@ def test_where_nothing_can_be_shared_every_score_is_answered_all_the_same() -> N
     endpoint = CountingEndpoint()
 
     with no_redis() as gone:
-        flown = asyncio.run(a_flight(gone).scores(IDS, endpoint))
+        result = asyncio.run(a_flight(gone).scores(IDS, endpoint))
 
-    assert flown.answers == {score_id: a_score() for score_id in IDS}
+    assert result.answers == {score_id: a_score() for score_id in IDS}
     assert set(endpoint.asked.values()) == {1}
 
 
@@ -259,10 +259,10 @@ def test_where_nothing_can_be_shared_every_score_is_answered_all_the_same() -> N
 def test_an_outage_is_what_no_edit_can_be_to_failure_for(
     revisions: int, failures: list[Failure | None], is_outage: bool
 ) -> None:
-    flown = Flown()
+    result = FlightResult()
     for revision in range(revisions):
         failure = failures[revision % len(failures)]
         answer = NoAnswer("down", failure) if failure else a_score()
-        flown.answers[ScoreId("enwiki", "damaging", revision, "0.5.1")] = answer
+        result.answers[ScoreId("enwiki", "damaging", revision, "0.5.1")] = answer
 
-    assert flown.is_outage is is_outage
+    assert result.is_outage is is_outage

@@ -18,7 +18,7 @@ from tests.worker.flights import LIFETIMES, CountingEndpoint, a_flight, a_redis_
 from tests.worker.lines import drain, save
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.flight.flight import Flown
+from worker.flight.flight import FlightResult
 from worker.flight.redis_tier import lease_key, result_key
 from worker.scores.pipeline import score_on_demand
 from worker.tasks.on_demand import request_scores
@@ -44,7 +44,7 @@ class HeldEndpoint(CountingEndpoint):
 
 async def asking(
     redis: Redis, endpoint: CountingEndpoint, *ids: ScoreId, patience: float = 10
-) -> "asyncio.Task[Flown]":
+) -> "asyncio.Task[FlightResult]":
     """A process of its own that asks for *ids*, and has looked what is under way."""
     task = asyncio.create_task(a_flight(redis).scores(ids, endpoint, patience=patience))
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def test_fault_01_requests_that_come_during_a_slow_call_start_no_second_one(redi
     """
     endpoint = HeldEndpoint()
 
-    async def come_late() -> list[Flown]:
+    async def come_late() -> list[FlightResult]:
         holder = await asking(redis, endpoint, ONE)
         token = redis.get(lease_key(ONE))
         late = [await asking(redis, endpoint, ONE) for _ in range(6)]
@@ -74,10 +74,10 @@ def test_fault_01_requests_that_come_during_a_slow_call_start_no_second_one(redi
         endpoint.let_go.set()
         return await asyncio.gather(holder, *late)
 
-    flown = asyncio.run(come_late())
+    result = asyncio.run(come_late())
 
     assert endpoint.asked == {ONE: 1}
-    assert [each.answers for each in flown] == [{ONE: a_score()}] * 7
+    assert [each.answers for each in result] == [{ONE: a_score()}] * 7
 
 
 def test_fault_02_a_failed_call_frees_its_own_lease_and_nobody_elses(redis: Redis) -> None:
@@ -87,7 +87,7 @@ def test_fault_02_a_failed_call_frees_its_own_lease_and_nobody_elses(redis: Redi
     """
     first, second, third, fourth = HeldEndpoint(DOWN), HeldEndpoint(DOWN), CountingEndpoint(), CountingEndpoint()
 
-    async def fail_twice() -> Flown:
+    async def fail_twice() -> FlightResult:
         slow = await asking(redis, first, ONE)
         # As if it had run out while its holder hung.
         redis.delete(lease_key(ONE))
@@ -111,7 +111,7 @@ def test_fault_03_who_loses_patience_fails_nobody_else(redis: Redis) -> None:
     """
     endpoint = HeldEndpoint()
 
-    async def lose_patience() -> tuple[Flown, tuple[Flown, Flown]]:
+    async def lose_patience() -> tuple[FlightResult, tuple[FlightResult, FlightResult]]:
         holder, patient = await asking(redis, endpoint, ONE), await asking(redis, endpoint, ONE)
         impatient = await (await asking(redis, endpoint, ONE, patience=0.02))
         assert redis.get(result_key(ONE)) is None
@@ -132,13 +132,13 @@ def test_fault_04_a_worker_that_dies_holds_its_score_no_longer_than_its_lease(re
     endpoint = CountingEndpoint(seconds=0.02)
     a_redis_tier(redis, replace(LIFETIMES, lease=0.2)).acquire([ONE], "token of the dead", {})
 
-    async def wait_for_the_dead() -> list[Flown]:
+    async def wait_for_the_dead() -> list[FlightResult]:
         return await asyncio.gather(*[await asking(redis, endpoint, ONE) for _ in range(5)])
 
-    flown = asyncio.run(wait_for_the_dead())
+    result = asyncio.run(wait_for_the_dead())
 
     assert endpoint.asked == {ONE: 1}
-    assert [each.answers for each in flown] == [{ONE: a_score()}] * 5
+    assert [each.answers for each in result] == [{ONE: a_score()}] * 5
 
 
 def test_fault_05_a_score_is_not_lost_with_those_who_waited_for_it(redis: Redis) -> None:
@@ -148,7 +148,7 @@ def test_fault_05_a_score_is_not_lost_with_those_who_waited_for_it(redis: Redis)
     """
     endpoint, later = HeldEndpoint(), CountingEndpoint()
 
-    async def nobody_waits() -> Flown:
+    async def nobody_waits() -> FlightResult:
         holder, waiter = await asking(redis, endpoint, ONE), await asking(redis, later, ONE)
         await listened_to(redis, ONE)
         waiter.cancel()
@@ -157,9 +157,9 @@ def test_fault_05_a_score_is_not_lost_with_those_who_waited_for_it(redis: Redis)
         await holder
         return await (await asking(redis, later, ONE))
 
-    flown = asyncio.run(nobody_waits())
+    result = asyncio.run(nobody_waits())
 
-    assert flown.cached == {ONE}
+    assert result.cached == {ONE}
     assert not later.asked
 
 
@@ -170,18 +170,18 @@ def test_fault_06_waiters_neither_store_nor_release_what_they_waited_for(redis: 
     """
     endpoint = HeldEndpoint()
 
-    async def nine_want_one() -> list[Flown]:
+    async def nine_want_one() -> list[FlightResult]:
         tasks = [await asking(redis, endpoint, ONE) for _ in range(9)]
         await listened_to(redis, ONE, 8)
         redis.config_resetstat()
         endpoint.let_go.set()
         return await asyncio.gather(*tasks)
 
-    flown = asyncio.run(nine_want_one())
+    result = asyncio.run(nine_want_one())
 
     commands = redis.info("commandstats")
     assert (commands["cmdstat_set"]["calls"], commands["cmdstat_del"]["calls"]) == (1, 1)
-    assert [each.answers for each in flown] == [{ONE: a_score()}] * 9
+    assert [each.answers for each in result] == [{ONE: a_score()}] * 9
 
 
 def test_fault_07_many_scores_are_waited_for_together_and_not_one_after_the_other(redis: Redis) -> None:
@@ -193,9 +193,9 @@ def test_fault_07_many_scores_are_waited_for_together_and_not_one_after_the_othe
     a_redis_tier(redis).acquire(ids, "token of the living", {})
     redis.config_resetstat()
 
-    flown = asyncio.run(a_flight(redis).scores(ids, endpoint, patience=0.05))
+    result = asyncio.run(a_flight(redis).scores(ids, endpoint, patience=0.05))
 
-    assert flown.under_way() == ids
+    assert result.under_way() == ids
     # When it comes, when it listens, and when its patience ends.
     assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] <= 4
 
@@ -207,16 +207,16 @@ def test_fault_10_requests_for_overlapping_models_compute_no_score_twice(redis: 
     """
     endpoint = HeldEndpoint()
 
-    async def overlap() -> list[Flown]:
+    async def overlap() -> list[FlightResult]:
         tasks = [await asking(redis, endpoint, *ids) for ids in ([ONE], [ONE, OTHER], [OTHER])]
         await asyncio.sleep(0)
         endpoint.let_go.set()
         return await asyncio.gather(*tasks)
 
-    flown = asyncio.run(overlap())
+    result = asyncio.run(overlap())
 
     assert endpoint.asked == {ONE: 1, OTHER: 1}
-    assert [(each.called, each.shared) for each in flown] == [(1, 0), (1, 1), (0, 1)]
+    assert [(each.called, each.shared) for each in result] == [(1, 0), (1, 1), (0, 1)]
 
 
 def test_fault_11_no_way_of_asking_is_left_out_of_sharing(
@@ -249,7 +249,7 @@ def test_fault_12_a_result_that_ran_out_is_not_waited_for(redis: Redis) -> None:
     tier, endpoint = a_redis_tier(redis), CountingEndpoint()
     tier.acquire([ONE], "token of the holder", {})
 
-    async def come_too_late() -> Flown:
+    async def come_too_late() -> FlightResult:
         waiter = await asking(redis, endpoint, ONE)
         await listened_to(redis, ONE)
         # Nobody looks in between.

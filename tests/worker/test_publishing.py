@@ -14,7 +14,7 @@ from tests.worker.lines import FOREVER, drain, make_due, save, statements, statu
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
-from worker.events.sinks import Failed, Refused, Untaken
+from worker.events.sinks import EventFailed, EventRefused, SinkUnavailable
 from worker.tasks.turn import take_turns
 
 
@@ -90,7 +90,7 @@ def test_what_a_sink_takes_before_it_dies_is_not_sent_again(services: Services, 
 def test_a_refused_event_is_a_dead_letter_with_the_sinks_reason_and_blocks_nobody(
     services: Services, database: Database
 ) -> None:
-    strict, lenient = FakeSink(fate_of({2: Refused("'.page_id' should be >= 1")})), FakeSink()
+    strict, lenient = FakeSink(fate_of({2: EventRefused("'.page_id' should be >= 1")})), FakeSink()
     here = with_sinks(services, eventgate=strict, file=lenient)
     promise(here, edits(3))
 
@@ -104,7 +104,7 @@ def test_a_refused_event_is_a_dead_letter_with_the_sinks_reason_and_blocks_nobod
 
 
 def test_an_event_that_failed_is_sent_again_later(services: Services, database: Database) -> None:
-    sink = FakeSink(fate_of({2: Failed("unknown schema")}))
+    sink = FakeSink(fate_of({2: EventFailed("unknown schema")}))
     here = with_sinks(services, eventgate=sink)
     promise(here, edits(3))
     publish(here)
@@ -121,7 +121,7 @@ def test_an_event_that_fails_every_time_is_buried_after_its_last_attempt(
     services_for: BuildServices, database: Database
 ) -> None:
     services = services_for(outbox={"max_attempts": 3})
-    sink = FakeSink(lambda _: Failed("unknown schema"))
+    sink = FakeSink(lambda _: EventFailed("unknown schema"))
     here = with_sinks(services, eventgate=sink)
     promise(here, edits(1))
 
@@ -145,7 +145,7 @@ def test_events_of_one_page_leave_in_the_order_of_its_revisions(services: Servic
 
 
 def test_a_page_whose_earlier_event_was_not_taken_goes_on_with_that_one(services: Services, database: Database) -> None:
-    sink = FakeSink(fate_of({8: Untaken("queue full")}))
+    sink = FakeSink(fate_of({8: SinkUnavailable("queue full")}))
     here = with_sinks(services, kafka=sink)
     promise(here, [an_edit(revision=revision, page=77) for revision in (9, 8, 10)] + edits(1))
     publish(here)

@@ -14,7 +14,7 @@ from tests.worker.announcing.publishers import fate_of, promise, publish, with_s
 from tests.worker.lines import claim_all, let_leases_run_out, status
 from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.events.tables import event_ledger
 
 KAFKA = EVENT_LANES["kafka"]
@@ -50,7 +50,7 @@ def dying_before(database: Database, *words: str) -> Iterator[None]:
 
 
 def test_the_ledger_has_a_line_for_exactly_what_was_taken(services: Services, database: Database) -> None:
-    fates: dict[int, Mishap] = {2: Refused("no"), 3: Failed("not now"), 4: Untaken("full")}
+    fates: dict[int, DeliveryFailure] = {2: EventRefused("no"), 3: EventFailed("not now"), 4: SinkUnavailable("full")}
     strict, lenient = FakeSink(fate_of(fates)), FakeSink()
     here = with_sinks(services, eventgate=strict, file=lenient)
     promise(here, edits(5))

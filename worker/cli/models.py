@@ -30,7 +30,7 @@ COLOURS = {Finding.UNCHANGED: "green", Finding.CHANGED: "bold green"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ListedVersion:
     """A version of a model: a row of `ores_model`, one that may become current, or none at all yet."""
 
     model: str
@@ -98,12 +98,12 @@ def check(
         fail("; ".join(failures))
 
 
-def entries_of(wiki: Wiki) -> list[Entry]:
+def entries_of(wiki: Wiki) -> list[ListedVersion]:
     """The versions of all models that *wiki* has or is configured for, by model, the oldest first."""
     models, waiting = wiki.database.run(lambda session: (all_models(session), candidates(session)))
     ages = {(name, candidate.version): candidate.seconds for name, candidate in waiting.items()}
     entries = [
-        Entry(
+        ListedVersion(
             model=model.name,
             version=model.version,
             id=model.id,
@@ -114,8 +114,12 @@ def entries_of(wiki: Wiki) -> list[Entry]:
         for model, rows in count_versions(wiki.database, models).items()
     ]
     # A candidate gets its number with its first score, or when it becomes current.
-    entries += [Entry(model=name, version=version, candidate_seconds=age) for (name, version), age in ages.items()]
-    entries += [Entry(model=name, version=None) for name in wiki.models.keys() - {entry.model for entry in entries}]
+    entries += [
+        ListedVersion(model=name, version=version, candidate_seconds=age) for (name, version), age in ages.items()
+    ]
+    entries += [
+        ListedVersion(model=name, version=None) for name in wiki.models.keys() - {entry.model for entry in entries}
+    ]
     return sorted(entries, key=lambda entry: entry.model)
 
 
@@ -151,7 +155,7 @@ def _document(looked: Looked) -> dict[str, Any]:
     }
 
 
-def _table_of_entries(found: Mapping[str, list[Entry]]) -> Table:
+def _table_of_entries(found: Mapping[str, list[ListedVersion]]) -> Table:
     rows = [
         (wiki, entry.model, entry.version, entry.id, entry.rows, _state_of(entry))
         for wiki, entries in found.items()
@@ -160,7 +164,7 @@ def _table_of_entries(found: Mapping[str, list[Entry]]) -> Table:
     return table(("wiki", "model", "version", "id", "rows", ""), rows, numbers={"id", "rows"})
 
 
-def _state_of(entry: Entry) -> str:
+def _state_of(entry: ListedVersion) -> str:
     if entry.version is None:
         return "[yellow]no version yet[/]"
     states = ["[green]current[/]"] if entry.is_current else []

@@ -26,7 +26,7 @@ class Failures(Part):
     retry_after: Header | None = None
 
 
-class Settings(Part):
+class CommonSettings(Part):
     """The settings that all emulators have; latencies are milliseconds."""
 
     seed: int = 0

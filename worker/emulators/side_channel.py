@@ -7,9 +7,9 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from worker.emulators.documents import encode
-from worker.emulators.settings import Settings
+from worker.emulators.settings import CommonSettings
 
-SomeSettings = TypeVar("SomeSettings", bound=Settings)
+SomeSettings = TypeVar("SomeSettings", bound=CommonSettings)
 
 
 class Settable(Protocol[SomeSettings]):
@@ -45,7 +45,7 @@ class SettingsChannel(Generic[SomeSettings]):
         try:
             patch = json.loads(await request.read())
             if not isinstance(patch, dict):
-                return reply({"error": "Settings are changed with a JSON object."}, 400)
+                return reply({"error": "CommonSettings are changed with a JSON object."}, 400)
             self._settable.apply(self._settable.settings.changed(patch))
         except ValidationError as error:
             return reply({"error": _sentence(error)}, 400)

@@ -19,7 +19,7 @@ TOO_LARGE = {413, 414}
 ABOUT_SCORES = {400, 404, 422}
 
 
-class Refused(EndpointUnavailable):
+class RequestRefused(EndpointUnavailable):
     """The endpoint refuses the request as such: for the sake of the revisions in *said*, or for none.
 
     *sentence* is what it says in words of its own; empty where it says nothing, or somebody else answers.
@@ -65,7 +65,7 @@ async def _answers(
 ) -> dict[ScoreId, Answer]:
     if isinstance(result, dict):
         return result
-    if isinstance(result, Refused) and result.said:
+    if isinstance(result, RequestRefused) and result.said:
         named = {score_id: result.answer(score_id) for score_id in ids if score_id.revision in result.said}
         rest = [score_id for score_id in ids if score_id not in named]
         return named | (await bisected(rest, ask) if rest else {})
@@ -73,7 +73,7 @@ async def _answers(
     if not parts:
         return _unanswered(ids, result, others_served=others_served)
     results = await asyncio.gather(*(_attempt(part, ask) for part in parts))
-    did_better = [isinstance(each, dict) or bool(isinstance(each, Refused) and each.said) for each in results]
+    did_better = [isinstance(each, dict) or bool(isinstance(each, RequestRefused) and each.said) for each in results]
     in_vain = 0 if any(did_better) else in_vain + 1
     # Cut by revision, so that it is a revision that the others did better without.
     others_served = others_served or (any(did_better) and _models(parts[0]) == _models(parts[1]))
@@ -98,7 +98,7 @@ def _parts(ids: Sequence[ScoreId], error: EndpointUnavailable, in_vain: int) -> 
     if in_vain == MOST_CUTS_IN_VAIN:
         return []
     by_model, by_revision = _halves(ids, "model"), _halves(ids, "revision")
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         if not (error.status in TOO_LARGE or (error.status in ABOUT_SCORES and error.sentence)):
             return []
         # What is not there for one revision is not there for any: the wiki or the model is unknown.

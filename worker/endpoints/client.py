@@ -20,13 +20,13 @@ from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import Refused
+from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.refusals import cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
-Reply = TypeVar("Reply")
+ReplyType = TypeVar("ReplyType")
 
 #: Enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
@@ -54,7 +54,7 @@ class ScoringClient(Protocol):
             EndpointUnavailable: the endpoint did not answer, or tells no statistics.
         """
 
-    def appetite(self, models: Iterable[str]) -> int:
+    def claim_size(self, models: Iterable[str]) -> int:
         """How many edits that want *models* it makes sense to claim now; 0 while the endpoint is to be left alone."""
 
     async def close(self) -> None:
@@ -94,21 +94,21 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        reply: TypeAdapter[Reply],
+        reply: TypeAdapter[ReplyType],
         *,
         wiki: str,
         revisions: Collection[int] = (),
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
-    ) -> Reply:
+    ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *revisions* of it. *host* is the Host header, where a gateway routes by it.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
-            Refused: a refusal of the request as such, and of which revisions it speaks, if of any.
+            RequestRefused: a refusal of the request as such, and of which revisions it speaks, if of any.
         """
         where = f"{method} {self.settings.url}{path}"
         await self._pacer.start()
@@ -124,7 +124,7 @@ class Endpoint:
             raise failed from error
         except EndpointUnavailable as error:
             # Who speaks of a revision serves.
-            failed = None if isinstance(error, Refused) and error.said else error
+            failed = None if isinstance(error, RequestRefused) and error.said else error
             raise
         finally:
             seconds = time.monotonic() - began
@@ -210,17 +210,17 @@ def _raise_for_status(
     said = said_of(status, sentence, revisions)
     if not said:
         message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
-    raise Refused(message, status, sentence, said, retry_after)
+    raise RequestRefused(message, status, sentence, said, retry_after)
 
 
-def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[Reply]) -> Reply:
+def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType]) -> ReplyType:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
         if content.lstrip()[:1] == b"<":
             # A gateway's or a proxy's page, as one that wants somebody to log in.
             text = f"{where}: status {status}: a page in place of scores; {cure(status, wiki, is_in_its_words=False)}"
-            raise Refused(text, status, "", {}) from error
+            raise RequestRefused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 

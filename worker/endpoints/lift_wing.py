@@ -107,7 +107,7 @@ class LiftWingClient:
             f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
         )
 
-    def appetite(self, models: Iterable[str]) -> int:
+    def claim_size(self, models: Iterable[str]) -> int:
         requests_an_edit = sum(1 / self._most(model) for model in models)
         return _edits(self._endpoint.allowance(), requests_an_edit)
 

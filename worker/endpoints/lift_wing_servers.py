@@ -13,7 +13,16 @@ from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.endpoints.refusals import fate
-from worker.endpoints.replies import LONGEST_MESSAGE, Lie, OresReply, OrLie, Probability, Reply, ScoreReply, Version
+from worker.endpoints.replies import (
+    LONGEST_MESSAGE,
+    InvalidEntry,
+    OresReply,
+    OrInvalidEntry,
+    Probability,
+    Reply,
+    ScoreReply,
+    Version,
+)
 
 #: Revisions in one request of the servers that take several.
 MOST_INSTANCES = 20
@@ -64,8 +73,8 @@ class _Prediction(Reply):
 
 
 class _Predictions(Reply):
-    predictions: list[Annotated[_Prediction | Lie, OrLie]]
-    errors: tuple[Annotated[str | Lie, OrLie], ...] = ()
+    predictions: list[Annotated[_Prediction | InvalidEntry, OrInvalidEntry]]
+    errors: tuple[Annotated[str | InvalidEntry, OrInvalidEntry], ...] = ()
 
 
 class RevertRisk:
@@ -111,7 +120,7 @@ class _Quality(Reply):
 
 class _Qualities(Reply):
     model_version: Version
-    predictions: list[Annotated[_Quality | Lie, OrLie]]
+    predictions: list[Annotated[_Quality | InvalidEntry, OrInvalidEntry]]
 
 
 class ArticleQuality:
@@ -194,18 +203,20 @@ def _left_out(score_id: ScoreId, reply: _Predictions) -> Answer:
             if isinstance(said, Failure):
                 return NoAnswer(message, said)
             return ScoreError(model=score_id.model, version=score_id.version, type=said, message=message)
-    lie = next((each for each in (*reply.predictions, *reply.errors) if isinstance(each, Lie)), None)
-    if lie is not None:
-        return NoAnswer(f"the reply is not right: {lie.why}")
+    invalid = next((each for each in (*reply.predictions, *reply.errors) if isinstance(each, InvalidEntry)), None)
+    if invalid is not None:
+        return NoAnswer(f"the reply is not right: {invalid.why}")
     return NoAnswer(f"the reply holds nothing for {score_id}, and no error of it either")
 
 
 def _checked(prediction: Any, probability: dict[str, float], model: str, version: str) -> Answer:
     """The score, unless it predicts what it gives no probability for."""
-    checked = ScoreOrLie.validate_python({"prediction": prediction, "probability": probability})
-    if isinstance(checked, Lie):
+    checked = ScoreOrInvalidEntry.validate_python({"prediction": prediction, "probability": probability})
+    if isinstance(checked, InvalidEntry):
         return NoAnswer(f"the reply is not right: {checked.why}")
     return checked.as_score(model, version)
 
 
-ScoreOrLie: TypeAdapter[ScoreReply | Lie] = TypeAdapter(Annotated[ScoreReply | Lie, OrLie])
+ScoreOrInvalidEntry: TypeAdapter[ScoreReply | InvalidEntry] = TypeAdapter(
+    Annotated[ScoreReply | InvalidEntry, OrInvalidEntry]
+)

@@ -56,7 +56,7 @@ class OresClient:
         except ValueError as error:
             raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
-    def appetite(self, models: Iterable[str]) -> int:
+    def claim_size(self, models: Iterable[str]) -> int:
         return self._endpoint.allowance() * max(
             1, self._endpoint.settings.scores_per_request // max(1, len(set(models)))
         )

@@ -1,6 +1,6 @@
 """What endpoints reply, validated. Pure.
 
-An invalid entry of a reply becomes a `Lie`, so that it costs no other entry.
+An invalid entry of a reply becomes an `InvalidEntry`, so that it costs no other entry.
 """
 
 from collections import Counter
@@ -24,17 +24,17 @@ from worker.domain.thresholds import Statistic
 from worker.endpoints.refusals import fate
 
 
-class Lie(BaseModel):
+class InvalidEntry(BaseModel):
     """Stands for an invalid entry, and says what is wrong with it."""
 
     why: str
 
 
-def _or_lie(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _or_invalid_entry(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(value)
     except ValidationError as error:
-        return Lie(why=first_problem(error))
+        return InvalidEntry(why=first_problem(error))
 
 
 def first_problem(error: ValidationError) -> str:
@@ -43,7 +43,7 @@ def first_problem(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-OrLie = WrapValidator(_or_lie)
+OrInvalidEntry = WrapValidator(_or_invalid_entry)
 
 #: Strict: `true` and `"0.1"` are no probabilities.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
@@ -115,18 +115,20 @@ class OresModel(Reply):
 class OresWiki(Reply):
     """What ORES says of one wiki: versions of its models, and a score or an error by revision and model."""
 
-    models: dict[str, Annotated[OresModel | Lie, OrLie]] = {}
-    scores: dict[str, Annotated[dict[str, Annotated[OresEntry | Lie, OrLie]] | Lie, OrLie]] = {}
+    models: dict[str, Annotated[OresModel | InvalidEntry, OrInvalidEntry]] = {}
+    scores: dict[
+        str, Annotated[dict[str, Annotated[OresEntry | InvalidEntry, OrInvalidEntry]] | InvalidEntry, OrInvalidEntry]
+    ] = {}
 
     def answer(self, score_id: ScoreId) -> Answer:
         """What the reply holds for *score_id*; if that is missing, it is a transient failure of this score alone."""
         of_revision = self.scores.get(str(score_id.revision), {})
-        entry = of_revision if isinstance(of_revision, Lie) else of_revision.get(score_id.model)
+        entry = of_revision if isinstance(of_revision, InvalidEntry) else of_revision.get(score_id.model)
         model = self.models.get(score_id.model)
         if model is None:
             return NoAnswer(f"the reply tells no version of {score_id.model}")
         for part in (model, entry):
-            if isinstance(part, Lie):
+            if isinstance(part, InvalidEntry):
                 return NoAnswer(f"the reply is not right: {part.why}")
         if isinstance(model, OresModel) and isinstance(entry, OresEntry):
             if entry.score is not None:

@@ -44,10 +44,10 @@ class EndpointRouter:
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
 
-    def appetite(self, models: Iterable[str]) -> int:
+    def claim_size(self, models: Iterable[str]) -> int:
         """How many edits the slowest of the endpoints of *models* can take; 0 while one of them must not be asked."""
         by_endpoint = self._by_endpoint(models)
-        return min((self._clients[name].appetite(some) for name, some in by_endpoint.items()), default=NO_LIMIT)
+        return min((self._clients[name].claim_size(some) for name, some in by_endpoint.items()), default=NO_LIMIT)
 
     async def close(self) -> None:
         for client in self._clients.values():

@@ -11,13 +11,13 @@ from worker.config.settings_sections import EventsSettings
 from worker.domain.scores import Final, Score, ScoreError
 from worker.events.schemas import (
     PREDICTION_CHANGE,
-    Classification,
     Event,
     Meta,
     ModelError,
     ModelScore,
     Page,
     Performer,
+    PredictedClassification,
     PredictionChangeEvent,
     Revision,
     RevisionScoreEvent,
@@ -103,7 +103,7 @@ class Announcing:
                     is_editor_visible=edit.user is not None,
                     editor=user if edit.user is not None else None,
                 ),
-                predicted_classification=Classification(
+                predicted_classification=PredictedClassification(
                     model_name=answer.model,
                     model_version=answer.version,
                     predictions=_predictions(answer),

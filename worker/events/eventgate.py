@@ -14,7 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from outbox import lane
 from worker.config.settings_sections import Section, without_password
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, SinkKind, Untaken, rounds
+from worker.events.sinks import (
+    DeliveryFailure,
+    EventFailed,
+    EventRefused,
+    OutgoingEvent,
+    SinkKind,
+    SinkUnavailable,
+    rounds,
+)
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
@@ -80,17 +88,17 @@ class EventGateSink:
             timeout=timeout_seconds, headers={"User-Agent": user_agent, "Content-Type": "application/json"}
         )
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
-        mishaps: dict[int, Mishap] = {}
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
+        failures: dict[int, DeliveryFailure] = {}
         batches = [batch for group in rounds(events) for batch in self._batches(group, events)]
         for number, batch in enumerate(batches):
-            mishaps |= self._post(batch, events)
-            untaken = next((each for each in mishaps.values() if isinstance(each, Untaken)), None)
-            if untaken is not None:
+            failures |= self._post(batch, events)
+            unavailable = next((each for each in failures.values() if isinstance(each, SinkUnavailable)), None)
+            if unavailable is not None:
                 # It takes nothing now: what is left keeps its place behind what was not taken.
-                mishaps |= {place: untaken for rest in batches[number + 1 :] for place in rest}
+                failures |= {place: unavailable for rest in batches[number + 1 :] for place in rest}
                 break
-        return mishaps
+        return failures
 
     def close(self) -> None:
         self._http.close()
@@ -106,13 +114,13 @@ class EventGateSink:
             batches[-1].append(place)
         return batches
 
-    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent]) -> dict[int, Mishap]:
+    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent]) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
         try:
             response = self._http.post(self._url, content=body.encode())
         except httpx.HTTPError as error:
             reason = f"{self._url}: {str(error) or type(error).__name__}; start it, or mend sinks.eventgate.url"
-            return dict.fromkeys(batch, Untaken(reason))
+            return dict.fromkeys(batch, SinkUnavailable(reason))
         status = response.status_code
         if status in {200, 201}:
             return {}
@@ -122,36 +130,36 @@ class EventGateSink:
         if status in {400, 413} or _is_about_the_request(response):
             return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}")
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
-        return dict.fromkeys(batch, Untaken(f"{self._url}: status {status}: {_text_of(response)}"))
+        return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: status {status}: {_text_of(response)}"))
 
-    def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, Mishap]:
+    def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
         """The whole request was refused, perhaps because of one event: find that one, deliver the others."""
         if len(batch) == 1:
-            return {batch[0]: Refused(reason)}
+            return {batch[0]: EventRefused(reason)}
         half = len(batch) // 2
         return self._post(batch[:half], events) | self._post(batch[half:], events)
 
 
 def _judged(
     batch: Sequence[int], events: Sequence[OutgoingEvent], verdicts: _Verdicts, *, everything: bool, where: str
-) -> dict[int, Mishap]:
+) -> dict[int, DeliveryFailure]:
     """What became of *batch*; *everything* if the status says that none was accepted."""
-    mishaps: dict[int, Mishap] = {}
+    failures: dict[int, DeliveryFailure] = {}
     places: dict[str | None, list[int]] = {}
     for place in batch:
         places.setdefault(events[place].id, []).append(place)
     for entry in verdicts.invalid:
         reason = (entry.context.errors_text or "invalid")[:LONGEST_REASON]
-        mishaps |= dict.fromkeys(places.get(entry.id, []), Refused(reason))
+        failures |= dict.fromkeys(places.get(entry.id, []), EventRefused(reason))
     for entry in verdicts.error:
         reason = (entry.context.message or "error")[:LONGEST_REASON]
-        mishap = Failed(reason) if ABOUT_THE_EVENT.search(reason) else Untaken(f"{where}: {reason}")
-        mishaps |= dict.fromkeys(places.get(entry.id, []), mishap)
+        failure = EventFailed(reason) if ABOUT_THE_EVENT.search(reason) else SinkUnavailable(f"{where}: {reason}")
+        failures |= dict.fromkeys(places.get(entry.id, []), failure)
     if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
         # If an entry names none of our events, nobody knows which of them it means.
-        unnamed = Failed("it was not accepted, and the reply does not say why")
-        mishaps |= {place: unnamed for place in batch if place not in mishaps}
-    return mishaps
+        unnamed = EventFailed("it was not accepted, and the reply does not say why")
+        failures |= {place: unnamed for place in batch if place not in failures}
+    return failures
 
 
 def _verdicts_of(response: httpx.Response) -> _Verdicts | None:

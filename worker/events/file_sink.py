@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outbox import lane
 from worker.config.settings_sections import Section
-from worker.events.sinks import Mishap, OutgoingEvent, SinkKind, Untaken
+from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, SinkUnavailable
 
 
 class FileSection(Section):
@@ -31,11 +31,11 @@ class FileSink:
         self._directory = directory
         self._max_bytes = max_bytes
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         by_stream: dict[str, list[int]] = defaultdict(list)
         for place, event in enumerate(events):
             by_stream[event.stream].append(place)
-        mishaps: dict[int, Mishap] = {}
+        failures: dict[int, DeliveryFailure] = {}
         for stream, places in by_stream.items():
             file = self._directory / f"{stream}.ndjson"
             try:
@@ -43,8 +43,8 @@ class FileSink:
                 self._append(file, "".join(f"{events[place].body}\n" for place in places).encode())
             except OSError as error:
                 reason = f"events can't be written to {file}: {error.strerror}; mend sinks.file.directory"
-                mishaps |= dict.fromkeys(places, Untaken(reason))
-        return mishaps
+                failures |= dict.fromkeys(places, SinkUnavailable(reason))
+        return failures
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -10,7 +10,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from worker.events.sinks import Failed, Mishap, OutgoingEvent, Refused, Untaken, all_untaken
+from worker.events.sinks import (
+    DeliveryFailure,
+    EventFailed,
+    EventRefused,
+    OutgoingEvent,
+    SinkUnavailable,
+    all_unavailable,
+)
 
 #: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
@@ -40,15 +47,15 @@ class KafkaSink:
         self._timeout = timeout_seconds
         self._producer: Producer | None = None
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         #: An event that is not acknowledged in time may not have been delivered.
-        mishaps = all_untaken(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
+        failures = all_unavailable(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
 
-        def told(place: int, error: KafkaError | None, _message: Message) -> None:
+        def acknowledged(place: int, error: KafkaError | None, _message: Message) -> None:
             if error is None:
-                mishaps.pop(place, None)
+                failures.pop(place, None)
             else:
-                mishaps[place] = _mishap(error)
+                failures[place] = _failure(error)
 
         try:
             producer = self._producer = self._producer or Producer(self._settings)
@@ -58,22 +65,22 @@ class KafkaSink:
                         self._prefix + event.stream,
                         value=event.body.encode(),
                         key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
-                        on_delivery=partial(told, place),
+                        on_delivery=partial(acknowledged, place),
                     )
                 except KafkaException as error:
                     # An event above the producer's own limit is refused at once.
                     if error.args[0].code() not in OF_THE_EVENT:
                         raise
-                    mishaps[place] = _mishap(error.args[0])
+                    failures[place] = _failure(error.args[0])
             producer.flush(self._timeout + 1)
-            if any(isinstance(mishap, Untaken) for mishap in mishaps.values()):
+            if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):
                 self._let_go()
         except (KafkaException, BufferError, TypeError) as error:
             # The producer raises the last one for an option that would have to be a function.
             self._let_go()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            return {place: Untaken(f"Kafka: {reason}; see sinks.kafka") for place in mishaps}
-        return mishaps
+            return {place: SinkUnavailable(f"Kafka: {reason}; see sinks.kafka") for place in failures}
+        return failures
 
     def close(self) -> None:
         self._let_go()
@@ -86,8 +93,8 @@ class KafkaSink:
             self._producer = None
 
 
-def _mishap(error: KafkaError) -> Mishap:
+def _failure(error: KafkaError) -> DeliveryFailure:
     reason = f"Kafka: {error.str()}"
     if error.code() in OF_THE_EVENT:
-        return Refused(reason)
-    return Failed(reason) if error.code() in OF_THE_TOPIC else Untaken(reason)
+        return EventRefused(reason)
+    return EventFailed(reason) if error.code() in OF_THE_TOPIC else SinkUnavailable(reason)

@@ -8,7 +8,7 @@ from typing import Any
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
 from outbox.edits import MOST
-from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 
 
@@ -62,14 +62,14 @@ def _number(value: Any) -> int:
     return number
 
 
-def delivery(claim: Claim, mishap: Mishap | None, max_attempts: int) -> Outcome:
+def delivery(claim: Claim, failure: DeliveryFailure | None, max_attempts: int) -> Outcome:
     """Decide about an event that was sent; a sink that takes nothing is not the event's fault."""
-    if mishap is None:
+    if failure is None:
         return Delivered()
-    if isinstance(mishap, Untaken):
-        return Released(mishap.reason)
-    if isinstance(mishap, Refused):
-        return Dead("refused", mishap.reason)
+    if isinstance(failure, SinkUnavailable):
+        return Released(failure.reason)
+    if isinstance(failure, EventRefused):
+        return Dead("refused", failure.reason)
     if claim.attempt >= max_attempts:
-        return Dead("attempts_exhausted", mishap.reason)
-    return RetryLater(backoff(claim.attempt), mishap.reason)
+        return Dead("attempts_exhausted", failure.reason)
+    return RetryLater(backoff(claim.attempt), failure.reason)

@@ -13,7 +13,7 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.events.ledger import keep
 from worker.events.outcomes import delivery, in_page_order, read_events
-from worker.events.sinks import EventSink, Untaken
+from worker.events.sinks import EventSink, SinkUnavailable
 from worker.lanes.consumer import Worked
 
 
@@ -37,11 +37,11 @@ class Publisher:
         events, outcomes = read_events(claims, most)
         # Earlier revisions of a page first, even if the edits were settled in another order.
         ordered = in_page_order(events)
-        mishaps = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
-        outcomes |= {claim: delivery(claim, mishaps.get(place), most) for place, claim in enumerate(ordered)}
-        untaken = next((mishap for mishap in mishaps.values() if isinstance(mishap, Untaken)), None)
-        if untaken is not None:
-            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=untaken.reason, events=len(events))
+        failures = await asyncio.to_thread(self.sink.send, [events[claim] for claim in ordered])
+        outcomes |= {claim: delivery(claim, failures.get(place), most) for place, claim in enumerate(ordered)}
+        unavailable = next((failure for failure in failures.values() if isinstance(failure, SinkUnavailable)), None)
+        if unavailable is not None:
+            log.warning("sink_unavailable", wiki=wiki.id, sink=self.name, error=unavailable.reason, events=len(events))
 
         def finish(session: Session) -> frozenset[Claim]:
             kept = settle(session, self.lane, outcomes)
@@ -51,4 +51,4 @@ class Publisher:
 
         kept = wiki.database.run(finish)
         tell_batch("events_settled", wiki.id, outcomes, kept, started, sink=self.name)
-        return Worked(goes_on=untaken is None)
+        return Worked(goes_on=unavailable is None)

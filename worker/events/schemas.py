@@ -121,7 +121,7 @@ class Revision(_Part):
     editor: User | None = None
 
 
-class Classification(_Part):
+class PredictedClassification(_Part):
     model_name: str
     model_version: str
     predictions: list[str]
@@ -137,4 +137,4 @@ class PredictionChangeEvent(Event):
     page: Page
     performer: User | None = None
     revision: Revision
-    predicted_classification: Classification
+    predicted_classification: PredictedClassification

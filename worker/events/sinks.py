@@ -23,36 +23,36 @@ class OutgoingEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class EventRefused:
     """The sink will never take this event, and says why."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class EventFailed:
     """The sink did not take this very event this time; it may be the event's fault."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Untaken:
+class SinkUnavailable:
     """The sink takes nothing now, or nobody knows whether it took this; no fault of the event's."""
 
     reason: str
 
 
-Mishap = Refused | Failed | Untaken
+DeliveryFailure = EventRefused | EventFailed | SinkUnavailable
 
 
 class EventSink(Protocol):
     """Takes events. The same event may come again, with the same `meta.id`."""
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         """Deliver *events*, those of one page in their order. Never raises.
 
-        Returns what became of those that were not delivered, by their place in *events*. If an event was untaken, no
+        Returns what became of those that were not delivered, by their place in *events*. If an event was not taken, no
         later one of its page was sent.
         """
 
@@ -89,5 +89,5 @@ def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
     return groups
 
 
-def all_untaken(events: Sequence[OutgoingEvent], reason: str) -> dict[int, Mishap]:
-    return dict.fromkeys(range(len(events)), Untaken(reason))
+def all_unavailable(events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
+    return dict.fromkeys(range(len(events)), SinkUnavailable(reason))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from outbox import lane
 from worker.config.settings_sections import Section
-from worker.events.sinks import Mishap, OutgoingEvent, SinkKind, all_untaken
+from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, all_unavailable
 
 DESCRIPTOR = 1
 
@@ -19,14 +19,14 @@ class StdoutSection(Section):
 class StdoutSink:
     """Lines of several processes that share one standard output do not mix."""
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         view = memoryview("".join(f"{event.body}\n" for event in events).encode())
         try:
             with _alone():
                 while view:
                     view = view[os.write(DESCRIPTOR, view) :]
         except OSError as error:
-            return all_untaken(
+            return all_unavailable(
                 events, f"events can't be written to standard output: {error.strerror}; remove sinks.stdout"
             )
         return {}

@@ -19,7 +19,7 @@ from outbox.columns import BY_KEY, database_now
 from outbox.database import Database
 from outbox.errors import OutboxError
 from worker.domain.scores import Answer, Final, ScoreId
-from worker.flight.entries import Entry
+from worker.flight.entries import FlightEntry
 from worker.flight.results import decode_answer, encode_answer, to_json
 from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailable
@@ -55,7 +55,7 @@ class DatabaseTier:
         self._lifetimes = lifetimes
 
     def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
-        def work(entries: list[Entry], now: float) -> Acquired:
+        def work(entries: list[FlightEntry], now: float) -> Acquired:
             acquired = Acquired()
             for entry in entries:
                 entry.acquire(acquired, token, waited_for.get(entry.score_id), self._lifetimes, now)
@@ -64,14 +64,14 @@ class DatabaseTier:
         return self._change(ids, work)
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
-        def work(entries: list[Entry], now: float) -> None:
+        def work(entries: list[FlightEntry], now: float) -> None:
             for entry in entries:
                 entry.renew(token, self._lifetimes, now)
 
         self._change(ids, work)
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
-        def work(entries: list[Entry], now: float) -> dict[ScoreId, Answer]:
+        def work(entries: list[FlightEntry], now: float) -> dict[ScoreId, Answer]:
             standing = {}
             for entry in entries:
                 if entry.score_id in answers:
@@ -96,7 +96,7 @@ class DatabaseTier:
 
         yield listen
 
-    def _change(self, ids: Iterable[ScoreId], work: Callable[[list[Entry], float], Result]) -> Result:
+    def _change(self, ids: Iterable[ScoreId], work: Callable[[list[FlightEntry], float], Result]) -> Result:
         """Let *work* change the entries of *ids* while their rows are locked; writes back what it changed."""
         keys = _keys(ids)
 
@@ -165,12 +165,12 @@ def _keys(ids: Iterable[ScoreId]) -> list[str]:
     return sorted(str(score_id) for score_id in ids)
 
 
-def _entry_and_now(row: Row[Any]) -> tuple[Entry, float]:
+def _entry_and_now(row: Row[Any]) -> tuple[FlightEntry, float]:
     return _entry(row), _seconds(row.now)
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(
+def _entry(row: Row[Any]) -> FlightEntry:
+    return FlightEntry(
         score_id=ScoreId.parse(row.score_id),
         token=row.token,
         leased_until=_seconds(row.leased_until),
@@ -182,7 +182,7 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _values(entry: Entry) -> dict[str, Any]:
+def _values(entry: FlightEntry) -> dict[str, Any]:
     return {
         "token": entry.token,
         "leased_until": _moment(entry.leased_until),

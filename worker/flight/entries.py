@@ -11,7 +11,7 @@ from worker.flight.tiers import Acquired, End, Lease, Lifetimes, is_kept, kept_s
 
 
 @dataclass(slots=True)
-class Entry:
+class FlightEntry:
     """Lease, cached answer and handed-over end of one id; each is valid until its own moment."""
 
     score_id: ScoreId

@@ -30,11 +30,11 @@ _NEVER_MIND = NoAnswer("not asked for to the end", Failure.ELSEWHERE)
 class Receiver(Protocol):
     """Takes answers as they come."""
 
-    def land(self, answers: Mapping[ScoreId, Answer]) -> None: ...
+    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None: ...
 
 
 @dataclass(slots=True)
-class Flown:
+class FlightResult:
     """What a request for scores came to."""
 
     answers: dict[ScoreId, Answer] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Flown:
     #: Those of `answers` that were there before.
     cached: set[ScoreId] = field(default_factory=set)
 
-    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
         self.answers.update(answers)
 
     @property
@@ -72,7 +72,7 @@ class Flight:
         self._tiers = tiers
         self._settings = settings
 
-    async def scores(self, ids: Iterable[ScoreId], call: Call, *, patience: float | None = None) -> Flown:
+    async def scores(self, ids: Iterable[ScoreId], call: Call, *, patience: float | None = None) -> FlightResult:
         """Return an answer for each of *ids*: from the cache, from another's call under way, or from *call*.
 
         The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What somebody
@@ -80,12 +80,12 @@ class Flight:
         lease runs out meanwhile; after that time it gets a `NoAnswer` that is no failure. A tier that does not answer
         is skipped.
         """
-        flown = Flown()
+        result = FlightResult()
         seconds = self._settings.patience_seconds if patience is None else patience
-        request = _Request(flown, call, self._settings, asyncio.get_running_loop().time() + seconds)
-        await request.through(self._tiers, list(dict.fromkeys(ids)), flown)
-        flown.shared = len(flown.answers) - flown.called - len(flown.under_way())
-        return flown
+        request = _Request(result, call, self._settings, asyncio.get_running_loop().time() + seconds)
+        await request.through(self._tiers, list(dict.fromkeys(ids)), result)
+        result.shared = len(result.answers) - result.called - len(result.under_way())
+        return result
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
         """What is stored for *ids* where all workers see it; nothing is asked of the endpoint.
@@ -122,8 +122,8 @@ class Flight:
 class _Request:
     """One request on its way through the tiers."""
 
-    def __init__(self, flown: Flown, call: Call, settings: FlightSettings, patient_until: float) -> None:
-        self._flown = flown
+    def __init__(self, result: FlightResult, call: Call, settings: FlightSettings, patient_until: float) -> None:
+        self._result = result
         self._call = call
         self._settings = settings
         self._patient_until = patient_until
@@ -133,7 +133,7 @@ class _Request:
         if not ids:
             return
         if not tiers:
-            above.land(await self._called(ids))
+            above.deliver(await self._called(ids))
             return
         wanted = _Wanted(ids, above)
         try:
@@ -150,14 +150,14 @@ class _Request:
                 token = uuid.uuid4().hex
                 waited_for = {score_id: lease.token for score_id, lease in under_way.items()}
                 acquired = tier.acquire(wanted, token, waited_for)
-                self._flown.cached |= acquired.cached.keys() - under_way.keys()
-                above.land(acquired.cached | acquired.handed_over)
+                self._result.cached |= acquired.cached.keys() - under_way.keys()
+                above.deliver(acquired.cached | acquired.handed_over)
                 if acquired.ours:
                     await self._from_the_rest(rest, acquired.ours, _Held(tier, acquired.ours, token, above))
                 under_way = acquired.under_way
                 wanted = list(under_way)
                 if wanted and asyncio.get_running_loop().time() >= self._patient_until:
-                    above.land(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
+                    above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
                     # Then look again: the end may have come before we listened.
@@ -177,7 +177,7 @@ class _Request:
             await asyncio.gather(renewing, return_exceptions=True)
 
     async def _called(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        self._flown.called += len(ids)
+        self._result.called += len(ids)
         try:
             async with asyncio.timeout(self._settings.call_seconds):
                 return await self._call(ids)
@@ -196,10 +196,10 @@ class _Wanted:
         self.left = dict.fromkeys(ids)
         self._above = above
 
-    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
         for score_id in answers:
             del self.left[score_id]
-        self._above.land(answers)
+        self._above.deliver(answers)
 
 
 class _Held:
@@ -211,10 +211,10 @@ class _Held:
         self._token = token
         self._above = above
 
-    def land(self, answers: Mapping[ScoreId, Answer]) -> None:
+    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
         for score_id in answers:
             del self._left[score_id]
-        self._above.land({**answers, **_ended(self._tier, answers, self._token)})
+        self._above.deliver({**answers, **_ended(self._tier, answers, self._token)})
 
     def release(self) -> None:
         """Release what has no answer, for anybody to take."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from worker.domain.scores import Answer, ScoreId
-from worker.flight.entries import Entry
+from worker.flight.entries import FlightEntry
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen
 
 #: Entries that have run out are thrown away when there are at least so many entries.
@@ -22,7 +22,7 @@ class ProcessTier:
         self._lifetimes = lifetimes
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: dict[ScoreId, Entry] = {}
+        self._entries: dict[ScoreId, FlightEntry] = {}
         self._tidy_at = FEWEST_TO_TIDY
         self._listeners: dict[ScoreId, set[Callable[[], None]]] = defaultdict(set)
 
@@ -86,10 +86,10 @@ class ProcessTier:
                     if not self._listeners[score_id]:
                         del self._listeners[score_id]
 
-    def _entry(self, score_id: ScoreId) -> Entry:
+    def _entry(self, score_id: ScoreId) -> FlightEntry:
         entry = self._entries.get(score_id)
         if entry is None:
-            entry = self._entries[score_id] = Entry(score_id)
+            entry = self._entries[score_id] = FlightEntry(score_id)
         return entry
 
     def _tidy(self, now: float) -> None:

@@ -23,7 +23,7 @@ TRIAL_MILLISECONDS = 10_000
 LOOK_SECONDS = 0.1
 
 
-class Consumer(consumer.Consumer):
+class BrokerConsumer(consumer.Consumer):
     """Takes messages from Redis as soon as Redis serves; until then the worker lives, and tries again every 2 s."""
 
     connection_errors: tuple[type[Exception], ...]

@@ -66,7 +66,7 @@ class ScoreConsumer:
             with wiki.database.reading() as connection:
                 if has_work(connection, EDITS):
                     return 0
-        return min(self.settings.batch_size, self.client.appetite(wiki.models))
+        return min(self.settings.batch_size, self.client.claim_size(wiki.models))
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Score the claimed edits and settle them all."""
@@ -84,26 +84,26 @@ class ScoreConsumer:
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
-        flown = await self.flights[wiki.id].scores(wanted, self.client.score)
-        seen = [(answer.model, answer.version) for answer in flown.answers.values() if isinstance(answer, Score)]
+        result = await self.flights[wiki.id].scores(wanted, self.client.score)
+        seen = [(answer.model, answer.version) for answer in result.answers.values() if isinstance(answer, Score)]
         numbers = _numbers(wiki, seen, known)
         decisions = [
             decide(
                 claim,
                 edit,
                 asked[claim],
-                flown.answers,
+                result.answers,
                 wiki.models,
                 most,
                 numbers=numbers,
                 leaves_rows=must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled),
-                is_outage=flown.is_outage,
+                is_outage=result.is_outage,
             )
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
         kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers))
-        tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=flown.called, shared=flown.shared)
+        tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
 
     def _settle(
@@ -191,9 +191,9 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if wiki.models[score_id.model].server.needs_page:
         pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
         score_id = replace(score_id, page=pages.get(score_id.revision))
-    flown = await flight.scores([score_id], client.score, patience=0)
-    log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=flown.called, shared=flown.shared)
-    answer = flown.answers[score_id]
+    result = await flight.scores([score_id], client.score, patience=0)
+    log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
+    answer = result.answers[score_id]
     if isinstance(answer, Score):
         return answer
     if not isinstance(answer, NoAnswer):

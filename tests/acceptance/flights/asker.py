@@ -97,8 +97,8 @@ class Asker:
                 self._tell("called", request, answers)
 
         self._tell("asked", request, dict.fromkeys(ids))
-        flown = await self._services.flights[ids[0].wiki].scores(ids, call, patience=PATIENCE_SECONDS)
-        self._tell("answered", request, flown.answers)
+        result = await self._services.flights[ids[0].wiki].scores(ids, call, patience=PATIENCE_SECONDS)
+        self._tell("answered", request, result.answers)
 
     def _tell(self, what: What, request: int, answers: Mapping[ScoreId, Answer | None]) -> None:
         now = time.monotonic()

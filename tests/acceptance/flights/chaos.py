@@ -127,11 +127,13 @@ class Chaos:
         back = self.outages[-1][1]
 
         def all_noticed() -> bool:
-            return all(any(moment >= back for moment in self.told(asker.name, "redis_back")) for asker in self.askers)
+            return all(
+                any(moment >= back for moment in self.log_times(asker.name, "redis_back")) for asker in self.askers
+            )
 
         # Only who asks for something new looks.
         self.here.until(all_noticed, "askers that noticed", meanwhile=partial(self.pass_time, GENERATION_SECONDS))
-        noticed = [max(self.told(asker.name, "redis_back")) for asker in self.askers]
+        noticed = [max(self.log_times(asker.name, "redis_back")) for asker in self.askers]
         self.disruptions.append(Disruption(start=back, end=max(noticed)))
 
     def pass_time(self, seconds: float, deeds: Sequence[Deed] = ()) -> None:
@@ -189,12 +191,14 @@ class Chaos:
     def calls(self) -> list[Call]:
         return [read_call(call, VERSION) for call in self.here.endpoint.calls() if call["kind"] != "info"]
 
-    def told(self, name: str, event: str) -> list[float]:
+    def log_times(self, name: str, event: str) -> list[float]:
         """When that asker wrote that event to its log, in monotonic seconds."""
         wall = time.time() - time.monotonic()
         lines = (self.here.directory / f"{name}.log").read_text().splitlines()
-        told = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        return [datetime.fromisoformat(line["timestamp"]).timestamp() - wall for line in told if line["event"] == event]
+        log_times = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [
+            datetime.fromisoformat(line["timestamp"]).timestamp() - wall for line in log_times if line["event"] == event
+        ]
 
     def _started(self, place: int) -> Asking:
         name = f"asker-{place}-{len(self.names)}"

@@ -48,7 +48,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Findings:
     """What was found, and how much there was to look at."""
 
     violations: list[Violation]
@@ -135,7 +135,7 @@ class _History:
 
 def check(
     calls: Iterable[Call], records: Iterable[Record], disruptions: Sequence[Disruption], *, unseen_seconds: float = 0
-) -> Verdict:
+) -> Findings:
     """Judge a run; *unseen_seconds* is how long before and after its call a process without records may hold."""
     calls, records = list(calls), list(records)
     histories = list(_histories(calls, records, disruptions, unseen_seconds))
@@ -143,7 +143,7 @@ def check(
     hanging = _unanswered(records, killed)
     attempts = [attempt for history in histories for attempt in history.attempts]
     answered = [record for record in records if record.what == "answered"]
-    return Verdict(
+    return Findings(
         violations=[violation for history in histories for violation in history.violations()] + hanging,
         calls=len(attempts),
         ids=len(histories),

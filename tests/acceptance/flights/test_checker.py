@@ -174,15 +174,15 @@ def test_a_process_that_was_only_stopped_has_no_excuse_to_hang() -> None:
 @pytest.mark.parametrize(("at", "rules"), [(3.5, []), (4.5, ["repeated"])])
 def test_one_who_keeps_no_records_is_excused_for_a_while_around_the_call(at: float, rules: list[str]) -> None:
     calls = [call for flight in (a_flight(1, 2, "w"), a_flight(6, 7, "q")) for call in flight[0]]
-    verdict = check(calls, a_flight(6, 7, "q")[1], [killed("w", at)], unseen_seconds=2)
+    findings = check(calls, a_flight(6, 7, "q")[1], [killed("w", at)], unseen_seconds=2)
 
-    assert [violation.rule for violation in verdict.violations] == rules
+    assert [violation.rule for violation in findings.violations] == rules
 
 
 def test_it_counts_what_there_was_to_look_at() -> None:
-    verdict = check(*a_flight(1, 2), [killed("p", 1.5)])
+    findings = check(*a_flight(1, 2), [killed("p", 1.5)])
 
-    assert (verdict.calls, verdict.ids, verdict.expired, verdict.answers, verdict.again) == (1, 1, 1, 1, 0)
+    assert (findings.calls, findings.ids, findings.expired, findings.answers, findings.again) == (1, 1, 1, 1, 0)
 
 
 def test_records_are_read_back_without_the_line_that_death_cut_short() -> None:

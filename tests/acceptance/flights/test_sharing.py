@@ -11,16 +11,16 @@ from sqlalchemy import select
 
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.flights.chaos import PROCESSES, SHORT_CALLS, Chaos, Deed, chaos, stopped_for_long
-from tests.acceptance.flights.checker import Verdict, check
+from tests.acceptance.flights.checker import Findings, check
 from worker.flight.tables import score_flight
 
 
-def judged(made: Chaos) -> Verdict:
-    verdict = check(made.calls(), made.records(), made.all_disruptions())
+def checked(made: Chaos) -> Findings:
+    findings = check(made.calls(), made.records(), made.all_disruptions())
     assert made.codes() == {0}
-    assert verdict.violations == []
-    assert verdict.answers > verdict.calls
-    return verdict
+    assert findings.violations == []
+    assert findings.answers > findings.calls
+    return findings
 
 
 def called_without_redis(made: Chaos) -> set[str]:
@@ -41,10 +41,10 @@ def test_undisturbed_askers_make_one_call_for_each_id(tmp_path: Path, mariadb_da
     with chaos(tmp_path, mariadb_databases("enwiki"), seed=1) as made:
         made.pass_time(2)
         made.ask_for_all_again()
-        verdict = judged(made)
+        findings = checked(made)
 
-        assert verdict.calls == verdict.ids == sum(map(len, made.generations))
-        assert (verdict.overlaps, verdict.errors) == (0, 0)
+        assert findings.calls == findings.ids == sum(map(len, made.generations))
+        assert (findings.overlaps, findings.errors) == (0, 0)
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(5, marks=pytest.mark.long)])
@@ -59,10 +59,10 @@ def test_killed_and_stopped_askers_cost_one_call_for_each_lease_that_ran_out(
             deeds.append((made.in_a_call(generation), partial(made.kill, killed)))
         made.pass_time(1.6 * rounds + 1.2, deeds)
         made.ask_for_all_again()
-        verdict = judged(made)
+        findings = checked(made)
 
-        assert verdict.expired > 0
-        assert verdict.again > 0
+        assert findings.expired > 0
+        assert findings.again > 0
 
 
 def test_emptying_redis_costs_one_call_and_one_answer_more_for_each_id(
@@ -71,11 +71,11 @@ def test_emptying_redis_costs_one_call_and_one_answer_more_for_each_id(
     with chaos(tmp_path, mariadb_databases("enwiki"), seed=3) as made:
         made.pass_time(3.2, [(made.in_a_call(generation), made.flush) for generation in range(1, 8, 2)])
         made.ask_for_all_again()
-        verdict = judged(made)
+        findings = checked(made)
 
-        assert verdict.expired > 0
-        assert verdict.again > 0
-        assert verdict.errors == 0
+        assert findings.expired > 0
+        assert findings.again > 0
+        assert findings.errors == 0
 
 
 def test_askers_share_calls_through_the_database_while_redis_is_gone(
@@ -86,9 +86,9 @@ def test_askers_share_calls_through_the_database_while_redis_is_gone(
             made.pass_time(2.4, [(made.in_a_call(2), made.kill_redis), (made.in_a_call(5), made.start_redis)])
             made.until_redis_is_noticed()
         made.ask_for_all_again()
-        judged(made)
+        checked(made)
 
         assert called_without_redis(made)
         assert called_without_redis(made) <= in_the_database(made)
         for name in made.names:
-            assert [len(made.told(name, event)) for event in ("redis_gone", "redis_back")] == [2, 2]
+            assert [len(made.log_times(name, event)) for event in ("redis_gone", "redis_back")] == [2, 2]

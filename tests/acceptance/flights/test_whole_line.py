@@ -96,12 +96,12 @@ def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
             save_lot(made, lot)
         here.until_all_is_kept()
         made.ask_for_all_again()
-        verdict = check(made.calls(), made.records(), made.all_disruptions(), unseen_seconds=LEASE_SECONDS)
+        findings = check(made.calls(), made.records(), made.all_disruptions(), unseen_seconds=LEASE_SECONDS)
         callers = {call.process for call in made.calls()}
 
         assert made.codes() == {0}
-        assert verdict.violations == []
-        assert verdict.expired > 0
+        assert findings.violations == []
+        assert findings.expired > 0
         assert UNNAMED in callers
         assert len(callers) > 1
         assert told_askers(made).items() <= standing(made).items()

@@ -36,7 +36,7 @@ class Block:
         return places
 
 
-class Heard:
+class StreamConnection:
     """What comes on one connection, without any client of SSE."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -79,16 +79,16 @@ def with_stream(conversation: Conversation, kept: int = 1000, **settings: object
 @asynccontextmanager
 async def listening(
     client: httpx.AsyncClient, path: str = STREAM, *, last: str | None = None, **params: str
-) -> AsyncIterator[Heard]:
+) -> AsyncIterator[StreamConnection]:
     """A connection that is taken; everything posted from now on comes."""
     headers = {} if last is None else {"Last-Event-ID": last}
     async with client.stream("GET", path, headers=headers, params=params or None) as response:
-        heard = Heard(response)
-        assert (await anext(heard._parts)) == b":ok\n\n"
-        yield heard
+        connection = StreamConnection(response)
+        assert (await anext(connection._parts)) == b":ok\n\n"
+        yield connection
 
 
-async def tell(client: httpx.AsyncClient, *numbers: int, **where: str) -> None:
+async def send(client: httpx.AsyncClient, *numbers: int, **where: str) -> None:
     """Tell events with these numbers."""
     reply = await client.post("/_emulator/events", json={"events": [{"n": number} for number in numbers]} | where)
     assert reply.status_code == 201

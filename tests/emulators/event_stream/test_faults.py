@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from tests.emulators.event_stream.asking import STREAM, connections, listening, set_to, tell, with_stream
+from tests.emulators.event_stream.asking import STREAM, connections, listening, send, set_to, with_stream
 from tests.event_stream import EmulatedEventStream
 from worker.cli.main import app
 from worker.emulators.event_stream.endpoint import EventStreamSettings, serve
@@ -16,46 +16,46 @@ from worker.emulators.event_stream.endpoint import EventStreamSettings, serve
 
 def test_a_connection_is_cut_after_so_many_events() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1, 2, 3)
-            assert await heard.numbers(2) == [1, 2]
+        async with listening(client) as connection:
+            await send(client, 1, 2, 3)
+            assert await connection.numbers(2) == [1, 2]
             with pytest.raises(httpx.RemoteProtocolError):
-                await heard.to_the_end()
-        assert heard.text == ""
+                await connection.to_the_end()
+        assert connection.text == ""
 
     with_stream(conversation, interruption={"after_events": 2})
 
 
 def test_a_connection_is_cut_within_an_event() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1, 2)
-            assert await heard.numbers(1) == [1]
+        async with listening(client) as connection:
+            await send(client, 1, 2)
+            assert await connection.numbers(1) == [1]
             with pytest.raises(httpx.RemoteProtocolError):
-                await heard.to_the_end()
-        assert heard.text.startswith("event: message\nid: [")
-        assert "\n\n" not in heard.text
+                await connection.to_the_end()
+        assert connection.text.startswith("event: message\nid: [")
+        assert "\n\n" not in connection.text
 
     with_stream(conversation, interruption={"after_events": 1, "how": "cut_within"})
 
 
 def test_a_connection_is_closed_in_order() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1, 2)
-            assert await heard.numbers(1) == [1]
-            assert await heard.to_the_end() == ""
+        async with listening(client) as connection:
+            await send(client, 1, 2)
+            assert await connection.numbers(1) == [1]
+            assert await connection.to_the_end() == ""
 
     with_stream(conversation, interruption={"after_events": 1, "how": "close"})
 
 
 def test_a_stream_ends_with_an_error() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1, 2)
-            assert await heard.numbers(1) == [1]
-            assert (await heard.block()).fields["event"] == "error"
-            assert await heard.to_the_end() == ""
+        async with listening(client) as connection:
+            await send(client, 1, 2)
+            assert await connection.numbers(1) == [1]
+            assert (await connection.block()).fields["event"] == "error"
+            assert await connection.to_the_end() == ""
 
     with_stream(conversation, interruption={"after_events": 1, "how": "error"})
 
@@ -63,24 +63,24 @@ def test_a_stream_ends_with_an_error() -> None:
 def test_a_stream_falls_silent() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
         client.timeout = httpx.Timeout(5, read=0.3)
-        async with listening(client) as heard:
-            await tell(client, 1, 2)
-            assert await heard.numbers(1) == [1]
+        async with listening(client) as connection:
+            await send(client, 1, 2)
+            assert await connection.numbers(1) == [1]
             with pytest.raises(httpx.ReadTimeout):
-                await heard.to_the_end()
-        assert heard.text == ""
+                await connection.to_the_end()
+        assert connection.text == ""
 
     with_stream(conversation, heartbeat_seconds=0.01, interruption={"after_events": 1, "how": "silence"})
 
 
 def test_only_the_first_connections_are_interrupted() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        await tell(client, 1, 2)
-        async with listening(client, since="2026-01-01") as heard:
+        await send(client, 1, 2)
+        async with listening(client, since="2026-01-01") as connection:
             with pytest.raises(httpx.RemoteProtocolError):
-                await heard.to_the_end()
-        async with listening(client, since="2026-01-01") as heard:
-            assert await heard.numbers(2) == [1, 2]
+                await connection.to_the_end()
+        async with listening(client, since="2026-01-01") as connection:
+            assert await connection.numbers(2) == [1, 2]
 
     with_stream(conversation, interruption={"after_events": 0, "connections": 1})
 
@@ -120,36 +120,36 @@ def test_everything_drips() -> None:
 
 def test_lines_are_told_as_they_are() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
+        async with listening(client) as connection:
             await client.post("/_emulator/events", json={"lines": ['{"half', "x" * 2_000_000]})
-            assert (await heard.block()).fields["data"] == '{"half'
-            assert (await heard.block()).fields["data"] == "x" * 2_000_000
+            assert (await connection.block()).fields["data"] == '{"half'
+            assert (await connection.block()).fields["data"] == "x" * 2_000_000
 
     with_stream(conversation)
 
 
 def test_canaries_come_among_the_events() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1, 2, 3)
-            assert await heard.numbers(2) == [1, 2]
-            assert '"domain":"canary"' in (await heard.block()).fields["data"]
-            assert await heard.numbers(1) == [3]
+        async with listening(client) as connection:
+            await send(client, 1, 2, 3)
+            assert await connection.numbers(2) == [1, 2]
+            assert '"domain":"canary"' in (await connection.block()).fields["data"]
+            assert await connection.numbers(1) == [3]
 
     with_stream(conversation, canary_every_nth=2)
 
 
 def test_a_reset_ends_connections_and_forgets_all() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        async with listening(client) as heard:
-            await tell(client, 1)
-            first = await heard.block()
+        async with listening(client) as connection:
+            await send(client, 1)
+            first = await connection.block()
             assert (await client.delete("/_emulator/events")).status_code == 204
-            assert await heard.to_the_end() == ""
+            assert await connection.to_the_end() == ""
         assert await connections(client) == []
-        async with listening(client, since="2026-01-01") as heard:
-            await tell(client, 2)
-            assert (await heard.block()).id == first.id
+        async with listening(client, since="2026-01-01") as connection:
+            await send(client, 2)
+            assert (await connection.block()).id == first.id
 
     with_stream(conversation)
 

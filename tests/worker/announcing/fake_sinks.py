@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.events.sinks import Mishap, OutgoingEvent, Untaken
+from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkUnavailable
 
 
-def takes_all(_event: OutgoingEvent) -> Mishap | None:
+def takes_all(_event: OutgoingEvent) -> DeliveryFailure | None:
     return None
 
 
@@ -15,24 +15,24 @@ class FakeSink:
     """As its contract says, sends no later event of a page of which one was not taken for no fault of its own."""
 
     #: What becomes of an event; can be changed at any time.
-    fate: Callable[[OutgoingEvent], Mishap | None] = takes_all
+    fate: Callable[[OutgoingEvent], DeliveryFailure | None] = takes_all
     taken: list[OutgoingEvent] = field(default_factory=list)
     requests: int = 0
 
-    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, Mishap]:
+    def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         self.requests += 1
-        mishaps: dict[int, Mishap] = {}
+        failures: dict[int, DeliveryFailure] = {}
         held_back = set()
         for place, event in enumerate(events):
             page = (event.stream, event.wiki, event.page)
-            mishap = Untaken("after one that was not taken") if page in held_back else self.fate(event)
-            if mishap is None:
+            failure = SinkUnavailable("after one that was not taken") if page in held_back else self.fate(event)
+            if failure is None:
                 self.taken.append(event)
                 continue
-            mishaps[place] = mishap
-            if isinstance(mishap, Untaken):
+            failures[place] = failure
+            if isinstance(failure, SinkUnavailable):
                 held_back.add(page)
-        return mishaps
+        return failures
 
     def close(self) -> None:
         """Nothing is open."""

@@ -11,7 +11,7 @@ from tests.worker.lines import consumer_of_edits, serve
 from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import Publisher
-from worker.events.sinks import Mishap, OutgoingEvent, Untaken
+from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import Consumer
 
 
@@ -41,10 +41,10 @@ def publish(services: Services, *sinks: str) -> None:
         serve(services, EVENT_LANES[sink])
 
 
-def is_down(_event: OutgoingEvent) -> Mishap:
-    return Untaken("the broker is down")
+def is_down(_event: OutgoingEvent) -> DeliveryFailure:
+    return SinkUnavailable("the broker is down")
 
 
-def fate_of(fates: dict[int, Mishap]) -> Any:
+def fate_of(fates: dict[int, DeliveryFailure]) -> Any:
     """A fate by revision; those of which nothing is said are taken."""
     return lambda event: fates.get(event.revision)

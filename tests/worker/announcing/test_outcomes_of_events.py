@@ -7,7 +7,7 @@ import pytest
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from tests.builders import a_claim
 from worker.events.outcomes import delivery, read_events
-from worker.events.sinks import Failed, Refused, Untaken
+from worker.events.sinks import EventFailed, EventRefused, SinkUnavailable
 
 MOST = 8
 
@@ -59,15 +59,15 @@ def test_an_event_that_was_sent_is_delivered() -> None:
 
 
 def test_an_event_that_a_sink_takes_not_now_goes_back_to_its_place() -> None:
-    assert delivery(a_claim(), Untaken("disk full"), MOST) == Released("disk full")
+    assert delivery(a_claim(), SinkUnavailable("disk full"), MOST) == Released("disk full")
 
 
 def test_an_event_that_a_sink_will_never_take_is_buried_with_its_reason() -> None:
-    assert delivery(a_claim(), Refused("no such field"), MOST) == Dead("refused", "no such field")
+    assert delivery(a_claim(), EventRefused("no such field"), MOST) == Dead("refused", "no such field")
 
 
 def test_an_event_that_failed_is_sent_again_and_burns_an_attempt() -> None:
-    outcome = delivery(a_claim(), Failed("unknown schema"), MOST)
+    outcome = delivery(a_claim(), EventFailed("unknown schema"), MOST)
 
     assert isinstance(outcome, RetryLater)
     assert outcome.burns_attempt
@@ -75,7 +75,7 @@ def test_an_event_that_failed_is_sent_again_and_burns_an_attempt() -> None:
 
 
 def test_an_event_that_failed_too_often_is_buried() -> None:
-    assert delivery(a_claim(attempt=MOST), Failed("unknown schema"), MOST) == Dead(
+    assert delivery(a_claim(attempt=MOST), EventFailed("unknown schema"), MOST) == Dead(
         "attempts_exhausted", "unknown schema"
     )
 

@@ -24,7 +24,7 @@ NOT_SCORABLE = http(
     422, b'{"detail": "Could not make prediction for revisions [7] (en). Reason: parent_revision_missing"}'
 )
 
-Reply = Callable[[Request], bytes]
+MakeReply = Callable[[Request], bytes]
 
 
 def classified_models(database: Database) -> set[str]:
@@ -41,7 +41,7 @@ def event_of(database: Database, revision: int = 7) -> dict[str, Any]:
     return checked
 
 
-def but_for(server: str, reply: bytes) -> Reply:
+def but_for(server: str, reply: bytes) -> MakeReply:
     """Right replies, but *reply* from *server*."""
     return lambda request: reply if server_of(request) == server else right(request)
 
@@ -50,7 +50,7 @@ def but_for(server: str, reply: bytes) -> Reply:
 def drained(services_for: BuildServices, database: Database) -> Callable[..., RawServer]:
     """Drains one edit, revision 7, that damaging and revert risk score, with an endpoint that replies as told."""
 
-    def drain_with(reply: Reply, *, rounds: int = 1, **settings: Any) -> RawServer:
+    def drain_with(reply: MakeReply, *, rounds: int = 1, **settings: Any) -> RawServer:
         defaults: dict[str, Any] = {"models": ["damaging", RISK], "endpoint": {"kind": "lift_wing"}}
         with raw_server_beside(reply) as server:
             services = services_for(scoring_url=server.url, **(defaults | settings))

@@ -26,7 +26,7 @@ REPLIES = examples(10_000)
 SEED = 20260821
 NO_ORES_SCORE = ores_error("TextDeleted", "the text was deleted")
 
-Reply = TypeVar("Reply")
+ReplyType = TypeVar("ReplyType")
 
 
 class Saying(Endpoint):
@@ -36,7 +36,7 @@ class Saying(Endpoint):
         self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoints_by_name["default"]
         self.content = b""
 
-    async def ask(self, method: str, path: str, reply: TypeAdapter[Reply], **request: Any) -> Reply:
+    async def ask(self, method: str, path: str, reply: TypeAdapter[ReplyType], **request: Any) -> ReplyType:
         return _validated("here", 200, self.content, "enwiki", reply)
 
 

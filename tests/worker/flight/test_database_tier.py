@@ -122,8 +122,8 @@ def test_who_listens_looks_again_in_a_moment_for_nobody_would_tell(database: Dat
     tier = a_tier(database)
 
     async def listen() -> None:
-        async with tier.listening([ONE]) as heard:
-            await asyncio.wait_for(heard(60), 50)
+        async with tier.listening([ONE]) as listen:
+            await asyncio.wait_for(listen(60), 50)
 
     asyncio.run(listen())
 

@@ -171,8 +171,8 @@ def test_nobody_knocks_at_a_redis_that_is_gone_before_the_pause_is_over(database
 
 def use_and_listen(tier: FallbackTier) -> None:
     async def listen() -> None:
-        async with tier.listening([ONE]) as heard:
-            await heard(0.01)
+        async with tier.listening([ONE]) as listen:
+            await listen(0.01)
 
     tier.acquire([ONE], MINE, {})
     tier.renew([ONE], MINE)
@@ -188,8 +188,8 @@ def test_who_wants_to_listen_when_redis_goes_looks_at_the_database(
     own_redis.stop()
 
     async def listen() -> None:
-        async with tier.listening([ONE]) as heard:
-            await asyncio.wait_for(heard(60), 50)
+        async with tier.listening([ONE]) as listen:
+            await asyncio.wait_for(listen(60), 50)
 
     asyncio.run(listen())
 
@@ -206,10 +206,10 @@ def test_an_answer_that_came_while_redis_was_gone_costs_other_processes_no_call(
     asyncio.run(a_flight(client, database, clock).scores([ONE], CountingEndpoint(go)))
     later = CountingEndpoint()
 
-    flown = asyncio.run(a_flight(client, database, clock).scores([ONE], later))
+    result = asyncio.run(a_flight(client, database, clock).scores([ONE], later))
 
     assert not later.asked
-    assert (flown.answers, flown.shared) == ({ONE: a_score()}, 1)
+    assert (result.answers, result.shared) == ({ONE: a_score()}, 1)
 
 
 def test_who_waits_for_another_when_redis_goes_gets_an_answer_all_the_same(
@@ -235,7 +235,9 @@ def test_many_processes_without_redis_cost_one_call(database: Database, clock: C
     async def all_at_once() -> list[dict[ScoreId, object]]:
         with no_redis() as gone:
             flights = [a_flight(gone, database, clock) for _ in range(4)]
-            return [dict(flown.answers) for flown in await asyncio.gather(*(f.scores(IDS, endpoint) for f in flights))]
+            return [
+                dict(result.answers) for result in await asyncio.gather(*(f.scores(IDS, endpoint) for f in flights))
+            ]
 
     assert asyncio.run(all_at_once()) == [dict.fromkeys(IDS, a_score())] * 4
     assert endpoint.asked == dict.fromkeys(IDS, 1)
@@ -247,8 +249,8 @@ def test_without_redis_and_database_every_score_is_asked_for_but_not_shared(
     endpoint = CountingEndpoint()
     with no_redis() as gone, capture_logs() as logs:
         for _ in range(2):
-            flown = asyncio.run(a_flight(gone, no_database, clock).scores(IDS, endpoint))
-            assert flown.answers == dict.fromkeys(IDS, a_score())
+            result = asyncio.run(a_flight(gone, no_database, clock).scores(IDS, endpoint))
+            assert result.answers == dict.fromkeys(IDS, a_score())
 
     assert endpoint.asked == dict.fromkeys(IDS, 2)
     assert [line["event"] for line in logs] == ["redis_gone", "tier_unavailable"] * 2

@@ -12,7 +12,7 @@ from tests.worker.flight.two_tiers import Calls, a_process, in_threads, started,
 from tests.worker.flights import CountingEndpoint, a_redis_tier, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.flight.flight import Flight, Flown
+from worker.flight.flight import Flight, FlightResult
 from worker.flight.redis_tier import lease_key
 
 IDS = some_ids(4)
@@ -28,7 +28,9 @@ def two(request: pytest.FixtureRequest, redis: Redis) -> tuple[Flight, Flight]:
     return holder, holder if request.param == "in one process" else a_process(redis)
 
 
-async def held_and_waited_for(two: tuple[Flight, Flight], holds: Calls, waits: Calls) -> tuple[Flown, Flown]:
+async def held_and_waited_for(
+    two: tuple[Flight, Flight], holds: Calls, waits: Calls
+) -> tuple[FlightResult, FlightResult]:
     """One asks, another asks meanwhile, then the endpoint answers the first."""
     holder = await started(two[0].scores([ONE], holds))
     waiter = await started(two[1].scores([ONE], waits))
@@ -37,10 +39,10 @@ async def held_and_waited_for(two: tuple[Flight, Flight], holds: Calls, waits: C
     return await holder, await waiter
 
 
-def run_both(two: tuple[Flight, Flight], answer: Answer) -> tuple[Flown, Flown, list[ScoreId]]:
+def run_both(two: tuple[Flight, Flight], answer: Answer) -> tuple[FlightResult, FlightResult, list[ScoreId]]:
     """How holder and waiter end when the holder gets *answer*, and what the waiter asked the endpoint for."""
 
-    async def both() -> tuple[Flown, Flown, list[ScoreId]]:
+    async def both() -> tuple[FlightResult, FlightResult, list[ScoreId]]:
         waits = Calls()
         holder, waiter = await held_and_waited_for(two, Calls(lambda _: answer), waits)
         return holder, waiter, waits.asked
@@ -57,15 +59,15 @@ def test_threads_and_coroutines_of_a_process_cost_one_call(redis: Redis) -> None
         await asyncio.sleep(0.05)
         return dict.fromkeys(ids, a_score())
 
-    async def ask() -> list[Flown]:
+    async def ask() -> list[FlightResult]:
         return await asyncio.gather(*(flight.scores(IDS, call) for _ in range(5)))
 
-    flown = [each for thread in in_threads(4, ask) for each in thread]
+    result = [each for thread in in_threads(4, ask) for each in thread]
 
     assert sorted(asked) == IDS
-    assert [each.answers for each in flown] == [dict.fromkeys(IDS, a_score())] * 20
-    assert sum(each.called for each in flown) == 4
-    assert sum(each.shared for each in flown) == 76
+    assert [each.answers for each in result] == [dict.fromkeys(IDS, a_score())] * 20
+    assert sum(each.called for each in result) == 4
+    assert sum(each.shared for each in result) == 76
 
 
 def test_threads_of_several_processes_that_want_different_batches_cost_one_call_for_each_score(redis: Redis) -> None:
@@ -78,16 +80,16 @@ def test_threads_of_several_processes_that_want_different_batches_cost_one_call_
         await asyncio.sleep(0.02)
         return {score_id: a_score(prediction=str(score_id.revision)) for score_id in wanted}
 
-    async def ask() -> list[Flown]:
+    async def ask() -> list[FlightResult]:
         asking = [flight.scores(ids[start : start + 15], call) for flight in flights for start in (0, 5, 10, 15)]
         return await asyncio.gather(*asking)
 
-    flown = [each for thread in in_threads(3, ask) for each in thread]
+    result = [each for thread in in_threads(3, ask) for each in thread]
 
     assert Counter(asked) == dict.fromkeys(ids, 1)
-    answers = [(score_id, answer) for each in flown for score_id, answer in each.answers.items()]
+    answers = [(score_id, answer) for each in result for score_id, answer in each.answers.items()]
     assert all(answer == a_score(prediction=str(score_id.revision)) for score_id, answer in answers)
-    assert {len(each.answers) for each in flown} == {15}
+    assert {len(each.answers) for each in result} == {15}
 
 
 def test_redis_is_asked_once_for_all_coroutines_of_a_process(redis: Redis) -> None:
@@ -141,21 +143,21 @@ def test_who_asks_after_a_failure_calls_again(two: tuple[Flight, Flight]) -> Non
 
 
 def test_who_has_no_patience_is_told_at_once_that_somebody_computes_it(two: tuple[Flight, Flight]) -> None:
-    async def ask() -> Flown:
+    async def ask() -> FlightResult:
         holds, waits = Calls(), Calls()
         holder = await started(two[0].scores([ONE], holds))
-        flown = await two[1].scores([ONE], waits, patience=0)
+        result = await two[1].scores([ONE], waits, patience=0)
         assert not holder.done()
         assert waits.asked == []
         holds.let_go()
         await holder
-        return flown
+        return result
 
-    flown = asyncio.run(ask())
+    result = asyncio.run(ask())
 
-    assert flown.under_way() == [ONE]
-    assert (flown.called, flown.shared, flown.is_outage) == (0, 0, False)
-    (answer,) = flown.answers.values()
+    assert result.under_way() == [ONE]
+    assert (result.called, result.shared, result.is_outage) == (0, 0, False)
+    (answer,) = result.answers.values()
     assert isinstance(answer, NoAnswer)
     assert answer.failure is Failure.ELSEWHERE
 
@@ -164,7 +166,7 @@ def test_the_impatience_of_one_is_no_end_for_others_of_its_process(redis: Redis)
     """Who waits in the process for one who waits at Redis goes on when that one gives up."""
     here, elsewhere = a_process(redis), a_process(redis)
 
-    async def ask() -> tuple[Flown, Flown]:
+    async def ask() -> tuple[FlightResult, FlightResult]:
         holds, waits = Calls(), Calls()
         holder = await started(elsewhere.scores([ONE], holds))
         hasty = await started(here.scores([ONE], waits, patience=0.05))
@@ -182,7 +184,7 @@ def test_the_impatience_of_one_is_no_end_for_others_of_its_process(redis: Redis)
 
 
 def test_those_who_wait_for_one_that_is_cancelled_take_over_and_call_once(two: tuple[Flight, Flight]) -> None:
-    async def ask() -> tuple[list[Flown], list[ScoreId]]:
+    async def ask() -> tuple[list[FlightResult], list[ScoreId]]:
         holds, waits = Calls(), Calls()
         holder = await started(two[0].scores([ONE], holds))
         waiters = [await started(two[1].scores([ONE], waits, patience=60)) for _ in range(3)]
@@ -192,14 +194,14 @@ def test_those_who_wait_for_one_that_is_cancelled_take_over_and_call_once(two: t
         waits.let_go()
         return await asyncio.gather(*waiters), waits.asked
 
-    flown, asked = asyncio.run(ask())
+    result, asked = asyncio.run(ask())
 
-    assert [each.answers for each in flown] == [{ONE: a_score()}] * 3
+    assert [each.answers for each in result] == [{ONE: a_score()}] * 3
     assert asked == [ONE]
 
 
 def test_one_of_those_who_wait_that_is_cancelled_takes_nothing_from_the_others(two: tuple[Flight, Flight]) -> None:
-    async def ask() -> Flown:
+    async def ask() -> FlightResult:
         holds, waits = Calls(), Calls()
         holder = await started(two[0].scores([ONE], holds))
         leaves, stays = [await started(two[1].scores([ONE], waits, patience=60)) for _ in range(2)]
@@ -217,11 +219,11 @@ def test_a_score_whose_holder_died_in_another_process_is_called_once_by_those_wh
     redis.set(lease_key(ONE), OTHER, px=150)
     endpoint = CountingEndpoint(seconds=0.02)
 
-    async def ask() -> list[Flown]:
+    async def ask() -> list[FlightResult]:
         processes = [a_process(redis), a_process(redis)] * 3
         return await asyncio.gather(*(flight.scores([ONE], endpoint, patience=60) for flight in processes))
 
-    assert [flown.answers for flown in asyncio.run(ask())] == [{ONE: a_score()}] * 6
+    assert [result.answers for result in asyncio.run(ask())] == [{ONE: a_score()}] * 6
     assert endpoint.asked == {ONE: 1}
 
 
@@ -233,11 +235,11 @@ def test_a_lease_is_renewed_while_a_call_lasts_longer_than_it(redis: Redis, same
     waiter = holder if same else a_process(redis, **brief)
     endpoint = CountingEndpoint(seconds=1.7)
 
-    async def ask() -> list[Flown]:
+    async def ask() -> list[FlightResult]:
         asking = (flight.scores([ONE], endpoint, patience=60) for flight in (holder, waiter))
         return await asyncio.gather(*asking)
 
-    assert [flown.answers for flown in asyncio.run(ask())] == [{ONE: a_score()}] * 2
+    assert [result.answers for result in asyncio.run(ask())] == [{ONE: a_score()}] * 2
     assert endpoint.asked == {ONE: 1}
 
 
@@ -249,7 +251,7 @@ def test_an_answer_that_somebody_stored_meanwhile_is_everybodys(redis: Redis) ->
         a_redis_tier(redis).finish([ONE], {ONE: theirs}, OTHER)
         return ours
 
-    async def ask() -> tuple[Flown, Flown]:
+    async def ask() -> tuple[FlightResult, FlightResult]:
         return await held_and_waited_for((flight, flight), Calls(overtaken), Calls())
 
     holder, waiter = asyncio.run(ask())
@@ -276,7 +278,7 @@ def test_a_batch_may_be_cached_under_way_and_ours_at_once(redis: Redis) -> None:
     cached, elsewhere, *ours = IDS
     a_redis_tier(redis).finish([], {cached: a_score(prediction="cached")}, OTHER)
 
-    async def ask() -> tuple[Flown, list[ScoreId]]:
+    async def ask() -> tuple[FlightResult, list[ScoreId]]:
         holds, calls = Calls(lambda _: a_score(prediction="elsewhere")), Calls()
         holder = await started(a_process(redis).scores([elsewhere], holds))
         asking = await started(a_process(redis).scores(IDS, calls, patience=60))
@@ -286,11 +288,11 @@ def test_a_batch_may_be_cached_under_way_and_ours_at_once(redis: Redis) -> None:
         await holder
         return await asking, calls.asked
 
-    flown, asked = asyncio.run(ask())
+    result, asked = asyncio.run(ask())
 
     assert asked == ours
-    assert (flown.called, flown.shared, flown.cached) == (2, 2, {cached})
-    assert flown.answers == {
+    assert (result.called, result.shared, result.cached) == (2, 2, {cached})
+    assert result.answers == {
         cached: a_score(prediction="cached"),
         elsewhere: a_score(prediction="elsewhere"),
         **dict.fromkeys(ours, a_score()),

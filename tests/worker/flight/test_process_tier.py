@@ -7,7 +7,7 @@ from weakref import ref
 
 from tests.builders import a_score
 from tests.worker.flight.grounds import LIFETIMES, ProcessGround
-from tests.worker.flight.hearing import hears, hears_from_another_thread
+from tests.worker.flight.waking import is_woken, is_woken_from_another_thread
 from tests.worker.flights import some_ids
 from worker.domain.scores import Answer, ScoreId
 from worker.flight.process_tier import FEWEST_TO_TIDY, ProcessTier
@@ -21,19 +21,19 @@ MINE, OTHER = "a" * 32, "b" * 32
 def test_an_end_wakes_who_listens() -> None:
     tier = ProcessTier(LIFETIMES)
 
-    assert asyncio.run(hears(tier, IDS, lambda: tier.finish([ONE], {ONE: a_score()}, MINE)))
+    assert asyncio.run(is_woken(tier, IDS, lambda: tier.finish([ONE], {ONE: a_score()}, MINE)))
 
 
 def test_a_lease_that_is_only_released_wakes_who_listens() -> None:
     tier = ProcessTier(LIFETIMES)
 
-    assert asyncio.run(hears(tier, IDS, lambda: tier.finish([ONE], {}, MINE)))
+    assert asyncio.run(is_woken(tier, IDS, lambda: tier.finish([ONE], {}, MINE)))
 
 
 def test_an_end_in_one_thread_wakes_who_listens_in_the_loop_of_another() -> None:
     tier = ProcessTier(LIFETIMES)
 
-    assert hears_from_another_thread(tier, [ONE], lambda: tier.finish([ONE], {ONE: a_score()}, MINE))
+    assert is_woken_from_another_thread(tier, [ONE], lambda: tier.finish([ONE], {ONE: a_score()}, MINE))
 
 
 def test_an_end_wakes_all_who_listen() -> None:
@@ -43,9 +43,9 @@ def test_an_end_wakes_all_who_listen() -> None:
         together = asyncio.Barrier(5)
 
         async def listen() -> bool:
-            async with tier.listening([ONE]) as heard:
+            async with tier.listening([ONE]) as listen:
                 await together.wait()
-                await asyncio.wait_for(heard(60), 50)
+                await asyncio.wait_for(listen(60), 50)
                 return True
 
         listeners = [asyncio.create_task(listen()) for _ in range(4)]

@@ -10,8 +10,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flight.deaf_redis import deaf_redis
-from tests.worker.flight.hearing import LOST_SECONDS, hears, hears_from_another_thread
 from tests.worker.flight.own_redis import OwnRedis, connect
+from tests.worker.flight.waking import LOST_SECONDS, is_woken, is_woken_from_another_thread
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
@@ -142,13 +142,13 @@ def test_an_end_wakes_who_listens(redis: Redis, answers: dict[ScoreId, Answer]) 
     tier = a_redis_tier(redis)
     tier.acquire(IDS, MINE, {})
 
-    assert asyncio.run(hears(tier, IDS, lambda: tier.finish([ONE], answers, MINE)))
+    assert asyncio.run(is_woken(tier, IDS, lambda: tier.finish([ONE], answers, MINE)))
 
 
 def test_an_end_in_one_thread_wakes_who_listens_in_the_loop_of_another(redis: Redis) -> None:
     tier = a_redis_tier(redis)
 
-    assert hears_from_another_thread(tier, IDS, lambda: tier.finish([ONE], {ONE: a_score()}, MINE))
+    assert is_woken_from_another_thread(tier, IDS, lambda: tier.finish([ONE], {ONE: a_score()}, MINE))
 
 
 def test_the_hints_of_ends_that_come_together_are_heard_as_one(redis: Redis) -> None:
@@ -198,14 +198,14 @@ def test_who_listens_hears_again_once_redis_is_back(own_redis: OwnRedis) -> None
         tier = a_redis_tier(client)
 
         async def listen() -> bool:
-            async with tier.listening([ONE]) as heard:
+            async with tier.listening([ONE]) as listen:
                 own_redis.stop()
-                await heard(0.05)
+                await listen(0.05)
                 own_redis.start()
-                await heard(0.05)
+                await listen(0.05)
                 tier.finish([ONE], {}, MINE)
                 before = asyncio.get_running_loop().time()
-                await heard(LOST_SECONDS)
+                await listen(LOST_SECONDS)
                 return asyncio.get_running_loop().time() - before < LOST_SECONDS - 1
 
         assert asyncio.run(listen())

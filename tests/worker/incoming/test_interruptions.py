@@ -34,7 +34,7 @@ def test_every_edit_is_saved_across_connections_that_end(
     database: Database, event_stream: EmulatedEventStream, how: str
 ) -> None:
     event_stream.set(interruption={"after_events": 25, "how": how})
-    event_stream.tell(*changes(100))
+    event_stream.send(*changes(100))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=100)
 
@@ -46,7 +46,7 @@ def test_events_of_one_millisecond_are_not_jumped_over_by_a_new_connection(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
     event_stream.set(ms_per_event=0, interruption={"after_events": 10, "connections": 2})
-    event_stream.tell(*changes(50))
+    event_stream.send(*changes(50))
 
     listen(event_stream.stream(), {"enwiki": database}, limit=50)
 
@@ -57,11 +57,11 @@ def test_events_of_a_data_centre_that_was_idle_are_not_jumped_over(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
     url = event_stream.stream()
-    event_stream.tell(*changes(3))
+    event_stream.send(*changes(3))
     listen(url, {"enwiki": database}, limit=3)
 
-    event_stream.tell(*changes(3, first=4), datacentre="codfw")
-    event_stream.tell(*changes(1, first=7))
+    event_stream.send(*changes(3, first=4), datacentre="codfw")
+    event_stream.send(*changes(1, first=7))
     listen(url, {"enwiki": database}, limit=4)
 
     assert revisions(database) == list(range(1, 8))
@@ -69,7 +69,7 @@ def test_events_of_a_data_centre_that_was_idle_are_not_jumped_over(
 
 def test_ids_of_offsets_serve_as_well(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(ids="offset", ms_per_event=0, interruption={"after_events": 10})
-    event_stream.tell(*changes(50))
+    event_stream.send(*changes(50))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=50)
 
@@ -82,7 +82,7 @@ def test_a_stream_that_refuses_is_asked_again(
     database: Database, event_stream: EmulatedEventStream, status: int
 ) -> None:
     event_stream.set(failures={"rate": 1, "status": status, "connections": 3})
-    event_stream.tell(*changes(5))
+    event_stream.send(*changes(5))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=5)
 
@@ -92,7 +92,7 @@ def test_a_stream_that_refuses_is_asked_again(
 
 def test_a_silent_connection_is_given_up_for_another(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(interruption={"after_events": 15, "how": "silence", "connections": 2})
-    event_stream.tell(*changes(30))
+    event_stream.send(*changes(30))
 
     run = listen(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE, limit=30)
 
@@ -110,7 +110,7 @@ def test_comments_are_signs_of_life(database: Database, event_stream: EmulatedEv
 
 def test_a_stream_that_drips_is_put_together(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(drip={"bytes": 7, "ms": 0})
-    event_stream.tell(*(a_recent_change(number, title=f"Ωμέγα {number}") for number in range(1, 11)))
+    event_stream.send(*(a_recent_change(number, title=f"Ωμέγα {number}") for number in range(1, 11)))
 
     listen(event_stream.stream(), {"enwiki": database}, limit=10)
 
@@ -118,9 +118,9 @@ def test_a_stream_that_drips_is_put_together(database: Database, event_stream: E
 
 
 def test_garbage_and_giants_hold_up_nobody(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(a_recent_change(1))
-    event_stream.tell_lines('{"half', "", "[" * 100_000, "\0", '{"$schema": "' + "x" * 5_000_000 + '"}')
-    event_stream.tell(a_recent_change(2, comment="x" * 5_000_000), a_recent_change(3))
+    event_stream.send(a_recent_change(1))
+    event_stream.send_lines('{"half', "", "[" * 100_000, "\0", '{"$schema": "' + "x" * 5_000_000 + '"}')
+    event_stream.send(a_recent_change(2, comment="x" * 5_000_000), a_recent_change(3))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
@@ -138,7 +138,7 @@ def test_trouble_is_over_with_the_next_event(database: Database, event_stream: E
     with listening(event_stream.stream(), {"enwiki": database}) as run:
         until(lambda: "503" in (run.listened.trouble or ""))
         event_stream.set(failures=None)
-        event_stream.tell(a_recent_change(1))
+        event_stream.send(a_recent_change(1))
         until(lambda: run.saved == 1)
         assert run.listened.trouble is None
 
@@ -163,11 +163,11 @@ def _own_wiki(directory: Path) -> Iterator[Database]:
 def test_edits_wait_for_a_database_that_is_away(tmp_path: Path, event_stream: EmulatedEventStream) -> None:
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     with _own_wiki(here) as database, listening(event_stream.stream(), {"enwiki": database}) as run:
-        event_stream.tell(*changes(3))
+        event_stream.send(*changes(3))
         until(lambda: run.saved == 3)
         here.rename(elsewhere)
         database.engine.dispose()
-        event_stream.tell(*changes(3, first=4))
+        event_stream.send(*changes(3, first=4))
         until(lambda: "does not answer" in (run.listened.trouble or ""))
         elsewhere.rename(here)
         until(lambda: run.saved == 6)
@@ -178,11 +178,11 @@ def test_edits_wait_for_a_database_that_is_away(tmp_path: Path, event_stream: Em
 
 def test_edits_wait_for_a_database_that_somebody_holds(tmp_path: Path, event_stream: EmulatedEventStream) -> None:
     with _own_wiki(tmp_path / "here") as database, listening(event_stream.stream(), {"enwiki": database}) as run:
-        event_stream.tell(*changes(1))
+        event_stream.send(*changes(1))
         until(lambda: run.saved == 1)
         with database.transaction() as session:
             session.connection()
-            event_stream.tell(*changes(3, first=2))
+            event_stream.send(*changes(3, first=2))
             until(lambda: "locked" in (run.listened.trouble or ""))
         until(lambda: run.saved == 4)
 
@@ -196,11 +196,11 @@ def test_who_is_stopped_while_the_database_is_away_says_so(tmp_path: Path, event
         pytest.raises(DatabaseUnavailable),
         listening(event_stream.stream(), {"enwiki": database}) as run,
     ):
-        event_stream.tell(*changes(1))
+        event_stream.send(*changes(1))
         until(lambda: run.saved == 1)
         here.rename(tmp_path / "elsewhere")
         database.engine.dispose()
-        event_stream.tell(*changes(1, first=2))
+        event_stream.send(*changes(1, first=2))
         until(lambda: run.listened.trouble is not None)
 
 
@@ -210,7 +210,7 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
     url = event_stream.stream()
     write_settings(tmp_path, database_url=database.url.render_as_string(hide_password=False))
     command = [sys.executable, "-m", "worker.cli", "listen", url, "--since", "2026-01-01"]
-    event_stream.tell(*changes(1000))
+    event_stream.send(*changes(1000))
     with Processes(tmp_path) as processes:
         first = processes.start("first", command, environment=environment(tmp_path / "outpatrol.toml"))
         processes.wait_until(first, lambda: count(database, revision) > 0, seconds=PATIENCE_SECONDS)
@@ -219,7 +219,7 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
         assert 0 < len(revisions(database)) < 1000
         assert position_of(database, url) is not None
 
-        event_stream.tell(*changes(100, first=1001))
+        event_stream.send(*changes(100, first=1001))
         second = processes.start("second", command, environment=environment(tmp_path / "outpatrol.toml"))
         processes.wait_until(second, lambda: count(database, revision) == 1100, seconds=PATIENCE_SECONDS)
         processes.stop(second)

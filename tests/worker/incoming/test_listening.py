@@ -18,7 +18,7 @@ Wikis = dict[str, Database]
 
 
 def test_every_edit_is_saved_and_promised(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(30))
+    event_stream.send(*changes(30))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=30)
 
@@ -30,7 +30,7 @@ def test_every_edit_is_saved_and_promised(database: Database, event_stream: Emul
 def test_page_changes_are_saved_with_what_they_tell_of_the_performer(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(
+    event_stream.send(
         a_page_change(1, performer=a_performer(groups=["*", "sysop"])),
         a_page_change(2, performer=None),
         stream=PAGE_CHANGES,
@@ -44,7 +44,7 @@ def test_page_changes_are_saved_with_what_they_tell_of_the_performer(
 
 
 def test_there_is_work_for_each_wiki_that_has_new_edits(wikis: Wikis, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(2), *changes(1, first=3, wiki="dewiki"))
+    event_stream.send(*changes(2), *changes(1, first=3, wiki="dewiki"))
 
     run = listen(event_stream.stream(), wikis, limit=2)
 
@@ -52,8 +52,8 @@ def test_there_is_work_for_each_wiki_that_has_new_edits(wikis: Wikis, event_stre
 
 
 def test_an_edit_that_two_streams_tell_of_is_saved_once(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*(a_page_change(number) for number in (1, 2)), stream=PAGE_CHANGES)
-    event_stream.tell(*changes(3))
+    event_stream.send(*(a_page_change(number) for number in (1, 2)), stream=PAGE_CHANGES)
+    event_stream.send(*changes(3))
 
     run = listen(event_stream.stream(RECENT_CHANGES, PAGE_CHANGES), {"enwiki": database}, limit=3)
 
@@ -65,7 +65,7 @@ def test_other_wikis_kinds_and_changes_are_left_out_and_counted(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
     event_stream.set(canary_every_nth=6)
-    event_stream.tell(
+    event_stream.send(
         a_recent_change(1, type="new"),
         a_recent_change(2),
         a_recent_change(3, type="categorize"),
@@ -82,7 +82,7 @@ def test_other_wikis_kinds_and_changes_are_left_out_and_counted(
 
 def test_a_canary_is_no_edit(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.set(canary_every_nth=2)
-    event_stream.tell(*changes(3))
+    event_stream.send(*changes(3))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
@@ -90,7 +90,7 @@ def test_a_canary_is_no_edit(database: Database, event_stream: EmulatedEventStre
 
 
 def test_no_more_edits_are_saved_than_asked_for(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(50))
+    event_stream.send(*changes(50))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=7)
 
@@ -98,7 +98,7 @@ def test_no_more_edits_are_saved_than_asked_for(database: Database, event_stream
 
 
 def test_trusted_groups_are_those_that_were_named(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
+    event_stream.send(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
 
     listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, autopatrolled_groups=["editor"], limit=1)
 
@@ -108,7 +108,7 @@ def test_trusted_groups_are_those_that_were_named(database: Database, event_stre
 def test_users_that_are_new_in_several_edits_are_saved_once(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(*(a_recent_change(number, user="Newcomer") for number in range(1, 4)))
+    event_stream.send(*(a_recent_change(number, user="Newcomer") for number in range(1, 4)))
 
     listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
@@ -121,7 +121,7 @@ def test_a_title_that_another_page_had_goes_to_the_page_that_has_it_now(
     moved_away = a_page_change(1, page=a_page(7, page_title="Foo"))
     at_its_place = a_page_change(2, page=a_page(8, page_title="Foo"))
     moved_on = a_page_change(3, page=a_page(7, page_title="Bar"))
-    event_stream.tell(moved_away, at_its_place, moved_on, stream=PAGE_CHANGES)
+    event_stream.send(moved_away, at_its_place, moved_on, stream=PAGE_CHANGES)
 
     listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, limit=3)
 
@@ -135,7 +135,7 @@ def test_an_edit_that_contradicts_another_is_left_out_alone(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
     # The second claims the change of the first.
-    event_stream.tell(a_recent_change(1), a_recent_change(2, id=1), *changes(3, first=3))
+    event_stream.send(a_recent_change(1), a_recent_change(2, id=1), *changes(3, first=3))
 
     run = listen(event_stream.stream(), {"enwiki": database}, limit=4)
 
@@ -149,7 +149,7 @@ def test_two_who_listen_to_the_same_save_each_edit_once(database: Database, even
     with listening(url, here) as one, listening(url, here) as other:
         until(lambda: all(run.connections(event_stream) for run in (one, other)))
         for first in range(1, 301, 30):
-            event_stream.tell(*(a_recent_change(n, user=f"User {first}") for n in range(first, first + 30)))
+            event_stream.send(*(a_recent_change(n, user=f"User {first}") for n in range(first, first + 30)))
         until(lambda: all(run.saved + run.listened.left_out["saved before"] == 300 for run in (one, other)))
 
     assert one.saved + other.saved == 300
@@ -157,7 +157,7 @@ def test_two_who_listen_to_the_same_save_each_edit_once(database: Database, even
 
 
 def test_what_the_address_asks_for_is_asked_for(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(2))
+    event_stream.send(*changes(2))
 
     run = listen(f"{event_stream.stream()}?since=2026-01-01", {"enwiki": database}, since=None, limit=2)
 
@@ -165,7 +165,7 @@ def test_what_the_address_asks_for_is_asked_for(database: Database, event_stream
 
 
 def test_the_listener_says_who_it_is(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(1))
+    event_stream.send(*changes(1))
 
     listen(event_stream.stream(), {"enwiki": database}, user_agent="outpatrol (me@example.org)", limit=1)
 
@@ -188,7 +188,7 @@ def test_tables_that_are_missing_are_told_before_anything_is_heard(event_stream:
 
 def test_the_time_of_an_edit_is_the_one_that_is_told(database: Database, event_stream: EmulatedEventStream) -> None:
     moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-    event_stream.tell(a_recent_change(1, timestamp=int(moment.timestamp())))
+    event_stream.send(a_recent_change(1, timestamp=int(moment.timestamp())))
 
     listen(event_stream.stream(), {"enwiki": database}, limit=1)
 

@@ -22,15 +22,15 @@ def places(event_id: str | None) -> dict[str, int]:
 def test_the_position_is_that_of_the_last_event_whatever_it_was(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(a_recent_change(1))
+    event_stream.send(a_recent_change(1))
     url = event_stream.stream()
     listen(url, {"enwiki": database}, limit=1)
     before = places(position_of(database, url))
 
-    event_stream.tell(a_recent_change(2, type="log"), a_recent_change(3), a_recent_change(4, wiki="dewiki"))
+    event_stream.send(a_recent_change(2, type="log"), a_recent_change(3), a_recent_change(4, wiki="dewiki"))
     with listening(url, {"enwiki": database}) as run:
         until(lambda: run.listened.left_out.total() >= 3)
-        event_stream.tell(a_recent_change(5))
+        event_stream.send(a_recent_change(5))
         until(lambda: run.saved == 2)
 
     after = places(position_of(database, url))
@@ -39,10 +39,10 @@ def test_the_position_is_that_of_the_last_event_whatever_it_was(
 
 def test_listening_goes_on_where_it_ended(database: Database, event_stream: EmulatedEventStream) -> None:
     url = event_stream.stream()
-    event_stream.tell(*changes(40))
+    event_stream.send(*changes(40))
     listen(url, {"enwiki": database}, limit=40)
 
-    event_stream.tell(*changes(5, first=41))
+    event_stream.send(*changes(5, first=41))
     run = listen(url, {"enwiki": database}, since=None, limit=5)
 
     assert revisions(database) == list(range(1, 46))
@@ -53,10 +53,10 @@ def test_listening_goes_on_where_it_ended(database: Database, event_stream: Emul
 def test_streams_of_other_names_have_positions_of_their_own(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(*changes(3))
+    event_stream.send(*changes(3))
     listen(event_stream.stream(), {"enwiki": database}, limit=3)
 
-    event_stream.tell(a_page_change(4), stream=PAGE_CHANGES)
+    event_stream.send(a_page_change(4), stream=PAGE_CHANGES)
     run = listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, limit=1)
 
     assert run.connections(event_stream)[0]["last_event_id"] is None
@@ -68,12 +68,12 @@ def test_the_wiki_that_is_furthest_behind_says_where_to_begin(
     wikis: Wikis, event_stream: EmulatedEventStream, order: tuple[str, str]
 ) -> None:
     url = event_stream.stream()
-    event_stream.tell(*changes(60, wiki="enwiki"))
-    event_stream.tell(*changes(60, first=61, wiki="frwiki"))
+    event_stream.send(*changes(60, wiki="enwiki"))
+    event_stream.send(*changes(60, first=61, wiki="frwiki"))
     listen(url, {"enwiki": wikis["enwiki"]}, limit=60)
     listen(url, {"frwiki": wikis["frwiki"]}, limit=30)
     behind = places(position_of(wikis["frwiki"], url))
-    event_stream.tell(*changes(60, first=121, wiki="enwiki"))
+    event_stream.send(*changes(60, first=121, wiki="enwiki"))
     listen(url, {"enwiki": wikis["enwiki"]}, since=None, limit=60)
 
     run = listen(url, {wiki: wikis[wiki] for wiki in order}, since=None, limit=30)
@@ -86,7 +86,7 @@ def test_the_wiki_that_is_furthest_behind_says_where_to_begin(
 
 
 def test_a_quiet_wiki_learns_the_position_too(wikis: Wikis, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(3))
+    event_stream.send(*changes(3))
 
     listen(event_stream.stream(), wikis, limit=3)
 
@@ -97,7 +97,7 @@ def test_a_quiet_wiki_learns_the_position_too(wikis: Wikis, event_stream: Emulat
 def test_without_a_position_listening_begins_where_it_is_told_to(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(*changes(20))
+    event_stream.send(*changes(20))
 
     run = listen(event_stream.stream(), {"enwiki": database}, since="2026-01-01T00:00:15Z", limit=5)
 
@@ -106,7 +106,7 @@ def test_without_a_position_listening_begins_where_it_is_told_to(
 
 
 def test_with_a_position_nobody_asks_where_to_begin(database: Database, event_stream: EmulatedEventStream) -> None:
-    event_stream.tell(*changes(2))
+    event_stream.send(*changes(2))
     listen(event_stream.stream(), {"enwiki": database}, limit=1)
 
     run = listen(event_stream.stream(), {"enwiki": database}, since="2027-01-01", limit=1)
@@ -118,7 +118,7 @@ def test_with_a_position_nobody_asks_where_to_begin(database: Database, event_st
 def test_a_wiki_that_is_new_begins_where_it_is_told_to_though_others_are_further(
     wikis: Wikis, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.tell(*changes(30, wiki="frwiki"), *changes(30, first=31))
+    event_stream.send(*changes(30, wiki="frwiki"), *changes(30, first=31))
     listen(event_stream.stream(), {"enwiki": wikis["enwiki"]}, limit=30)
 
     listen(event_stream.stream(), wikis, limit=30)

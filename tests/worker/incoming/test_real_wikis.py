@@ -75,7 +75,7 @@ def test_heard_edits_are_promised_with_the_position_and_nothing_of_the_wiki_is_w
     real_wiki: Database, event_stream: EmulatedEventStream
 ) -> None:
     before = their_rows(real_wiki)
-    event_stream.tell(KNOWN, a_recent_change(2, title="Café Noir"), a_recent_change(3))
+    event_stream.send(KNOWN, a_recent_change(2, title="Café Noir"), a_recent_change(3))
 
     run = listen(event_stream.stream(), {"enwiki": real_wiki}, limit=3)
 
@@ -89,7 +89,7 @@ def test_an_emulated_wiki_beside_a_real_one_is_saved_as_ever(
     real_wiki: Database, wikis: dict[str, Database], event_stream: EmulatedEventStream
 ) -> None:
     before = their_rows(real_wiki)
-    event_stream.tell(a_recent_change(1), a_recent_change(2, wiki="frwiki"))
+    event_stream.send(a_recent_change(1), a_recent_change(2, wiki="frwiki"))
 
     run = listen(event_stream.stream(), {"enwiki": real_wiki, "frwiki": wikis["frwiki"]}, limit=2)
 

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from worker.events.file_sink import FileSink
-from worker.events.sinks import Mishap, OutgoingEvent
+from worker.events.sinks import DeliveryFailure, OutgoingEvent
 
 EVENTS_OF_A_PROCESS = 100
 NEVER = 10**9
@@ -40,7 +40,7 @@ def ids_of(files: list[Path]) -> list[str]:
     return [event["id"] for event in events]
 
 
-def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) -> dict[int, Mishap]:
+def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) -> dict[int, DeliveryFailure]:
     """What a sink says of *events* in a process of its own whose files can't grow beyond *most_bytes*."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -48,11 +48,11 @@ def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) 
     process.start()
     theirs.close()
     try:
-        mishaps: dict[int, Mishap] = ours.recv()
+        failures: dict[int, DeliveryFailure] = ours.recv()
     finally:
         process.join()
         ours.close()
-    return mishaps
+    return failures
 
 
 def _send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int, answer: Connection) -> None:

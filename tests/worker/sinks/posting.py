@@ -8,7 +8,7 @@ from tests.builders import an_event
 from tests.emulators.eventgate.asking import a_score_event
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server_beside
 from worker.events.eventgate import EventGateSink
-from worker.events.sinks import Mishap, OutgoingEvent
+from worker.events.sinks import DeliveryFailure, OutgoingEvent
 
 USER_AGENT = "Outpatrol/0 (someone@example.org)"
 
@@ -40,7 +40,7 @@ def a_sink(url: str, *, timeout_seconds: float = 10, batch_size: int = 100) -> I
 
 def sent(
     url: str, events: Sequence[OutgoingEvent], *, timeout_seconds: float = 10, batch_size: int = 100
-) -> dict[int, Mishap]:
+) -> dict[int, DeliveryFailure]:
     """What a fresh sink says of *events*."""
     with a_sink(url, timeout_seconds=timeout_seconds, batch_size=batch_size) as sink:
         return dict(sink.send(events))
@@ -48,7 +48,7 @@ def sent(
 
 def sent_to_one_that_says(
     *replies: RawReply, events: Sequence[OutgoingEvent], batch_size: int = 100
-) -> tuple[dict[int, Mishap], list[list[int]]]:
+) -> tuple[dict[int, DeliveryFailure], list[list[int]]]:
     """What a sink says of *events*, and the numbers in each request, if *replies* come, the last one over and over."""
     left = list(replies)
 

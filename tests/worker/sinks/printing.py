@@ -14,11 +14,11 @@ def main() -> None:
     for number in range(0, count, 2):
         # Larger than what a pipe takes in one piece.
         bodies = [json.dumps({"id": f"{name}-{each}", "padding": name * 5000}) for each in (number, number + 1)]
-        mishaps = sink.send(
+        failures = sink.send(
             [OutgoingEvent(stream="s", id="", body=body, wiki="enwiki", page=1, revision=1) for body in bodies]
         )
-        if mishaps:
-            said = {place: [type(mishap).__name__, mishap.reason] for place, mishap in mishaps.items()}
+        if failures:
+            said = {place: [type(failure).__name__, failure.reason] for place, failure in failures.items()}
             sys.stderr.write(json.dumps(said) + "\n")
     sink.close()
 

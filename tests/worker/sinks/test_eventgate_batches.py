@@ -13,7 +13,7 @@ from tests.worker.raw_server import http, raw_server_beside
 from tests.worker.sinks.posting import USER_AGENT, a_score, identity, scores, sent, sent_to_one_that_says
 from worker.bootstrap import build_services
 from worker.events.eventgate import MOST_BYTES
-from worker.events.sinks import Untaken
+from worker.events.sinks import SinkUnavailable
 
 ALL_TAKEN = http(201, b"")
 GONE = http(503, b"")
@@ -104,23 +104,23 @@ def test_events_of_one_page_are_never_in_one_request() -> None:
 def test_later_events_are_not_sent_after_one_was_not_taken() -> None:
     events = [a_score(number, page=page) for number, page in enumerate([1, 2, 1, 3, 1, 2])]
 
-    mishaps, requests = sent_to_one_that_says(ALL_TAKEN, GONE, ALL_TAKEN, events=events)
+    failures, requests = sent_to_one_that_says(ALL_TAKEN, GONE, ALL_TAKEN, events=events)
 
     assert requests == [[0, 1, 3], [2, 5]]
-    assert {place: type(mishap) for place, mishap in mishaps.items()} == dict.fromkeys((2, 4, 5), Untaken)
+    assert {place: type(failure) for place, failure in failures.items()} == dict.fromkeys((2, 4, 5), SinkUnavailable)
 
 
 def test_batches_of_other_pages_wait_too_while_nothing_is_taken() -> None:
-    mishaps, requests = sent_to_one_that_says(ALL_TAKEN, GONE, ALL_TAKEN, events=scores(6), batch_size=2)
+    failures, requests = sent_to_one_that_says(ALL_TAKEN, GONE, ALL_TAKEN, events=scores(6), batch_size=2)
 
     assert requests == [[0, 1], [2, 3]]
-    assert sorted(mishaps) == [2, 3, 4, 5]
+    assert sorted(failures) == [2, 3, 4, 5]
 
 
 def test_later_events_of_a_page_are_sent_after_one_that_is_refused(eventgate: EmulatedEventGate) -> None:
-    mishaps = sent(eventgate.url, [a_score(1, page=7, rev_id="x"), a_score(2, page=7)])
+    failures = sent(eventgate.url, [a_score(1, page=7, rev_id="x"), a_score(2, page=7)])
 
-    assert list(mishaps) == [0]
+    assert list(failures) == [0]
     assert eventgate.ids() == {identity(2): 1}
 
 
@@ -130,11 +130,11 @@ def test_what_arrives_of_a_page_is_always_the_beginning_of_it(pages: list[int], 
     events = [a_score(number, page=page) for number, page in enumerate(pages)]
     replies = [*[ALL_TAKEN] * (fails_at - 1), GONE, ALL_TAKEN]
 
-    mishaps, requests = sent_to_one_that_says(*replies, events=events, batch_size=batch_size)
+    failures, requests = sent_to_one_that_says(*replies, events=events, batch_size=batch_size)
 
     arrived = [number for request in requests[: fails_at - 1] for number in request]
-    assert sorted([*arrived, *mishaps]) == list(range(len(pages)))
+    assert sorted([*arrived, *failures]) == list(range(len(pages)))
     for page in set(pages):
         of_page = [number for number, each in enumerate(pages) if each == page]
-        assert [number for number in arrived if pages[number] == page] == [n for n in of_page if n not in mishaps]
-        assert [number in mishaps for number in of_page] == sorted(number in mishaps for number in of_page)
+        assert [number for number in arrived if pages[number] == page] == [n for n in of_page if n not in failures]
+        assert [number in failures for number in of_page] == sorted(number in failures for number in of_page)

@@ -9,40 +9,40 @@ from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, a_sink, identity, scores, sent, sent_to_one_that_says
 from worker.demo.processes import free_port
-from worker.events.sinks import Mishap, Refused, Untaken
+from worker.events.sinks import DeliveryFailure, EventRefused, SinkUnavailable
 
 NOT_READ = {"status": 500, "type": "internal_error", "title": "SyntaxError", "detail": "Unexpected token"}
 
 
-def untaken(count: int) -> dict[int, type[Mishap]]:
-    return dict.fromkeys(range(count), Untaken)
+def unavailable(count: int) -> dict[int, type[DeliveryFailure]]:
+    return dict.fromkeys(range(count), SinkUnavailable)
 
 
-def kinds(mishaps: dict[int, Mishap]) -> dict[int, type[Mishap]]:
-    return {place: type(mishap) for place, mishap in mishaps.items()}
+def kinds(failures: dict[int, DeliveryFailure]) -> dict[int, type[DeliveryFailure]]:
+    return {place: type(failure) for place, failure in failures.items()}
 
 
-def reasons(mishaps: dict[int, Mishap]) -> set[str]:
-    return {mishap.reason for mishap in mishaps.values()}
+def reasons(failures: dict[int, DeliveryFailure]) -> set[str]:
+    return {failure.reason for failure in failures.values()}
 
 
 @pytest.mark.parametrize(
     ("status", "name"), [(429, "Too Many Requests"), (502, "Bad Gateway"), (503, "Service Unavailable")]
 )
-def test_an_outage_leaves_all_untaken_and_says_so(eventgate: EmulatedEventGate, status: int, name: str) -> None:
+def test_an_outage_leaves_all_undelivered_and_says_so(eventgate: EmulatedEventGate, status: int, name: str) -> None:
     eventgate.set(failures={"rate": 1, "status": status})
 
-    mishaps = sent(eventgate.url, scores(3))
+    failures = sent(eventgate.url, scores(3))
 
-    assert kinds(mishaps) == untaken(3)
-    assert reasons(mishaps) == {f"{eventgate.events_url}: status {status}: {name}"}
+    assert kinds(failures) == unavailable(3)
+    assert reasons(failures) == {f"{eventgate.events_url}: status {status}: {name}"}
     assert eventgate.summary()["requests"] == 1
 
 
 def test_a_500_without_verdicts_is_an_outage() -> None:
     for body in (b"", b"oops", b"[]", b'{"invalid": 5}', b"{}", json.dumps({"title": "Error"}).encode()):
-        mishaps, requests = sent_to_one_that_says(http(500, body), events=scores(2))
-        assert kinds(mishaps) == untaken(2), body
+        failures, requests = sent_to_one_that_says(http(500, body), events=scores(2))
+        assert kinds(failures) == unavailable(2), body
         assert len(requests) == 1
 
 
@@ -58,24 +58,24 @@ def test_events_arrive_once_the_outage_is_over(eventgate: EmulatedEventGate) -> 
 
 
 def test_a_hasty_promise_counts_for_nothing() -> None:
-    mishaps, _ = sent_to_one_that_says(http(202, b""), events=scores(2))
+    failures, _ = sent_to_one_that_says(http(202, b""), events=scores(2))
 
-    assert kinds(mishaps) == untaken(2)
+    assert kinds(failures) == unavailable(2)
 
 
 @pytest.mark.parametrize("status", [204, 301, 302, 401, 403, 404, 405, 408, 504, 599])
-def test_any_other_status_leaves_all_untaken(status: int) -> None:
-    mishaps, requests = sent_to_one_that_says(http(status, b""), events=scores(2))
+def test_any_other_status_leaves_all_undelivered(status: int) -> None:
+    failures, requests = sent_to_one_that_says(http(status, b""), events=scores(2))
 
-    assert kinds(mishaps) == untaken(2)
+    assert kinds(failures) == unavailable(2)
     assert len(requests) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"invalid": [], "error": []}', b'{"error": [5]}', b"\xff"])
 def test_a_partly_accepted_request_with_no_verdicts_to_read_is_not_delivered(body: bytes) -> None:
-    mishaps, _ = sent_to_one_that_says(http(207, body), events=scores(2))
+    failures, _ = sent_to_one_that_says(http(207, body), events=scores(2))
 
-    assert kinds(mishaps) == untaken(2)
+    assert kinds(failures) == unavailable(2)
 
 
 def test_a_too_large_request_is_halved_until_only_the_event_that_is_too_large_is_refused(
@@ -84,55 +84,55 @@ def test_a_too_large_request_is_halved_until_only_the_event_that_is_too_large_is
     eventgate.set(max_body_size=8000)
     events = [*scores(8), a_score(8, padding=9000), a_score(9)]
 
-    mishaps = sent(eventgate.url, events)
+    failures = sent(eventgate.url, events)
 
     said = "status 500: request entity too large"
-    assert mishaps == {8: Refused(f"{eventgate.events_url}: {said}")}
+    assert failures == {8: EventRefused(f"{eventgate.events_url}: {said}")}
     assert eventgate.ids() == {event.id: 1 for event in events if event is not events[8]}
 
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_proxy_that_refuses_a_large_request_is_asked_by_halves(status: int) -> None:
-    mishaps, requests = sent_to_one_that_says(http(status, b"<html>"), http(201, b""), events=scores(4))
+    failures, requests = sent_to_one_that_says(http(status, b"<html>"), http(201, b""), events=scores(4))
 
-    assert (mishaps, requests) == ({}, [[0, 1, 2, 3], [0, 1], [2, 3]])
+    assert (failures, requests) == ({}, [[0, 1, 2, 3], [0, 1], [2, 3]])
 
 
 def test_an_event_that_can_not_be_read_costs_no_other() -> None:
     broken = json.dumps(NOT_READ).encode()
     replies = [http(500, broken), http(201, b""), http(500, broken), http(201, b""), http(500, broken)]
 
-    mishaps, requests = sent_to_one_that_says(*replies, events=scores(4))
+    failures, requests = sent_to_one_that_says(*replies, events=scores(4))
 
     assert requests == [[0, 1, 2, 3], [0, 1], [2, 3], [2], [3]]
-    (refused,) = mishaps.items()
+    (refused,) = failures.items()
     assert refused[0] == 3
-    assert isinstance(refused[1], Refused)
+    assert isinstance(refused[1], EventRefused)
     assert refused[1].reason.endswith("status 500: Unexpected token")
 
 
 def test_a_body_that_is_no_json_is_refused_alone(eventgate: EmulatedEventGate) -> None:
     damaged = replace(a_score(1), body=a_score(1).body[:-1])
 
-    mishaps = sent(eventgate.url, [a_score(0), damaged, a_score(2)])
+    failures = sent(eventgate.url, [a_score(0), damaged, a_score(2)])
 
-    assert kinds(mishaps) == {1: Refused}
+    assert kinds(failures) == {1: EventRefused}
     assert eventgate.ids() == {identity(0): 1, identity(2): 1}
 
 
-def test_a_connection_closed_before_the_answer_leaves_all_untaken(eventgate: EmulatedEventGate) -> None:
+def test_a_connection_closed_before_the_answer_leaves_all_undelivered(eventgate: EmulatedEventGate) -> None:
     eventgate.set(close_before=1)
 
-    assert kinds(sent(eventgate.url, scores(3))) == untaken(3)
+    assert kinds(sent(eventgate.url, scores(3))) == unavailable(3)
     assert eventgate.ids() == {}
 
 
-def test_a_connection_closed_in_the_middle_of_the_answer_leaves_all_untaken(eventgate: EmulatedEventGate) -> None:
+def test_a_connection_closed_in_the_middle_of_the_answer_leaves_all_undelivered(eventgate: EmulatedEventGate) -> None:
     eventgate.set(close_mid_reply=1, refuse={"every_nth": 2})
 
-    mishaps = sent(eventgate.url, scores(3))
+    failures = sent(eventgate.url, scores(3))
 
-    assert kinds(mishaps) == untaken(3)
+    assert kinds(failures) == unavailable(3)
     assert len(eventgate.ids()) == 2
 
 
@@ -147,28 +147,28 @@ def test_what_was_taken_before_the_connection_closed_comes_again_with_the_same_i
     assert eventgate.summary()["distinct_ids"] == 3
 
 
-def test_an_answer_that_comes_too_late_leaves_all_untaken(eventgate: EmulatedEventGate) -> None:
+def test_an_answer_that_comes_too_late_leaves_all_undelivered(eventgate: EmulatedEventGate) -> None:
     eventgate.set(late={"ms": 2000})
 
-    mishaps = sent(eventgate.url, scores(2), timeout_seconds=0.2)
+    failures = sent(eventgate.url, scores(2), timeout_seconds=0.2)
 
-    assert kinds(mishaps) == untaken(2)
-    assert reasons(mishaps) == {f"{eventgate.events_url}: timed out; start it, or mend sinks.eventgate.url"}
+    assert kinds(failures) == unavailable(2)
+    assert reasons(failures) == {f"{eventgate.events_url}: timed out; start it, or mend sinks.eventgate.url"}
 
 
 @pytest.mark.parametrize("reply", [b"", b"no HTTP at all\r\n\r\n", http(201, b"short", length=50)])
-def test_an_answer_that_is_no_http_leaves_all_untaken(reply: bytes) -> None:
-    assert kinds(sent_to_one_that_says(reply, events=scores(2))[0]) == untaken(2)
+def test_an_answer_that_is_no_http_leaves_all_undelivered(reply: bytes) -> None:
+    assert kinds(sent_to_one_that_says(reply, events=scores(2))[0]) == unavailable(2)
 
 
 def test_nobody_there_is_a_sentence_that_names_the_setting() -> None:
     url = f"http://127.0.0.1:{free_port()}"
 
-    mishaps = sent(url, scores(2))
+    failures = sent(url, scores(2))
 
     said = "[Errno 111] Connection refused; start it, or mend sinks.eventgate.url"
-    assert kinds(mishaps) == untaken(2)
-    assert reasons(mishaps) == {f"{url}/v1/events: {said}"}
+    assert kinds(failures) == unavailable(2)
+    assert reasons(failures) == {f"{url}/v1/events: {said}"}
 
 
 def test_closing_twice_does_no_harm(eventgate: EmulatedEventGate) -> None:

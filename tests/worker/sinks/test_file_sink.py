@@ -8,7 +8,7 @@ import pytest
 from tests.builders import an_event
 from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, append_at_once, ids_of, send_limited
 from worker.events.file_sink import FileSink
-from worker.events.sinks import OutgoingEvent, Untaken
+from worker.events.sinks import OutgoingEvent, SinkUnavailable
 
 
 def events(*bodies: str, stream: str = "s") -> list[OutgoingEvent]:
@@ -80,36 +80,36 @@ def test_whole_lines_are_never_dropped(tmp_path: Path) -> None:
 def test_a_directory_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file in its place")
 
-    mishaps = a_sink(tmp_path / "events").send(events("1"))
+    failures = a_sink(tmp_path / "events").send(events("1"))
 
     reason = f"events can't be written to {tmp_path}/events/s.ndjson: File exists; mend sinks.file.directory"
-    assert mishaps == {0: Untaken(reason)}
+    assert failures == {0: SinkUnavailable(reason)}
 
 
 def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "s.ndjson").mkdir()
 
-    (mishap,) = a_sink(tmp_path).send(events("1")).values()
+    (failure,) = a_sink(tmp_path).send(events("1")).values()
 
-    assert mishap.reason.endswith("s.ndjson: Is a directory; mend sinks.file.directory")
+    assert failure.reason.endswith("s.ndjson: Is a directory; mend sinks.file.directory")
 
 
 def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
     (tmp_path / "s.ndjson").write_text("kept\n")
 
-    mishaps = send_limited(tmp_path, events("1", "2" * 5000), most_bytes=4096)
+    failures = send_limited(tmp_path, events("1", "2" * 5000), most_bytes=4096)
 
     reason = f"events can't be written to {tmp_path}/s.ndjson: File too large; mend sinks.file.directory"
-    assert mishaps == {0: Untaken(reason), 1: Untaken(reason)}
+    assert failures == {0: SinkUnavailable(reason), 1: SinkUnavailable(reason)}
     assert (tmp_path / "s.ndjson").read_text() == "kept\n"
 
 
 def test_a_full_disk_for_one_stream_holds_up_no_other(tmp_path: Path) -> None:
     mixed = [*events("1", stream="a"), *events("2" * 5000, stream="b"), *events("3", stream="a")]
 
-    mishaps = send_limited(tmp_path, mixed, most_bytes=4096)
+    failures = send_limited(tmp_path, mixed, most_bytes=4096)
 
-    assert list(mishaps) == [1]
+    assert list(failures) == [1]
     assert lines(tmp_path, "a") == ["1", "3"]
 
 
@@ -123,9 +123,9 @@ def test_events_go_where_they_belong_once_there_is_room_again(tmp_path: Path) ->
 def test_a_device_without_room_takes_no_event(tmp_path: Path) -> None:
     (tmp_path / "s.ndjson").symlink_to("/dev/full")
 
-    mishaps = a_sink(tmp_path).send([*events("1"), *events("2", stream="other")])
+    failures = a_sink(tmp_path).send([*events("1"), *events("2", stream="other")])
 
-    assert {place: type(mishap) for place, mishap in mishaps.items()} == {0: Untaken}
+    assert {place: type(failure) for place, failure in failures.items()} == {0: SinkUnavailable}
     assert lines(tmp_path, "other") == ["2"]
 
 

@@ -14,7 +14,7 @@ from tests.worker.sinks.broker import Broker, key, mock_broker, text
 from worker.bootstrap import build_services
 from worker.demo.processes import free_port
 from worker.events.kafka import KafkaSink
-from worker.events.sinks import Mishap, OutgoingEvent, Refused, Untaken
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkUnavailable
 
 #: A topic for each test.
 PREFIXES = (f"dc{number}." for number in itertools.count())
@@ -39,13 +39,13 @@ def a_sink(address: str, prefix: str, *, seconds: float = 20, **options: Any) ->
     sink.close()
 
 
-def sent(broker: Broker, prefix: str, outgoing: Sequence[OutgoingEvent], **options: Any) -> dict[int, Mishap]:
+def sent(broker: Broker, prefix: str, outgoing: Sequence[OutgoingEvent], **options: Any) -> dict[int, DeliveryFailure]:
     with a_sink(broker.address, prefix, **options) as sink:
         return dict(sink.send(outgoing))
 
 
-def kinds(mishaps: dict[int, Mishap]) -> dict[int, type[Mishap]]:
-    return {place: type(mishap) for place, mishap in mishaps.items()}
+def kinds(failures: dict[int, DeliveryFailure]) -> dict[int, type[DeliveryFailure]]:
+    return {place: type(failure) for place, failure in failures.items()}
 
 
 def test_an_event_is_a_message_of_its_body(broker: Broker, prefix: str) -> None:
@@ -110,9 +110,9 @@ def test_nothing_to_send_is_nothing_amiss(broker: Broker, prefix: str) -> None:
 def test_an_event_too_large_for_the_producer_is_refused_and_its_neighbours_are_delivered(
     broker: Broker, prefix: str
 ) -> None:
-    mishaps = sent(broker, prefix, events("1", TOO_LARGE, "2"))
+    failures = sent(broker, prefix, events("1", TOO_LARGE, "2"))
 
-    assert mishaps == {1: Refused("Kafka: Unable to produce message: Broker: Message size too large")}
+    assert failures == {1: EventRefused("Kafka: Unable to produce message: Broker: Message size too large")}
     assert broker.values(prefix + "s", 2) == ["1", "2"]
 
 
@@ -120,27 +120,27 @@ def test_a_larger_limit_may_be_set(broker: Broker, prefix: str) -> None:
     assert sent(broker, prefix, events(TOO_LARGE), **{"message.max.bytes": 2_000_000}) == {}
 
 
-def test_nobody_there_leaves_all_untaken_with_a_sentence() -> None:
+def test_nobody_there_leaves_all_undelivered_with_a_sentence() -> None:
     with a_sink(f"127.0.0.1:{free_port()}", "", seconds=1) as sink:
-        mishaps = sink.send(events("1", "2"))
+        failures = sink.send(events("1", "2"))
 
-    assert mishaps == dict.fromkeys((0, 1), Untaken("Kafka: Local: Message timed out"))
+    assert failures == dict.fromkeys((0, 1), SinkUnavailable("Kafka: Local: Message timed out"))
 
 
-def test_a_broker_that_died_leaves_all_untaken(tmp_path: Path) -> None:
+def test_a_broker_that_died_leaves_all_undelivered(tmp_path: Path) -> None:
     with mock_broker(tmp_path) as broker, a_sink(broker.address, "", seconds=1) as sink:
         assert sink.send(events("1")) == {}
         broker.child.process.kill()
         broker.child.process.wait()
 
-        assert kinds(dict(sink.send(events("2", "3")))) == {0: Untaken, 1: Untaken}
+        assert kinds(dict(sink.send(events("2", "3")))) == {0: SinkUnavailable, 1: SinkUnavailable}
 
 
 def test_events_arrive_in_order_once_the_broker_answers_again(broker: Broker, prefix: str) -> None:
     with a_sink(broker.address, prefix, seconds=1) as sink:
         sink.send(events("0"))
         with broker.frozen():
-            assert kinds(dict(sink.send(events("1", "2")))) == {0: Untaken, 1: Untaken}
+            assert kinds(dict(sink.send(events("1", "2")))) == {0: SinkUnavailable, 1: SinkUnavailable}
         assert sink.send(events("1", "2", "3")) == {}
 
     found = [text(each) for each in broker.messages(prefix + "s", 4)]
@@ -157,12 +157,12 @@ def test_events_arrive_in_order_once_the_broker_answers_again(broker: Broker, pr
         ("queue.buffering.max.messages", 1, "Local: Queue full"),
     ],
 )
-def test_an_option_that_can_not_be_leaves_all_untaken_with_a_sentence(
+def test_an_option_that_can_not_be_leaves_all_undelivered_with_a_sentence(
     broker: Broker, prefix: str, option: str, value: str | int, said: str
 ) -> None:
-    mishaps = sent(broker, prefix, events("1", "2"), **{option: value})
+    failures = sent(broker, prefix, events("1", "2"), **{option: value})
 
-    assert mishaps == dict.fromkeys((0, 1), Untaken(f"Kafka: {said}; see sinks.kafka"))
+    assert failures == dict.fromkeys((0, 1), SinkUnavailable(f"Kafka: {said}; see sinks.kafka"))
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -159,7 +159,7 @@ def test_a_password_reaches_the_sink_and_is_not_in_what_it_says() -> None:
     kafka = {"bootstrap_servers": "127.0.0.1:1", "timeout_seconds": 1, "options": options}
     services = build_services(some_settings(sinks={"kafka": kafka}))
     shown = [repr(services.sinks), repr(services.settings)]
-    shown += [mishap.reason for mishap in services.sinks["kafka"].send([an_event()]).values()]
+    shown += [failure.reason for failure in services.sinks["kafka"].send([an_event()]).values()]
     services.close()
 
     assert len(shown) == 3

@@ -74,14 +74,14 @@ def test_a_socket_takes_events_as_a_pipe_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "named pipe", "full disk"])
-def test_what_can_not_be_written_is_untaken_with_a_sentence(tmp_path: Path, kind: str) -> None:
+def test_what_can_not_be_written_is_undelivered_with_a_sentence(tmp_path: Path, kind: str) -> None:
     writing = output_without_reader(tmp_path, kind)
     process = started("a", writing, count=4)
     os.close(writing)
 
     said = "No space left on device" if kind == "full disk" else "Broken pipe"
     sentence = f"events can't be written to standard output: {said}; remove sinks.stdout"
-    assert complaints(process) == [{"0": ["Untaken", sentence], "1": ["Untaken", sentence]}] * 2
+    assert complaints(process) == [{"0": ["SinkUnavailable", sentence], "1": ["SinkUnavailable", sentence]}] * 2
 
 
 def output_without_reader(directory: Path, kind: str) -> int:

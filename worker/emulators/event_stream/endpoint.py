@@ -1,7 +1,7 @@
 """The emulated EventStreams: sends the events posted to its side channel over SSE, and fails as its settings say.
 
 It shares no code with the listener, so that a misreading of EventStreams can't be made on both sides at once.
-Settings, events and connections are under `/_emulator/`.
+CommonSettings, events and connections are under `/_emulator/`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import NoReturn
 from aiohttp import web
 
 from worker.emulators import serving
-from worker.emulators.event_stream.history import History, Reading, Refused, topics_of
+from worker.emulators.event_stream.history import History, Reading, StreamRefused, topics_of
 from worker.emulators.event_stream.hub import Connection, Hub
 from worker.emulators.event_stream.settings import EventStreamSettings
 from worker.emulators.event_stream.side_channel import EventStreamSideChannel
@@ -64,7 +64,7 @@ class EventStreams:
                 return json_reply({"detail": "refused"}, connection.status, settings.failures.retry_after)
             try:
                 reading = self._reading(connection)
-            except Refused as refused:
+            except StreamRefused as refused:
                 connection.status = refused.status
                 return json_reply({"status": refused.status, "detail": str(refused)}, refused.status)
             return await _OpenStream(request, connection, self._hub).send(reading)
@@ -74,7 +74,7 @@ class EventStreams:
     def _reading(self, connection: Connection) -> Reading:
         named = [name if name in STREAMS else PREFIX + name for name in connection.streams.split(",")]
         if unknown := set(named) - STREAMS:
-            raise Refused(404, f"{', '.join(sorted(unknown))}: no such stream")
+            raise StreamRefused(404, f"{', '.join(sorted(unknown))}: no such stream")
         topics = [topic for stream in named for topic in topics_of(stream)]
         return Reading(self._hub.history, topics, connection.last_event_id, connection.since)
 

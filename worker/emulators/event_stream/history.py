@@ -17,7 +17,7 @@ DATACENTRES = ("eqiad", "codfw")
 BEGINNING_MS = 1_767_225_600_000
 
 
-class Refused(Exception):
+class StreamRefused(Exception):
     """The request for a stream is invalid; *status* is that of the reply."""
 
     def __init__(self, status: int, detail: str) -> None:
@@ -107,7 +107,7 @@ def _since(text: str | None) -> tuple[str, int]:
             return "timestamp", int(text)
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Refused(400, f"since: {text} is not a time") from error
+        raise StreamRefused(400, f"since: {text} is not a time") from error
     return "timestamp", int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
@@ -115,11 +115,11 @@ def _assignments(topics: Collection[str], last_event_id: str) -> dict[str, tuple
     try:
         parts = json.loads(last_event_id)
     except ValueError as error:
-        raise Refused(400, f"Last-Event-ID: {error}") from error
+        raise StreamRefused(400, f"Last-Event-ID: {error}") from error
     if not isinstance(parts, list) or not parts or not all(map(_is_assignment, parts)):
-        raise Refused(400, "Must provide either an array topic names, or an array of assignments.")
+        raise StreamRefused(400, "Must provide either an array topic names, or an array of assignments.")
     if unknown := {part["topic"] for part in parts} - set(topics):
-        raise Refused(404, f"Topics {', '.join(sorted(unknown))} are not available for consumption.")
+        raise StreamRefused(404, f"Topics {', '.join(sorted(unknown))} are not available for consumption.")
     kinds = {part["topic"]: "offset" if "offset" in part else "timestamp" for part in parts}
     return {part["topic"]: (kinds[part["topic"]], part[kinds[part["topic"]]]) for part in parts}
 

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from worker.emulators.settings import Failures, Part, Settings
+from worker.emulators.settings import CommonSettings, Failures, Part
 
 
-class Refusals(Failures):
+class RefusedConnections(Failures):
     """How often a connection is refused; with `connections`, only among the first that many."""
 
     connections: int | None = Field(default=None, ge=0)
@@ -31,10 +31,10 @@ class Drip(Part):
     ms: float = Field(default=1.0, ge=0)
 
 
-class EventStreamSettings(Settings):
+class EventStreamSettings(CommonSettings):
     """Everything that can be set; connections are counted from the last change."""
 
-    failures: Refusals = Refusals()
+    failures: RefusedConnections = RefusedConnections()
     interruption: Interruption = Interruption()
     drip: Drip = Drip()
     #: Seconds between comments while there are no events.

@@ -1,7 +1,7 @@
 """The emulated EventGate: takes events over HTTP, answers each request as the real one does, and keeps what it took.
 
 It shares no code with the sinks that send to it, so that a misreading of EventGate can't be made on both sides at once.
-Settings, events and totals are under `/_emulator/`.
+CommonSettings, events and totals are under `/_emulator/`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from aiohttp import web
 from worker.emulators import serving
 from worker.emulators.documents import encode
 from worker.emulators.eventgate.faults import Faults, RequestFault
-from worker.emulators.eventgate.replies import Reply, Unread, answer, hasty, outage, read_events
+from worker.emulators.eventgate.replies import Unread, UnsentReply, answer, hasty, outage, read_events
 from worker.emulators.eventgate.settings import EventGateSettings
 from worker.emulators.eventgate.side_channel import EventGateSideChannel
 from worker.emulators.eventgate.store import EventStore, Post
@@ -101,7 +101,7 @@ class EventGate:
         return strikes
 
 
-def _send(reply: Reply, post: Post) -> web.Response:
+def _send(reply: UnsentReply, post: Post) -> web.Response:
     post.status = reply.status
     return web.Response(status=reply.status, reason=reply.reason, body=reply.body, headers=reply.headers())
 

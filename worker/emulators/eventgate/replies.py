@@ -14,7 +14,7 @@ CONTENT_TYPES = {"application/json", "text/plain", "application/reports+json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class UnsentReply:
     """A reply before it is sent, so that it can be cut off in the middle."""
 
     status: int
@@ -39,7 +39,7 @@ class Reply:
 class Unread(Exception):
     """The request holds no events; the reply says why."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: UnsentReply) -> None:
         super().__init__(reply.reason)
         self.reply = reply
 
@@ -55,7 +55,7 @@ def read_events(body: bytes, content_type: str, limit: int, method: str, uri: st
     except (ValueError, RecursionError) as error:
         raise Unread(_problem("SyntaxError", str(error), method, uri)) from error
     if not events:
-        raise Unread(Reply(400, "Request body was empty. Must provide JSON encoded events."))
+        raise Unread(UnsentReply(400, "Request body was empty. Must provide JSON encoded events."))
     return events if isinstance(events, list) else [events]
 
 
@@ -70,7 +70,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"Unexpected token {name[0]} in JSON")
 
 
-def _problem(title: str, detail: str, method: str, uri: str) -> Reply:
+def _problem(title: str, detail: str, method: str, uri: str) -> UnsentReply:
     """How EventGate's service framework answers an exception: always with 500, even for a mistake of the caller."""
     document = {
         "status": 500,
@@ -80,36 +80,38 @@ def _problem(title: str, detail: str, method: str, uri: str) -> Reply:
         "method": method,
         "uri": uri,
     }
-    return Reply(500, HTTPStatus(500).phrase, encode(document).encode())
+    return UnsentReply(500, HTTPStatus(500).phrase, encode(document).encode())
 
 
-def hasty(count: int) -> Reply:
+def hasty(count: int) -> UnsentReply:
     """The reply to a hasty request, which does not wait for what becomes of its events."""
-    return Reply(202, f"{count} events hastily received.")
+    return UnsentReply(202, f"{count} events hastily received.")
 
 
-def outage(failures: Failures) -> Reply:
+def outage(failures: Failures) -> UnsentReply:
     """The reply of the proxy before EventGate when EventGate does not answer."""
     status = failures.status
     reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
-    return Reply(
+    return UnsentReply(
         status, reason, b"upstream connect error or disconnect/reset before headers", "text/plain", failures.retry_after
     )
 
 
-def answer(verdicts: Sequence[Verdict]) -> Reply:
+def answer(verdicts: Sequence[Verdict]) -> UnsentReply:
     """The reply that says what became of each event; events that were taken are not listed in it."""
     total = len(verdicts)
     invalid = [verdict.entry() for verdict in verdicts if verdict.status == "invalid"]
     errors = [verdict.entry() for verdict in verdicts if verdict.status == "error"]
     failed = len(invalid) + len(errors)
     if not failed:
-        return Reply(201, f"All {total} out of {total} events were accepted.")
+        return UnsentReply(201, f"All {total} out of {total} events were accepted.")
     if len(invalid) == total:
         reason = f"{total} out of {total} events were invalid and not accepted."
-        return Reply(400, reason, encode({"invalid": invalid}).encode())
+        return UnsentReply(400, reason, encode({"invalid": invalid}).encode())
     kinds = f"({len(invalid)} invalid and {len(errors)} errored)"
     body = encode({"invalid": invalid, "error": errors}).encode()
     if failed < total:
-        return Reply(207, f"{total - failed} out of {total} events were accepted, but {failed} failed {kinds}.", body)
-    return Reply(500, f"{failed} out of {total} events had failures and were not accepted. {kinds}.", body)
+        return UnsentReply(
+            207, f"{total - failed} out of {total} events were accepted, but {failed} failed {kinds}.", body
+        )
+    return UnsentReply(500, f"{failed} out of {total} events had failures and were not accepted. {kinds}.", body)

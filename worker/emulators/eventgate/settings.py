@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from worker.emulators.settings import Part, Rate, Settings
+from worker.emulators.settings import CommonSettings, Part, Rate
 
 
-class Refusals(Part):
+class RefusedEvents(Part):
     """Which single events are refused as invalid although they are valid.
 
     By `rate`, an event with a `meta.id` is refused every time it comes or never, just as an invalid one would be.
@@ -22,7 +22,7 @@ class Late(Part):
     ms: float = Field(default=0.0, ge=0)
 
 
-class EventGateSettings(Settings):
+class EventGateSettings(CommonSettings):
     """Everything that can be set; rates outside a group are shares of the requests."""
 
     #: The largest request that is read, in bytes.
@@ -31,7 +31,7 @@ class EventGateSettings(Settings):
     streams: dict[str, str] | None = None
     #: False takes events without checking them: for measuring clients, since checking is most of the work here.
     checks_schemas: bool = True
-    refuse: Refusals = Refusals()
+    refuse: RefusedEvents = RefusedEvents()
     #: The share of single events that end in an error, as if they could not be written.
     error_rate: Rate = 0.0
     late: Late = Late()

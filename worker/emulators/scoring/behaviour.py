@@ -6,7 +6,7 @@ import random
 import time
 
 from worker.emulators.scoring.call_log import Call
-from worker.emulators.scoring.questions import Refusal
+from worker.emulators.scoring.questions import ErrorReply
 from worker.emulators.scoring.settings import EmulatorSettings, Throttle
 from worker.emulators.scoring.shapes import ores_error
 
@@ -59,16 +59,16 @@ class Behaviour:
         return self.settings.of_call(next(self._numbers), self._replicas.random())
 
     def admit(self, call: Call, in_flight: int) -> None:
-        """Admit a scoring call; beyond the set rate or capacity, note that in the call and raise Refusal."""
+        """Admit a scoring call; beyond the set rate or capacity, note that in the call and raise ErrorReply."""
         if not self._bucket.take(time.monotonic()):
             call.refused = "throttled"
-            raise _refusal(call.kind, 429, "More requests than allowed.", self.settings.throttle.retry_after)
+            raise _error_reply(call.kind, 429, "More requests than allowed.", self.settings.throttle.retry_after)
         if self.settings.capacity is not None and in_flight >= self.settings.capacity:
             call.refused = "over_capacity"
-            raise _refusal(call.kind, 503, "More calls in flight than there is capacity for.")
+            raise _error_reply(call.kind, 503, "More calls in flight than there is capacity for.")
 
     async def delay_or_fail(self, kind: str) -> None:
-        """Wait as long as a call takes; raises Refusal if this call is to fail."""
+        """Wait as long as a call takes; raises ErrorReply if this call is to fail."""
         settings = self.settings
         fails = self._failure_chance.random() < settings.failures.rate
         jitter = settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)
@@ -77,8 +77,8 @@ class Behaviour:
             await asyncio.sleep(milliseconds / 1000)
         if fails:
             message = "This failure was asked for in the settings of the emulator."
-            raise _refusal(kind, settings.failures.status, message, settings.failures.retry_after)
+            raise _error_reply(kind, settings.failures.status, message, settings.failures.retry_after)
 
 
-def _refusal(kind: str, status: int, message: str, retry_after: str | None = None) -> Refusal:
-    return Refusal(status, ores_error(status, message) if kind == "ores" else {"error": message}, retry_after)
+def _error_reply(kind: str, status: int, message: str, retry_after: str | None = None) -> ErrorReply:
+    return ErrorReply(status, ores_error(status, message) if kind == "ores" else {"error": message}, retry_after)

@@ -1,7 +1,7 @@
 """The emulated scoring endpoint: ORES v3 and Lift Wing over HTTP, with settings and a call log of its own.
 
 Owns the server and the calls for scores. It shares no code with our clients, so that a misreading of the services can't
-be made on both sides at once. Settings and log are under `/_emulator/`.
+be made on both sides at once. CommonSettings and log are under `/_emulator/`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from worker.emulators import serving
 from worker.emulators.scoring.behaviour import Behaviour
 from worker.emulators.scoring.call_log import Call, CallLog
 from worker.emulators.scoring.predictions import liftwing_question
-from worker.emulators.scoring.questions import Question, Refusal, ores_question, wikis_question
+from worker.emulators.scoring.questions import ErrorReply, Question, ores_question, wikis_question
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.side_channel import SideChannel
@@ -88,9 +88,9 @@ class ScoringEndpoint:
             document, call.scores = question.answer(settings)
             call.status = 200
             return reply(document)
-        except Refusal as refusal:
-            call.status = refusal.status
-            return reply(refusal.document, refusal.status, refusal.retry_after)
+        except ErrorReply as error_reply:
+            call.status = error_reply.status
+            return reply(error_reply.document, error_reply.status, error_reply.retry_after)
         finally:
             self._log.end(call)
 

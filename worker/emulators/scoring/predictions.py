@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.model_info import model_information
-from worker.emulators.scoring.questions import Question, Refusal
+from worker.emulators.scoring.questions import ErrorReply, Question
 from worker.emulators.scoring.servers import REVSCORING, SHARED, host_name
 from worker.emulators.scoring.settings import WIKI_PATTERN, EmulatorSettings
 from worker.emulators.scoring.shapes import (
@@ -31,23 +31,23 @@ INSTANCE_LIMIT = 20
 def liftwing_question(
     name: str, body: bytes, host: str | None = None, vanished: frozenset[str] = frozenset()
 ) -> Question:
-    """Read the body of a `:predict` call on the model server *name*; raises Refusal with 400 or 404.
+    """Read the body of a `:predict` call on the model server *name*; raises ErrorReply with 400 or 404.
 
     A *host* must be the server's own, whatever its port; None means that calls are not routed by host.
     """
     wiki, _, model = ("", "", name) if name in SHARED else name.partition("-")
     known = name in SHARED or (model in REVSCORING and re.fullmatch(WIKI_PATTERN, wiki))
     if not known or model in vanished:
-        raise Refusal(404, {"error": f"Model with name {name} does not exist."})
+        raise ErrorReply(404, {"error": f"Model with name {name} does not exist."})
     if host is not None and host.partition(":")[0].lower() != host_name(name, model):
-        raise Refusal(404, {"error": f"No server of {name} answers to the host {host}."})
+        raise ErrorReply(404, {"error": f"No server of {name} answers to the host {host}."})
     read = _READERS.get(model)
     try:
         inputs = _json_object(body)
         return read(model, inputs) if read is not None else _revscoring(wiki, model, inputs)
     except ValueError as error:
         # Some servers write `detail` where the others write `error`, even for calls that they can't read.
-        raise Refusal(400, {_ENVELOPES.get(model, "error"): str(error)}) from error
+        raise ErrorReply(400, {_ENVELOPES.get(model, "error"): str(error)}) from error
 
 
 def _json_object(body: bytes) -> Document:
@@ -94,9 +94,9 @@ def _revscoring(wiki: str, model: str, inputs: Document) -> Question:
 def _refuse_unknown(settings: EmulatorSettings, revision: int) -> None:
     if revision in settings.missing_revisions:
         message = f"The MW API does not have any info related to the rev-id provided as input ({revision})."
-        raise Refusal(400, {"error": message})
+        raise ErrorReply(400, {"error": message})
     if revision in settings.broken_revisions:
-        raise Refusal(500, {"error": f"The features of revision {revision} could not be fetched."})
+        raise ErrorReply(500, {"error": f"The features of revision {revision} could not be fetched."})
 
 
 def _risks(model: str, inputs: Document) -> Question:
@@ -108,7 +108,7 @@ def _risks(model: str, inputs: Document) -> Question:
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         missing = _missing(settings, revisions)
         if len(missing) == len(revisions):
-            raise Refusal(422, {"detail": _no_prediction(f"revisions {missing}", language)})
+            raise ErrorReply(422, {"detail": _no_prediction(f"revisions {missing}", language)})
         found = [revision for revision in revisions if revision not in missing]
         predictions = [revertrisk_prediction(settings, model, wiki, revision) for revision in found]
         if "instances" not in inputs:
@@ -120,9 +120,9 @@ def _risks(model: str, inputs: Document) -> Question:
 
 
 def _missing(settings: EmulatorSettings, revisions: Sequence[int]) -> list[int]:
-    """Return the missing revisions of a batch; raises Refusal if one is broken, since then the whole batch fails."""
+    """Return the missing revisions of a batch; raises ErrorReply if one is broken, since then the whole batch fails."""
     if not settings.broken_revisions.isdisjoint(revisions):
-        raise Refusal(500, {"error": f"The revisions {list(revisions)} could not be fetched."})
+        raise ErrorReply(500, {"error": f"The revisions {list(revisions)} could not be fetched."})
     return [revision for revision in revisions if revision in settings.missing_revisions]
 
 
@@ -150,7 +150,7 @@ def _qualities(model: str, inputs: Document) -> Question:
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         if missing := _missing(settings, revisions):
-            raise Refusal(422, {"detail": _no_prediction(f"revisions {missing}", language)})
+            raise ErrorReply(422, {"detail": _no_prediction(f"revisions {missing}", language)})
         return quality_document(settings, wiki, revisions), len(revisions)
 
     return Question(wiki, (model,), tuple(dict.fromkeys(revisions)), answer)

@@ -16,7 +16,7 @@ from worker.emulators.scoring.shapes import ores_document, ores_error
 ORES_REVISION_LIMIT = 50
 
 
-class Refusal(Exception):
+class ErrorReply(Exception):
     """A reply other than scores: HTTP status, JSON document and, if any, the Retry-After header."""
 
     def __init__(self, status: int, document: Document, retry_after: str | None = None) -> None:
@@ -30,7 +30,7 @@ class Refusal(Exception):
 class Question:
     """What a call asks for; without revisions it is model information.
 
-    `answer` returns the document and how many scores are in it, and may raise Refusal.
+    `answer` returns the document and how many scores are in it, and may raise ErrorReply.
     """
 
     wiki: str | None
@@ -44,18 +44,18 @@ def ores_question(
 ) -> Question:
     """Read an ORES v3 call; `revision` and `model` are those of the path, which win over the query.
 
-    Raises Refusal with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
+    Raises ErrorReply with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
     ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py). Every wiki has every model
     that has not vanished.
     """
     if not re.fullmatch(WIKI_PATTERN, wiki):
-        raise Refusal(404, ores_error(404, f"No scorers available for {wiki}"))
+        raise ErrorReply(404, ores_error(404, f"No scorers available for {wiki}"))
     names = model or query.get("models")
     available = _available(vanished)
     models = available if names is None else tuple(dict.fromkeys(names.split("|")))
     unknown = [name for name in models if name not in available]
     if unknown:
-        raise Refusal(404, ores_error(404, f"Models {tuple(unknown)} not available for {wiki}"))
+        raise ErrorReply(404, ores_error(404, f"Models {tuple(unknown)} not available for {wiki}"))
     ids = revision or query.get("revids")
     revisions = () if ids is None else _revision_ids(ids)
     paths = _paths(query)
@@ -102,15 +102,15 @@ def _found(settings: EmulatorSettings, wiki: str, models: Sequence[str], paths: 
     try:
         return model_information(settings, wiki, models, paths)
     except LookupError as error:
-        raise Refusal(400, ores_error(400, f"Model information could not be retrieved for {error}")) from error
+        raise ErrorReply(400, ores_error(400, f"Model information could not be retrieved for {error}")) from error
 
 
 def _revision_ids(text: str) -> tuple[int, ...]:
     try:
         revisions = tuple(dict.fromkeys(map(int, text.split("|"))))
     except ValueError as error:
-        raise Refusal(400, ores_error(400, f"Could not interpret revids: {error}")) from error
+        raise ErrorReply(400, ores_error(400, f"Could not interpret revids: {error}")) from error
     if len(revisions) > ORES_REVISION_LIMIT:
         message = f"{len(revisions)} revids were asked for, more than {ORES_REVISION_LIMIT} are not scored at once"
-        raise Refusal(400, ores_error(400, message))
+        raise ErrorReply(400, ores_error(400, message))
     return revisions

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
-from worker.emulators.settings import Header, Part, Settings
+from worker.emulators.settings import CommonSettings, Header, Part
 
 Named = TypeVar("Named", bound=Iterable[str])
 
@@ -29,7 +29,7 @@ class Throttle(Part):
     retry_after: Header | None = "1"
 
 
-class EmulatorSettings(Settings):
+class EmulatorSettings(CommonSettings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")

@@ -11,21 +11,21 @@ from worker.flight.tiers import Tier
 LOST_SECONDS = 30
 
 
-async def hears(tier: Tier, ids: Collection[ScoreId], happens: Callable[[], object]) -> bool:
+async def is_woken(tier: Tier, ids: Collection[ScoreId], happens: Callable[[], object]) -> bool:
     """Whether who listens for *ids* is woken by what *happens*."""
     async with tier.listening(ids) as listen:
         happens()
-        return await _is_woken(listen(LOST_SECONDS))
+        return await _is_hinted(listen(LOST_SECONDS))
 
 
-def hears_from_another_thread(tier: Tier, ids: Collection[ScoreId], happens: Callable[[], object]) -> bool:
+def is_woken_from_another_thread(tier: Tier, ids: Collection[ScoreId], happens: Callable[[], object]) -> bool:
     """The same where it *happens* in another thread than the listener's event loop."""
     listens, woken = Event(), Event()
 
     async def hear() -> None:
         async with tier.listening(ids) as listen:
             listens.set()
-            if await _is_woken(listen(LOST_SECONDS)):
+            if await _is_hinted(listen(LOST_SECONDS)):
                 woken.set()
 
     listener = Thread(target=asyncio.run, args=[hear()])
@@ -36,7 +36,7 @@ def hears_from_another_thread(tier: Tier, ids: Collection[ScoreId], happens: Cal
     return woken.is_set()
 
 
-async def _is_woken(listening: Awaitable[None]) -> bool:
+async def _is_hinted(listening: Awaitable[None]) -> bool:
     loop = asyncio.get_running_loop()
     started = loop.time()
     await listening
