@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 Result = TypeVar("Result")
+Failed = TypeVar("Failed", bound=Exception)
 
 #: Deadlock, lock wait time-out, row changed since the snapshot: expected between workers, cured by repeating.
 BUSY_MARIADB = {1205, 1213, 1020}
@@ -61,15 +63,12 @@ class Database:
 
         *work* may run several times, each time in a new transaction; only the last one is committed.
         """
-        for attempt in range(1, TRANSACTION_TRIES + 1):
-            try:
-                with self.transaction() as session:
-                    return work(session)
-            except OperationalError as error:
-                if attempt == TRANSACTION_TRIES or not is_busy(error):
-                    raise
-                time.sleep(0.01 * 2**attempt)
-        raise AssertionError("the last try returns or raises")
+
+        def once() -> Result:
+            with self.transaction() as session:
+                return work(session)
+
+        return _repeated(once, OperationalError, is_busy)
 
 
 @contextmanager
@@ -90,6 +89,18 @@ def translated_errors(database: Database) -> Iterator[None]:
                 f"start it or correct wikis.{wiki}.database_url"
             ) from error
         raise
+
+
+def _repeated(work: Callable[[], Result], kind: type[Failed], is_passing: Callable[[Failed], bool]) -> Result:
+    """Do *work*, again after a rest where it failed with an error of that *kind* that passes by itself."""
+    for attempt in range(1, TRANSACTION_TRIES):
+        try:
+            return work()
+        except kind as error:
+            if not is_passing(error):
+                raise
+            time.sleep(0.01 * 2**attempt)
+    return work()
 
 
 def is_busy(error: DBAPIError) -> bool:
@@ -171,15 +182,8 @@ def _parse(wiki: str, url: str) -> URL:
 
 def _write_ahead(connection: Any) -> None:
     """Switch to write-ahead logging; SQLite does not wait for others who are doing so at this moment."""
-    for attempt in range(1, TRANSACTION_TRIES + 1):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if attempt == TRANSACTION_TRIES or "locked" not in str(error):
-                raise
-            time.sleep(0.01 * 2**attempt)
-        else:
-            return
+    switch = partial(connection.execute, "PRAGMA journal_mode = WAL")
+    _repeated(switch, sqlite3.OperationalError, lambda error: "locked" in str(error))
 
 
 def _sqlite_engine(url: URL) -> Engine:

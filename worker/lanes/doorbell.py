@@ -73,7 +73,7 @@ class Doorbell:
     def is_first(self, what: str, seconds: float) -> bool:
         """Whether nobody has asked that of *what* in the last so many *seconds*; not, if that can't be told."""
         try:
-            return bool(self._redis.set(f"ores-doorbell:{what}", b"1", nx=True, px=round(seconds * 1000)))
+            return bool(self._redis.set(_key(what), b"1", nx=True, px=round(seconds * 1000)))
         except (RedisError, OSError):
             return False
 
