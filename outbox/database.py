@@ -17,6 +17,7 @@ from outbox.server_errors import Kind, sentence, trouble_of, whose
 __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_errors"]
 
 Result = TypeVar("Result")
+Failed = TypeVar("Failed", bound=Exception)
 
 TRANSACTION_TRIES = 5
 #: What the caller is told in place of the driver's error. Others may be the fault of what the transaction does.
@@ -97,6 +98,18 @@ def translated_errors(database: Database) -> Iterator[None]:
             error.add_note(whose(database.wiki, database.shown_url))
             raise
         raise translated(sentence(error, database.wiki, database.shown_url)) from error
+
+
+def _repeated(work: Callable[[], Result], kind: type[Failed], is_passing: Callable[[Failed], bool]) -> Result:
+    """Do *work*, again after a rest where it failed with an error of that *kind* that passes by itself."""
+    for attempt in range(1, TRANSACTION_TRIES):
+        try:
+            return work()
+        except kind as error:
+            if not is_passing(error):
+                raise
+            time.sleep(0.01 * 2**attempt)
+    return work()
 
 
 def is_busy(error: DBAPIError) -> bool:

@@ -24,7 +24,7 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.redis_refusals import CURES, GONE, UNKNOWN, cure, is_refusal, redis_error, said
 from worker.domain.scores import ScoreId
 from worker.flight.result_backend import ScoreBackend
-from worker.lanes.broker import TRIAL_KEY, Consumer, Scheduler
+from worker.lanes.broker import TRIAL_KEY, BrokerConsumer, Scheduler
 from worker.lanes.doorbell import Doorbell
 from worker.tasks.on_demand import request_scores
 from worker.upkeep.migrating import migrate
@@ -75,9 +75,9 @@ def hurried() -> float:
     return time.monotonic() * 100
 
 
-def a_consumer(app: Celery) -> Consumer:
+def a_consumer(app: Celery) -> BrokerConsumer:
     without = {f"without_{step}": True for step in ("gossip", "mingle", "heartbeat")}
-    return Consumer(lambda _: None, app=app, controller=SimpleNamespace(use_eventloop=False), **without)
+    return BrokerConsumer(lambda _: None, app=app, controller=SimpleNamespace(use_eventloop=False), **without)
 
 
 def test_a_worker_waits_until_redis_serves_and_tells_once_what_helps(

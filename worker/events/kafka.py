@@ -12,7 +12,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable, all_unavailable
+from worker.events.sinks import (
+    DeliveryFailure,
+    EventFailed,
+    EventRefused,
+    OutgoingEvent,
+    SinkUnavailable,
+    all_unavailable,
+)
 
 #: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
-from worker.emulators.settings import Failures, Header, Part, CommonSettings
+from worker.emulators.settings import CommonSettings, Failures, Header, Part
 
 Named = TypeVar("Named", bound=Iterable[str])
 
