@@ -1,5 +1,5 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
-`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go.
+`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go; `… isolation`: who waits for whom.
 """
 
 import json
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from benchmarks.columns import COLUMNS, Column
 from benchmarks.contenders import Tell
 from benchmarks.crowded_wiki import Size
+from benchmarks.isolation.table import ROWS, isolation_document, isolation_table, measure_isolation
 from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
@@ -121,6 +122,40 @@ def sinks(
         out = Console()
         out.width = max(out.width, 110)
         out.print(sink_tables(measured, published), highlight=False)
+
+
+@app.command()
+def isolation(
+    rows: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(ROWS),
+    seconds: Annotated[float, typer.Option(min=1, help="Of single edits, before the fault and with it.")] = 30,
+    outage_seconds: Annotated[
+        float, typer.Option(min=1, help="How long all replies are errors, or a stream is not known.")
+    ] = 240,
+    wikis: Annotated[int, typer.Option(min=2, help="Wikis of the endpoint that hangs for all of them.")] = 150,
+    share: Annotated[float, typer.Option(min=0.001, max=1, help="Of the edits that the table has behind.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure who waits for whom: two workers in their defaults, from commit to event, without a fault and with it."""
+    chosen = [name.strip() for name in rows.split(",")]
+    for name in chosen:
+        if name not in ROWS:
+            raise typer.BadParameter(f"{name!r} is no row; there are {', '.join(ROWS)}", param_hint="--rows")
+    found = dict(
+        measure_isolation(chosen, _tell, seconds=seconds, outage_seconds=outage_seconds, wikis=wikis, share=share)
+    )
+    if as_json:
+        print(json.dumps(isolation_document(found), indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, 170)
+        out.print(isolation_table(found), highlight=False)
+    if not all(result.is_ok for result in found.values()):
+        raise typer.Exit(1)
+
+
+def _tell(what: str) -> None:
+    """A line on standard error for what is being done."""
+    err.print(f"isolation: {what}", markup=False, highlight=False)
 
 
 @contextmanager

@@ -28,11 +28,10 @@ from benchmarks.servers import (
 from outbox import EDITS, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
-from worker.app import QUEUE_OF
 from worker.bootstrap import LANES
 from worker.demo.processes import Child, Processes, kill_group
 from worker.domain.errors import CommandFailed
-from worker.lanes.rings import TURN
+from worker.lanes.rings import QUEUE_OF, TURN
 from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05

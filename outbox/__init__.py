@@ -9,10 +9,12 @@ from outbox.claiming import claim, claim_in_order, renew
 from outbox.edits import Edit, EditSource, PatrolStatus
 from outbox.errors import (
     DatabaseNotMigrated,
+    DatabaseRefuses,
     DatabaseUnavailable,
     ForeignTables,
     OutboxError,
     PromiseNotAwaited,
+    ServerGone,
     UndecodableMessage,
 )
 from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
@@ -24,6 +26,7 @@ __all__ = [
     "EDITS",
     "Claim",
     "DatabaseNotMigrated",
+    "DatabaseRefuses",
     "DatabaseUnavailable",
     "Dead",
     "Delivered",
@@ -37,6 +40,7 @@ __all__ = [
     "PromiseNotAwaited",
     "Released",
     "RetryLater",
+    "ServerGone",
     "UndecodableMessage",
     "claim",
     "claim_in_order",

@@ -4,6 +4,8 @@
     ├── UndecodableMessage    a payload is not what its lane holds: given up at once
     ├── PromiseNotAwaited     `record_async` was called without await: the transaction is not committed
     ├── DatabaseUnavailable   the wiki's database does not answer
+    │   └── ServerGone        its server serves nobody, and was not asked again
+    ├── DatabaseRefuses       it answers, and does not do what it is asked
     ├── DatabaseNotMigrated   it answers, but lacks our tables
     └── ForeignTables         it has somebody else's tables where ours, or MediaWiki's, are needed
 
@@ -25,6 +27,14 @@ class PromiseNotAwaited(OutboxError):
 
 class DatabaseUnavailable(OutboxError):
     """The database of a wiki can't be reached or refuses us."""
+
+
+class ServerGone(DatabaseUnavailable):
+    """The server serves nobody, which whoever watches it has told already; it was not asked again."""
+
+
+class DatabaseRefuses(OutboxError):
+    """The database answers and refuses, whoever asks: rights, space, its settings; no message's fault."""
 
 
 class DatabaseNotMigrated(OutboxError):

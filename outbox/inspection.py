@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import database_now
@@ -55,14 +55,16 @@ def inspect_lane(session: Session | Connection, lane: Lane) -> LaneStatus:
     )
 
 
-def has_work(session: Session | Connection, lane: Lane) -> bool:
-    """Whether a claim made now would find something. Cheap: asks for the first row only."""
+def work_of(lane: Lane) -> ColumnElement[bool]:
+    """Whether a claim made now would find something. Cheap: looks for the first row only."""
     messages, waiting = lane.messages, lane.waiting
     is_ready = or_(messages.c.leased_until.is_(None), messages.c.leased_until < database_now())
-    for first in (
-        select(messages.c.id).where(is_ready).limit(1),
-        select(waiting.c.id).where(waiting.c.due_at <= database_now()).limit(1),
-    ):
-        if session.execute(first).first() is not None:
-            return True
-    return False
+    return or_(
+        exists(select(messages.c.id).where(is_ready)),
+        exists(select(waiting.c.id).where(waiting.c.due_at <= database_now())),
+    )
+
+
+def has_work(session: Session | Connection, lane: Lane) -> bool:
+    """Whether a claim made now would find something."""
+    return bool(session.execute(select(work_of(lane))).scalar_one())

@@ -25,17 +25,18 @@ def are_ours(session: Session | Connection, tables: Collection[Table], told_by: 
     The first time on a connection to the server this costs a statement for the marks and one for each of *told_by*. A
     yes is remembered for as long as the connection lives, a no never.
     """
-    connection = session.connection() if isinstance(session, Session) else session
+    connection = connection_of(session)
     known: set[tuple[str | None, ...]] = connection.info.setdefault(KNOWN, set())
     names = sorted(table.name for table in tables)
     here = (schema_of(connection), *names)
-    if here not in known and are_marked(connection, names) and have_our_columns(connection, told_by):
+    if here not in known and set(names) <= marks(connection) and have_our_columns(connection, told_by):
         known.add(here)
     return here in known
 
 
-def are_marked(connection: Connection, names: Collection[str]) -> bool:
-    return set(names) <= set(connection.execute(select(made_here.c.name)).scalars())
+def marks(connection: Connection) -> set[str]:
+    """The names of the tables that are marked as made by us."""
+    return set(connection.execute(select(made_here.c.name)).scalars())
 
 
 def have_our_columns(connection: Connection, tables: Collection[Table]) -> bool:
@@ -50,7 +51,7 @@ def have_our_columns(connection: Connection, tables: Collection[Table]) -> bool:
 def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
     """Make those of *tables* that do not exist, each marked as ours; finish one that was left half made."""
     inspector = inspect(connection)
-    marked = set(connection.execute(select(made_here.c.name)).scalars())
+    marked = marks(connection)
     for table in tables:
         is_there = inspector.has_table(table.name)
         # The mark first: MariaDB commits it with the table at the latest, so no table of ours is ever without one.
@@ -61,6 +62,11 @@ def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
             # In one order everywhere: a set's would be another in each process.
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 index.create(connection, checkfirst=True)
+
+
+def connection_of(session: Session | Connection) -> Connection:
+    """The connection under *session*, or itself."""
+    return session.connection() if isinstance(session, Session) else session
 
 
 def schema_of(connection: Connection) -> str | None:

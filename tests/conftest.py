@@ -1,7 +1,6 @@
 """What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
 
 import logging
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.examples import examples
 from tests.services import (
     AUTHORITIES_VARIABLE,
-    ONE_AUTHORITY,
     create_database,
     drop_database,
     mariadb_server,
@@ -39,6 +37,7 @@ SERVED = {
     "database_url",
     "broker",
     "own_redis",
+    "shared_cluster",
 }
 SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "migrations"}
 
@@ -63,11 +62,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All that is spoken to is on this machine, and reading the world's certificates for each client takes long."""
-    if AUTHORITIES_VARIABLE in os.environ:
-        yield
-        return
     first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
-    file = tmp_path_factory.mktemp("authorities") / ONE_AUTHORITY
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
     file.write_text(f"{first}{end}\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(AUTHORITIES_VARIABLE, str(file))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from redis import Redis
+
+from tests.listening_port import listening_port
 
 #: What each word of Redis looks like on the wire, as 7.0 writes them.
 REFUSALS = {
@@ -54,9 +55,9 @@ FAULTS: dict[str, tuple[Command, Command]] = {
 class RefusingRedis:
     """Says *refusal* to every command, or passes all on to the Redis behind it where there is none."""
 
-    port: int
     behind: int
     refusal: str | None
+    port: int = 0
     #: Commands that were refused.
     refused: int = 0
 
@@ -91,25 +92,9 @@ def _replies(behind: socket.socket) -> bytes:
 def refusing_redis(redis: Redis, refusal: str | None) -> Iterator[RefusingRedis]:
     """Stand before *redis* on a port of its own."""
     behind: Any = redis.connection_pool.connection_kwargs
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        here = RefusingRedis(listener.getsockname()[1], behind["port"], refusal)
-
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                Thread(target=here.serve, args=(client,), daemon=True).start()
-
-        door = Thread(target=accept)
-        door.start()
-        try:
-            yield here
-        finally:
-            # Wakes the thread that waits for the next client; closing would not.
-            listener.shutdown(socket.SHUT_RDWR)
-            door.join()
+    here = RefusingRedis(behind["port"], refusal)
+    with listening_port(here.serve) as here.port:
+        yield here
 
 
 @contextmanager

@@ -22,10 +22,10 @@ from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
 REDIS_VARIABLE = "OUTPATROL_TEST_REDIS_URL"
-#: Read by OpenSSL; children of a test inherit it.
+#: Read by OpenSSL. Tests set it to a file with which nobody in the world can be trusted, and their children inherit it.
 AUTHORITIES_VARIABLE = "SSL_CERT_FILE"
-#: The name of the file that tests set it to, with which nobody in the world can be trusted.
-ONE_AUTHORITY = "one-authority.pem"
+#: What it was before, if it was set: for a child that has to speak to the world.
+AUTHORITIES = os.environ.get(AUTHORITIES_VARIABLE)
 #: Set by pytest-xdist: gw0, gw1 and so on.
 PROCESS_VARIABLE = "PYTEST_XDIST_WORKER"
 #: As an administrator would have it; for measurements.
@@ -57,6 +57,13 @@ def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
     if given := os.environ.get(MARIADB_VARIABLE):
         yield given.rstrip("/")
         return
+    with own_mariadb_server(options) as (url, _):
+        yield url
+
+
+@contextmanager
+def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, int]]:
+    """A MariaDB server that is started here in any case, to be disturbed: its URL and its process id."""
     server = _program("mariadbd", "mariadb-server", MARIADB_VARIABLE)
     installer = _program("mariadb-install-db", "mariadb-server", MARIADB_VARIABLE)
     user = "mysql" if os.geteuid() == 0 else None
@@ -97,7 +104,7 @@ def mariadb_server(options: Sequence[str] = QUICK) -> Iterator[str]:
         with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
             cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1'")
-        yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}"
+        yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}", child.process.pid
 
 
 @contextmanager

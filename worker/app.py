@@ -1,32 +1,19 @@
 """The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
 
-import gc
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
-from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, SCORE, TURN
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE
 from worker.settings import Settings, load_settings
-
-#: A hint this old is stale, and the poll has given a newer one; long enough for hosts whose clocks differ a little.
-EXPIRY_SECONDS = 60
-
-QUEUE_OF = {
-    TURN: "turn",
-    SCORE: "score",
-    POLL: "maintenance",
-    CHECK_MODEL_VERSIONS: "maintenance",
-    PURGE_SCORES: "maintenance",
-    EXPIRE_RECENT_CHANGES: "maintenance",
-}
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("turn", "score", "maintenance")],
+    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "maintenance", "standing_by")],
 )
 
 
@@ -34,8 +21,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's configuration for *settings*.
 
     A message is only a hint that there is work, so none is kept, acknowledged late or tried again: what a lost one
-    costs is the time until the next poll.
+    costs is the time until the next poll. None expires either, or waits for a moment: both would be told by the clock
+    of who sent it, and a hint that is old does no harm.
     """
+    silence, prefix = settings.redis_timeout_seconds, settings.redis_prefix
     url = settings.redis_url.get_secret_value()
     if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
         # Celery's results would not start without it, and its broker would trust anybody.
@@ -44,19 +33,39 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_url": url,
         "result_backend": f"worker.flight.result_backend:ScoreBackend+{url}",
         "result_expires": settings.flight.error_ttl_seconds,
+        "broker_transport_options": {
+            "global_keyprefix": prefix,
+            # By other names than every Celery application's: who shares them sends the others' messages again.
+            "unacked_key": "outpatrol-unacked",
+            "unacked_index_key": "outpatrol-unacked-index",
+            "unacked_mutex_key": "outpatrol-unacked-mutex",
+            "socket_timeout": silence,
+            "socket_connect_timeout": silence,
+            "socket_keepalive": True,
+            "health_check_interval": silence,
+        },
+        # A shutdown that is called out to the workers of another application is not meant for ours.
+        "control_exchange": "outpatrol",
+        "event_exchange": "outpatrol-events",
+        "redis_socket_timeout": silence,
+        "redis_socket_connect_timeout": silence,
+        "redis_socket_keepalive": True,
+        "redis_retry_on_timeout": True,
+        "redis_backend_health_check_interval": silence,
+        "result_backend_transport_options": {"global_keyprefix": prefix},
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # No task of ours is acknowledged late, and Celery warns of the default each time Redis is lost.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "broker_channel_error_retry": True,
-        "worker_consumer": "worker.lanes.broker:Consumer",
+        "worker_consumer": "worker.lanes.broker:BrokerConsumer",
         "beat_scheduler": "worker.lanes.broker:Scheduler",
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
         "task_ignore_result": True,
         "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in dict.fromkeys(QUEUE_OF.values())],
-        "task_default_queue": "maintenance",
+        "task_default_queue": QUEUE_OF[CHECK_MODEL_VERSIONS],
         "task_routes": {task: {"queue": queue} for task, queue in QUEUE_OF.items()},
         "worker_pool": "threads",
         "worker_concurrency": settings.worker.threads,
@@ -67,8 +76,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "enable_utc": True,
         "beat_schedule": {
-            # Two beats do no harm: each finds the same work, and what is late expires.
-            task: {"task": task, "schedule": seconds, "options": {"expires": EXPIRY_SECONDS}}
+            # Two beats do no harm: what one has sent the other lets be until its time is over.
+            task: {"task": task, "schedule": seconds}
             for task, seconds in (
                 (POLL, settings.poll_seconds),
                 (CHECK_MODEL_VERSIONS, settings.upkeep.check_seconds),
@@ -82,17 +91,15 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def send(task: str, *arguments: str) -> None:
     """Send *task* to the queue it belongs to."""
-    app.send_task(task, args=arguments, queue=QUEUE_OF[task], ignore_result=True, retry=False, expires=EXPIRY_SECONDS)
+    app.send_task(task, args=arguments, queue=QUEUE_OF[task], ignore_result=True, retry=False)
 
 
-def send_score(score_id: str, *, seconds: float = 0) -> None:
-    """Send the task `score` under the id of the score it is to have, to be run in so many *seconds*.
+def send_score(score_id: str, *, ignore_result: bool = True) -> None:
+    """Send the task `score` under the id of the score it is to have.
 
     Single flight stores the result all the same; whoever wants it looks there, not at a subscription.
     """
-    app.send_task(
-        SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=True, retry=False, countdown=seconds or None
-    )
+    app.send_task(SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=ignore_result, retry=False)
 
 
 def _configuration_of_this_process() -> dict[str, Any]:
@@ -105,13 +112,6 @@ def _configuration_of_this_process() -> dict[str, Any]:
 
 # Read when the first task is sent or the worker starts, not when this module is imported.
 app.add_defaults(_configuration_of_this_process)
-
-
-@worker_init.connect
-def _spare_the_collector(**_: Any) -> None:
-    """What is there when a worker starts stays there: looking through it again for garbage is work for nothing."""
-    gc.collect()
-    gc.freeze()
 
 
 @setup_logging.connect

@@ -14,10 +14,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from outbox import EDITS, Lane
-from outbox.database import Engines
+from outbox.database import Engines, Server
 from worker.app import send
 from worker.config.redis_state import RedisState
-from worker.config.settings_sections import EndpointSettings, WorkerSettings
+from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
@@ -43,6 +43,8 @@ from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
+from worker.lanes.rings import POLL_SERVER
+from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
@@ -59,6 +61,7 @@ class Services:
     settings: Settings
     wikis: Mapping[str, Wiki]
     engines: Engines
+    watch: ServerWatch
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
@@ -94,7 +97,19 @@ class Services:
                 f"{wiki_id!r} is no wiki of the settings; there are {known}; add [wikis.{wiki_id}]"
             ) from None
 
+    def watch_servers(self) -> None:
+        """Tell of database servers that serve nobody, and ring for their wikis once they are back."""
+        self.watch.start(self._is_back)
+
+    def _is_back(self, server: Server) -> None:
+        self.doorbell.ring(POLL_SERVER, server.group)
+        on_it = {wiki.id for wiki in self.wikis.values() if wiki.database.server is server}
+        for wiki, lane in self.turns.unreturned.lanes():
+            if wiki in on_it:
+                self.doorbell.turn(wiki, lane, after=0)
+
     def close(self) -> None:
+        self.watch.close()
         self.doorbell.close()
         self.runner.run(self.client.close())
         for sink in self.sinks.values():
@@ -109,12 +124,17 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     """Build everything for *settings*; connects to nothing yet."""
     runner, http_loop = ThreadLoops(), HttpLoop()
     bulkheads, computing = Bulkheads(settings.worker.places), Computing(settings.worker.computing)
-    engines = Engines()
+    watch = ServerWatch()
+    engines = Engines(
+        places=settings.worker.places,
+        seconds=settings.database.timeout_seconds,
+        around=computing.waiting,
+        tell=watch.tell,
+    )
     redis = connect_redis(settings)
     redis_state = RedisState()
     limits = {
-        name: _limits(endpoint, redis, redis_state, settings.worker)
-        for name, endpoint in settings.endpoints_by_name.items()
+        name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
     client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wikis = _wikis(settings, engines)
@@ -128,12 +148,14 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         unanswered_seconds=2 * settings.poll_seconds,
         prompted_seconds=settings.upkeep.prompted_seconds,
         rest_seconds=settings.worker.rest_seconds,
+        prefix=settings.redis_prefix,
     )
     consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing)}
     return Services(
         settings=settings,
         wikis=wikis,
         engines=engines,
+        watch=watch,
         redis=redis,
         doorbell=doorbell,
         client=client,
@@ -205,7 +227,9 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
-    redis_tier = RedisTier(redis, partial(AsyncRedis.from_url, url, socket_connect_timeout=2), lifetimes)
+    silence = settings.redis_timeout_seconds
+    connect = partial(AsyncRedis.from_url, url, socket_timeout=silence, socket_connect_timeout=silence)
+    redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
         for name, wiki in wikis.items()
@@ -216,8 +240,9 @@ def connect_redis(settings: Settings) -> Redis:
     """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=2,
-        socket_connect_timeout=2,
+        socket_timeout=settings.redis_timeout_seconds,
+        socket_connect_timeout=settings.redis_timeout_seconds,
+        socket_keepalive=True,
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -226,24 +251,35 @@ _services: Services | None = None
 _building = threading.Lock()
 
 
-def services() -> Services:
-    """The services of this process, built once, at the first call of whichever thread."""
+def services(*, threads: int | None = None) -> Services:
+    """The services of this process, built once, at the first call of whichever thread.
+
+    That first one may say how many *threads* there are, instead of the settings.
+    """
     global _services  # noqa: PLW0603 - one for the process
     with _building:
         if _services is None:
-            _services = build_services(load_settings())
+            _services = build_services(_with_threads(load_settings(), threads))
+            _services.watch_servers()
         return _services
 
 
-def _limits(here: EndpointSettings, redis: Redis, redis_state: RedisState, worker: WorkerSettings) -> SharedLimits:
+def _with_threads(settings: Settings, threads: int | None) -> Settings:
+    if threads is None:
+        return settings
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update={"threads": threads})})
+
+
+def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_state: RedisState) -> SharedLimits:
     ceilings = Ceilings(
         requests_per_second=here.requests_per_second,
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
-        processes=worker.processes or os.cpu_count() or 1,
+        processes=settings.worker.processes or os.cpu_count() or 1,
     )
-    return SharedLimits(here.url, ceilings, uuid.uuid4().hex, redis, redis_state, time.monotonic)
+    member, prefix = uuid.uuid4().hex, settings.redis_prefix
+    return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
 
 
 async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:

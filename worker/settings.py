@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
 from worker.config.settings_sections import (
+    DatabaseSettings,
     EndpointSettings,
     EventsSettings,
     FlightSettings,
@@ -71,6 +72,15 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_prefix: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_.:-]*[_.:-])?$",
+        max_length=64,
+        description="Before each key and queue in Redis, such as patrol: or patrol-; keeps two deployments apart.",
+    )
+    redis_timeout_seconds: float = Field(
+        default=3, ge=0.1, le=60, description="A connection to Redis that is silent for longer is given up."
+    )
     #: The endpoint of all models that name no other, and the others by name.
     endpoint: EndpointSettings | None = None
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
@@ -81,10 +91,11 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     worker: WorkerSettings = WorkerSettings()
+    database: DatabaseSettings = DatabaseSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    poll_seconds: float = Field(default=2, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
+    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
     drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
     queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

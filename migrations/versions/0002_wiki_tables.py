@@ -22,12 +22,11 @@ from sqlalchemy import (
     UniqueConstraint,
     delete,
     inspect,
-    select,
     text,
 )
 from sqlalchemy.dialects import mysql
 
-from outbox.ownership import have_our_columns, made_here, make_missing
+from outbox.ownership import have_our_columns, made_here, make_missing, marks
 
 frozen = load_python_file(Path(__file__).parents[1], "frozen.py")
 
@@ -167,7 +166,7 @@ def downgrade() -> None:
     for view in VIEWS:
         bind.execute(text(f"DROP VIEW IF EXISTS {view}"))
     inspector = inspect(bind)
-    marked = set(bind.execute(select(made_here.c.name)).scalars())
+    marked = marks(bind)
     ours = [table for table in (*CORE, *ORES) if table.name in marked and inspector.has_table(table.name)]
     # A dump of a MediaWiki that was loaded over ours since left the marks, and some of its tables look like ours.
     if have_our_columns(bind, [table for table in ours if table in (PAGE, REVISION)]):

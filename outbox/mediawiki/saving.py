@@ -20,7 +20,7 @@ from outbox.mediawiki.schema import (
     recentchanges,
     revision,
 )
-from outbox.ownership import are_ours, schema_of
+from outbox.ownership import are_ours, connection_of, schema_of
 from outbox.recording import record
 from outbox.transactions import synchronous
 
@@ -39,7 +39,7 @@ def must_be_emulated(session: Session | Connection) -> None:
         ForeignTables: a table of the wiki was not made by us.
     """
     if not is_emulated(session):
-        connection = session.connection() if isinstance(session, Session) else session
+        connection = connection_of(session)
         name = schema_of(connection) or connection.engine.url.database
         raise ForeignTables(
             f"the database {name} is not that of an emulated wiki: {', '.join(READ)} were not all made by Outpatrol, "
@@ -65,39 +65,8 @@ def save_edit(session: Session, edit: Edit) -> None:
     moment = mediawiki_timestamp(edit.timestamp)
     actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
     _save_page(session, edit, moment)
-    session.execute(
-        insert(revision).values(
-            rev_id=edit.revision,
-            rev_page=edit.page,
-            rev_actor=actor_id,
-            rev_timestamp=moment,
-            rev_minor_edit=edit.is_minor,
-            rev_deleted=hidden,
-            rev_len=edit.length,
-            rev_parent_id=edit.parent_revision,
-        )
-    )
-    session.execute(
-        insert(recentchanges).values(
-            **({"rc_id": edit.change} if edit.change else {}),
-            rc_timestamp=moment,
-            rc_actor=actor_id,
-            rc_namespace=edit.namespace,
-            rc_title=database_key(edit),
-            rc_minor=edit.is_minor,
-            rc_bot=edit.is_bot,
-            rc_new=edit.is_new_page,
-            rc_cur_id=edit.page,
-            rc_this_oldid=edit.revision,
-            rc_last_oldid=edit.parent_revision,
-            rc_type=int(edit.is_new_page),
-            rc_source=edit.source.value,
-            rc_patrolled=edit.patrol_status.value,
-            rc_old_len=edit.parent_length,
-            rc_new_len=edit.length,
-            rc_deleted=hidden,
-        )
-    )
+    _save_revision(session, edit, moment, actor_id, hidden)
+    _save_change(session, edit, moment, actor_id, hidden)
     record(session, edit)
 
 
@@ -167,3 +136,42 @@ def _save_page(session: Session, edit: Edit, moment: str) -> None:
     updated = session.execute(update(page).where(page.c.page_id == edit.page).values(state))
     if cast("CursorResult[Any]", updated).rowcount == 0:
         session.execute(insert(page).values(page_id=edit.page, **state))
+
+
+def _save_revision(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+    session.execute(
+        insert(revision).values(
+            rev_id=edit.revision,
+            rev_page=edit.page,
+            rev_actor=actor_id,
+            rev_timestamp=moment,
+            rev_minor_edit=edit.is_minor,
+            rev_deleted=hidden,
+            rev_len=edit.length,
+            rev_parent_id=edit.parent_revision,
+        )
+    )
+
+
+def _save_change(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+    session.execute(
+        insert(recentchanges).values(
+            **({"rc_id": edit.change} if edit.change else {}),
+            rc_timestamp=moment,
+            rc_actor=actor_id,
+            rc_namespace=edit.namespace,
+            rc_title=database_key(edit),
+            rc_minor=edit.is_minor,
+            rc_bot=edit.is_bot,
+            rc_new=edit.is_new_page,
+            rc_cur_id=edit.page,
+            rc_this_oldid=edit.revision,
+            rc_last_oldid=edit.parent_revision,
+            rc_type=int(edit.is_new_page),
+            rc_source=edit.source.value,
+            rc_patrolled=edit.patrol_status.value,
+            rc_old_len=edit.parent_length,
+            rc_new_len=edit.length,
+            rc_deleted=hidden,
+        )
+    )

@@ -18,6 +18,7 @@ from celery import Celery
 from redis import Redis
 
 from outbox import EDITS, Edit, Lane
+from outbox.errors import OutboxError
 from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
 from tests.acceptance import spare_endpoints
@@ -108,8 +109,10 @@ class Running:
         self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
-    def start_worker(self) -> None:
-        self.children["worker"] = start_worker(self.processes, self.directory, environment=self.environment)
+    def start_worker(self, *options: str, count: int = 2) -> None:
+        """Start *count* worker processes, with these *options* of Celery."""
+        worker = start_worker(self.processes, self.directory, *options, count=count, environment=self.environment)
+        self.children["worker"] = worker
 
     def start_beat(self) -> None:
         self.children["beat"] = start_beat(self.processes, self.directory, environment=self.environment)
@@ -119,10 +122,10 @@ class Running:
         kill_group(self.children[name])
         self.processes.stop(self.children.pop(name))
 
-    def terminate(self, name: str) -> int:
-        """SIGTERM that process, and return its exit code once it has ended by itself."""
+    def terminate(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send that process SIGTERM or another signal, and return its exit code once it has ended by itself."""
         child = self.children.pop(name)
-        child.process.terminate()
+        child.process.send_signal(number)
         self.until(lambda: child.process.poll() is not None, f"the end of the {name}")
         self.processes.stop(child)
         return child.process.returncode
@@ -185,7 +188,11 @@ class Running:
     def _progress(self) -> object:
         """Changes for as long as promises are kept and askers have answers."""
         notes = [file.stat().st_size for file in sorted(self.directory.glob("*.ndjson"))]
-        return self.pending(), notes
+        try:
+            return self.pending(), notes
+        except OutboxError:
+            # Of a server that a test has stopped.
+            return notes
 
 
 def environment(settings_file: Path) -> dict[str, str]:
@@ -196,12 +203,22 @@ def environment(settings_file: Path) -> dict[str, str]:
 
 @contextmanager
 def running(
-    directory: Path, databases: Mapping[str, str], *, worker: bool = True, beat: bool = True, **changes: Any
+    directory: Path,
+    databases: Mapping[str, str],
+    *,
+    worker: bool = True,
+    beat: bool = True,
+    worker_settings: Mapping[str, Any] | None = None,
+    redis_through: Callable[[int], int] = int,
+    base: Mapping[str, Any] = SHORT,
+    **changes: Any,
 ) -> Iterator[Running]:
     """Start everything for the wikis in *databases* (id to URL), with *changes* to the settings.
 
+    What they change is *base*: settings with short deadlines, or none for the defaults.
+
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
-    `sinks={"file": {}, "eventgate": {}}`.
+    `sinks={"file": {}, "eventgate": {}}`. Redis is spoken to at the port that *redis_through* gives for its own.
     """
     redis_port, eventgate_port = free_port(), free_port()
     endpoint, scoring_port = spare_endpoints.take()
@@ -210,8 +227,8 @@ def running(
         "eventgate": {"url": f"http://127.0.0.1:{eventgate_port}"},
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
-    document = merged(merged(SHORT, emulated), {"sinks": {"file": {}}} | changes)
-    document = merged(document, _addresses(databases, redis_port, scoring_port))
+    document = merged(merged(base, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
+    document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)

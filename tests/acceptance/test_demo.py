@@ -52,7 +52,7 @@ def start_demo(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 #: The edits of the demo; the sample has so many of its own.
-SOME, ALL = 1_200, len(sample())
+SOME, ALL = 700, len(sample())
 
 
 @pytest.fixture(scope="module", params=[SOME, pytest.param(ALL, marks=pytest.mark.long)])

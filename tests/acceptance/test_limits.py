@@ -28,7 +28,7 @@ def drained(directory: Path, database_url: str, count: int, **behaviour: Any) ->
 
     Each edit has one score and no rows, so that requests come as fast as they are let, and a single attempt.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "endpoint": {
             "scores_per_request": EDITS_A_REQUEST,
             "requests_per_second": PER_SECOND,

@@ -20,7 +20,9 @@ from worker.lanes.rings import SCORE
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("on_demand")
-    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}) as here:
+    # Room for all that is asked for at once, so that nothing waits for its turn longer than the short deadlines allow.
+    endpoint = {"concurrency": 200}
+    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}, endpoint=endpoint) as here:
         yield here
 
 

@@ -29,7 +29,9 @@ def test_what_is_replayed_into_a_real_wiki_is_scored_and_announced_and_nowhere_w
     database = engines.open("enwiki", url)
     make_real_wiki(database)
     before = their_rows(database, CORE)
-    (tmp_path / "edits.ndjson.gz").write_bytes(gzip.compress(b"".join(line(a_cafe_edit(number)) for number in REVISIONS)))
+    (tmp_path / "edits.ndjson.gz").write_bytes(
+        gzip.compress(b"".join(line(a_cafe_edit(number)) for number in REVISIONS))
+    )
 
     with running(tmp_path, {"enwiki": url}, wikis={"enwiki": {"emulated": False}}) as here:
         replayed = outpatrol(tmp_path, "replay", "edits.ndjson.gz", "--json")

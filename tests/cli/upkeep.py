@@ -17,13 +17,12 @@ from outbox.database import Database, Engines
 from tests.acceptance.commands import write_settings
 from tests.cli.conftest import Run
 from tests.wiki_tables import make_tables
-from worker.app import QUEUE_OF
 from worker.cli.main import app
-from worker.lanes.rings import POLL, TURN
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, QUEUE_OF, TURN
 from worker.scores.own_tables import formula_threshold, model_candidate
 from worker.settings import FILE_VARIABLE
 
-QUEUES = (QUEUE_OF[POLL], QUEUE_OF[TURN])
+QUEUES = (QUEUE_OF[CHECK_MODEL_VERSIONS], QUEUE_OF[TURN])
 
 
 def commands_on(database: Database, directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Run:

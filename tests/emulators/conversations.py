@@ -24,3 +24,16 @@ def with_app(app: web.Application, conversation: Conversation) -> None:
             await runner.cleanup()
 
     asyncio.run(run())
+
+
+def refusal_of(patch: str, named: str) -> Conversation:
+    """A conversation in which the settings refuse *patch* in a sentence with *named* in it, and stay as they are."""
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        before = (await client.get("/_emulator/settings")).json()
+        reply = await client.patch("/_emulator/settings", content=patch)
+        assert reply.status_code == 400
+        assert named in reply.json()["error"]
+        assert (await client.get("/_emulator/settings")).json() == before
+
+    return conversation

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.acceptance.commands import Finished
-from tests.services import AUTHORITIES_VARIABLE, ONE_AUTHORITY
+from tests.services import AUTHORITIES, AUTHORITIES_VARIABLE
 
 #: Far more than it takes; a package index that does not answer is to be told of, not waited for.
 PATIENCE_SECONDS = 300
@@ -97,10 +97,10 @@ def build(kind: str, source: Path, directory: Path) -> Path:
 
 def without_this_project() -> dict[str, str]:
     """The environment without what would lead back to the repository, or to somebody's settings."""
-    return {
+    left = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("OUTPATROL_", "PYTEST_"))
-        and name not in {"PYTHONPATH", "VIRTUAL_ENV"}
-        and not (name == AUTHORITIES_VARIABLE and value.endswith(ONE_AUTHORITY))
+        and name not in {"PYTHONPATH", "VIRTUAL_ENV", AUTHORITIES_VARIABLE}
     }
+    return left | ({AUTHORITIES_VARIABLE: AUTHORITIES} if AUTHORITIES else {})

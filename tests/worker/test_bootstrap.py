@@ -3,10 +3,11 @@
 import pytest
 
 from tests.builders import some_settings
-from worker.app import QUEUE_OF, configuration
+from worker.app import configuration
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
 from worker.events.kinds import EVENT_LANES
+from worker.lanes.rings import POLL, QUEUE_OF
 
 
 def test_building_services_connects_to_nothing() -> None:
@@ -69,17 +70,14 @@ def test_what_is_scheduled_has_the_period_that_is_set() -> None:
     }
 
 
-def test_what_is_scheduled_goes_to_the_queue_of_maintenance() -> None:
+def test_the_poll_waits_behind_no_upkeep() -> None:
     celery = configuration(some_settings())
 
     scheduled = {entry["task"] for entry in celery["beat_schedule"].values()}
+    queues = {task: celery["task_routes"][task]["queue"] for task in scheduled}
 
-    assert {celery["task_routes"][task]["queue"] for task in scheduled} == {"maintenance"}
-
-
-def test_what_is_scheduled_expires_if_it_comes_late() -> None:
-    for entry in configuration(some_settings())["beat_schedule"].values():
-        assert 0 < entry["options"]["expires"] <= 60
+    assert queues.pop(POLL) == "outpatrol-poll"
+    assert set(queues.values()) == {"outpatrol-maintenance"}
 
 
 def test_each_sink_that_is_named_is_built_under_the_name_of_its_lane() -> None:

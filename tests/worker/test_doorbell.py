@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.worker.flights import no_redis
 from worker.lanes.doorbell import Doorbell
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, MOST_WAITING, QUEUE_OF, TURN
 
 Rings = list[tuple[str, ...]]
 
@@ -186,3 +187,43 @@ def test_after_a_failure_a_producer_is_not_held_up_again_at_once(redis: Redis, r
 
     assert rings == [("drain_edits", "enwiki")]
     assert doorbell.is_silent
+
+
+def test_a_queue_that_nobody_takes_from_gets_no_more_and_that_is_told_once(
+    redis: Redis, doorbell: Doorbell, rings: Rings
+) -> None:
+    redis.lpush(QUEUE_OF[TURN], *["{}"] * MOST_WAITING)
+    with capture_logs() as logs:
+        for wiki in ("enwiki", "frwiki", "itwiki"):
+            doorbell.turn(wiki, "outbox", after=0)
+    doorbell.ring(CHECK_MODEL_VERSIONS, "enwiki")
+
+    assert rings == [(CHECK_MODEL_VERSIONS, "enwiki")]
+    assert [(line["event"], line["queue"]) for line in logs] == [("queue_full", QUEUE_OF[TURN])]
+
+
+def test_once_somebody_takes_from_it_the_queue_gets_rings_again(redis: Redis, doorbell: Doorbell, rings: Rings) -> None:
+    redis.lpush(QUEUE_OF[TURN], *["{}"] * MOST_WAITING)
+    doorbell.turn("enwiki", "outbox", after=0)
+    redis.rpop(QUEUE_OF[TURN])
+    doorbell.turn("frwiki", "outbox", after=0)
+
+    assert rings == [(TURN, "frwiki", "outbox")]
+
+
+def test_deployments_with_a_prefix_each_ring_apart(redis: Redis, rings: Rings) -> None:
+    for prefix in ("one:", "two:"):
+        Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4, prefix=prefix).ring(TURN, "enwiki")
+
+    assert len(rings) == 2
+    assert all(key.startswith((b"one:", b"two:")) for key in redis.scan_iter())
+
+
+def test_what_is_to_be_sent_later_is_sent_once_for_all_who_want_it(redis: Redis, rings: Rings) -> None:
+    doorbell = Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=4)
+    for _ in range(3):
+        doorbell.send_once("score:x", lambda: rings.append(("score", "x")), seconds=60)
+    assert rings == []
+    doorbell.close()
+
+    assert rings == [("score", "x")]

@@ -14,7 +14,7 @@ from tests.worker.announcing.publishers import fate_of, promise, publish, with_s
 from tests.worker.lines import claim_all, let_leases_run_out, status
 from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
-from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.events.tables import event_ledger
 
 KAFKA = EVENT_LANES["kafka"]

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,14 +24,12 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.redis_refusals import CURES, GONE, UNKNOWN, cure, is_refusal, redis_error, said
 from worker.domain.scores import ScoreId
 from worker.flight.result_backend import ScoreBackend
-from worker.lanes.broker import TRIAL_KEY, Consumer, Scheduler
+from worker.lanes.broker import TRIAL_KEY, BrokerConsumer, Scheduler
 from worker.lanes.doorbell import Doorbell
 from worker.tasks.on_demand import request_scores
 from worker.upkeep.migrating import migrate
 
 WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")
-#: Words with which there is no connection, as where Redis is gone.
-WITHOUT_CONNECTION = {"LOADING", "NOAUTH", "WRONGPASS", "max number of clients"}
 
 
 @pytest.fixture(params=REFUSALS)
@@ -78,9 +75,9 @@ def hurried() -> float:
     return time.monotonic() * 100
 
 
-def a_consumer(app: Celery) -> Consumer:
+def a_consumer(app: Celery) -> BrokerConsumer:
     without = {f"without_{step}": True for step in ("gossip", "mingle", "heartbeat")}
-    return Consumer(lambda _: None, app=app, controller=SimpleNamespace(use_eventloop=False), **without)
+    return BrokerConsumer(lambda _: None, app=app, controller=SimpleNamespace(use_eventloop=False), **without)
 
 
 def test_a_worker_waits_until_redis_serves_and_tells_once_what_helps(
@@ -101,21 +98,18 @@ def test_a_worker_waits_until_redis_serves_and_tells_once_what_helps(
     assert redis.llen(TRIAL_KEY) == 0
 
 
-# The client tries again by itself, for many seconds, where it can't even connect.
-@pytest.mark.parametrize("word", [word for word in REFUSALS if word not in WITHOUT_CONNECTION], indirect=True)
 def test_beat_tells_once_that_nothing_can_be_scheduled_and_goes_on(
-    app: Celery, refusing: RefusingRedis, word: str, tmp_path: Path
+    app: Celery, refusing: RefusingRedis, word: str
 ) -> None:
-    app.conf.update(broker_connection_timeout=0.1, task_publish_retry=False)
-    scheduler = Scheduler(app=app, schedule_filename=str(tmp_path / "beat"), lazy=True)
+    scheduler = Scheduler(app=app, lazy=True)
     scheduler._redis_state = RedisState(hurried)
     entry = scheduler.Entry(name="poll", task="poll", schedule=schedule(10), app=app)
     with capture_logs() as lines:
         for _ in range(2):
-            scheduler.apply_entry(entry, producer=scheduler.producer)
+            assert scheduler.look_at(entry) <= 2
         refusing.refusal = None
         time.sleep(0.03)
-        scheduler.apply_entry(entry, producer=scheduler.producer)
+        assert scheduler.look_at(entry) == 10
     scheduler.connection.release()
 
     assert [line["event"] for line in lines] == ["redis_gone", "redis_back"]
@@ -154,7 +148,12 @@ def test_what_cannot_be_sent_again_ends_no_task(redis: Redis) -> None:
     def refused() -> None:
         raise OperationalError(REFUSALS["READONLY"])
 
-    Doorbell(redis, lambda *_: None, unanswered_seconds=4).send_once("score", refused, seconds=60)
+    doorbell = Doorbell(redis, lambda *_: None, unanswered_seconds=4)
+    doorbell.send_once("score", refused, seconds=60)
+    with capture_logs() as lines:
+        doorbell.close()
+
+    assert lines == []
 
 
 def test_a_redis_that_is_gone_is_to_be_started() -> None:

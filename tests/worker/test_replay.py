@@ -15,36 +15,16 @@ from sqlalchemy import func, select
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
 from outbox.mediawiki.schema import recentchanges, revision
+from tests.builders import NOON
 from tests.examples import examples
+from tests.worker.incoming.stream_events import a_recent_change
 from tests.worker.lines import count, status
 from worker.incoming.edits import NotAnEdit, edit_of
 from worker.incoming.replaying import MOST_REPORTS, ReplayReport, edits_in, lines_of, replay
 
-NOON = 1_767_268_800
-
-
-def a_change(number: int = 1, **fields: Any) -> dict[str, Any]:
-    """One event of EventStreams' recentchange; None leaves a field out."""
-    change = {
-        "$schema": "/mediawiki/recentchange/1.0.0",
-        "meta": {"domain": "en.wikipedia.org", "stream": "mediawiki.recentchange", "request_id": f"r{number}"},
-        "id": number,
-        "type": "edit",
-        "namespace": 0,
-        "title": f"Page {number}",
-        "timestamp": NOON + number,
-        "user": "Alice",
-        "bot": False,
-        "minor": False,
-        "revision": {"new": number, "old": number + 500_000},
-        "length": {"new": 120, "old": 100},
-        "wiki": "enwiki",
-    }
-    return {name: value for name, value in (change | fields).items() if value is not None}
-
 
 def a_line(number: int = 1, **fields: Any) -> bytes:
-    return json.dumps(a_change(number, **fields)).encode() + b"\n"
+    return json.dumps(a_recent_change(number, **fields)).encode() + b"\n"
 
 
 def replayed(database: Database, lines: list[bytes], limit: int | None = None) -> ReplayReport:
@@ -109,7 +89,7 @@ def test_a_page_without_an_id_gets_one_made_of_its_title() -> None:
         (a_line(timestamp=0), "wrong timestamp"),
         (a_line(timestamp=-1e30), "wrong timestamp"),
         (a_line(timestamp=float("nan")), "wrong timestamp"),
-        (a_line(timestamp=NOON * 1000), "wrong timestamp"),
+        (a_line(timestamp=int(NOON.timestamp()) * 1000), "wrong timestamp"),
         (a_line(timestamp=10_000_000_000), "wrong timestamp"),
         (a_line(title=None), "wrong page"),
         (a_line(title=""), "wrong title"),
@@ -147,10 +127,10 @@ JSON = st.recursive(
 
 
 @settings(max_examples=examples(300))
-@given(st.dictionaries(st.sampled_from([*a_change(), "page_id", "patrolled", "anonymous"]), JSON, max_size=4))
+@given(st.dictionaries(st.sampled_from([*a_recent_change(), "page_id", "patrolled", "anonymous"]), JSON, max_size=4))
 def test_no_event_however_odd_is_anything_but_an_edit_or_a_reason(odd: dict[str, Any]) -> None:
     try:
-        found = edit_of(json.dumps(a_change() | odd))
+        found = edit_of(json.dumps(a_recent_change() | odd))
     except NotAnEdit:
         return
     assert isinstance(found, Edit)

@@ -8,7 +8,6 @@ import pytest
 from redis import Redis
 
 from tests.builders import a_score, some_settings
-from worker.app import QUEUE_OF
 from worker.bootstrap import Services, build_services
 from worker.demo.processes import free_port
 from worker.domain.errors import Overloaded, RedisUnavailable
@@ -16,7 +15,7 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.redis_tier import result_key
 from worker.flight.results import encode_result
-from worker.lanes.rings import SCORE
+from worker.lanes.rings import QUEUE_OF, SCORE
 from worker.tasks.on_demand import Requested, request_scores, wait_for_scores
 
 Request = Callable[[Sequence[ScoreId]], Requested]
@@ -101,14 +100,14 @@ def test_a_failure_from_before_the_request_does_not_end_its_wait(
 
     (answer,) = wait(services, requested, 0).values()
 
-    assert "a worker must consume the queue 'score'" in str(answer)
+    assert "a worker must consume the queue 'outpatrol-score'" in str(answer)
 
 
 def test_a_wait_in_vain_says_what_is_needed(request_them: Request, services: Services) -> None:
     (answer,) = wait(services, request_them([FIRST]), 0).values()
 
     assert isinstance(answer, NoAnswer)
-    assert "a worker must consume the queue 'score'" in answer.error
+    assert "a worker must consume the queue 'outpatrol-score'" in answer.error
 
 
 def test_without_redis_there_is_no_way_to_ask(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from outbox.errors import OutboxError
+from outbox.server_errors import told
 from worker.bootstrap import Services, build_services
 from worker.config.wiki import Wiki
 from worker.domain.errors import WorkerError
@@ -32,6 +33,10 @@ def errors_as_sentences() -> Iterator[None]:
         yield
     except (OutboxError, WorkerError) as error:
         fail(str(error))
+    except Exception as error:
+        if sentence := told(error):
+            fail(sentence)
+        raise
 
 
 @contextmanager

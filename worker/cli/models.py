@@ -114,8 +114,12 @@ def entries_of(wiki: Wiki) -> list[ListedVersion]:
         for model, rows in count_versions(wiki.database, models).items()
     ]
     # A candidate gets its number with its first score, or when it becomes current.
-    entries += [ListedVersion(model=name, version=version, candidate_seconds=age) for (name, version), age in ages.items()]
-    entries += [ListedVersion(model=name, version=None) for name in wiki.models.keys() - {entry.model for entry in entries}]
+    entries += [
+        ListedVersion(model=name, version=version, candidate_seconds=age) for (name, version), age in ages.items()
+    ]
+    entries += [
+        ListedVersion(model=name, version=None) for name in wiki.models.keys() - {entry.model for entry in entries}
+    ]
     return sorted(entries, key=lambda entry: entry.model)
 
 

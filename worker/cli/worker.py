@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.console import errors_as_sentences
+from worker.cli.console import errors_as_sentences, fail
 from worker.config.telemetry import configure_logging
 from worker.lanes.supervisor import Supervisor
 from worker.settings import load_settings
+from worker.tasks.process import REFUSED
 
 #: A process that is asked to end gives back what it holds, and needs a moment for it.
 MARGIN_SECONDS = 4
@@ -49,6 +50,9 @@ def worker(processes: ProcessesOption = None, name: NameOption = None, options: 
     """
     with errors_as_sentences():
         settings = load_settings()
+    # Celery would import these before it comes to what we refuse, with a traceback where they are not installed.
+    if any(each.endswith(("eventlet", "gevent")) for each in options or ()):
+        fail(REFUSED["pool"], os.EX_CONFIG)
     configure_logging(settings.log_level)
     prefix = name or f"outpatrol-{os.getpid()}"
     count = processes or settings.worker.processes or cores()

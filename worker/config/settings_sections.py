@@ -89,6 +89,17 @@ class FlightSettings(Section):
         return self.call_seconds + self.lease_margin_seconds
 
 
+class DatabaseSettings(Section):
+    """How long databases are waited for."""
+
+    timeout_seconds: float = Field(
+        default=10,
+        ge=0.5,
+        le=600,
+        description="For connecting, and for each statement; a server that takes longer is let be until it answers.",
+    )
+
+
 class WorkerSettings(Section):
     """How many worker processes there are, how each uses its threads, and when it ends."""
 
@@ -108,9 +119,19 @@ class WorkerSettings(Section):
         description="For what is under way when a process is to end; then it is given back.",
     )
 
+    silent_seconds: float = Field(
+        default=20,
+        ge=0.5,
+        le=3600,
+        description="A process whose event loop does nothing for so long is stuck and ends.",
+    )
+    turn_seconds: float = Field(
+        default=300, ge=1, le=86_400, description="A process one of whose tasks runs for longer is stuck and ends."
+    )
+
     @property
     def places(self) -> int:
-        """Turns that may hold one endpoint or sink: a quarter of the threads."""
+        """Turns that may hold one endpoint or sink, and transactions on one server: a quarter of the threads."""
         return max(1, self.threads // 4)
 
 

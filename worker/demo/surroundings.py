@@ -139,18 +139,24 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
 
 
 def start_worker(
-    processes: Processes, directory: Path, *, count: int = 2, environment: Mapping[str, str] | None = None
+    processes: Processes,
+    directory: Path,
+    *options: str,
+    count: int = 2,
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start *count* worker processes and who keeps them; they read the settings of *environment*, or else our own."""
-    command = [sys.executable, "-m", "worker.cli", "worker", "--processes", str(count)]
+    """Start *count* worker processes with these *options* of Celery, and who keeps them running.
+
+    They read the settings of *environment*, or else our own.
+    """
+    command = [sys.executable, "-m", "worker.cli", "worker", "--processes", str(count), "--", *options]
     return processes.start("worker", command, cwd=directory, environment=environment)
 
 
 def start_beat(processes: Processes, directory: Path, *, environment: Mapping[str, str] | None = None) -> Child:
     """Start a beat; it reads the settings of *environment*, or else our own."""
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "-s", str(directory / "beat-schedule")]
-    pid_file = ["--pidfile", str(directory / "beat.pid")]
-    return processes.start("beat", [*command, *pid_file], cwd=directory, environment=environment)
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "--pidfile", str(directory / "beat.pid")]
+    return processes.start("beat", command, cwd=directory, environment=environment)
 
 
 def redis_command(port: int) -> list[str]:

@@ -6,6 +6,7 @@ WorkerError
 ├── ScoreRefused         a final answer: this revision has no score of this model
 ├── RedisUnavailable     Redis does not answer, and nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
+├── ProcessEnding        a worker process has to end, and gives back what it holds
 ├── FilterInvalid        the wiki does not have such a filter, or can't resolve it
 └── CommandFailed        a command can't do what it was asked to
 """
@@ -40,6 +41,10 @@ class RedisUnavailable(WorkerError):
 
 class Overloaded(WorkerError):
     """Too many requests for scores are waiting already; a new one was refused, and nothing was queued."""
+
+
+class ProcessEnding(WorkerError):
+    """A worker process was asked to end; what it holds is given back, and nobody is to blame."""
 
 
 class FilterInvalid(WorkerError):

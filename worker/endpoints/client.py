@@ -218,10 +218,13 @@ class Endpoint:
             finally:
                 await response.aclose()
         except httpx.TimeoutException as error:
-            if isinstance(error.__cause__, aiohttp.ClientConnectorError):
-                why = f"{_readable(error.__cause__.strerror or str(error))}; start it, or correct endpoint.url"
-                raise EndpointUnavailable(f"{where}: can't connect: {why}", failure) from error
-            raise TimeoutError from error
+            # The transport takes a connection that was refused or broke off for one that took too long.
+            if error.__cause__ is None or isinstance(error.__cause__, TimeoutError):
+                raise TimeoutError from error
+            has_connected = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
+            # Who breaks off without a word may do so over what was asked, as one who stays silent may.
+            failure = Failure.LATE if has_connected else failure
+            raise EndpointUnavailable(f"{where}: {_broken(error.__cause__)}", failure) from error
         # The transport lets through aiohttp's own error for a reply that is no HTTP, and a UnicodeError for a status
         # line that is no text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
@@ -327,6 +330,13 @@ def _plain_text(response: httpx.Response, content: bytes) -> str:
     if not response.headers.get("Content-Type", "").startswith("text/plain"):
         return ""
     return _readable(next(iter(content.decode(errors="replace").strip().splitlines()), ""))
+
+
+def _broken(error: BaseException) -> str:
+    """Why there is no connection, or no more."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
+        return f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
+    return _readable(str(error)) or type(error).__name__
 
 
 def _readable(text: str) -> str:

@@ -13,7 +13,16 @@ from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.endpoints.refusals import fate
-from worker.endpoints.replies import LONGEST_MESSAGE, InvalidEntry, OresReply, OrInvalidEntry, Probability, Reply, ScoreReply, Version
+from worker.endpoints.replies import (
+    LONGEST_MESSAGE,
+    InvalidEntry,
+    OresReply,
+    OrInvalidEntry,
+    Probability,
+    Reply,
+    ScoreReply,
+    Version,
+)
 
 #: Revisions in one request of the servers that take several.
 MOST_INSTANCES = 20
@@ -208,4 +217,6 @@ def _checked(prediction: Any, probability: dict[str, float], model: str, version
     return checked.as_score(model, version)
 
 
-ScoreOrInvalidEntry: TypeAdapter[ScoreReply | InvalidEntry] = TypeAdapter(Annotated[ScoreReply | InvalidEntry, OrInvalidEntry])
+ScoreOrInvalidEntry: TypeAdapter[ScoreReply | InvalidEntry] = TypeAdapter(
+    Annotated[ScoreReply | InvalidEntry, OrInvalidEntry]
+)

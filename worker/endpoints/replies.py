@@ -1,6 +1,6 @@
 """What endpoints reply, validated. Pure.
 
-An invalid entry of a reply becomes a `InvalidEntry`, so that it costs no other entry.
+An invalid entry of a reply becomes an `InvalidEntry`, so that it costs no other entry.
 """
 
 from collections import Counter
@@ -116,7 +116,9 @@ class OresWiki(Reply):
     """What ORES says of one wiki: versions of its models, and a score or an error by revision and model."""
 
     models: dict[str, Annotated[OresModel | InvalidEntry, OrInvalidEntry]] = {}
-    scores: dict[str, Annotated[dict[str, Annotated[OresEntry | InvalidEntry, OrInvalidEntry]] | InvalidEntry, OrInvalidEntry]] = {}
+    scores: dict[
+        str, Annotated[dict[str, Annotated[OresEntry | InvalidEntry, OrInvalidEntry]] | InvalidEntry, OrInvalidEntry]
+    ] = {}
 
     def answer(self, score_id: ScoreId) -> Answer:
         """What the reply holds for *score_id*; if that is missing, it is a transient failure of this score alone."""

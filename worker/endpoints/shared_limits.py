@@ -53,10 +53,12 @@ class SharedLimits:
         redis: "Redis | RedisCluster",
         redis_state: RedisState,
         clock: Callable[[], float],
+        *,
+        prefix: str = "",
     ) -> None:
         self._ceilings = ceilings
         self._member = member
-        self._key = f"ores-endpoint:{sha256(url.encode()).hexdigest()[:16]}"
+        self._key = f"{prefix}ores-endpoint:{sha256(url.encode()).hexdigest()[:16]}"
         self._redis_state = redis_state
         self._clock = clock
         self._load: Any = redis.register_script(LOAD)

@@ -11,13 +11,13 @@ from worker.config.settings_sections import EventsSettings
 from worker.domain.scores import Final, Score, ScoreError
 from worker.events.schemas import (
     PREDICTION_CHANGE,
-    PredictedClassification,
     Event,
     Meta,
     ModelError,
     ModelScore,
     Page,
     Performer,
+    PredictedClassification,
     PredictionChangeEvent,
     Revision,
     RevisionScoreEvent,

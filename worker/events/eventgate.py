@@ -14,7 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from outbox import lane
 from worker.config.settings_sections import Section, without_password
-from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkKind, SinkUnavailable, rounds
+from worker.events.sinks import (
+    DeliveryFailure,
+    EventFailed,
+    EventRefused,
+    OutgoingEvent,
+    SinkKind,
+    SinkUnavailable,
+    rounds,
+)
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000

@@ -12,7 +12,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable, all_unavailable
+from worker.events.sinks import (
+    DeliveryFailure,
+    EventFailed,
+    EventRefused,
+    OutgoingEvent,
+    SinkUnavailable,
+    all_unavailable,
+)
 
 #: Errors that the event itself causes, and always will.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
@@ -53,7 +60,7 @@ class KafkaSink:
         failures = all_unavailable(events, f"no acknowledgement within {self._timeout:g} s; see sinks.kafka")
         waited_for = set(range(len(events)))
 
-        def told(place: int, error: KafkaError | None, _message: Message | None) -> None:
+        def acknowledged(place: int, error: KafkaError | None, _message: Message | None) -> None:
             if error is None:
                 failures.pop(place, None)
             else:
@@ -63,8 +70,9 @@ class KafkaSink:
         try:
             producer = self._connected()
             for place, event in enumerate(events):
-                self._produce(producer, event, partial(told, place))
+                self._produce(producer, event, partial(acknowledged, place))
             deadline = time.monotonic() + self._timeout + 1
+            producer.poll(0)
             # Not flush(), which waits for what other threads have sent, too.
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
@@ -80,19 +88,19 @@ class KafkaSink:
     def close(self) -> None:
         self._let_go()
 
-    def _produce(self, producer: Producer, event: OutgoingEvent, told: Told) -> None:
+    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Told) -> None:
         try:
             producer.produce(
                 self._prefix + event.stream,
                 value=event.body.encode(),
                 key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
-                on_delivery=told,
+                on_delivery=acknowledged,
             )
         except KafkaException as error:
             # Larger than the producer's own limit, it is refused at once.
             if error.args[0].code() not in OF_THE_EVENT:
                 raise
-            told(error.args[0], None)
+            acknowledged(error.args[0], None)
 
     def _connected(self) -> Producer:
         with self._lock:

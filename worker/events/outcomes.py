@@ -9,7 +9,7 @@ from typing import Any
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
 from outbox.edits import MOST
-from worker.events.sinks import EventFailed, DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 
 #: For a stream that the sink does not know yet: somebody may be about to declare it.
@@ -80,7 +80,9 @@ def streams_out(events: Sequence[OutgoingEvent], failures: Mapping[int, Delivery
     return {stream: reason for stream, reason in failed.items() if stream not in delivered}
 
 
-def delivery(claim: Claim, failure: DeliveryFailure | None, max_attempts: int, *, is_stream_out: bool = False) -> Outcome:
+def delivery(
+    claim: Claim, failure: DeliveryFailure | None, max_attempts: int, *, is_stream_out: bool = False
+) -> Outcome:
     """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault.
 
     Nor is it where the sink takes nothing of its stream (*is_stream_out*): then the event waits and burns no attempt.

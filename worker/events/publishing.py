@@ -13,7 +13,7 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.events.ledger import keep
 from worker.events.outcomes import delivery, in_page_order, read_events, streams_out
-from worker.events.sinks import EventSink, DeliveryFailure, OutgoingEvent, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventSink, OutgoingEvent, SinkUnavailable
 from worker.lanes.bulkheads import Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Worked

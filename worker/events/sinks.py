@@ -52,7 +52,7 @@ class EventSink(Protocol):
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         """Deliver *events*, those of one page in their order. Never raises.
 
-        Returns what became of those that were not delivered, by their place in *events*. If an event was unavailable, no
+        Returns what became of those that were not delivered, by their place in *events*. If an event was not taken, no
         later one of its page was sent.
         """
 

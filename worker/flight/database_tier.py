@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -133,6 +133,10 @@ class DatabaseTier:
         if missing:
             new = _INSERT_IF_MISSING.values(runs_out=database_now(timedelta(seconds=self._lifetimes.lease)))
             self._database.run(lambda session: session.connection().execute(new, missing))
+
+
+#: Whether there is anything for `tidy` to throw away.
+OUTDATED = exists(select(score_flight.c.score_id).where(score_flight.c.runs_out < database_now()))
 
 
 class _RowsMissing(Exception):

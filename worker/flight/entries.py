@@ -48,7 +48,10 @@ class FlightEntry:
         elif end is not None and end.holder == waited_for:
             acquired.handed_over[self.score_id] = end.answer
         elif self.token is not None and self.leased_until > now:
-            acquired.under_way[self.score_id] = Lease(self.token, self.leased_until - now)
+            if self.token == token:
+                acquired.ours.append(self.score_id)
+            else:
+                acquired.under_way[self.score_id] = Lease(self.token, self.leased_until - now)
         else:
             self.token, self.leased_until = token, now + lifetimes.lease
             acquired.ours.append(self.score_id)

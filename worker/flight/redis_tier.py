@@ -3,6 +3,7 @@
 A score id has two keys. `ores:<id>` holds the answer, and Celery's result backend reads it under that task id.
 `ores-lease:{ores:<id>}` holds the token of whoever computes the score. The braces put both into one slot of a Redis
 Cluster, where a script may touch keys of one slot only: there a script runs once for each slot, otherwise once.
+A script whose reply was lost is run again by the client: none of them then does anything else than before.
 """
 
 import asyncio
@@ -33,7 +34,9 @@ for i = 1, #KEYS, 2 do
   elseif redis.call('SET', KEYS[i + 1], ARGV[1], 'NX', 'PX', ARGV[2]) then
     found[#found + 1] = 'ours'
   else
-    found[#found + 1] = 'theirs:' .. redis.call('GET', KEYS[i + 1]) .. ':' .. redis.call('PTTL', KEYS[i + 1])
+    local holder = redis.call('GET', KEYS[i + 1])
+    found[#found + 1] = holder == ARGV[1] and 'ours'
+      or 'theirs:' .. holder .. ':' .. redis.call('PTTL', KEYS[i + 1])
   end
 end
 return found
@@ -75,11 +78,23 @@ return stood
 """
 
 
-class RedisTier:
-    """Leases and answers in one Redis, or in a Redis Cluster."""
+#: A connection for listening may go silent: who listens looks by itself every so often.
+LONGEST_LISTEN_SECONDS = 3.0
 
-    def __init__(self, redis: "Redis | RedisCluster", connect: Callable[[], AsyncRedis], lifetimes: Lifetimes) -> None:
+
+class RedisTier:
+    """Leases and answers in one Redis, or in a Redis Cluster, with *prefix* before each key."""
+
+    def __init__(
+        self,
+        redis: "Redis | RedisCluster",
+        connect: Callable[[], AsyncRedis],
+        lifetimes: Lifetimes,
+        *,
+        prefix: str = "",
+    ) -> None:
         self._redis = redis
+        self._prefix = prefix
         #: Makes a connection for listening, inside the event loop that listens.
         self._connect = connect
         self._lifetimes = lifetimes
@@ -93,7 +108,7 @@ class RedisTier:
         for group in self._groups(ids):
             waited = [waited_for.get(score_id, "") for score_id in group]
             with _translated_errors():
-                found = self._acquire(keys=_keys(group), args=[token, self._lease_milliseconds, *waited])
+                found = self._acquire(keys=self._keys(group), args=[token, self._lease_milliseconds, *waited])
             for score_id, state in zip(group, found, strict=True):
                 _sort(acquired, score_id, state)
         return acquired
@@ -101,7 +116,8 @@ class RedisTier:
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         for group in self._groups(ids):
             with _translated_errors():
-                self._renew(keys=[lease_key(score_id) for score_id in group], args=[token, self._lease_milliseconds])
+                leases = [lease_key(score_id, self._prefix) for score_id in group]
+                self._renew(keys=leases, args=[token, self._lease_milliseconds])
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         standing = dict(answers)
@@ -110,7 +126,7 @@ class RedisTier:
             for score_id in group:
                 arguments += self._end(score_id, answers.get(score_id), token)
             with _translated_errors():
-                stood = self._finish(keys=_keys(group), args=arguments)
+                stood = self._finish(keys=self._keys(group), args=arguments)
             for index, result in zip(stood[::2], stood[1::2], strict=True):
                 standing[group[index]] = decode_final(result)
         return standing
@@ -119,7 +135,7 @@ class RedisTier:
         found: dict[ScoreId, End] = {}
         for group in self._groups(ids):
             with _translated_errors():
-                results: Any = self._redis.mget([result_key(score_id) for score_id in group])
+                results: Any = self._redis.mget([result_key(score_id, self._prefix) for score_id in group])
             found |= {
                 score_id: decode_end(result) for score_id, result in zip(group, results, strict=True) if is_end(result)
             }
@@ -131,11 +147,11 @@ class RedisTier:
             # The client's own retries could take longer than the listener has time; its next look is the retry.
             redis.set_retry(Retry(NoBackoff(), 0))
             with _translated_errors():
-                await channel.subscribe(*(lease_key(score_id) for score_id in ids))
+                await channel.subscribe(*(lease_key(score_id, self._prefix) for score_id in ids))
 
             async def listen(seconds: float) -> None:
                 loop = asyncio.get_running_loop()
-                deadline = loop.time() + seconds
+                deadline = loop.time() + min(seconds, LONGEST_LISTEN_SECONDS)
                 try:
                     while not await channel.get_message(timeout=max(0.0, deadline - loop.time())):
                         if loop.time() >= deadline:
@@ -156,6 +172,9 @@ class RedisTier:
             return [encode_result(score_id, answer), round(kept_seconds(answer, self._lifetimes) * 1000)]
         return [encode_result(score_id, answer, holder=token), -round(self._lifetimes.handover * 1000)]
 
+    def _keys(self, ids: Sequence[ScoreId]) -> list[str]:
+        return [key(score_id, self._prefix) for score_id in ids for key in (result_key, lease_key)]
+
     def _groups(self, ids: Iterable[ScoreId]) -> Iterable[list[ScoreId]]:
         """*ids* in groups that one script may touch."""
         if not isinstance(self._redis, RedisCluster):
@@ -163,21 +182,17 @@ class RedisTier:
             return [together] if together else []
         by_slot: dict[int, list[ScoreId]] = defaultdict(list)
         for score_id in ids:
-            by_slot[key_slot(result_key(score_id).encode())].append(score_id)
+            by_slot[key_slot(result_key(score_id, self._prefix).encode())].append(score_id)
         return by_slot.values()
 
 
-def result_key(score_id: ScoreId) -> str:
-    return f"{RESULT_PREFIX}{score_id}"
+def result_key(score_id: ScoreId, prefix: str = "") -> str:
+    return f"{prefix}{RESULT_PREFIX}{score_id}"
 
 
-def lease_key(score_id: ScoreId) -> str:
+def lease_key(score_id: ScoreId, prefix: str = "") -> str:
     """The key of the lease, in the same slot as the result's key; also the channel on which its end is announced."""
-    return f"ores-lease:{{{RESULT_PREFIX}{score_id}}}"
-
-
-def _keys(ids: Sequence[ScoreId]) -> list[str]:
-    return [key for score_id in ids for key in (result_key(score_id), lease_key(score_id))]
+    return f"{prefix}ores-lease:{{{result_key(score_id, prefix)}}}"
 
 
 def _sort(acquired: Acquired, score_id: ScoreId, state: bytes) -> None:

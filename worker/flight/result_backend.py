@@ -4,23 +4,44 @@ Use it in any Celery application as `result_backend = "worker.flight.result_back
 `AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, a turn or a request.
 """
 
+import time
 from typing import Any
 
-from celery.backends.redis import RedisBackend
+from celery.backends import redis as celery_redis
 from redis import RedisError
 
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
 
+#: Between two looks of somebody who waits.
+LOOK_SECONDS = 3.0
 
-class ScoreBackend(RedisBackend):
+
+class LookingConsumer(celery_redis.ResultConsumer):  # type: ignore[name-defined,misc]  # not in its stubs
+    """Waits for results to be told, and looks for them now and then: a subscription may go silent."""
+
+    _looked_at = 0.0
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        super().drain_events(timeout)
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        if wanted := list(self.subscribed_to):
+            with self.reconnect_on_error():
+                for result in filter(None, self.backend.client.mget(wanted)):
+                    self.on_state_change(self._decode_result(result), None)
+
+
+class ScoreBackend(celery_redis.RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
     What single flight has stored is the end of the task, whatever a worker then reports to Celery. While Redis takes
     nothing, the end is lost, and the caller has to ask again.
     """
 
+    ResultConsumer = LookingConsumer
     task_keyprefix = RESULT_PREFIX
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:

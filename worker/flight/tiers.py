@@ -58,7 +58,10 @@ class Tier(Protocol):
     """
 
     def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
-        """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for."""
+        """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for.
+
+        Those that *token* holds already are still its own: who asks again may have missed the reply.
+        """
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         """Lengthen our leases, and take back those that ran out and that nobody else has taken."""

@@ -4,37 +4,67 @@ Celery takes an error that Redis answers with for a fault of its own and ends th
 Its setting `broker_channel_error_retry` keeps it alive, but lets it start again and again without a rest.
 """
 
+import sys
+import threading
 import time
 from typing import Any
 
-from celery.beat import PersistentScheduler, ScheduleEntry, SchedulingError
+from celery import Celery, beat, states
+from celery.beat import ScheduleEntry, SchedulingError
+from celery.exceptions import NotRegistered
 from celery.worker import consumer, state
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
-from redis import RedisError
+from kombu.log import get_logger
+from redis import Redis, RedisError
 
-from worker.config.redis_state import RedisState
+from worker.config.redis_state import PAUSE_SECONDS, RedisState
 from worker.config.telemetry import log
-from worker.domain.redis_refusals import is_refusal, redis_error
+from worker.domain.redis_refusals import redis_error
+from worker.lanes.clock import Clock
+from worker.lanes.rings import MOST_WAITING, POLL
+from worker.lanes.seldom import Seldom
 
 #: A list that holds something for a moment, to see whether Redis lets us do what a broker has to.
 TRIAL_KEY = "ores-broker"
 TRIAL_MILLISECONDS = 10_000
 LOOK_SECONDS = 0.1
+#: Says for as long as it is there that a scheduled task was sent, by the clock of Redis alone.
+SENT_KEY = "ores-beat"
+#: What was sent counts for nearly all of its interval, so that one that is a little early is not put off.
+SENT_SHARE = 0.9
+#: What was never sent, as far as anybody knows, is not sent before that, so that a beat in trouble does no harm.
+FIRST_SECONDS = 60.0
+#: After so long it is told that what was sent still waits.
+UNTAKEN_SECONDS = 60.0
+#: What a message from somebody else is likely to raise where kombu and Celery read it.
+UNREADABLE = (ValueError, TypeError, AttributeError)
+
+#: Set while this process takes tasks from Redis.
+CONSUMING = threading.Event()
 
 
-class Consumer(consumer.Consumer):
-    """Takes messages from Redis as soon as Redis serves; until then the worker lives, and tries again every 2 s."""
+class BrokerConsumer(consumer.Consumer):
+    """Takes messages from Redis as soon as Redis serves; until then the worker lives, and tries again every 2 s.
 
+    A message that is not ours is dropped with a line: it ends neither the worker nor comes again.
+    """
+
+    app: Celery
     connection_errors: tuple[type[Exception], ...]
     channel_errors: tuple[type[Exception], ...]
+    _restart_state: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Not among the errors of the connection: Celery swallows these where it acknowledges, counts on the connection
         # being lost, and takes no more messages where it was not.
-        self.channel_errors = (*self.channel_errors, RedisError, OperationalError)
-        self._redis_state = RedisState(effect="no task is taken until it is back; edits wait")
+        self.channel_errors = (*self.channel_errors, RedisError, OperationalError, *UNREADABLE)
+        self._redis_state = RedisState(effect="no task is taken until it is back; this process polls the wikis itself")
+        # Each strange message costs a start; what is to be waited for is waited for in `ensure_connected`.
+        self._restart_state.maxR = sys.maxsize
+        self._clock = Clock()
+        self._strange = Seldom()
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """*conn*, connected to a Redis that serves; raises what ends a worker that is asked to end meanwhile."""
@@ -43,7 +73,6 @@ class Consumer(consumer.Consumer):
                 state.maybe_shutdown()
                 time.sleep(LOOK_SECONDS)
             try:
-                conn.ensure_connection(max_retries=0)
                 self._try(conn)
             except (*self.connection_errors, *self.channel_errors) as error:
                 self._redis_state.is_gone(error)
@@ -52,29 +81,88 @@ class Consumer(consumer.Consumer):
                 self.first_connection_attempt = False
                 return conn
 
+    def on_ready(self) -> None:
+        super().on_ready()
+        CONSUMING.set()
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        CONSUMING.clear()
+        super().on_connection_error_before_connected(exc)
+
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        if is_refusal(exc):
-            # So that it is not asked again at once.
+        CONSUMING.clear()
+        if isinstance(exc, UNREADABLE):
+            self._drop("of no known form", exc)
+        elif redis_error(exc) is not None:
+            # So that it is told, and not asked again at once.
             self._redis_state.is_gone(exc)
-        super().on_connection_error_after_connected(exc)
+        try:
+            super().on_connection_error_after_connected(exc)
+        except (*self.connection_errors, *self.channel_errors) as error:
+            # Closing it wants to give messages back to a Redis that is not there, through a connection taken apart
+            # already; Celery would end of that.
+            log.debug("connection_not_closed", error=f"{type(error).__name__}: {error}")
+            self.connection = None
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+        name, task_id = str(message.headers["task"]), message.headers.get("id")
+        self._reject(message, f"for a task {name!r}", NotRegistered(name))
+        if task_id and not message.headers.get("ignore_result"):
+            self.app.backend.store_result(task_id, NotRegistered(name), states.FAILURE)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002
+        self._reject(message, "for no task", None)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
+        self._reject(message, "for a task, but invalid", exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._reject(message, "that can't be decoded", exc)
+
+    def _reject(self, message: Any, what: str, error: Exception | None) -> None:
+        self._drop(what, error)
+        message.reject_log_error(get_logger(__name__), self.connection_errors)
+
+    def _drop(self, what: str, error: Exception | None) -> None:
+        if self._strange.is_time(what):
+            log.error(
+                "message_dropped",
+                message=what,
+                error=f"{type(error).__name__}: {error}" if error else "",
+                cure="send nothing else to the queues outpatrol-…, or set redis_prefix to keep deployments apart",
+            )
 
     def _try(self, conn: Connection) -> None:
         """Do once what a broker does: a replica, a full disk and a full memory let us connect and read."""
-        channel: Any = conn.default_channel
-        with channel.client.pipeline() as pipeline:
-            pipeline.lpush(TRIAL_KEY, "")
-            pipeline.pexpire(TRIAL_KEY, TRIAL_MILLISECONDS)
-            pipeline.brpop([TRIAL_KEY], 1)
+        redis, prefix = _redis_of(self.app, conn)
+        with redis.pipeline() as pipeline:
+            pipeline.time()
+            pipeline.lpush(prefix + TRIAL_KEY, "")
+            pipeline.pexpire(prefix + TRIAL_KEY, TRIAL_MILLISECONDS)
+            pipeline.brpop([prefix + TRIAL_KEY], 1)
             for queue in self.app.amqp.queues:
-                pipeline.llen(queue)
-            pipeline.execute()
+                pipeline.llen(prefix + queue)
+            self._clock.compare(pipeline.execute()[0])
 
 
-class Scheduler(PersistentScheduler):
-    """Sends what is due, or says in one line why it can't; what was not sent is due again at its next time."""
+class Scheduler(beat.Scheduler):
+    """Sends what is due, or says in one line why it can't, and tries again soon.
+
+    When a task was last sent is kept in Redis, by the clock of Redis, and how long to wait is counted by the monotonic
+    clock: there is no schedule file that could be lost or be of tomorrow. Of two beats the faster one sends.
+    """
+
+    schedule: dict[str, ScheduleEntry]
+    app: Celery
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._redis_state = RedisState(effect="nothing is scheduled until it is back; edits wait")
+        self._clock = Clock()
+        self._told = Seldom()
+        #: Queue to the moment since when so much has waited in it that more is no use.
+        self._crowded: dict[str, float] = {}
+        #: Task to the moment when it is looked at again, in monotonic seconds.
+        self._due: dict[str, float] = {}
         super().__init__(*arguments, **options)
 
     @property
@@ -82,13 +170,69 @@ class Scheduler(PersistentScheduler):
         """Connects when something is sent; Celery's own waits here, in the end for 30 s at a time."""
         return Producer(self.connection, auto_declare=False)
 
-    def apply_entry(self, entry: ScheduleEntry, producer: Producer | None = None) -> None:
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Send all that is due; returns the seconds until there is something to do again."""
+        for name, entry in self.schedule.items():
+            seconds = _interval(entry)
+            first = time.monotonic() + (FIRST_SECONDS if seconds > FIRST_SECONDS else 0)
+            if self._due.setdefault(name, first) <= time.monotonic():
+                self._due[name] = time.monotonic() + self.look_at(entry)
+        soonest = min(self._due.values(), default=0.0) - time.monotonic()
+        return max(LOOK_SECONDS / 10, min(soonest, float(self.app.conf.beat_max_loop_interval)))
+
+    def look_at(self, entry: ScheduleEntry) -> float:
+        """Send *entry* unless it was sent in its interval; returns the seconds until it is to be looked at again."""
+        seconds = _interval(entry)
         try:
-            self.apply_async(entry, producer=producer, advance=False)
-        except SchedulingError as error:
-            if redis_error(error) is None:
+            wait = self._wait(entry, seconds)
+            if wait > 0:
+                return min(wait, seconds)
+            self.apply_entry(entry, producer=self.producer)
+        except (RedisError, OperationalError, SchedulingError, OSError) as error:
+            if redis_error(error) is None and isinstance(error, SchedulingError):
                 log.error("task_failed", task=entry.task, error=str(error))
-            else:
-                self._redis_state.is_gone(error)
+                return seconds
+            self._redis_state.is_gone(error)
+            return min(PAUSE_SECONDS, seconds)
+        self._redis_state.is_there()
+        return seconds
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Producer | None = None) -> None:
+        """Send *entry*, unless as many wait as make sense, and note that in Redis."""
+        redis, prefix = _redis_of(self.app, self.connection)
+        queue = self.app.conf.task_routes[entry.task]["queue"]
+        waiting: Any = redis.llen(prefix + queue)
+        # One look at everything is as good as many.
+        if waiting < (1 if entry.task == POLL else MOST_WAITING):
+            self._crowded.pop(queue, None)
+            self.apply_async(entry, producer=producer, advance=False)
         else:
-            self._redis_state.is_there()
+            since = self._crowded.setdefault(queue, time.monotonic())
+            if time.monotonic() - since > UNTAKEN_SECONDS and self._told.is_time(queue):
+                log.warning("tasks_untaken", queue=queue, waiting=waiting, cure="start workers, or more of them")
+        counts = max(1, round(_interval(entry) * SENT_SHARE * 1000))
+        redis.set(f"{prefix}{SENT_KEY}:{entry.task}", b"1", px=counts)
+
+    def _wait(self, entry: ScheduleEntry, seconds: float) -> float:
+        """How long what was sent of *entry*, by us or by others, still counts."""
+        redis, prefix = _redis_of(self.app, self.connection)
+        with redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.pttl(f"{prefix}{SENT_KEY}:{entry.task}")
+            time_of_redis, left = pipeline.execute()
+        self._clock.compare(time_of_redis)
+        return max(0.0, min(int(left) / 1000, seconds))
+
+
+def _interval(entry: ScheduleEntry) -> float:
+    """Seconds; all that we schedule is to be done every so often, not at some hour."""
+    every: Any = entry.schedule
+    return float(every.run_every.total_seconds())
+
+
+def _redis_of(app: Celery, connection: Connection) -> tuple["Redis", str]:
+    """The Redis of *connection*, and what stands before its keys; kombu's own client knows only some commands' keys."""
+    # Without this kombu would connect as well, and try for ever.
+    connection.ensure_connection(max_retries=0)
+    channel: Any = connection.default_channel
+    return Redis(connection_pool=channel.pool), app.conf.broker_transport_options["global_keyprefix"]

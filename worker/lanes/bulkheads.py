@@ -89,12 +89,14 @@ class Computing:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let another turn compute while that of this thread, if it takes one, waits for an endpoint or a sink."""
+        """Let another turn compute while that of this thread, if it takes one, waits for others."""
         computes = getattr(self._here, "computes", False)
         if computes:
+            self._here.computes = False
             self._room.release()
         try:
             yield
         finally:
             if computes:
                 self._room.acquire()
+                self._here.computes = True

@@ -12,7 +12,8 @@ from redis import Redis, RedisError
 
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
-from worker.lanes.rings import TURN
+from worker.lanes.rings import MOST_WAITING, QUEUE_OF, TURN
+from worker.lanes.standby import Standby
 from worker.lanes.timer import Timer
 
 #: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
@@ -30,9 +31,12 @@ class Doorbell:
         unanswered_seconds: float,
         prompted_seconds: float = 60,
         rest_seconds: float = 0,
+        prefix: str = "",
     ) -> None:
         self._redis = redis
+        self._prefix = prefix
         self._timer = Timer()
+        self._standby: Standby | None = None
         #: Lies between a ring for a turn and its task, so that what comes meanwhile is served with it.
         self._rest = rest_seconds
         #: Upkeep is prompted for at most once in so long.
@@ -42,6 +46,7 @@ class Doorbell:
         #: Sends the task of that name with the arguments that follow, the wiki first.
         self._send = send
         self._silent_until = 0.0
+        self._is_full = False
 
     @property
     def is_silent(self) -> bool:
@@ -55,28 +60,61 @@ class Doorbell:
         """
         self._ring(self._rest if after is None else after, TURN, wiki, lane)
 
-    def ring(self, task: str, wiki: str, *rest: str) -> None:
-        """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered."""
-        self._ring(0, task, wiki, *rest)
+    def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
+        """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
+
+        It is asked for in *after* seconds, and taken for lost where it was not answered *lasts* seconds later.
+        """
+        self._ring(after, task, wiki, *rest, lasts=lasts)
+
+    def stand_by(self, standby: Standby) -> None:
+        """Let *standby* have the rings that no broker would bring to anybody."""
+        self._standby = standby
+
+    def later(self, seconds: float, send: Callable[[], None]) -> None:
+        """Call *send* in so many *seconds*; that it fails costs its askers time."""
+
+        def work() -> None:
+            with suppress(RedisError, KombuError, OSError):
+                send()
+
+        self._timer.later(seconds, work)
 
     def close(self) -> None:
         """Send what still rests."""
         self._timer.close()
 
-    def _ring(self, after: float, *parts: str) -> None:
+    def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
         def ring() -> None:
-            lasts = self._unanswered + round(after * 1000)
-            if not self._redis.set(_key(*parts), b"1", nx=True, px=lasts):
+            unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
+            if not self._is_wanted(parts, unanswered):
                 return
             if after:
-                self._timer.later(after, lambda: self._try(parts, lambda: self._send(*parts)))
+                self._timer.later(after, lambda: self._try(0, parts, lambda: self._send(*parts)))
             else:
                 self._send(*parts)
 
-        self._try(parts, ring)
+        self._try(after, parts, ring)
 
-    def _try(self, parts: Sequence[str], work: Callable[[], None]) -> None:
+    def _is_wanted(self, parts: Sequence[str], lasts: int) -> bool:
+        """Whether nobody rang for that lately, and its queue is not so full that nobody can be taking it."""
+        queue = QUEUE_OF.get(parts[0], parts[0])
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(self._key(*parts), b"1", nx=True, px=lasts)
+            pipeline.llen(self._prefix + queue)
+            is_first, waiting = pipeline.execute()
+        is_full = waiting >= MOST_WAITING
+        if is_full and not self._is_full:
+            log.warning("queue_full", queue=queue, waiting=waiting, cure="start workers; what was not rung for is safe")
+        self._is_full = is_full
+        return bool(is_first) and not is_full
+
+    def _try(self, after: float, parts: Sequence[str], work: Callable[[], None]) -> None:
+        if self._standby is not None and self._standby.is_needed:
+            self._standby.ring(after, *parts)
+            return
         if time.monotonic() < self._silent_until:
+            self._stand_in(after, parts)
             return
         try:
             work()
@@ -84,13 +122,18 @@ class Doorbell:
             if not self.is_silent:
                 log.warning("doorbell_silent", wiki=parts[1], task=parts[0], error=said(error), cure=cure(error))
             self._silent_until = time.monotonic() + SILENT_SECONDS
+            self._stand_in(after, parts)
         else:
             self._silent_until = 0.0
+
+    def _stand_in(self, after: float, parts: Sequence[str]) -> None:
+        if self._standby is not None:
+            self._standby.ring(after, *parts)
 
     def answer(self, task: str, wiki: str, *rest: str) -> None:
         """Say that *task* has begun; a ring after this one is heard by somebody else."""
         try:
-            self._redis.delete(_key(task, wiki, *rest))
+            self._redis.delete(self._key(task, wiki, *rest))
         except (RedisError, OSError):
             # The key runs out by itself.
             return
@@ -101,18 +144,16 @@ class Doorbell:
             self.ring(task, wiki)
 
     def send_once(self, what: str, send: Callable[[], None], *, seconds: float) -> None:
-        """Call *send*, but at most once in so many *seconds* for *what*; that it fails costs its askers time."""
+        """Call *send* in so many *seconds*, once for all who ask that of *what* until then."""
         if self.is_first(what, seconds):
-            with suppress(RedisError, KombuError, OSError):
-                send()
+            self.later(seconds, send)
 
     def is_first(self, what: str, seconds: float) -> bool:
         """Whether nobody has asked that of *what* in the last so many *seconds*; not, if that can't be told."""
         try:
-            return bool(self._redis.set(f"ores-doorbell:{what}", b"1", nx=True, px=round(seconds * 1000)))
+            return bool(self._redis.set(self._key(what), b"1", nx=True, px=round(seconds * 1000)))
         except (RedisError, OSError):
             return False
 
-
-def _key(*parts: str) -> str:
-    return ":".join(["ores-doorbell", *parts])
+    def _key(self, *parts: str) -> str:
+        return ":".join([f"{self._prefix}ores-doorbell", *parts])

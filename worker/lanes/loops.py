@@ -7,7 +7,7 @@ would hold up everybody.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -29,6 +29,10 @@ class HttpLoop:
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run *coroutine* in this loop and wait for it without one."""
         return self._submit(coroutine).result()
+
+    def soon(self, work: Callable[[], object]) -> None:
+        """Call *work* in this loop as soon as it comes to it; it has to be quick."""
+        self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
         """End the loop and its thread; what still runs in it is cancelled."""

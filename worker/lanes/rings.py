@@ -1,4 +1,4 @@
-"""What workers can be rung for, by the names of the Celery tasks. Pure."""
+"""What workers can be rung for, by the names of the Celery tasks, and the queues these wait in. Pure."""
 
 from typing import Protocol
 
@@ -6,9 +6,24 @@ from typing import Protocol
 TURN = "turn"
 SCORE = "score"
 POLL = "poll"
+#: The poll of the wikis on one database server.
+POLL_SERVER = "poll_server"
 CHECK_MODEL_VERSIONS = "check_model_versions"
 PURGE_SCORES = "purge_scores"
 EXPIRE_RECENT_CHANGES = "expire_recent_changes"
+
+#: Task to queue; the names are ours alone, for other applications may use the same Redis.
+QUEUE_OF = {
+    TURN: "outpatrol-turn",
+    SCORE: "outpatrol-score",
+    POLL: "outpatrol-poll",
+    POLL_SERVER: "outpatrol-poll",
+    CHECK_MODEL_VERSIONS: "outpatrol-maintenance",
+    PURGE_SCORES: "outpatrol-maintenance",
+    EXPIRE_RECENT_CHANGES: "outpatrol-maintenance",
+}
+#: A queue that holds so much gets no more: nobody takes it, and the poll finds the work once somebody does.
+MOST_WAITING = 10_000
 
 
 class Bell(Protocol):

@@ -6,22 +6,27 @@ A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP r
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from outbox import Claim, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
 from outbox.backoff import backoff
-from outbox.errors import OutboxError
+from outbox.errors import DatabaseUnavailable, OutboxError
+from outbox.server_errors import told
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.domain.errors import WorkerError
 from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.consumer import Consumer
+from worker.lanes.held import Held
 from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
+from worker.lanes.unreturned import Unreturned
 
 #: A turn that found no place with what it needs is rung for again after so long.
 NO_PLACE_SECONDS = 0.5
@@ -37,12 +42,14 @@ class Turns:
     computing: Computing
     loops: ThreadLoops
     settings: OutboxSettings
+    unreturned: Unreturned = field(default_factory=Unreturned)
+    held: Held = field(default_factory=Held)
 
     def take(self, wiki: Wiki, lane: str) -> bool:
         """Take one turn at *lane* of *wiki*; returns whether it served a batch and another turn makes sense at once.
 
         Raises:
-            Exception: what the turn could not do; its claims were given back, unless the database is what failed.
+            Exception: what the turn could not do; its claims were given back, or will be once their database is there.
         """
         consumer = self.consumers.get(lane)
         if consumer is None:
@@ -55,21 +62,44 @@ class Turns:
             with self.computing.turn():
                 return self.loops.run(self._serve(wiki, consumer))
 
+    def let_go(self, error: Exception, seconds: float) -> int:
+        """Give back all that is held, because of *error*, in at most so many *seconds*.
+
+        Returns how many messages were held. What a database does not take in time is left to its lease.
+        """
+        until = time.monotonic() + seconds
+        held = self.held.all()
+        givers = [threading.Thread(target=self._give_back, args=(*each, error), daemon=True) for each in held]
+        for giver in givers:
+            giver.start()
+        for giver, (wiki, lane, _) in zip(givers, held, strict=True):
+            giver.join(max(0.0, until - time.monotonic()))
+            if giver.is_alive():
+                log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error="the database did not answer")
+        return sum(len(claims) for _, _, claims in held)
+
     async def _serve(self, wiki: Wiki, consumer: Consumer) -> bool:
-        lane, size = consumer.lane, consumer.claim_size(wiki)
-        if not size:
+        if self.held.is_closed:
+            # This process is ending; another takes the turn.
+            self.bell.turn(wiki.id, consumer.lane.name, after=0)
             return False
-        take = claim_in_order if consumer.is_ordered else claim
-        claims = wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease))
+        lane = consumer.lane
+        claims, size = self._claim(wiki, consumer)
         if not claims:
             consumer.nothing_claimed()
             return False
-        is_full = len(claims) == size
-        if is_full and not consumer.is_ordered:
+        with self.held.holding(wiki, lane, claims):
+            return await self._work(wiki, consumer, claims, size)
+
+    async def _work(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim], size: int) -> bool:
+        lane = consumer.lane
+        # Those that a dead worker held are claimed a few at a time, with more of them behind.
+        has_more = len(claims) == size or any(each.attempt > 1 for each in claims)
+        if has_more and not consumer.is_ordered:
             # Before it works, so that a backlog is worked on by several; it goes to the end of the queue.
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
-            async with self._held(wiki, lane, claims):
+            async with self._renewed(wiki, lane, claims):
                 worked = await consumer.work(wiki, claims)
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
@@ -78,12 +108,23 @@ class Turns:
             self.bell.prompt(task, wiki.id)
         for promised in worked.promised:
             self.bell.turn(wiki.id, promised.name)
-        if is_full and consumer.is_ordered and worked.goes_on:
+        if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on
 
+    def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim], int]:
+        """Claim as much as makes sense now; returns how much that is, too."""
+        lane = consumer.lane
+        for outcomes in self.unreturned.take(wiki.id, lane.name):
+            self._return(wiki, lane, outcomes)
+        size = consumer.claim_size(wiki)
+        if not size:
+            return [], 0
+        take = claim_in_order if consumer.is_ordered else claim
+        return wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease)), size
+
     @asynccontextmanager
-    async def _held(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
+    async def _renewed(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
         """Renew the lease of *claims* while the work on them goes on; one that is lost all the same is fenced off."""
         lease = self.settings.lease
 
@@ -106,14 +147,20 @@ class Turns:
 
         What is known to be nobody's fault burns no attempt. Anything else may be the fault of one of the messages.
         """
-        text = f"{type(error).__name__}: {error}"
+        text = told(error) or f"{type(error).__name__}: {error}"
         outcomes: dict[Claim, Outcome] = {
             each: Released(text)
             if isinstance(error, OutboxError | WorkerError)
             else RetryLater(backoff(each.attempt), text)
             for each in claims
         }
+        self._return(wiki, lane, outcomes)
+
+    def _return(self, wiki: Wiki, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> None:
         try:
             wiki.database.run(lambda session: settle(session, lane, outcomes))
+        except DatabaseUnavailable:
+            # Whoever watches the server tells of it, and rings for this lane once it is back.
+            self.unreturned.add(wiki.id, lane.name, outcomes)
         except Exception as second:  # noqa: BLE001 - the lease is what is left then
-            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=str(second))
+            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=told(second) or str(second))

@@ -1,7 +1,7 @@
 """What becomes of a claimed edit, once everything about it is known. Pure: the only place that decides it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from outbox.backoff import backoff
@@ -83,23 +83,9 @@ def decide(
         outcome = _without_answers(claim, silent, max_attempts)
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
-    decision = Decision(claim=claim, edit=edit, outcome=outcome, answers=final, leaves_rows=leaves_rows)
-    return _numbered(decision, numbers, models) if leaves_rows else decision
-
-
-def _numbered(
-    decision: Decision, numbers: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]
-) -> Decision:
-    """*decision* on an edit that leaves rows; dead where a model version has no id in *numbers* to store under."""
-    for score in decision.scores:
-        if decision.is_final and models[score.model].classes and (score.model, score.version) not in numbers:
-            problem = (
-                f"{score.model} {score.version} is one version more than oresm_id can number; free an id "
-                "below 32,768 in ores_model, delete this version's row and lower the AUTO_INCREMENT there, and requeue "
-                "this letter"
-            )
-            return replace(decision, outcome=Dead("no_model_id", problem))
-    return decision
+    if leaves_rows and not isinstance(outcome, RetryLater) and (problem := _unnumbered(final, numbers, models)):
+        outcome = Dead("no_model_id", problem)
+    return Decision(claim=claim, edit=edit, outcome=outcome, answers=final, leaves_rows=leaves_rows)
 
 
 def _without_answers(claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int) -> Outcome:
@@ -134,3 +120,17 @@ def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:
 def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel]) -> str | None:
     problems = (unknown_class(answer, models[answer.model]) for answer in answers if isinstance(answer, Score))
     return next((problem for problem in problems if problem), None)
+
+
+def _unnumbered(
+    answers: Sequence[Final], numbers: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]
+) -> str | None:
+    """What is wrong where a model version has no id in *numbers* to store its rows under."""
+    for answer in answers:
+        if isinstance(answer, Score) and models[answer.model].classes and (answer.model, answer.version) not in numbers:
+            return (
+                f"{answer.model} {answer.version} is one version more than oresm_id can number; free an id "
+                "below 32,768 in ores_model, delete this version's row and lower the AUTO_INCREMENT there, and requeue "
+                "this letter"
+            )
+    return None

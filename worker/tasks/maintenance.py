@@ -3,16 +3,19 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 from outbox.inspection import has_work
 from worker.app import app
 from worker.bootstrap import services
+from worker.config.settings_sections import UpkeepSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
-from worker.flight.database_tier import tidy
-from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
-from worker.tasks.running import reported
+from worker.tasks.passing import is_passed_on
+from worker.tasks.running import ALL_WIKIS, reported, tell
+from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
     expire_ledger,
@@ -23,18 +26,38 @@ from worker.upkeep.purging import (
 )
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
 
+#: Upkeep has places of its own, a quarter of the threads, so that all wikis' at once leave room for their edits.
+PLACES = "upkeep"
+NO_PLACE_SECONDS = 2.0
+#: Between the rings for two wikis, and the most that all of them are spread over.
+APART_SECONDS = 0.2
+SPREAD_SECONDS = 60.0
+
 
 @app.task(name=POLL)
 def poll() -> None:
-    """Ring for every wiki that has work which no doorbell announced, or none that was heard; tidy up."""
-    here = services()
-    for wiki in here.wikis.values():
-        with reported(POLL, wiki.id), wiki.database.reading() as connection:
-            for consumer in here.consumers.values():
-                if has_work(connection, consumer.lane):
-                    here.doorbell.turn(wiki.id, consumer.lane.name)
-        with reported(POLL, wiki.id):
-            tidy(wiki.database)
+    """Ring for the poll of every database server, one after the other."""
+    with reported(POLL, ALL_WIKIS):
+        here = services()
+        names = groups(here.wikis)
+        for number, name in enumerate(names):
+            here.doorbell.ring(POLL_SERVER, name, after=here.settings.poll_seconds / 2 * number / len(names))
+
+
+@app.task(name=POLL_SERVER)
+def poll_server(name: str) -> None:
+    """Ring for every wiki of that group of servers which has work; those that can't be asked are reported, each."""
+    with reported(POLL_SERVER, name):
+        here = services()
+        here.doorbell.answer(POLL_SERVER, name)
+        databases = [wiki.database for wiki in groups(here.wikis).get(name, ())]
+        for wiki, error in _wiki_poll().ring_for(databases, here.doorbell).failed.items():
+            tell(POLL, wiki, error)
+
+
+@cache
+def _wiki_poll() -> WikiPoll:
+    return WikiPoll([consumer.lane for consumer in services().consumers.values()])
 
 
 @app.task(name=CHECK_MODEL_VERSIONS)
@@ -46,7 +69,8 @@ def check_versions(wiki: str | None = None) -> None:
 @app.task(name=PURGE_SCORES)
 def purge(wiki: str | None = None, after: str = "0") -> None:
     """Remove rows of old versions, and of revisions that have left recentchanges; these *after* that `oresc_id`."""
-    _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)))
+    rest = () if after == "0" else (after,)
+    _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)), *rest)
 
 
 @app.task(name=EXPIRE_RECENT_CHANGES)
@@ -55,16 +79,34 @@ def expire(wiki: str | None = None) -> None:
     _for_each_wiki(EXPIRE_RECENT_CHANGES, wiki, _expire)
 
 
-def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None]) -> None:
+def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None], *rest: str) -> None:
     """Do *work* for that wiki; where none is named, ring for each, so that one that is slow holds up no other."""
-    here = services()
-    if wiki_id is None:
-        for each in here.wikis:
-            here.doorbell.ring(task, each)
-        return
-    with reported(task, wiki_id):
-        here.doorbell.answer(task, wiki_id)
-        work(here.wiki(wiki_id))
+    with reported(task, wiki_id or ALL_WIKIS):
+        here = services()
+        if wiki_id is None:
+            apart = min(APART_SECONDS, SPREAD_SECONDS / len(here.wikis))
+            for number, each in enumerate(here.wikis):
+                # One that waits for long is not lost: it is rung for again only when two more would be due.
+                here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
+            return
+        if is_passed_on(here, wiki_id):
+            return
+        with here.turns.bulkheads.place([PLACES]) as has_place:
+            here.doorbell.answer(task, wiki_id, *rest)
+            if has_place:
+                work(here.wiki(wiki_id))
+            else:
+                lasts = 2 * _period(task, here.settings.upkeep)
+                here.doorbell.ring(task, wiki_id, *rest, after=NO_PLACE_SECONDS, lasts=lasts)
+
+
+def _period(task: str, upkeep: UpkeepSettings) -> float:
+    """How many seconds after one such task the next is due."""
+    return {
+        CHECK_MODEL_VERSIONS: upkeep.check_seconds,
+        PURGE_SCORES: upkeep.purge_seconds,
+        EXPIRE_RECENT_CHANGES: upkeep.expire_seconds,
+    }[task]
 
 
 def _check(wiki: Wiki) -> None:

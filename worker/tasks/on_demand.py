@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kombu.exceptions import KombuError
 from redis import RedisError
 
-from worker.app import QUEUE_OF, send_score
+from worker.app import send_score
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.domain.errors import Overloaded, RedisUnavailable
@@ -16,7 +16,7 @@ from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.flight import Flight
 from worker.flight.tiers import TierUnavailable
-from worker.lanes.rings import SCORE
+from worker.lanes.rings import QUEUE_OF, SCORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def request_scores(
         ends = services.flights[wiki.id].ends(ids)
         there = {score_id: end.answer for score_id, end in ends.items() if end.holder is None}
         missing = [score_id for score_id in dict.fromkeys(ids) if score_id not in there]
-        waiting = services.redis.llen(QUEUE_OF[SCORE]) if missing else 0
+        waiting = services.redis.llen(services.settings.redis_prefix + QUEUE_OF[SCORE]) if missing else 0
         most = services.settings.queue_maxsize
         if missing and waiting + len(missing) > most:
             raise Overloaded(

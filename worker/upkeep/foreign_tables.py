@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Inspector, inspect, select
+from sqlalchemy import Connection, Inspector, inspect
 
 from outbox import ownership, tables
 from outbox.database import Database
@@ -75,7 +75,7 @@ def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
 def _foreign_core(connection: Connection, inspector: Inspector) -> list[str]:
     marked: Collection[str] = ()
     if inspector.has_table(ownership.made_here.name):
-        marked = set(connection.execute(select(ownership.made_here.c.name)).scalars())
+        marked = ownership.marks(connection)
     unmarked = [table for table in CORE if table.name not in marked and inspector.has_table(table.name)]
     loaded = [
         table

@@ -26,6 +26,8 @@ VERSION_TABLE = "outpatrol_version"
 UNRELEASED = {"0001", "0002", "0003", "0004", "0005"}
 #: Longer than any migration takes: another `migrate` that was started at the same time is waited for.
 PATIENCE_SECONDS = 60
+#: For a table that a migration changes or makes.
+LOCK_SECONDS = 60
 
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
@@ -83,7 +85,15 @@ def _run(
     engine = (
         database.engine
         if is_sqlite
-        else create_engine(database.url, connect_args={"init_command": f"SET SESSION {STRICT}"})
+        else create_engine(
+            database.url,
+            hide_parameters=True,
+            connect_args={
+                # A table that is in use is not waited for without end; what was made stays, and is gone on from there.
+                "init_command": f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, {STRICT}",
+                "connect_timeout": 10,
+            },
+        )
     )
     try:
         with translated_errors(database), engine.connect() as connection:

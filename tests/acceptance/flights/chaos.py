@@ -22,7 +22,7 @@ from worker.demo.processes import Child
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = "0.5.1"
-PROCESSES = 4
+PROCESSES = 3
 THREADS = 4
 #: New ids become hot so often.
 GENERATION_SECONDS = 0.4
@@ -127,7 +127,9 @@ class Chaos:
         back = self.outages[-1][1]
 
         def all_noticed() -> bool:
-            return all(any(moment >= back for moment in self.log_times(asker.name, "redis_back")) for asker in self.askers)
+            return all(
+                any(moment >= back for moment in self.log_times(asker.name, "redis_back")) for asker in self.askers
+            )
 
         # Only who asks for something new looks.
         self.here.until(all_noticed, "askers that noticed", meanwhile=partial(self.pass_time, GENERATION_SECONDS))
@@ -194,7 +196,9 @@ class Chaos:
         wall = time.time() - time.monotonic()
         lines = (self.here.directory / f"{name}.log").read_text().splitlines()
         log_times = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        return [datetime.fromisoformat(line["timestamp"]).timestamp() - wall for line in log_times if line["event"] == event]
+        return [
+            datetime.fromisoformat(line["timestamp"]).timestamp() - wall for line in log_times if line["event"] == event
+        ]
 
     def _started(self, place: int) -> Asking:
         name = f"asker-{place}-{len(self.names)}"

@@ -91,4 +91,4 @@ def test_askers_share_calls_through_the_database_while_redis_is_gone(
         assert called_without_redis(made)
         assert called_without_redis(made) <= in_the_database(made)
         for name in made.names:
-            assert [len(made.told(name, event)) for event in ("redis_gone", "redis_back")] == [2, 2]
+            assert [len(made.log_times(name, event)) for event in ("redis_gone", "redis_back")] == [2, 2]

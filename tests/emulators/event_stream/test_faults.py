@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from tests.emulators.event_stream.asking import STREAM, connections, listening, set_to, send, with_stream
+from tests.emulators.event_stream.asking import STREAM, connections, listening, send, set_to, with_stream
 from tests.event_stream import EmulatedEventStream
 from worker.cli.main import app
 from worker.emulators.event_stream.endpoint import EventStreamSettings, serve

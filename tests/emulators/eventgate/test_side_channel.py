@@ -11,6 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from tests.emulators.conversations import refusal_of
 from tests.emulators.eventgate.asking import (
     SCORE,
     a_prediction_event,
@@ -68,14 +69,7 @@ def test_deleting_the_settings_brings_back_those_of_the_start() -> None:
     ],
 )
 def test_a_wrong_setting_is_named_and_changes_nothing(patch: str, named: str) -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
-        before = (await client.get("/_emulator/settings")).json()
-        reply = await client.patch("/_emulator/settings", content=patch)
-        assert reply.status_code == 400
-        assert named in reply.json()["error"]
-        assert (await client.get("/_emulator/settings")).json() == before
-
-    with_eventgate(conversation)
+    with_eventgate(refusal_of(patch, named))
 
 
 def test_events_are_listed_by_stream() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.emulators.conversations import refusal_of
 from tests.emulators.scoring.asking import DAMAGING, LATENCY_MS, in_flight, summary, with_endpoint
 from worker.emulators.scoring.endpoint import EmulatorSettings, serve
 
@@ -47,14 +48,7 @@ def test_settings_are_merged_and_null_restores_a_default() -> None:
     ],
 )
 def test_a_wrong_setting_is_named_and_changes_nothing(patch: str, named: str) -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
-        before = (await client.get("/_emulator/settings")).json()
-        reply = await client.patch("/_emulator/settings", content=patch)
-        assert reply.status_code == 400
-        assert named in reply.json()["error"]
-        assert (await client.get("/_emulator/settings")).json() == before
-
-    with_endpoint(conversation)
+    with_endpoint(refusal_of(patch, named))
 
 
 def test_the_log_tells_what_was_asked_when_and_with_what_outcome() -> None:

@@ -45,14 +45,14 @@ def test_the_first_trouble_that_concerns_a_call_holds_and_what_it_does_not_say_i
     assert ores("enwiki", "damaging", troubled({"wikis": ["enwiki"], "latency_ms": 1}, **FAILS)) == 500
 
 
-def test_a_wiki_whose_calls_hang_holds_up_no_other() -> None:
+def test_a_wiki_whose_calls_hang_holds_up_no_other_and_they_go_on_when_the_settings_change() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
         hanging = asyncio.create_task(client.get("/v3/scores/enwiki/1/damaging"))
         await in_flight(client, 1)
         assert (await client.get("/v3/scores/frwiki/1/damaging")).status_code == 200
         assert not hanging.done()
-        hanging.cancel()
-        await asyncio.gather(hanging, return_exceptions=True)
+        await client.patch("/_emulator/settings", json={"troubles": None})
+        assert (await hanging).status_code == 200
 
     with_endpoint(conversation, troubled({"wikis": ["enwiki"], "latency_ms": ENDLESS_MS}))
 

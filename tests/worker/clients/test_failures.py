@@ -10,6 +10,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import KINDS, ask, ask_raw, ids
 from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_server
 from tests.worker.raw_server import http
+from worker.demo.processes import free_port
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreError
 
@@ -243,3 +244,34 @@ def test_a_request_that_reaches_another_server_is_no_revisions_fault(
 
     assert isinstance(answer, NoAnswer)
     assert answer.failure is Failure.REFUSED
+
+
+@both
+def test_a_connection_that_is_refused_is_said_to_be_with_the_address_and_the_cure(kind: str) -> None:
+    port = free_port()
+
+    (answer,) = ask(kind, f"http://127.0.0.1:{port}", ids([1], models=["damaging"])).values()
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.OUTAGE
+    assert f"connection refused by 127.0.0.1:{port}; start the endpoint, or correct its url" in answer.error
+
+
+@both
+def test_a_host_that_nobody_knows_is_an_outage_and_no_long_wait(kind: str) -> None:
+    (answer,) = ask(kind, "http://nowhere.invalid", ids([1], models=["damaging"])).values()
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.OUTAGE
+    assert "nowhere.invalid" in answer.error
+    assert "no reply within" not in answer.error
+
+
+@both
+def test_a_connection_that_is_closed_without_a_word_is_not_said_to_be_slow(kind: str) -> None:
+    answer = answer_to(kind, b"")
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.LATE
+    assert "isconnected" in answer.error
+    assert "no reply within" not in answer.error

@@ -4,36 +4,24 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+
+from tests.listening_port import listening_port
 
 
 @dataclass
 class DeafRedis:
     """Accepts connections only to close them."""
 
-    port: int
+    port: int = 0
     knocks: int = 0
+
+    def hang_up(self, client: socket.socket) -> None:
+        self.knocks += 1
+        client.close()
 
 
 @contextmanager
 def deaf_redis() -> Iterator[DeafRedis]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        deaf = DeafRedis(listener.getsockname()[1])
-
-        def hang_up() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                deaf.knocks += 1
-                connection.close()
-
-        door = Thread(target=hang_up)
-        door.start()
-        try:
-            yield deaf
-        finally:
-            # Wakes the thread that waits for the next knock; closing would not.
-            listener.shutdown(socket.SHUT_RDWR)
-            door.join()
+    deaf = DeafRedis()
+    with listening_port(deaf.hang_up) as deaf.port:
+        yield deaf

@@ -63,6 +63,9 @@ class Rules:
             return "cached", self.answers[score_id].what
         if score_id in self.handed_over and self.handed_over[score_id].what[0] == waited_for:
             return "handed over", self.handed_over[score_id].what[1]
+        if self._is_held_by(score_id, token):
+            # Asked again, for the reply got lost.
+            return "ours", None
         if score_id in self.leases:
             return "under way", self.leases[score_id].what
         self.leases[score_id] = Kept(token, self.lifetimes.lease)

@@ -235,7 +235,9 @@ def test_many_processes_without_redis_cost_one_call(database: Database, clock: C
     async def all_at_once() -> list[dict[ScoreId, object]]:
         with no_redis() as gone:
             flights = [a_flight(gone, database, clock) for _ in range(4)]
-            return [dict(result.answers) for result in await asyncio.gather(*(f.scores(IDS, endpoint) for f in flights))]
+            return [
+                dict(result.answers) for result in await asyncio.gather(*(f.scores(IDS, endpoint) for f in flights))
+            ]
 
     assert asyncio.run(all_at_once()) == [dict.fromkeys(IDS, a_score())] * 4
     assert endpoint.asked == dict.fromkeys(IDS, 1)

@@ -28,7 +28,9 @@ def two(request: pytest.FixtureRequest, redis: Redis) -> tuple[Flight, Flight]:
     return holder, holder if request.param == "in one process" else a_process(redis)
 
 
-async def held_and_waited_for(two: tuple[Flight, Flight], holds: Calls, waits: Calls) -> tuple[FlightResult, FlightResult]:
+async def held_and_waited_for(
+    two: tuple[Flight, Flight], holds: Calls, waits: Calls
+) -> tuple[FlightResult, FlightResult]:
     """One asks, another asks meanwhile, then the endpoint answers the first."""
     holder = await started(two[0].scores([ONE], holds))
     waiter = await started(two[1].scores([ONE], waits))

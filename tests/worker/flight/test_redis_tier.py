@@ -10,8 +10,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from tests.builders import a_score, a_score_error
 from tests.worker.flight.deaf_redis import deaf_redis
-from tests.worker.flight.waking import LOST_SECONDS, is_woken, is_woken_from_another_thread
 from tests.worker.flight.own_redis import OwnRedis, connect
+from tests.worker.flight.waking import LOST_SECONDS, is_woken, is_woken_from_another_thread
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId

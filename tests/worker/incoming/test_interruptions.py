@@ -168,7 +168,7 @@ def test_edits_wait_for_a_database_that_is_away(tmp_path: Path, event_stream: Em
         here.rename(elsewhere)
         database.engine.dispose()
         event_stream.send(*changes(3, first=4))
-        until(lambda: "does not answer" in (run.listened.trouble or ""))
+        until(lambda: "can not be opened" in (run.listened.trouble or ""))
         elsewhere.rename(here)
         until(lambda: run.saved == 6)
 

@@ -10,7 +10,7 @@ from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, identity, scores, sent, sent_to_one_that_says
 from worker.events.eventgate import LONGEST_REASON
-from worker.events.sinks import EventFailed, DeliveryFailure, EventRefused, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, SinkUnavailable
 
 GOOD, OTHER_GOOD = a_score(1), a_score(2)
 INVALID = a_score(3, rev_id="x")
@@ -120,7 +120,10 @@ def test_one_refused_in_ten_costs_no_other(eventgate: EmulatedEventGate) -> None
 
 
 def test_an_event_that_is_twice_in_a_request_is_refused_twice(eventgate: EmulatedEventGate) -> None:
-    assert kinds(sent(eventgate.url, [INVALID, GOOD, a_score(3, page=9, rev_id="x")])) == {0: EventRefused, 2: EventRefused}
+    assert kinds(sent(eventgate.url, [INVALID, GOOD, a_score(3, page=9, rev_id="x")])) == {
+        0: EventRefused,
+        2: EventRefused,
+    }
 
 
 def test_a_very_long_reason_is_cut() -> None:

@@ -14,7 +14,7 @@ from tests.worker.sinks.broker import Broker, key, mock_broker, text
 from worker.bootstrap import build_services
 from worker.demo.processes import free_port
 from worker.events.kafka import KafkaSink
-from worker.events.sinks import DeliveryFailure, OutgoingEvent, EventRefused, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkUnavailable
 
 #: A topic for each test.
 PREFIXES = (f"dc{number}." for number in itertools.count())

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from worker.emulators.settings import Failures, Part, CommonSettings
+from worker.emulators.settings import CommonSettings, Failures, Part
 
 
 class RefusedConnections(Failures):

@@ -13,7 +13,7 @@ from aiohttp import web
 from worker.emulators import serving
 from worker.emulators.documents import encode
 from worker.emulators.eventgate.faults import Faults, RequestFault
-from worker.emulators.eventgate.replies import UnsentReply, Unread, answer, hasty, outage, read_events
+from worker.emulators.eventgate.replies import Unread, UnsentReply, answer, hasty, outage, read_events
 from worker.emulators.eventgate.settings import EventGateSettings
 from worker.emulators.eventgate.side_channel import EventGateSideChannel
 from worker.emulators.eventgate.store import EventStore, Post

@@ -111,5 +111,7 @@ def answer(verdicts: Sequence[Verdict]) -> UnsentReply:
     kinds = f"({len(invalid)} invalid and {len(errors)} errored)"
     body = encode({"invalid": invalid, "error": errors}).encode()
     if failed < total:
-        return UnsentReply(207, f"{total - failed} out of {total} events were accepted, but {failed} failed {kinds}.", body)
+        return UnsentReply(
+            207, f"{total - failed} out of {total} events were accepted, but {failed} failed {kinds}.", body
+        )
     return UnsentReply(500, f"{failed} out of {total} events had failures and were not accepted. {kinds}.", body)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from worker.emulators.settings import Part, Rate, CommonSettings
+from worker.emulators.settings import CommonSettings, Part, Rate
 
 
 class RefusedEvents(Part):

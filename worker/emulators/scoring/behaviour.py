@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import time
+from contextlib import suppress
 
 from worker.emulators.scoring.call_log import Call
 from worker.emulators.scoring.questions import ErrorReply
@@ -40,6 +41,7 @@ class Behaviour:
     def __init__(self, settings: EmulatorSettings) -> None:
         self._numbers = itertools.count(1)
         self._bucket = TokenBucket(settings.throttle)
+        self._changed = asyncio.Event()
         self.settings = settings
         self.apply(settings)
 
@@ -48,6 +50,8 @@ class Behaviour:
         if settings.throttle != self.settings.throttle:
             self._bucket = TokenBucket(settings.throttle)
         self.settings = settings
+        self._changed.set()
+        self._changed = asyncio.Event()
         # One generator each, so that switching jitter on does not move the failures to other calls.
         self._failure_chance = random.Random(settings.seed)  # noqa: S311 - must be reproducible
         self._jitter_chance = random.Random(settings.seed)  # noqa: S311
@@ -69,11 +73,18 @@ class Behaviour:
 
     async def delay_or_fail(self, call: Call) -> None:
         """Wait as long as *call* takes; raises ErrorReply if it is to fail."""
-        latency, failures = self.settings.trouble_of(call.wiki, call.models)
+        trouble = self.settings.trouble_of(call.wiki, call.models)
+        latency, failures = self.settings.latency_ms, self.settings.failures
+        if trouble is not None:
+            failures = trouble.failures or failures
+            latency = latency if trouble.latency_ms is None else trouble.latency_ms
         fails = self._failure_chance.random() < failures.rate
-        milliseconds = latency + self.settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)
-        if milliseconds > 0:
-            await asyncio.sleep(milliseconds / 1000)
+        seconds = (latency + self.settings.latency_jitter_ms * self._jitter_chance.uniform(-1, 1)) / 1000
+        if trouble is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
+        elif seconds > 0:
+            await asyncio.sleep(seconds)
         if fails:
             message = "This failure was asked for in the settings of the emulator."
             raise _error_reply(call.kind, failures.status, message, failures.retry_after)

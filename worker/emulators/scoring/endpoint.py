@@ -14,7 +14,7 @@ from worker.emulators import serving
 from worker.emulators.scoring.behaviour import Behaviour
 from worker.emulators.scoring.call_log import Call, CallLog
 from worker.emulators.scoring.predictions import liftwing_question
-from worker.emulators.scoring.questions import Question, ErrorReply, ores_question, wikis_question
+from worker.emulators.scoring.questions import ErrorReply, Question, ores_question, wikis_question
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.side_channel import SideChannel

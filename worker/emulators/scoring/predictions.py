@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.model_info import model_information
-from worker.emulators.scoring.questions import Question, ErrorReply
+from worker.emulators.scoring.questions import ErrorReply, Question
 from worker.emulators.scoring.servers import REVSCORING, SHARED, host_name
 from worker.emulators.scoring.settings import WIKI_PATTERN, EmulatorSettings
 from worker.emulators.scoring.shapes import (

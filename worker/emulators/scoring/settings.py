@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
-from worker.emulators.settings import Failures, Header, Part, CommonSettings
+from worker.emulators.settings import CommonSettings, Failures, Header, Part
 
 Named = TypeVar("Named", bound=Iterable[str])
 
@@ -32,7 +32,8 @@ class Throttle(Part):
 class Trouble(Part):
     """What some scoring calls get instead of what the others get: those about these wikis, for one of these models.
 
-    Where none is named, it is all of them. A server that hangs is one of endless latency.
+    Where none is named, it is all of them. A server that hangs is one of endless latency: what waits for it goes on as
+    soon as any setting is changed.
     """
 
     wikis: frozenset[str] = frozenset()
@@ -82,13 +83,9 @@ class EmulatorSettings(CommonSettings):
         """Return the version the endpoint claims to run of a known model."""
         return self.versions.get(model) or MODELS[model].version
 
-    def trouble_of(self, wiki: str | None, models: Iterable[str]) -> tuple[float, Failures]:
-        """Return the latency, in milliseconds, and the failures of a call about *wiki* for *models*."""
-        for trouble in self.troubles:
-            if trouble.concerns(wiki, models):
-                latency = self.latency_ms if trouble.latency_ms is None else trouble.latency_ms
-                return latency, trouble.failures or self.failures
-        return self.latency_ms, self.failures
+    def trouble_of(self, wiki: str | None, models: Iterable[str]) -> Trouble | None:
+        """Return the trouble that a call about *wiki* for *models* has, if any."""
+        return next((trouble for trouble in self.troubles if trouble.concerns(wiki, models)), None)
 
     def of_call(self, number: int, replica: float) -> Self:
         """Return the settings that answer one call; *number* is different for each call, *replica* is in [0, 1)."""

@@ -1,0 +1,181 @@
+"""One database server as one account sees it: its engine with all its deadlines, its places and its circuit."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+
+from outbox.gate import Circuit, Places
+from outbox.server_errors import Kind, complaint, trouble_of
+
+#: A wiki's server may run with an empty sql_mode, under which what does not fit is cut, clipped or emptied with no more
+#: than a warning, and an engine that is not there is replaced by another.
+STRICT = "sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+#: A transaction that waits longer for a lock holds up more than it gains.
+LOCK_SECONDS = 3
+#: The server closes a connection that was not used for so long.
+IDLE_SECONDS = 300
+#: A connection that was used so lately is not asked whether it is alive.
+FRESH_SECONDS = 1.0
+#: Within the pool nobody waits for a connection, since there is one for each place.
+POOL_SECONDS = 2.0
+WRITE_AHEAD_TRIES = 6
+
+
+class Server:
+    """Where wikis with one address and one account have their databases; of SQLite, one file.
+
+    *seconds* is the deadline of every statement; *around* is entered by every transaction that is let in.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        places: Places,
+        *,
+        size: int,
+        seconds: float,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        tell: Callable[["Server", bool], None] = lambda _server, _is_open: None,
+    ) -> None:
+        #: With the password masked; safe to print, and the same in all processes.
+        self.name = url.render_as_string(hide_password=True)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        #: Of those that are polled together: all SQLite files, for none of them hangs, and there is one for each wiki.
+        self.group = "sqlite" if self.is_sqlite else self.name
+        self.places = places
+        self.circuit = Circuit(lambda is_open: tell(self, is_open))
+        self.seconds = seconds
+        self._around = around
+        make = _sqlite_engine if self.is_sqlite else _mariadb_engine
+        pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": POOL_SECONDS, "pool_use_lifo": True}
+        self.engine = make(url, seconds, **pool)
+        # Of its own, for all connections of the pool may hang.
+        self._trial = make(url, seconds, poolclass=NullPool)
+
+    @contextmanager
+    def serving(self, wiki: str) -> Iterator[None]:
+        """Hold a place for *wiki*, for one transaction; what comes of it tells whether the server serves.
+
+        Raises:
+            DatabaseUnavailable: at once, where those who have the places hang; as `ServerGone`, where nobody is served.
+        """
+        with self._around(), self.circuit.admitted(wiki), self.places.place(wiki):
+            try:
+                yield
+            except SQLAlchemyError as error:
+                self._note(error)
+                raise
+            self.circuit.closed()
+
+    def probe(self) -> bool:
+        """Ask whether the server serves; takes as long as its deadline where it hangs."""
+        try:
+            with self._trial.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except SQLAlchemyError as error:
+            self._note(error)
+        else:
+            self.circuit.closed()
+        return not self.circuit.is_open
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self._trial.dispose()
+
+    def _note(self, error: SQLAlchemyError) -> None:
+        if trouble_of(error).kind is Kind.SERVER:
+            self.circuit.opened(f"the database server {self.name} {complaint(error)}")
+        elif trouble_of(error).is_an_answer:
+            self.circuit.closed()
+
+
+def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
+    locks = max(1, min(LOCK_SECONDS, round(seconds)))
+    session = ", ".join(
+        (
+            STRICT,
+            f"innodb_lock_wait_timeout = {locks}",
+            # For whole tables, which somebody alters or backs up.
+            f"lock_wait_timeout = {locks}",
+            # Before we turn away and leave it at work, with its locks.
+            f"max_statement_time = {seconds * 0.9:.3f}",
+            f"wait_timeout = {IDLE_SECONDS}",
+        )
+    )
+    engine = create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
+        connect_args={
+            "init_command": f"SET SESSION {session}",
+            "connect_timeout": min(5.0, seconds),
+            "read_timeout": seconds,
+            "write_timeout": seconds,
+        },
+        **pool,
+    )
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def by_key(_1: Any, _2: Any, statement: str, parameters: Any, context: Any, _many: bool) -> tuple[str, Any]:
+        # Under safe updates the server takes the key whenever it can, however few rows there are.
+        if context and context.execution_options.get("by_key"):
+            statement = f"SET STATEMENT sql_safe_updates = 1 FOR {statement}"
+        return statement, parameters
+
+    @event.listens_for(engine, "checkin")
+    def used(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def is_alive(connection: Any, record: Any, _proxy: Any) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < FRESH_SECONDS:
+            return
+        try:
+            connection.ping(reconnect=False)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # A new connection to a server that hangs would take as long again.
+            if "timed out" in str(error):
+                raise
+            raise DisconnectionError from error
+
+    return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch to write-ahead logging; SQLite does not wait for others who are doing so at this moment."""
+    for attempt in range(1, WRITE_AHEAD_TRIES + 1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if attempt == WRITE_AHEAD_TRIES or "locked" not in str(error):
+                raise
+            time.sleep(0.01 * 2**attempt)
+        else:
+            return
+
+
+def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:
+    # One that is kept in memory is another for each connection, so its pool is SQLAlchemy's own.
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": seconds}, **(pool if url.database else {})
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver's own idea of transactions begins them too late for SELECT-then-UPDATE; we say BEGIN ourselves.
+        connection.isolation_level = None
+        _write_ahead(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,80 @@
+"""Redis that is not there, goes away or goes silent costs time and calls; scoring goes on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.conftest import NewDatabase
+from tests.acceptance.isolation.pair import Pair, pair
+from tests.acceptance.running import Running
+from tests.fault_proxy import FaultProxy, fault_proxy
+
+WIKI = "enwiki"
+
+
+@pytest.fixture(scope="module")
+def way() -> Iterator[FaultProxy]:
+    """Stands between the workers and Redis; nobody listens there yet."""
+    with fault_proxy(0) as proxy:
+        proxy.set("refuse")
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatabase, way: FaultProxy) -> Iterator[Pair]:
+    """The workers reach Redis by way of the proxy; the test itself does not need to."""
+    directory = tmp_path_factory.mktemp("redis")
+
+    def by_the_way(here: Running) -> None:
+        way.behind = here.redis_port
+        file = directory / "outpatrol.toml"
+        file.write_text(file.read_text().replace(f":{here.redis_port}/", f":{way.port}/"))
+
+    with pair(directory, {WIKI: databases_on_mariadb(WIKI)}, before=by_the_way) as two:
+        yield two
+
+
+@pytest.fixture
+def with_redis(two: Pair, way: FaultProxy) -> Iterator[None]:
+    """Redis is there before the test and after it, whatever came of it."""
+    way.set("pass")
+    two.serves_first(WIKI)
+    yield
+    way.set("pass")
+    two.here.endpoint.reset()
+
+
+def test_a_worker_that_starts_before_redis_scores_without_it(two: Pair) -> None:
+    two.serves_all_of(two.save(WIKI, 60))
+
+
+def test_redis_is_used_when_it_comes(two: Pair, way: FaultProxy) -> None:
+    before = way.connections
+    way.set("pass")
+    two.until(lambda: way.connections > before, "a connection to Redis")
+    # Rung for in Redis: without it nothing would be asked for on demand.
+    asked = two.here.client.send_task("score", task_id=f"{WIKI}:damaging:900000:0.5.1")
+    assert asked.get(timeout=30)["model"] == "damaging"
+
+
+@pytest.mark.usefixtures("with_redis")
+def test_scoring_goes_on_while_redis_is_gone_and_each_score_is_asked_for_once(two: Pair, way: FaultProxy) -> None:
+    two.here.endpoint.set(latency_ms=50)
+    saved = two.save(WIKI, 300)
+    way.set("refuse")
+    left = two.status(WIKI).pending
+    assert left > 10
+    two.serves_all_of(saved)
+    assert two.here.endpoint.summary()["overlaps"] == 0
+    way.set("pass")
+    two.serves(WIKI, count=1)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("with_redis")
+def test_connections_to_redis_that_go_silent_cost_no_more_than_their_time_out(two: Pair, way: FaultProxy) -> None:
+    way.forget()
+    saved = two.save(WIKI)
+    two.until(lambda: two.has_announced(saved), "an edit that is announced", seconds=45)
+    two.serves(WIKI)
+    assert any("redis" in str(line).lower() and line["level"] == "warning" for line in two.logged())

@@ -1,0 +1,334 @@
+"""A MariaDB server of our own that is stopped, and that refuses: waits are bounded, and told in a sentence."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import NamedTuple
+
+import pymysql
+import pytest
+from sqlalchemy import insert, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from outbox import EDITS
+from outbox.database import Database, Engines
+from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
+from outbox.inspection import inspect_lane
+from outbox.server_errors import told
+from tests.services import QUICK, own_mariadb_server
+from tests.wiki_tables import make_tables
+
+#: A deadline in small: the real one is ten seconds.
+SECONDS = 0.5
+WIKIS = ("enwiki", "frwiki")
+ADDRESS = "192.0.2.77"
+TRIGGER = "CREATE TRIGGER enwiki.{} BEFORE INSERT ON enwiki.outbox FOR EACH ROW "
+
+
+class Disturbed(NamedTuple):
+    url: str
+    pid: int
+
+    def sql(self, *statements: str) -> None:
+        """Run *statements* as the server's administrator."""
+        url = make_url(self.url)
+        with (
+            pymysql.connect(host="127.0.0.1", port=url.port or 0, user="root") as connection,
+            connection.cursor() as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Disturbed]:
+    with own_mariadb_server([*QUICK, "--max-user-connections=50"]) as (url, pid):
+        here = Disturbed(url, pid)
+        with opened_engines() as engines:
+            for wiki in WIKIS:
+                here.sql(f"CREATE DATABASE {wiki}")
+                its = make_url(url).set(database=wiki)
+                make_tables(engines.open(wiki, its.render_as_string(hide_password=False)))
+        yield here
+
+
+@contextmanager
+def opened_engines() -> Iterator[Engines]:
+    engines = Engines(places=4, seconds=SECONDS)
+    try:
+        yield engines
+    finally:
+        engines.close()
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    with opened_engines() as opened:
+        yield opened
+
+
+@pytest.fixture
+def account(server: Disturbed, engines: Engines) -> Iterator[Database]:
+    """enwiki as an account sees it that has no right to the server itself."""
+    server.sql(
+        "CREATE OR REPLACE USER modest@'127.0.0.1' IDENTIFIED BY 'modest'",
+        "GRANT ALL ON enwiki.* TO modest@'127.0.0.1'",
+        "GRANT ALL ON frwiki.* TO modest@'127.0.0.1'",
+    )
+    url = make_url(server.url).set(username="modest", password="modest", database="enwiki")
+    yield engines.open("enwiki", url.render_as_string(hide_password=False))
+    engines.close()
+    server.sql("DROP USER modest@'127.0.0.1'")
+
+
+def look(database: Database) -> None:
+    with database.reading() as connection:
+        inspect_lane(connection, EDITS)
+
+
+def seconds_of(work: Callable[[], None], error: type[Exception]) -> float:
+    started = time.monotonic()
+    with pytest.raises(error):
+        work()
+    return time.monotonic() - started
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_a_server_that_is_stopped_is_waited_for_once_and_then_refused_at_once(
+    server: Disturbed, engines: Engines, is_connected: bool
+) -> None:
+    enwiki, frwiki = (engines.open(wiki, f"{server.url}/{wiki}") for wiki in WIKIS)
+    if is_connected:
+        look(enwiki)
+    with server.stopped():
+        # Less than two deadlines: a ping that is not answered is not followed by a new connection.
+        assert seconds_of(lambda: look(enwiki), DatabaseUnavailable) < 1.9 * SECONDS
+        assert seconds_of(lambda: look(frwiki), ServerGone) < SECONDS / 4
+
+    until(enwiki.server.probe)
+    look(enwiki)
+    look(frwiki)
+
+
+def test_a_connection_that_rested_is_asked_only_once_whether_it_is_alive(
+    server: Disturbed, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0)
+    database = engines.open("enwiki", f"{server.url}/enwiki")
+    look(database)
+    with server.stopped():
+        assert seconds_of(lambda: look(database), DatabaseUnavailable) < 1.9 * SECONDS
+
+    until(database.server.probe)
+
+
+def test_a_connection_that_the_server_closed_while_it_rested_costs_nobody_anything(
+    server: Disturbed, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0)
+    database = engines.open("enwiki", f"{server.url}/enwiki")
+    with database.reading() as connection:
+        number = connection.execute(text("SELECT CONNECTION_ID()")).scalar_one()
+    server.sql(f"KILL {number}")
+
+    look(database)
+
+
+def test_a_probe_that_waits_for_a_stopped_server_ends_as_soon_as_it_goes_on(server: Disturbed) -> None:
+    engines = Engines(seconds=30)
+    database = engines.open("enwiki", f"{server.url}/enwiki")
+    with ThreadPoolExecutor(1) as pool:
+        with server.stopped():
+            database.server.circuit.opened("stopped")
+            probe = pool.submit(database.server.probe)
+            time.sleep(0.3)
+            assert not probe.done()
+        started = time.monotonic()
+
+        assert probe.result(timeout=30)
+        assert time.monotonic() - started < 5
+    engines.close()
+
+
+def test_transactions_that_hang_leave_no_thread_parked_behind_them(server: Disturbed) -> None:
+    engines = Engines(places=4, seconds=30)
+    enwiki = engines.open("enwiki", f"{server.url}/enwiki")
+    enwiki.server.places._hang = 0.1
+    with ThreadPoolExecutor(4) as pool:
+        with server.stopped():
+            hanging = [pool.submit(look, enwiki) for _ in range(2)]
+            until(lambda: enwiki.server.places.held()["enwiki"] == 2)
+
+            assert seconds_of(lambda: look(enwiki), DatabaseUnavailable) < 5
+        for each in hanging:
+            each.result(timeout=30)
+    engines.close()
+
+
+def test_many_threads_at_once_wait_for_places_and_never_for_a_connection(server: Disturbed) -> None:
+    engines = Engines(places=2, seconds=30)
+    wikis = [engines.open(wiki, f"{server.url}/{wiki}") for wiki in WIKIS]
+    with ThreadPoolExecutor(16) as pool, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(wikis[0].server.engine.pool, "_timeout", 0)
+        for done in [pool.submit(look, wikis[number % 2]) for number in range(200)]:
+            done.result()
+    engines.close()
+
+
+def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Disturbed, engines: Engines) -> None:
+    database = engines.open("enwiki", f"{server.url}/enwiki")
+    url = make_url(server.url)
+    with (
+        pymysql.connect(host="127.0.0.1", port=url.port or 0, user="root", database="enwiki") as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("LOCK TABLES outbox WRITE")
+
+        assert seconds_of(lambda: look(database), DatabaseRefuses) < 10 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error", "words"),
+    [
+        (
+            ["ALTER USER modest@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1"],
+            [],
+            DatabaseUnavailable,
+            "1226: User 'modest' has exceeded the 'max_user_connections' resource",
+        ),
+        (["ALTER USER modest@'127.0.0.1' WITH MAX_QUERIES_PER_HOUR 2"], [], DatabaseUnavailable, "1226: "),
+        (
+            ["SET GLOBAL max_user_connections = 1"],
+            ["SET GLOBAL max_user_connections = 0"],
+            DatabaseUnavailable,
+            "1203: ",
+        ),
+        (["ALTER USER modest@'127.0.0.1' ACCOUNT LOCK"], [], DatabaseUnavailable, "ACCOUNT UNLOCK"),
+        (["ALTER USER modest@'127.0.0.1' PASSWORD EXPIRE"], [], DatabaseUnavailable, "IDENTIFIED BY"),
+        (["ALTER USER modest@'127.0.0.1' REQUIRE SSL"], [], DatabaseUnavailable, "correct user and password"),
+        (["ALTER USER modest@'127.0.0.1' IDENTIFIED BY 'new'"], [], DatabaseUnavailable, "correct user and password"),
+        (["REVOKE ALL ON enwiki.* FROM modest@'127.0.0.1'"], [], DatabaseRefuses, "1142: "),
+        (
+            [
+                "REVOKE ALL ON enwiki.* FROM modest@'127.0.0.1'",
+                "GRANT SELECT, UPDATE, DELETE ON enwiki.* TO modest@'127.0.0.1'",
+            ],
+            [],
+            DatabaseRefuses,
+            "GRANT SELECT, INSERT, UPDATE, DELETE",
+        ),
+        (["SET GLOBAL read_only = 1"], ["SET GLOBAL read_only = 0"], DatabaseRefuses, "wait for the failover to end"),
+        (
+            ["ALTER TABLE enwiki.outbox ADD COLUMN theirs INT NOT NULL"],
+            ["ALTER TABLE enwiki.outbox DROP COLUMN theirs"],
+            DatabaseRefuses,
+            "1364: Field 'theirs'",
+        ),
+        (
+            ["RENAME TABLE enwiki.outbox TO enwiki.gone"],
+            ["RENAME TABLE enwiki.gone TO enwiki.outbox"],
+            OutboxError,
+            "run: outpatrol migrate --wiki enwiki",
+        ),
+        (
+            [
+                TRIGGER.format("full")
+                + "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'"
+            ],
+            ["DROP TRIGGER enwiki.full"],
+            DatabaseRefuses,
+            "free space",
+        ),
+        (
+            [TRIGGER.format("slow") + "BEGIN DECLARE x INT; SELECT SLEEP(20) INTO x; END"],
+            ["DROP TRIGGER enwiki.slow"],
+            DatabaseRefuses,
+            "took too long (1969: ",
+        ),
+        (
+            [TRIGGER.format("no") + "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no edits today'"],
+            ["DROP TRIGGER enwiki.no"],
+            SQLAlchemyError,
+            "failed (1644: no edits today); see its error log",
+        ),
+    ],
+)
+def test_each_refusal_is_told_with_its_cure_and_is_over_when_that_was_done(
+    server: Disturbed, account: Database, before: list[str], after: list[str], error: type[Exception], words: str
+) -> None:
+    server.sql(*before)
+    # A second connection is what some accounts may not have.
+    another = account.engine.connect() if "max_user_connections" in before[0].lower() else nullcontext()
+    try:
+        with another, pytest.raises(error) as caught, account.transaction() as session:
+            session.execute(insert(EDITS.messages).values(payload=ADDRESS))
+    finally:
+        server.sql(*after)
+    shown = told(caught.value) or str(caught.value)
+
+    assert words in shown
+    assert shown.startswith("enwiki: the database mariadb+pymysql://modest:***@127.0.0.1:")
+    assert ADDRESS not in shown
+    assert "\n" not in shown
+
+
+def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_one(
+    server: Disturbed, account: Database
+) -> None:
+    server.sql("SET GLOBAL max_connections = 10")
+    url = account.url
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(pymysql.connect(host="127.0.0.1", port=url.port or 0, user="modest", password="modest"))
+
+        with pytest.raises(DatabaseUnavailable, match=r"has no connection left \(1040: .*raise its max_connections"):
+            look(account)
+        with pytest.raises(ServerGone):
+            look(account)
+    server.sql("SET GLOBAL max_connections = 151")
+
+    until(account.server.probe)
+    look(account)
+
+
+def test_a_packet_that_is_too_large_is_told_with_its_cure(server: Disturbed, account: Database) -> None:
+    server.sql("SET GLOBAL max_allowed_packet = 16384")
+    try:
+        with (
+            pytest.raises(OutboxError, match="max_allowed_packet") as caught,
+            account.transaction() as session,
+        ):
+            session.execute(insert(EDITS.messages).values(payload=ADDRESS * 5000))
+    finally:
+        server.sql("SET GLOBAL max_allowed_packet = 16777216")
+
+    assert ADDRESS not in str(caught.value)
+
+
+def test_an_account_that_is_refused_closes_no_server_to_other_accounts(server: Disturbed, account: Database) -> None:
+    other = Engines()
+    database = other.open("frwiki", f"{server.url}/frwiki")
+    server.sql("ALTER USER modest@'127.0.0.1' ACCOUNT LOCK")
+    with pytest.raises(DatabaseUnavailable):
+        look(account)
+
+    look(database)
+    other.close()

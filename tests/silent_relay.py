@@ -1,0 +1,84 @@
+"""A relay before a server that forgets its connections without closing them, as when a host loses its power or a
+firewall its table; who connects anew is served."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class SilentRelay:
+    """Passes bytes on, for the connections of this generation only."""
+
+    port: int
+    behind: int = 0
+    #: Connections that were made so far.
+    connections: int = 0
+    _generation: int = 0
+    _sockets: list[socket.socket] = field(default_factory=list)
+
+    def to(self, port: int) -> int:
+        """Stand before the server at *port*; returns the port to connect to instead."""
+        self.behind = port
+        return self.port
+
+    def silence(self) -> None:
+        """From now on nothing comes through the connections that are open."""
+        self._generation += 1
+
+    def serve(self, client: socket.socket) -> None:
+        self.connections += 1
+        self._sockets.append(client)
+        try:
+            behind = socket.create_connection(("127.0.0.1", self.behind))
+        except OSError:
+            client.close()
+            return
+        self._sockets.append(behind)
+        for source, target in ((client, behind), (behind, client)):
+            threading.Thread(target=self._pump, args=(source, target, self._generation), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, generation: int) -> None:
+        with suppress(OSError):
+            while received := source.recv(65536):
+                if generation != self._generation:
+                    # Taken and forgotten: the sender sees no difference to a server that takes its time.
+                    continue
+                target.sendall(received)
+        if generation == self._generation:
+            for each in (source, target):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@contextmanager
+def silent_relay(behind: int = 0) -> Iterator[SilentRelay]:
+    """A relay on a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        relay = SilentRelay(listener.getsockname()[1], behind)
+
+        def accept() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                relay.serve(client)
+
+        door = threading.Thread(target=accept)
+        door.start()
+        try:
+            yield relay
+        finally:
+            # Wakes the thread that waits for the next client; closing would not.
+            listener.shutdown(socket.SHUT_RDWR)
+            door.join()
+            relay.close()

@@ -1,0 +1,127 @@
+"""A turn whose database goes away gives its claims back later, and the server is watched until then."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from outbox import EDITS, Claim
+from outbox.database import Database, Engines
+from outbox.errors import DatabaseUnavailable
+from outbox.server import Server
+from tests.builders import edits
+from tests.worker.lines import RecordingBell, consumer_of_edits, save, status
+from worker.bootstrap import Services
+from worker.config.wiki import Wiki
+from worker.demo.processes import free_port
+from worker.lanes.consumer import Worked
+from worker.lanes.rings import TURN
+from worker.lanes.server_watch import ServerWatch
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Interrupted:
+    """Serves edits, and finds the database gone in the middle of it."""
+
+    lane = EDITS
+    is_ordered = False
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def needs(self, wiki: Wiki) -> Sequence[str]:
+        return ()
+
+    def claim_size(self, wiki: Wiki) -> int:
+        return 100
+
+    def nothing_claimed(self) -> None:
+        """There is always something."""
+
+    async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
+        self._server.circuit.opened("the database server is gone; start it")
+        raise DatabaseUnavailable("gone")
+
+
+def test_claims_that_can_not_be_given_back_are_as_soon_as_the_database_is_there(
+    services: Services, database: Database
+) -> None:
+    save(database, edits(5))
+    wiki = services.wiki("enwiki")
+    server = wiki.database.server
+    bell = RecordingBell()
+    turns = replace(services.turns, consumers={EDITS.name: Interrupted(server)}, bell=bell)
+    with pytest.raises(DatabaseUnavailable):
+        turns.take(wiki, EDITS.name)
+    assert status(database, EDITS).claimed == 5
+    assert turns.unreturned.lanes() == [("enwiki", EDITS.name)]
+
+    assert server.probe()
+    working = replace(turns, consumers={EDITS.name: consumer_of_edits(services)})
+    working.take(wiki, EDITS.name)
+
+    assert status(database, EDITS).pending == 0
+    assert turns.unreturned.lanes() == []
+
+
+def test_a_server_that_is_back_is_polled_and_lanes_with_claims_left_are_rung_for(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[tuple[str, ...]] = []
+    monkeypatch.setattr(services.doorbell, "turn", lambda wiki, lane, **_: rung.append((TURN, wiki, lane)))
+    monkeypatch.setattr(services.doorbell, "ring", lambda task, name, **_: rung.append((task, name)))
+    services.turns.unreturned.add("enwiki", EDITS.name, {})
+    services.watch_servers()
+    server = services.wiki("enwiki").database.server
+
+    with capture_logs() as logs:
+        server.circuit.opened("is gone; start it, or correct wikis.{wiki}.database_url")
+        until(lambda: len(rung) == 2)
+
+    assert (TURN, "enwiki", EDITS.name) in rung
+    assert [task for task, *_ in rung if task != TURN] == ["poll_server"]
+    assert [(line["event"], line["server"]) for line in logs] == [
+        ("database_gone", server.name),
+        ("database_back", server.name),
+    ]
+    assert "start it" in logs[0]["error"]
+
+
+def test_a_server_that_stays_away_is_told_once_a_minute_and_asked_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    back: list[Server] = []
+    watch = ServerWatch(rest=0.01)
+    watch.start(back.append)
+    engines = Engines(seconds=1, tell=watch.tell)
+    port = free_port()
+    database = engines.open("enwiki", f"mariadb+pymysql://outpatrol:hidden-word@127.0.0.1:{port}/enwiki")
+    asked: list[bool] = []
+    probe = Server.probe
+
+    def noted(server: Server) -> bool:
+        asked.append(True)
+        return probe(server)
+
+    monkeypatch.setattr(Server, "probe", noted)
+
+    with capture_logs() as logs:
+        with pytest.raises(DatabaseUnavailable), database.reading():
+            pass
+        until(lambda: len(asked) >= 5)
+    watch.close()
+    engines.close()
+
+    assert [line["event"] for line in logs] == ["database_gone"]
+    assert f"127.0.0.1:{port}" in logs[0]["error"]
+    assert "start it" in logs[0]["error"]
+    assert "hidden-word" not in str(logs)
+    assert back == []

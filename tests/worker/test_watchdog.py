@@ -1,0 +1,47 @@
+"""The watchdog ends a stuck process whatever else is broken in it; each process here is a real one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.patience import PATIENCE_SECONDS
+from worker.lanes.supervisor import STUCK
+
+STUCK_PROCESS = """
+import os, sys, time
+from worker.config.settings_sections import WorkerSettings
+from worker.config.telemetry import configure_logging
+from worker.lanes.held import Held
+from worker.lanes.watchdog import Tasks, Watchdog
+
+class Loop:
+    def soon(self, work): pass
+
+class Turns:
+    held = Held()
+    def let_go(self, error, seconds): {let_go}
+
+configure_logging()
+settings = WorkerSettings(silent_seconds=0.5)
+Watchdog(loop=Loop(), turns=Turns(), tasks=Tasks(), settings=settings).start()
+{before}
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("let_go", "before"),
+    [
+        ("return 0", "pass"),
+        ("raise RuntimeError('broken')", "pass"),
+        ("return 0", "os.close(2)"),
+        ("return 0", "sys.stderr.close()"),
+    ],
+    ids=["nothing", "giving_back", "log", "stream"],
+)
+def test_a_stuck_process_ends_though_more_is_broken_in_it(let_go: str, before: str) -> None:
+    script = STUCK_PROCESS.format(let_go=let_go, before=before)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_SECONDS)
+
+    assert ended.returncode == STUCK

@@ -1,0 +1,33 @@
+"""Whether this host's clock agrees with that of Redis: no work depends on it, but who reads logs and events does."""
+
+import time
+from collections.abc import Callable
+
+from worker.config.telemetry import log
+
+#: Less is within what networks and busy hosts do.
+SKEW_SECONDS = 5.0
+
+
+class Clock:
+    """Tells when the clocks part, and when they are together again."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._is_skewed = False
+
+    def compare(self, time_of_redis: tuple[int, int]) -> None:
+        """Compare ours with the reply to TIME: seconds and microseconds."""
+        seconds, microseconds = time_of_redis
+        ahead = self._clock() - (seconds + microseconds / 1e6)
+        is_skewed = abs(ahead) > SKEW_SECONDS
+        if is_skewed and not self._is_skewed:
+            log.warning(
+                "clock_skew",
+                seconds_ahead_of_redis=round(ahead, 1),
+                effect="no work is lost or late by it; times in logs and events are wrong",
+                cure="let NTP set the clocks of this host and of that of Redis",
+            )
+        elif self._is_skewed and not is_skewed:
+            log.info("clock_right")
+        self._is_skewed = is_skewed

@@ -1,0 +1,29 @@
+"""Saying the same thing seldom: what happens with every message is worth a line a minute."""
+
+import threading
+import time
+from collections.abc import Callable
+
+AGAIN_SECONDS = 60.0
+#: Things are told apart by texts that others may write.
+MOST_THINGS = 1_000
+
+
+class Seldom:
+    """Whether it is time to tell of a thing, by its name. Safe between threads."""
+
+    def __init__(self, seconds: float = AGAIN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
+
+    def is_time(self, thing: str) -> bool:
+        now = self._clock()
+        with self._lock:
+            if now - self._told.get(thing, -self._seconds) < self._seconds:
+                return False
+            if len(self._told) >= MOST_THINGS:
+                self._told.clear()
+            self._told[thing] = now
+            return True

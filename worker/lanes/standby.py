@@ -1,0 +1,80 @@
+"""What a worker process does without a broker: it polls by itself, and runs what is rung for in threads of its own.
+
+It begins where Redis is gone and where it was never there, and ends as soon as tasks come from it again. What others
+do meanwhile is kept apart by the leases of messages and scores, which are in the databases then.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from worker.config.telemetry import log
+from worker.lanes.rings import POLL
+from worker.lanes.timer import Timer
+
+
+class Standby:
+    """Takes rings in the broker's place, at most one unanswered for the same thing. Safe between threads."""
+
+    def __init__(
+        self,
+        run: Callable[..., object],
+        is_needed: Callable[[], bool],
+        *,
+        threads: int,
+        poll_seconds: float,
+    ) -> None:
+        #: Runs the task of that name with the arguments that follow.
+        self._run = run
+        self._is_needed = is_needed
+        self._poll_seconds = poll_seconds
+        self._lock = threading.Lock()
+        self._unanswered: set[tuple[str, ...]] = set()
+        self._timer = Timer()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="standby")
+        self._closed = threading.Event()
+        self._polling = threading.Thread(target=self._poll, name="own-poll", daemon=True)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether no task comes to this process at this moment."""
+        return not self._closed.is_set() and self._is_needed()
+
+    def start(self) -> None:
+        """Begin to poll whenever that is needed."""
+        self._polling.start()
+
+    def ring(self, after: float, *parts: str) -> None:
+        """Run the task of that name with the arguments that follow, in *after* seconds, unless that is to be done."""
+        with self._lock:
+            if parts in self._unanswered or self._closed.is_set():
+                return
+            self._unanswered.add(parts)
+        if after:
+            self._timer.later(after, lambda: self._begin(parts))
+        else:
+            self._begin(parts)
+
+    def close(self) -> None:
+        """Begin nothing more; what was begun goes on to its end, which is not waited for."""
+        self._closed.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _poll(self) -> None:
+        while not self._closed.wait(self._poll_seconds):
+            if self.is_needed:
+                self.ring(0, POLL)
+
+    def _begin(self, parts: tuple[str, ...]) -> None:
+        with suppress(RuntimeError):
+            # Which is what it says once it is closed.
+            self._threads.submit(self._answer, parts)
+
+    def _answer(self, parts: tuple[str, ...]) -> None:
+        with self._lock:
+            self._unanswered.discard(parts)
+        try:
+            self._run(*parts)
+        except Exception as error:  # noqa: BLE001 - it ends that turn and no other
+            log.error("task_failed", task=parts[0], wiki=":".join(parts[1:]), error=f"{type(error).__name__}: {error}")

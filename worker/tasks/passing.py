@@ -1,0 +1,52 @@
+"""Tasks of a wiki that these settings lack are passed on: another worker on the same queues may know it."""
+
+from typing import Any
+
+from celery import current_task
+
+from worker.app import app
+from worker.bootstrap import Services
+from worker.config.telemetry import log
+from worker.lanes.rings import QUEUE_OF
+from worker.lanes.seldom import Seldom
+
+#: How often a task was passed on, in a header of its message.
+PASSES = "outpatrol_passes"
+#: Nobody on these queues knows that wiki, then.
+MOST_PASSES = 50
+REST_SECONDS = 0.1
+
+_told = Seldom()
+
+
+def is_passed_on(here: Services, wiki: str) -> bool:
+    """Send the task that runs here to its queue once more, if its *wiki* is not ours and that may help."""
+    task = current_task
+    if wiki in here.wikis:
+        return False
+    if _told.is_time(wiki):
+        log.warning(
+            "wiki_unknown",
+            wiki=wiki,
+            task=task.name,
+            cure=f"add [wikis.{wiki}] to the settings of this worker, or give its deployment a redis_prefix of its own",
+        )
+    passes = int((task.request.headers or {}).get(PASSES, 0))
+    if passes >= MOST_PASSES:
+        return False
+    again: dict[str, Any] = {
+        "args": task.request.args,
+        "kwargs": task.request.kwargs,
+        "task_id": task.request.id,
+        "queue": QUEUE_OF[task.name],
+        "ignore_result": task.request.ignore_result,
+        "headers": {PASSES: passes + 1},
+        "retry": False,
+    }
+    name = task.name
+
+    def send() -> None:
+        app.send_task(name, **again)
+
+    here.doorbell.later(REST_SECONDS, send)
+    return True

@@ -1,0 +1,29 @@
+"""Makes a worker process go on without its broker, from its start to its end."""
+
+from typing import Any
+
+from celery.signals import worker_init, worker_shutting_down
+
+from worker.app import app
+from worker.bootstrap import services
+from worker.lanes.broker import CONSUMING
+from worker.lanes.rings import QUEUE_OF, TURN
+from worker.lanes.standby import Standby
+
+
+@worker_init.connect
+def _stand_by(**_: Any) -> None:
+    here = services()
+    standby = Standby(_run, _is_needed, threads=here.settings.worker.threads, poll_seconds=here.settings.poll_seconds)
+    here.doorbell.stand_by(standby)
+    standby.start()
+    worker_shutting_down.connect(lambda **_: standby.close(), weak=False)
+
+
+def _run(task: str, *arguments: str) -> None:
+    app.tasks[task](*arguments)
+
+
+def _is_needed() -> bool:
+    """Whether this process would take turns, if only it could."""
+    return not CONSUMING.is_set() and QUEUE_OF[TURN] in app.amqp.queues.consume_from
