@@ -8,7 +8,7 @@ from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import SHORT, Running, running
-from worker.endpoints.limits import OUTAGES_TO_OPEN
+from worker.endpoints.tries import TRIES_TO_OPEN
 
 WIKI = "itwiki"
 COUNT = 300
@@ -44,7 +44,7 @@ def test_in_an_outage_claiming_pauses_and_all_edits_are_scored_after_it(
         here.endpoint.set(failures=None)
         here.until_all_is_kept()
 
-        assert calls <= OUTAGES_TO_OPEN + 2 * CONCURRENCY + PROBES
+        assert calls <= TRIES_TO_OPEN + 2 * CONCURRENCY + PROBES
         assert left.ready >= COUNT / 2
         assert turns(here) == ["circuit_opened", "circuit_closed"]
         assert_every_promise_was_kept(here, edits)

@@ -22,7 +22,7 @@ from redis.connection import SSLConnection
 
 from tests.builders import some_settings
 from tests.endpoint import EmulatedEndpoint
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from tests.worker.asking import ask_raw, ids
 from tests.worker.flights import CountingEndpoint, a_flight
 from tests.worker.raw_server import Request, http, raw_server
@@ -128,9 +128,7 @@ def test_fault_14_a_slot_is_held_during_a_request_and_given_back_when_it_fails(r
             for _ in range(3):
                 with pytest.raises(EndpointUnavailable, match="status 500"):
                     await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]), wiki="enwiki")
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    while slots():
-                        await asyncio.sleep(0.01)
+                await asyncio.to_thread(until, lambda: not slots(), "places that were given back")
             await endpoint.close()
 
     asyncio.run(fail_thrice())

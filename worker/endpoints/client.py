@@ -181,8 +181,6 @@ class Endpoint:
                 response, content = await self._exchange(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions)
             said = _validated(where, response.status_code, content, wiki, reply)
-            is_served = True
-            return said
         except TimeoutError as error:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
             raise failed from error
@@ -191,6 +189,9 @@ class Endpoint:
             is_served = isinstance(error, RequestRefused) and bool(error.said)
             failed = None if is_served else error
             raise
+        else:
+            is_served = True
+            return said
         finally:
             seconds = time.monotonic() - began
             report = Report(served=1, seconds=seconds) if is_served else _report(failed, is_of_scores=bool(revisions))

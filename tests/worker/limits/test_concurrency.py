@@ -189,7 +189,7 @@ def test_a_newcomer_has_its_even_share_at_its_second_exchange_though_others_had_
     crowd = Crowd(ceilings(concurrency=concurrency))
     for member, want in history:
         crowd.ask(member, want=want)
-    others = sorted({member for member, _ in history})
+    others = sorted(crowd.state.members)
     for member in ["newcomer", *others]:
         crowd.ask(member, want=1000)
 

@@ -1,4 +1,4 @@
-"""Pacers of several processes on the limits they share, in virtual time: rate, concurrency, fairness, and their cost."""
+"""Pacers of several processes on the limits they share, in virtual time."""
 
 import asyncio
 from math import ceil
@@ -196,8 +196,7 @@ def test_wikis_that_wait_get_about_as_many_starts_each_however_much_is_behind_ea
     async def work() -> None:
         pacer = pacer_of(member, patience=1e6)
         for wiki, count in (("a", 1000), ("b", 100), ("c", 40)):
-            for _ in range(count):
-                tasks.append(asyncio.create_task(endpoint.serve(pacer, wiki=wiki)))
+            tasks.extend(asyncio.create_task(endpoint.serve(pacer, wiki=wiki)) for _ in range(count))
         await asyncio.sleep(2.4)
         for task in tasks:
             task.cancel()
