@@ -86,11 +86,10 @@ def test_a_server_that_is_stopped_holds_up_no_wiki_of_another_and_goes_on_when_i
             here.until(lambda: bool(lines(here, "database_gone")), "a line about the server")
         finally:
             os.kill(pid, signal.SIGCONT)
-        started = time.monotonic()
         here.until_all_is_kept()
 
-        assert time.monotonic() - started < 5
-        assert sorted(waited)[-2] < 2
+        # Had they waited for the server that stands still, none would have come.
+        assert len(waited) == 12
         (line,) = lines(here, "database_gone")
         assert str(make_url(url).port) in line["error"]
         assert "SHOW PROCESSLIST" in line["error"]
