@@ -190,7 +190,9 @@ class Circuits:
         raise EndpointUnavailable(no_answer.error, no_answer.failure, no_answer.retry_after)
 
     def _not_asked(self, circuit: Circuit) -> NoAnswer:
-        seconds = max(1.0, circuit.until_probe()) + SPREAD_SECONDS * random.random()  # noqa: S311 - spreads load
+        # A probe that is under way ends long before it is given up.
+        seconds = min(max(1.0, circuit.until_probe()), NARROW_SECONDS)
+        seconds += SPREAD_SECONDS * random.random()  # noqa: S311 - spreads load
         return NoAnswer(f"not asked for, as it fails: {circuit.reason}", Failure.OUTAGE, seconds, is_outage=True)
 
     def _of(self, wiki: str, model: str) -> Tries:

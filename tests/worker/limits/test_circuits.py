@@ -10,7 +10,7 @@ from tests.clock import Clock
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, ScoreId
-from worker.endpoints.circuits import MOST_KEPT, NARROW_SECONDS, WIKIS_TO_OPEN, Circuits
+from worker.endpoints.circuits import MOST_KEPT, NARROW_SECONDS, SPREAD_SECONDS, WIKIS_TO_OPEN, Circuits
 from worker.endpoints.tries import TRIES_TO_OPEN
 
 
@@ -77,6 +77,19 @@ def test_one_revision_at_a_time_probes_an_open_circuit_once_it_is_due(asking: As
     assert [each.model for each in first.probes] == ["damaging", "goodfaith"]
     assert not first.asked
     assert not second.probes
+
+
+def test_what_comes_while_a_probe_is_under_way_comes_back_soon(asking: Asking) -> None:
+    asking.serve(ids())
+    asking.break_down("enwiki", "damaging")
+    asking.clock.now += NARROW_SECONDS
+    asking.circuits.admit(ids(models=["damaging"], first=100))
+    later = asking.circuits.admit(ids(models=["damaging"], first=200)).cut_off
+
+    assert later
+    for answer in later.values():
+        assert isinstance(answer, NoAnswer)
+        assert (answer.retry_after or 0.0) <= NARROW_SECONDS + SPREAD_SECONDS
 
 
 def test_a_probe_that_is_served_lets_all_be_asked_for_again(asking: Asking) -> None:
