@@ -25,13 +25,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
     of who sent it, and a hint that is old does no harm.
     """
     silence, prefix = settings.redis_timeout_seconds, settings.redis_prefix
-    url = settings.redis_url.get_secret_value()
-    if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
-        # Celery's results would not start without it, and its broker would trust anybody.
-        url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
+    redis = settings.redis
     return {
-        "broker_url": url,
-        "result_backend": f"worker.flight.result_backend:ScoreBackend+{url}",
+        "broker_url": redis.address,
+        "broker_use_ssl": redis.encryption,
+        "result_backend": f"worker.flight.result_backend:ScoreBackend+{redis.address}",
+        "redis_backend_use_ssl": redis.encryption,
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_transport_options": {
             "global_keyprefix": prefix,
@@ -43,10 +42,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "socket_connect_timeout": silence,
             "socket_keepalive": True,
             "health_check_interval": silence,
+            "client_name": redis.client_name,
         },
         # A shutdown that is called out to the workers of another application is not meant for ours.
         "control_exchange": "outpatrol",
         "event_exchange": "outpatrol-events",
+        "redis_client_name": redis.client_name,
         "redis_socket_timeout": silence,
         "redis_socket_connect_timeout": silence,
         "redis_socket_keepalive": True,
