@@ -25,7 +25,7 @@ CURES = {
     "NOAUTH": "write its password into redis_url",
     "WRONGPASS": "correct user and password in redis_url",
     "invalid password": "correct the password in redis_url",
-    "NOPERM": "allow the user in redis_url all commands and keys (ACL SETUSER)",
+    "NOPERM": "give the user in redis_url the rights that README names (ACL SETUSER)",
     "max number of clients": "raise its maxclients, or end other clients",
     "WRONGTYPE": "somebody else uses that key: remove it, or let redis_url name a database of our own",
     "MOVED": _CLUSTER,
