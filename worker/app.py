@@ -1,15 +1,26 @@
 """The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
 
+import logging
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
+import click
 from celery import Celery
 from celery.signals import setup_logging
+from click.core import ParameterSource
 from kombu import Exchange, Queue
 
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE
 from worker.settings import Settings, load_settings
+
+#: What `--detach` lacks where nobody would ever read the log.
+DETACHED = (
+    "--detach: its log would be lost; add --logfile FILE, or leave --detach to whoever starts it, such as systemd"
+)
 
 app = Celery(
     "outpatrol",
@@ -116,5 +127,27 @@ app.add_defaults(_configuration_of_this_process)
 
 
 @setup_logging.connect
-def _configure_logging(**_: Any) -> None:
-    configure_logging(load_settings().log_level)
+def _configure_logging(loglevel: int, logfile: str | None = None, **_: Any) -> None:
+    context = click.get_current_context(silent=True)
+    # Celery's own default stands for no wish of anybody's.
+    is_wish = context is not None and context.get_parameter_source("loglevel") is ParameterSource.COMMANDLINE
+    level = logging.getLevelName(loglevel) if is_wish else load_settings().log_level
+    try:
+        configure_logging(level, Path(logfile) if logfile else None)
+    except OSError as error:
+        why = f"--logfile: {logfile} can't be written: {error.strerror}; correct the path, or give us the right to it"
+        raise SystemExit(f"outpatrol: {why}") from error
+
+
+def _refuse_silence(context: click.Context, _option: click.Parameter, _value: object) -> None:
+    if context.params.get("detach") and not context.params.get("logfile"):
+        # After this there is nobody left whom it could be told.
+        sys.stderr.write(f"outpatrol: {DETACHED}\n")
+        context.exit(os.EX_USAGE)
+
+
+for _command in ("worker", "beat"):
+    # Processed after the options that were given, and before the process detaches.
+    app.user_options[_command].add(
+        click.Option(["--not-in-silence"], is_flag=True, hidden=True, expose_value=False, callback=_refuse_silence)
+    )
