@@ -17,7 +17,6 @@ from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import SCORE
 
-
 README = Path(__file__).parents[2] / "README.md"
 
 
