@@ -12,6 +12,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 #: Stands for the wiki in a cure that is the same for all.
 WIKI = "{wiki}"
+#: Begin what we say of a connection that could not be begun, for which the driver has no number.
+UNREADABLE = "a file can't be read"
+NOT_INSTALLED = "a package is missing"
+NO_SUCH_OPTION = "the driver refuses an option"
 
 
 class Kind(enum.Enum):
@@ -78,7 +82,7 @@ _BROKEN = Trouble(Kind.REFUSED, "has a damaged table", "see its error log, and C
 _DAMAGED = Trouble(Kind.REFUSED, "is damaged", "restore the file from a backup, or rebuild it: sqlite3 FILE .recover")
 _MEMORY = Trouble(Kind.SERVER, "has no memory or thread left", "give it more, or fewer clients")
 _PACKET = Trouble(
-    Kind.REFUSED, "takes no packet that large", "raise its max_allowed_packet to 64M, or lower outbox.batch_size"
+    Kind.VALUE, "takes no packet that large", "raise its max_allowed_packet to 64M, or lower outbox.batch_size"
 )
 _CHANGED = Trouble(Kind.REFUSED, "has a table that was changed", "give that column a default, or restore the table")
 _VALUE = Trouble(Kind.VALUE, "refuses a value", "compare the column with that of a new installation")
@@ -87,6 +91,12 @@ _NOT_MIGRATED = Trouble(Kind.NOT_MIGRATED, "lacks a table or column of ours", "r
 _ENCRYPTION = Trouble(Kind.SERVER, "wants an encrypted connection", f"add ?ssl_ca=/path/ca.pem to {_URL}")
 _PLUGIN = Trouble(
     Kind.SERVER, "wants a way to log in that we do not have", "ALTER USER … IDENTIFIED VIA mysql_native_password"
+)
+_NO_TLS = Trouble(Kind.SERVER, "speaks no TLS", f"set its ssl_cert and ssl_key, or take ssl_… out of {_URL}")
+_CERTIFICATE = Trouble(
+    Kind.SERVER,
+    "shows a certificate that we do not trust",
+    f"let ssl_ca in {_URL} name the authority that signed it, and the host be as the certificate has it",
 )
 _NO_TRIGGER = Trouble(
     Kind.REFUSED, "lets our account make no triggers", "set its log_bin_trust_function_creators to 1, or GRANT SUPER"
@@ -135,7 +145,25 @@ _MARIADB: dict[int, Trouble] = {
     1180: Trouble(Kind.REFUSED, "could not commit", "see its error log"),
 }
 
-_SQLITE: dict[str, Trouble] = {
+#: One number of the driver stands for many things; what it says tells them apart.
+_BY_TEXT: tuple[tuple[set[int], str, Trouble], ...] = (
+    ({2003, 2026}, "certificate", _CERTIFICATE),
+    ({2026}, "server doesn't support it", _NO_TLS),
+    ({2003, 2013}, "timed out", _LATE),
+    ({2006, 2013}, "reset by peer", _CUT_OFF),
+    ({2006, 2013}, "Broken pipe", _CUT_OFF),
+)
+
+#: Of SQLite's errors, of some of PyMySQL's, and of ours, which have no numbers.
+_TEXTS: dict[str, Trouble] = {
+    "Packet sequence number wrong": _CUT_OFF,
+    UNREADABLE: Trouble(Kind.SERVER, "was not asked", f"correct ssl_… in {_URL}, or give us the right to the file"),
+    NOT_INSTALLED: Trouble(
+        Kind.SERVER,
+        _PLUGIN.does,
+        f"pip install that package for us (ed25519 needs pynacl), or {_PLUGIN.cure}",
+    ),
+    NO_SUCH_OPTION: Trouble(Kind.SERVER, "was not asked", f"correct what stands after ? in {_URL}"),
     "unable to open database file": Trouble(
         Kind.DATABASE, "can not be opened", f"make its folder, give us the right to it, or correct {_URL}"
     ),
@@ -166,14 +194,9 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
         return _UNKNOWN
     number, text = number_of(error), str(error.orig)
     if number is None:
-        if "Packet sequence number wrong" in text:
-            return _CUT_OFF
-        return next((trouble for words, trouble in _SQLITE.items() if words in text), _UNKNOWN)
-    if number in {2003, 2013} and "timed out" in text:
-        return _LATE
-    if number in {2006, 2013} and ("reset by peer" in text or "Broken pipe" in text):
-        return _CUT_OFF
-    return _MARIADB.get(number, _UNKNOWN)
+        return next((trouble for words, trouble in _TEXTS.items() if words in text), _UNKNOWN)
+    by_text = (trouble for numbers, words, trouble in _BY_TEXT if number in numbers and words in text)
+    return next(by_text, _MARIADB.get(number, _UNKNOWN))
 
 
 def number_of(error: DBAPIError) -> int | None:

@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import pymysql
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import delete, insert, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from outbox import EDITS
+from outbox import EDITS, Dead, Outcome, RetryLater, claim, settle
 from outbox.database import Database, Engines
+from outbox.dead_letters import list_dead_letters, requeue
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
 from outbox.server_errors import told
@@ -25,6 +28,8 @@ from tests.wiki_tables import make_tables
 SECONDS = 0.5
 WIKIS = ("enwiki", "frwiki")
 ADDRESS = "192.0.2.77"
+#: A payload of 50 KB.
+LARGE = ADDRESS * 5000
 TRIGGER = "CREATE TRIGGER enwiki.{} BEFORE INSERT ON enwiki.outbox FOR EACH ROW "
 
 
@@ -309,18 +314,57 @@ def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_o
     look(account)
 
 
-def test_a_packet_that_is_too_large_is_told_with_its_cure(server: Disturbed, account: Database) -> None:
+@pytest.fixture
+def small_packets(server: Disturbed, account: Database) -> Iterator[Database]:
+    """A database with a message that came while the server took larger packets than it does now."""
+    with account.transaction() as session:
+        session.execute(delete(EDITS.messages))
+        session.execute(delete(EDITS.dead_letters))
+        session.execute(insert(EDITS.messages).values(payload=LARGE))
+    account.server.close()
     server.sql("SET GLOBAL max_allowed_packet = 16384")
-    try:
-        with (
-            pytest.raises(OutboxError, match="max_allowed_packet") as caught,
-            account.transaction() as session,
-        ):
-            session.execute(insert(EDITS.messages).values(payload=ADDRESS * 5000))
-    finally:
-        server.sql("SET GLOBAL max_allowed_packet = 16777216")
+    yield account
+    server.sql("SET GLOBAL max_allowed_packet = 16777216")
 
-    assert ADDRESS not in str(caught.value)
+
+def test_a_packet_that_is_too_large_is_told_with_its_cure_and_closes_nothing(small_packets: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, small_packets.transaction() as session:
+        session.execute(insert(EDITS.messages).values(payload=LARGE))
+    shown = str(told(caught.value))
+
+    assert "takes no packet that large (1153: Got a packet bigger than max_allowed_packet: 50" in shown
+    assert "raise its max_allowed_packet to 64M" in shown
+    assert ADDRESS not in shown
+    assert not small_packets.server.circuit.is_open
+
+
+def test_many_rows_go_in_packets_as_large_as_the_server_takes(small_packets: Database) -> None:
+    with small_packets.transaction() as session:
+        session.execute(insert(EDITS.messages), [{"payload": "a" * 1000}] * 100)
+
+    with small_packets.reading() as connection:
+        assert inspect_lane(connection, EDITS).ready == 101
+
+
+@pytest.mark.parametrize("outcome", [Dead("poison", "it is too large"), RetryLater(timedelta(0), "it is too large")])
+def test_a_message_that_is_larger_than_the_server_takes_goes_where_others_go(
+    small_packets: Database, outcome: Outcome
+) -> None:
+    lease = timedelta(seconds=30)
+    (large,) = small_packets.run(lambda session: claim(session, EDITS, limit=10, lease=lease))
+    lost = replace(large, token="of another claim")
+    assert small_packets.run(lambda session: settle(session, EDITS, {lost: outcome})) == frozenset()
+    kept = small_packets.run(lambda session: settle(session, EDITS, {large: outcome}))
+
+    assert kept == {large}
+    if isinstance(outcome, Dead):
+        (dead,) = small_packets.run(lambda session: list_dead_letters(session, EDITS))
+        assert (dead.payload, dead.attempt, dead.reason, dead.error) == (LARGE, 1, "poison", "it is too large")
+        assert small_packets.run(lambda session: requeue(session, EDITS, [dead.id])) == 1
+        assert small_packets.run(lambda session: requeue(session, EDITS, [dead.id])) == 0
+    (again,) = small_packets.run(lambda session: claim(session, EDITS, limit=10, lease=lease))
+    assert again.payload == LARGE
+    assert again.attempt == (1 if isinstance(outcome, Dead) else 2)
 
 
 def test_an_account_that_is_refused_closes_no_server_to_other_accounts(server: Disturbed, account: Database) -> None:

@@ -47,7 +47,7 @@ def of_sqlite(text: str) -> DBAPIError:
         (1969, Kind.REFUSED, "database.timeout_seconds"),
         (1665, Kind.REFUSED, "binlog_format"),
         (1364, Kind.REFUSED, "default"),
-        (1153, Kind.REFUSED, "max_allowed_packet"),
+        (1153, Kind.VALUE, "max_allowed_packet"),
         (1205, Kind.BUSY, "INNODB STATUS"),
         (1406, Kind.VALUE, "column"),
         (1644, Kind.UNKNOWN, "error log"),
