@@ -199,6 +199,11 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
     return next(by_text, _MARIADB.get(number, _UNKNOWN))
 
 
+def refuses_a_value(error: BaseException) -> bool:
+    """Whether the database refuses what was to be written, which may be one message's fault."""
+    return isinstance(error, SQLAlchemyError) and trouble_of(error).kind is Kind.VALUE
+
+
 def number_of(error: DBAPIError) -> int | None:
     """The server's or the driver's number for *error*; SQLite has none."""
     arguments = getattr(error.orig, "args", ())

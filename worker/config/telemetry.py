@@ -24,6 +24,7 @@ EVENTS = {
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
+    "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
