@@ -146,11 +146,16 @@ class Engines:
             DatabaseUnavailable: *url* is not the URL of a MariaDB or SQLite database.
         """
         parsed = _parse(wiki, url)
-        if parsed.get_backend_name() == "sqlite":
-            return Database(wiki, self._server(parsed), parsed)
-        if not parsed.database:
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        if not (is_sqlite or parsed.database):
             raise DatabaseUnavailable(f"{wiki}: {parsed!r} names no database; add one: …/{wiki}")
-        return Database(wiki, self._server(parsed.set(database="")), parsed)
+        try:
+            return Database(wiki, self._server(parsed if is_sqlite else parsed.set(database="")), parsed)
+        except (ValueError, TypeError, ArgumentError) as error:
+            raise DatabaseUnavailable(
+                f"{whose(wiki, repr(parsed))} was not asked ({error}); correct what stands after ? in "
+                f"wikis.{wiki}.database_url"
+            ) from error
 
     def close(self) -> None:
         for server in self._servers.values():

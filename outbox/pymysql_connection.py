@@ -55,7 +55,8 @@ def open_connection(**parameters: Any) -> BoundedConnection:
     except Error:
         raise
     except OSError as error:
-        raise OperationalError(f"{UNREADABLE}: {error.filename or error}: {error.strerror}") from error
+        files = ", ".join(str(file) for file in parameters.get("ssl", {}).values() if isinstance(file, str))
+        raise OperationalError(f"{UNREADABLE}: {error.strerror or error}: {files}") from error
     except RuntimeError as error:
         raise OperationalError(f"{NOT_INSTALLED}: {error}") from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:
