@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from celery import Celery
@@ -12,6 +12,7 @@ from celery.signals import setup_logging
 from click.core import ParameterSource
 from kombu import Exchange, Queue
 
+from worker.config.files import unwritable
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE
@@ -21,6 +22,8 @@ from worker.settings import Settings, load_settings
 DETACHED = (
     "--detach: its log would be lost; add --logfile FILE, or leave --detach to whoever starts it, such as systemd"
 )
+#: Options of Celery's commands that name a file which is written.
+FILES = ("logfile", "pidfile", "statedb")
 
 app = Celery(
     "outpatrol",
@@ -132,22 +135,26 @@ def _configure_logging(loglevel: int, logfile: str | None = None, **_: Any) -> N
     # Celery's own default stands for no wish of anybody's.
     is_wish = context is not None and context.get_parameter_source("loglevel") is ParameterSource.COMMANDLINE
     level = logging.getLevelName(loglevel) if is_wish else load_settings().log_level
-    try:
-        configure_logging(level, Path(logfile) if logfile else None)
-    except OSError as error:
-        why = f"--logfile: {logfile} can't be written: {error.strerror}; correct the path, or give us the right to it"
-        raise SystemExit(f"outpatrol: {why}") from error
+    configure_logging(level, Path(logfile) if logfile else None)
 
 
-def _refuse_silence(context: click.Context, _option: click.Parameter, _value: object) -> None:
+def look_at_files(context: click.Context, _option: click.Parameter, _value: object) -> None:
+    """Refuse in a sentence what Celery would end of with a traceback, or would do where nobody sees it."""
     if context.params.get("detach") and not context.params.get("logfile"):
-        # After this there is nobody left whom it could be told.
-        sys.stderr.write(f"outpatrol: {DETACHED}\n")
-        context.exit(os.EX_USAGE)
+        _stop(context, DETACHED)
+    for name in FILES:
+        file = context.params.get(name)
+        if file and (why := unwritable(Path(file))):
+            _stop(context, f"--{name}: {file} can't be written: {why}; correct the path, or give us the right to it")
+
+
+def _stop(context: click.Context, sentence: str) -> NoReturn:
+    sys.stderr.write(f"outpatrol: {sentence}\n")
+    context.exit(os.EX_CONFIG)
 
 
 for _command in ("worker", "beat"):
     # Processed after the options that were given, and before the process detaches.
     app.user_options[_command].add(
-        click.Option(["--not-in-silence"], is_flag=True, hidden=True, expose_value=False, callback=_refuse_silence)
+        click.Option(["--files-are-there"], is_flag=True, hidden=True, expose_value=False, callback=look_at_files)
     )

@@ -269,12 +269,17 @@ def load_settings() -> Settings:
     """
     file = settings_file()
     if file is not None and not file.is_file():
-        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} is not there; create it or unset it")
+        why = "is a directory" if file.is_dir() else "is not there"
+        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} {why}; create it or unset it")
     source = str(file) if file else "no outpatrol.toml here"
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsInvalid(f"settings ({source}): {describe(error)}") from error
+    except OSError as error:
+        raise SettingsInvalid(
+            f"settings ({source}): the file can't be read: {error.strerror}; give us the right to it"
+        ) from error
     except ValueError as error:
         raise SettingsInvalid(f"settings ({source}): {error}; correct the file or the variable") from error
 

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from tests.acceptance.commands import CELERY, OUTPATROL, call, outpatrol, write_settings
 from tests.acceptance.running import environment, exists
 from tests.patience import until
-from worker.app import DETACHED
+from worker.app import DETACHED, look_at_files
 from worker.demo.processes import Processes
 from worker.tasks.process import REFUSED
 
@@ -67,10 +68,34 @@ def test_what_would_be_lost_or_can_not_be_done_is_refused_in_a_sentence(tmp_path
     write_settings(tmp_path)
     lost = call([*CELERY, "worker", "-D"], tmp_path)
     kept = outpatrol(tmp_path, "worker", "--", "--detach")
-    nowhere = call([*CELERY, "worker", "--logfile", "nowhere/its.log"], tmp_path)
 
-    assert (lost.code, lost.err) == (os.EX_USAGE, f"outpatrol: {DETACHED}\n")
+    assert (lost.code, lost.err) == (os.EX_CONFIG, f"outpatrol: {DETACHED}\n")
     assert (kept.code, kept.err.strip()) == (os.EX_CONFIG, f"outpatrol: {REFUSED['detach']}")
-    assert nowhere.code == 1
-    assert "outpatrol: --logfile: nowhere/its.log can't be written: No such file or directory" in nowhere.err
-    assert "Traceback" not in nowhere.err
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "why"),
+    [
+        ("logfile", "nowhere/its", "there is no directory nowhere"),
+        ("pidfile", "nowhere/its", "there is no directory nowhere"),
+        ("statedb", "nowhere/its", "there is no directory nowhere"),
+        ("logfile", ".", "it is a directory"),
+    ],
+)
+def test_a_file_that_can_not_be_written_is_refused_before_anything_starts(
+    option: str, file: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = click.Context(click.Command("worker"))
+    context.params = {"detach": False, option: file}
+    with pytest.raises(click.exceptions.Exit) as end:
+        look_at_files(context, click.Option(["--any"]), None)
+
+    assert end.value.exit_code == os.EX_CONFIG
+    assert f"outpatrol: --{option}: {file} can't be written: {why}; correct the path" in capsys.readouterr().err
+
+
+def test_a_file_that_can_be_written_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    context = click.Context(click.Command("worker"))
+    context.params = {"detach": True, "logfile": str(tmp_path / "of-%n.log"), "pidfile": str(tmp_path / "its.pid")}
+
+    look_at_files(context, click.Option(["--any"]), None)

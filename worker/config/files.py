@@ -1,9 +1,20 @@
 """Paths in the settings: what should be there is looked at when the settings are read, not hours later."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+
+def unwritable(path: Path) -> str | None:
+    """Why this process could not write a file there; None where it can."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no directory {folder}"
+    if path.is_dir():
+        return "it is a directory"
+    return None if os.access(path if path.exists() else folder, os.W_OK) else "we have no right to"
 
 
 def _read(path: Path) -> Path:
