@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from outbox.errors import DatabaseNotMigrated, DatabaseRefuses, DatabaseUnavailable
 from outbox.gate import Places
 from outbox.server import STRICT, Server
-from outbox.server_errors import Kind, sentence, trouble_of, whose
+from outbox.server_errors import Kind, hide_values, sentence, trouble_of, whose
 
 __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_errors"]
 
@@ -92,6 +92,7 @@ def translated_errors(database: Database) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        hide_values(error)
         translated = TRANSLATED.get(trouble_of(error).kind)
         if translated is None:
             # Whoever meets it at last says with `told` where it happened.

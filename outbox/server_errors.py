@@ -218,11 +218,24 @@ def said(error: SQLAlchemyError) -> str:
     """
     if not isinstance(error, DBAPIError):
         return str(error).partition("\n")[0]
+    number, text = number_of(error), _text(error)
+    return text if number is None else f"{number}: {text}"
+
+
+def hide_values(error: SQLAlchemyError) -> None:
+    """Take values of rows out of *error* itself: it may be shown with its stack, by whoever."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        number, text = number_of(error), _text(error)
+        error.orig.args = (text,) if number is None else (number, text)
+        error.args = (f"({type(error.orig).__name__}) {said(error)}",)
+
+
+def _text(error: DBAPIError) -> str:
     number = number_of(error)
     text = " ".join(str(error.orig if number is None else list(getattr(error.orig, "args", ()))[-1]).split())
     if trouble_of(error).kind in {Kind.VALUE, Kind.UNKNOWN}:
         text = _without_values(text)
-    return text if number is None else f"{number}: {text}"
+    return text
 
 
 def sentence(error: SQLAlchemyError, wiki: str, database: str) -> str:
