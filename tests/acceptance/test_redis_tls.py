@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from redis import RedisError
 
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import running
+from tests.builders import some_settings
 from tests.certificates import Certificate, make_certificate
+from worker.bootstrap import connect_redis
+from worker.domain.redis_refusals import cure
 
 
 @pytest.fixture(scope="module")
@@ -36,4 +40,8 @@ def test_edits_are_drained_through_an_encrypted_broker_however_its_url_is_spelle
         here.until_all_is_kept()
 
         assert_every_promise_was_kept(here, edits)
+        with connect_redis(some_settings(redis_url=f"rediss://localhost:{here.redis_port}")) as distrustful:
+            with pytest.raises(RedisError) as caught:
+                distrustful.ping()
+            assert "ssl_ca_certs" in cure(caught.value)
         assert "redis_gone" not in here.children["worker"].log.read_text()

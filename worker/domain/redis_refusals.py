@@ -32,6 +32,9 @@ CURES = {
     "ASK": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
     "CLUSTERDOWN": _CLUSTER,
+    # No word of Redis, but of TLS before it.
+    "CERTIFICATE_VERIFY_FAILED": "let ?ssl_ca_certs= in redis_url name the authority that signed its certificate, and "
+    "the host be as the certificate has it",
 }
 _IN_PIPELINE = re.compile(r"^Command # \d+ \(.*?\) of pipeline caused error: ", re.DOTALL)
 _KNOWN = re.compile("|".join(rf"\b{re.escape(words)}\b" for words in CURES))
