@@ -61,7 +61,11 @@ _CUT_OFF = Trouble(
     "closed the connection",
     "see its error log; if it serves others, raise its max_allowed_packet to 64M, or lower outbox.batch_size",
 )
-_LOGIN = Trouble(Kind.SERVER, "refuses our account", f"correct user and password in {_URL}, or its grants")
+_LOGIN = Trouble(
+    Kind.SERVER,
+    "refuses our account",
+    f"correct user and password in {_URL}, or its grants; where it wants TLS, add ?ssl_ca=/path/ca.pem",
+)
 _PASSWORD = Trouble(
     Kind.SERVER, "wants a new password", f"set one (ALTER USER … IDENTIFIED BY …) and write it into {_URL}"
 )
@@ -125,6 +129,9 @@ _MARIADB: dict[int, Trouble] = {
         "raise that limit (ALTER USER … WITH …), or wait until its hour is over",
     ),
     1129: Trouble(Kind.SERVER, "has shut out this host", "run FLUSH HOSTS there, and raise its max_connect_errors"),
+    1184: Trouble(
+        Kind.SERVER, "closes our connections at once", "correct its init_connect, or see its error log for the cause"
+    ),
     1047: Trouble(Kind.SERVER, "is not yet part of its cluster", "wait, or see its wsrep_local_state_comment"),
     1044: Trouble(Kind.DATABASE, "is closed to our account", f"GRANT rights on it to the user in {_URL}"),
     1049: Trouble(Kind.DATABASE, "does not exist", f"create it or correct {_URL}"),

@@ -1,6 +1,7 @@
 """A connection that can't be begun: what the driver lets through raw is told in a sentence, too."""
 
 import os
+import resource
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ import pymysql
 import pytest
 from sqlalchemy import make_url, text
 
+from outbox import EDITS, record, record_payloads
 from outbox.database import Engines
-from outbox.errors import DatabaseUnavailable
+from outbox.errors import DatabaseRefuses, DatabaseUnavailable
+from tests.builders import an_edit
 from tests.certificates import Certificate, make_certificate
 from tests.services import QUICK, own_mariadb_server
+from tests.wiki_tables import make_tables
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,27 @@ def _garbage(directory: Path) -> Path:
     file = directory / "garbage.db"
     file.write_bytes(os.urandom(8192))
     return file
+
+
+def test_a_file_that_may_only_be_read_is_told_with_its_cure(tmp_path: Path) -> None:
+    engines = Engines()
+    make_tables(engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db"))
+    database = engines.open("enwiki", f"sqlite:///file:{tmp_path}/enwiki.db?mode=ro&uri=true")
+    with pytest.raises(DatabaseRefuses, match=r"is read-only .*; give us the right to write the file"):
+        database.run(lambda session: record(session, an_edit()))
+    engines.close()
+
+
+def test_a_disk_that_takes_no_more_is_told_with_its_cure(tmp_path: Path) -> None:
+    engines = Engines()
+    database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
+    make_tables(database)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(DatabaseRefuses, match=r"\(disk I/O error\); see the system's log|is full\); free space"):
+            database.run(lambda session: record_payloads(session, EDITS, ["a" * 100_000]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    database.run(lambda session: record_payloads(session, EDITS, ["a" * 100_000]))
+    engines.close()
