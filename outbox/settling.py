@@ -38,11 +38,7 @@ def _remove(
     if not claims:
         return frozenset()
     messages = lane.messages
-    large = [
-        claim
-        for claim in claims
-        if len(claim.payload) > LARGEST_PAYLOAD and isinstance(outcomes[claim], RetryLater | Dead)
-    ]
+    large = [claim for claim in claims if len(claim.payload) > LARGEST_PAYLOAD and _is_kept_whole(outcomes[claim])]
     _move(session, lane, large, outcomes)
     removal = delete(messages).where(*ours(lane, claims)).returning(messages.c.id, messages.c.recorded_at)
     removed = session.execute(removal.execution_options(**BY_KEY)).all()
@@ -97,6 +93,11 @@ def _place(lane: Lane, claim: Claim, outcome: Outcome) -> tuple[Table, dict[str,
     }
 
 
+def _is_kept_whole(outcome: Outcome) -> bool:
+    """Whether the message goes elsewhere with the payload that it has."""
+    return isinstance(outcome, Dead) or (isinstance(outcome, RetryLater) and not outcome.payload)
+
+
 def _attempts(claim: Claim, outcome: RetryLater) -> int:
     return claim.attempt if outcome.burns_attempt else claim.attempt - 1
 
@@ -114,7 +115,7 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": outcome.payload or claim.payload,
             "attempt": _attempts(claim, outcome),
             "recorded_at": recorded_at[claim.message],
             "due_at": now + max(outcome.delay, timedelta(0)),
