@@ -79,6 +79,10 @@ class Edit(BaseModel):
     request_id: str | None = Field(default=None, max_length=128)
     #: What else a page change told.
     details: Details | None = None
+    #: Since when some of its models have answered and others have not; and the models that have been announced on
+    #: streams of their own meanwhile. Written by whoever serves the lane.
+    incomplete_since: Timestamp | None = None
+    announced: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
