@@ -40,13 +40,17 @@ def _remove(
     messages = lane.messages
     large = [claim for claim in claims if len(claim.payload) > LARGEST_PAYLOAD and _is_kept_whole(outcomes[claim])]
     _move(session, lane, large, outcomes)
-    removal = delete(messages).where(*ours(lane, claims)).returning(messages.c.id, messages.c.recorded_at)
-    removed = session.execute(removal.execution_options(**BY_KEY)).all()
-    recorded_at = {row.id: row.recorded_at for row in removed}
-    kept = [claim for claim in claims if claim.message in recorded_at]
-    small = [claim for claim in kept if claim not in large]
-    _let_wait(session, lane, small, outcomes, recorded_at)
-    _bury(session, lane, small, outcomes, recorded_at)
+    small = [claim for claim in claims if claim not in large]
+    wanted = [messages.c.id, messages.c.recorded_at]
+    if any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small):
+        # As it is now: something in it may have been hidden since it was claimed.
+        wanted.append(messages.c.payload)
+    removal = delete(messages).where(*ours(lane, claims)).returning(*wanted)
+    removed = {row.id: row for row in session.execute(removal.execution_options(**BY_KEY)).all()}
+    kept = [claim for claim in claims if claim.message in removed]
+    small = [claim for claim in small if claim.message in removed]
+    _let_wait(session, lane, small, outcomes, removed)
+    _bury(session, lane, small, outcomes, removed)
     return frozenset(kept)
 
 
@@ -107,7 +111,7 @@ def _let_wait(
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     retries = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], RetryLater)]
     if not retries:
@@ -115,9 +119,9 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": outcome.payload or claim.payload,
+            "payload": _payload(outcome, claim, removed[claim.message].payload),
             "attempt": _attempts(claim, outcome),
-            "recorded_at": recorded_at[claim.message],
+            "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),
             "error": outcome.error[:LONGEST_ERROR],
         }
@@ -126,19 +130,24 @@ def _let_wait(
     session.execute(insert(lane.waiting), rows)
 
 
+def _payload(outcome: RetryLater, claim: Claim, now: str) -> str:
+    """What waits: what the outcome says, unless something was hidden in the message since it was claimed."""
+    return outcome.payload or now if now == claim.payload else now
+
+
 def _bury(
     session: Session | Connection,
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     dead = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], Dead)]
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": removed[claim.message].payload,
             "attempt": claim.attempt,
-            "recorded_at": recorded_at[claim.message],
+            "recorded_at": removed[claim.message].recorded_at,
             "reason": outcome.reason,
             "error": outcome.error[:LONGEST_ERROR],
         }

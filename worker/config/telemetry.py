@@ -20,6 +20,7 @@ REPEAT_SECONDS = 60.0
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
+    "page_changes_answered": "changes of pages that are no edits were heard; rows or names went where they had to",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
@@ -52,8 +53,8 @@ EVENTS = {
     "database_gone": "a database server serves nobody; its wikis wait",
     "database_back": "a database server serves again",
     "server_watch_failed": "a database server could not be asked in a way that is expected; it is asked again",
-    "database_unavailable": "a wiki's database does not answer; edits that were read wait",
-    "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
+    "database_unavailable": "a wiki's database does not answer or refuses; edits that were read wait",
+    "edit_not_saved": "the database takes an edit in no way; it is a dead letter with the reason not_saved",
     "events_missing": "edits were never announced; they were queued again",
     "stream_unavailable": "the sink takes nothing of a stream; its events wait and burn no attempt",
     "claims_not_given_back": "messages could not be given back at once; others have them when their lease runs out",
