@@ -11,7 +11,7 @@ from worker.scores.plan import plan
 from worker.settings import Settings, describe
 
 RISK = "revertrisklanguageagnostic"
-OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "outlinktopic"]
+OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "articlequality_v2", "outlinktopic"]
 
 
 def settings_of(

@@ -211,9 +211,9 @@ def _raise_for_status(
     failure = failure_of_status(status, says_when=retry_after is not None)
     sentence = _sentence(content)
     message = ": ".join(filter(None, [where, f"status {status}", sentence or _plain_text(response, content)]))
-    if failure is not Failure.REFUSED:
-        raise EndpointUnavailable(message, failure, retry_after)
     said = said_of(status, sentence, revisions)
+    if failure is not Failure.REFUSED and not said:
+        raise EndpointUnavailable(message, failure, retry_after)
     if not said:
         message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)

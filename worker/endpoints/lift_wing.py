@@ -11,10 +11,10 @@ from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, Sc
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import bisected
 from worker.endpoints.client import Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS
+from worker.endpoints.lift_wing_servers import SERVERS, Asked
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
-#: Source: mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727.
+#: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
 REVSCORING_NAMESPACES = {
     "articlequality": "revscoring-articlequality",
     "wp10": "revscoring-articlequality",
@@ -32,8 +32,11 @@ NAMESPACES = {
     LiftWingServer.REVERT_RISK_MULTILINGUAL: "revertrisk",
     LiftWingServer.REVERT_RISK_WIKIDATA: "revertrisk",
     LiftWingServer.ARTICLE_QUALITY: "article-models",
+    LiftWingServer.ARTICLE_QUALITY_V2: "article-models",
     LiftWingServer.OUTLINK_TOPIC: "articletopic-outlink",
 }
+#: Server of models that share one with another.
+SERVER_NAMES = {LiftWingServer.ARTICLE_QUALITY_V2: "articlequality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
         there = f"{wiki}-{there}"
     else:
         namespace = NAMESPACES[model.server]
-    return Address(f"/v1/models/{there}:predict", f"{there}.{namespace}.wikimedia.org")
+    host = SERVER_NAMES.get(model.server, there)
+    return Address(f"/v1/models/{there}:predict", f"{host}.{namespace}.wikimedia.org")
 
 
 class LiftWingClient:
@@ -122,13 +126,14 @@ class LiftWingClient:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
-        server, address, language = SERVERS[model.server], address_of(wiki, name, model), self._languages.get(wiki)
+        server, address = SERVERS[model.server], address_of(wiki, name, model)
+        asked = Asked(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
-        body = server.body(ids, language)
+        body = server.body(ids, asked)
         reply = await self._endpoint.ask(
             "POST", address.path, server.reply, wiki=wiki, revisions=revisions, body=body, host=host
         )
-        return server.answers(reply, ids, language)
+        return server.answers(reply, ids, asked)
 
 
 def _without_page(score_id: ScoreId) -> ScoreError:
