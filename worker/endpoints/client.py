@@ -20,8 +20,10 @@ from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
+from worker.domain.unpacking import Unpacking, Unreadable
 from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.pacer import Pacer
+from worker.endpoints.redirects import advice
 from worker.endpoints.refusals import cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
@@ -117,7 +119,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._exchange(where, method, path, params, body, host)
-            _raise_for_status(where, response, content, wiki, revisions)
+            _raise_for_status(where, response, content, wiki, revisions, self.settings.url)
             return _validated(where, response.status_code, content, wiki, reply)
         except TimeoutError as error:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
@@ -179,17 +181,14 @@ def _trusted(ca_file: Path) -> ssl.SSLContext:
 
 
 async def _content(where: str, response: httpx.Response) -> bytes:
-    # Each packing multiplies what a chunk can grow to by a thousand.
-    if len(response.headers.get_list("Content-Encoding", split_commas=True)) > 1:
-        raise EndpointUnavailable(f"{where}: a reply that is packed twice can't be right", Failure.TRANSIENT)
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        if len(content) + len(chunk) > LARGEST_REPLY_BYTES:
-            raise EndpointUnavailable(
-                f"{where}: a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right", Failure.TRANSIENT
-            )
-        content += chunk
-    return bytes(content)
+    encodings = response.headers.get_list("Content-Encoding", split_commas=True)
+    try:
+        unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES)
+        async for chunk in response.aiter_raw():
+            unpacking.take(chunk)
+        return unpacking.content()
+    except Unreadable as error:
+        raise EndpointUnavailable(f"{where}: {error}", Failure.TRANSIENT) from error
 
 
 def user_agent(contact: str | None) -> str:
@@ -202,7 +201,7 @@ def user_agent(contact: str | None) -> str:
 
 
 def _raise_for_status(
-    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int]
+    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int], base: str
 ) -> None:
     status = response.status_code
     if status < 300:
@@ -214,7 +213,10 @@ def _raise_for_status(
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
         raise EndpointUnavailable(message, failure, retry_after)
-    if not said:
+    if not said and status < 400:
+        to = advice(where.partition(" ")[2], base, response.headers.get("Location"), setting="endpoint.url")
+        message = f"{message}; {to}"
+    elif not said:
         message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)
 
