@@ -47,7 +47,7 @@ from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, load_settings, section_of
 
 #: Every lane there is, whether or not anybody is configured to serve it.
 LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
@@ -139,7 +139,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
-    sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
+    sinks = {name: SINKS[name].open(section, agent, settings.routes) for name, section in settings.sinks.named.items()}
     doorbell = Doorbell(
         redis,
         send,
@@ -288,5 +288,6 @@ async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> Sco
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
         pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
-        clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
+        endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
+        clients[name] = KINDS[here.kind].open(endpoint, models, languages)
     return EndpointRouter(clients, models)

@@ -12,11 +12,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
+from worker.config.http_routes import HttpRoutes
 from worker.config.settings_sections import (
     DatabaseSettings,
     EndpointSettings,
     EventsSettings,
     FlightSettings,
+    HttpSettings,
     Section,
     UpkeepSettings,
     WikiSettings,
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
+    http: HttpSettings = HttpSettings()
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
@@ -199,6 +202,11 @@ class Settings(BaseSettings):
     def endpoints_by_name(self) -> dict[str, EndpointSettings]:
         """All endpoints; the one of the section `[endpoint]` is called `default`."""
         return self.endpoints if self.endpoint is None else {DEFAULT_ENDPOINT: self.endpoint, **self.endpoints}
+
+    @property
+    def routes(self) -> HttpRoutes:
+        """How requests go out: by `[http]`, then by the environment as it is now."""
+        return HttpRoutes(self.http, dict(os.environ))  # noqa: TID251 - this module is the reader
 
     @property
     def contact(self) -> str | None:

@@ -57,6 +57,7 @@ def listen(
             saved=lambda name: services.doorbell.turn(name, EDITS.name),
             kinds=kind or (),
             autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
+            route=services.settings.routes.to(url),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

@@ -58,6 +58,23 @@ class EndpointSettings(Section):
         return self
 
 
+class HttpSettings(Section):
+    """How all requests go out; what is not set here follows the environment (`worker/config/http_routes.py`)."""
+
+    proxy: str | None = Field(
+        default=None, pattern=r"^(https?://.+)?$", description="Requests go through it; empty for none."
+    )
+    no_proxy: tuple[str, ...] = Field(
+        default=(), description="Hosts, domains and networks that are asked directly, beside those of NO_PROXY."
+    )
+    ca_file: Path | None = Field(default=None, description="Certificates that others' are checked by, PEM.")
+
+    @field_validator("proxy")
+    @classmethod
+    def _holds_no_password(cls, url: str | None) -> str | None:
+        return url and without_password(url)
+
+
 class EventsSettings(Section):
     """What is announced of an edit, on which streams."""
 

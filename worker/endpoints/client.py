@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -15,8 +13,9 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
+from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
-from worker.domain.errors import EndpointUnavailable, SettingsInvalid
+from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
@@ -69,15 +68,18 @@ class Endpoint:
     Made inside the event loop that will use it.
     """
 
-    def __init__(self, settings: EndpointSettings, pacer: Pacer) -> None:
+    def __init__(
+        self, settings: EndpointSettings, pacer: Pacer, routes: HttpRoutes = ALL_DIRECT, section: str = "endpoint"
+    ) -> None:
         self.settings = settings
         self._pacer = pacer
+        route = routes.to(settings.url, section=section, proxy=settings.proxy, ca_file=settings.ca_file)
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
         # client around it, with its merging of URLs, headers and cookies.
         self._http = AiohttpTransport(
             limits=httpx.Limits(max_connections=settings.concurrency),
-            verify=True if settings.ca_file is None else _trusted(settings.ca_file),
-            proxy=None if settings.proxy is None else httpx.Proxy(settings.proxy),
+            verify=route.tls(),
+            proxy=None if route.proxy is None else httpx.Proxy(route.proxy),
         )
         self._headers = {
             "User-Agent": user_agent(settings.contact),
@@ -171,13 +173,6 @@ class Endpoint:
         # line that is no text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
             raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
-
-
-def _trusted(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise SettingsInvalid(f"ca_file: {ca_file} holds no certificates ({error}); write them there as PEM") from error
 
 
 async def _content(where: str, response: httpx.Response) -> bytes:

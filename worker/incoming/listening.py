@@ -20,6 +20,7 @@ from outbox.backoff import backoff
 from outbox.database import Database, is_busy
 from outbox.edits import Edit
 from outbox.errors import DatabaseUnavailable
+from worker.config.http_routes import DIRECT, Route
 from worker.config.telemetry import log
 from worker.domain.errors import CommandFailed
 from worker.incoming.edits import AUTOPATROLLED_GROUPS, NotAnEdit, edit_of
@@ -92,6 +93,7 @@ class Listener:
         kinds: Collection[str] = (),
         autopatrolled_groups: Collection[str] = AUTOPATROLLED_GROUPS,
         patience: Patience = Patience(),
+        route: Route = DIRECT,
     ) -> None:
         self._url = url
         self._databases = databases
@@ -102,11 +104,12 @@ class Listener:
         self._kinds = kinds
         self._groups = autopatrolled_groups
         self._patience = patience
+        self._proxy, self._tls = route.proxy, route.tls()
         self._told_at = -math.inf
         #: The ids to continue from: of the last event, once there was one. And how often in a row none came since.
         self._last: list[str] = []
         self._failures = 0
-        self._queue: queue.Queue[Incoming | Exception] = queue.Queue(READ_AHEAD)
+        self._queue: queue.Queue[Incoming | BaseException] = queue.Queue(READ_AHEAD)
         self._end = threading.Event()
 
     def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
@@ -120,7 +123,7 @@ class Listener:
             OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
         self._last = self._start(since)
-        threading.Thread(target=self._read, args=(since,), name=READER, daemon=True).start()
+        threading.Thread(target=self._read_or_tell, args=(since,), name=READER, daemon=True).start()
         heard = self._listened
         try:
             while not self._end.is_set() and (limit is None or heard.edits < limit):
@@ -143,10 +146,19 @@ class Listener:
         told = [event_id for event_id in known if event_id is not None]
         return [] if since and len(told) < len(known) else told
 
+    def _read_or_tell(self, since: str | None) -> None:
+        """Read until that is to end; whatever else ends it is put into the queue, where it ends the listening."""
+        try:
+            self._read(since)
+        except BaseException as error:  # noqa: BLE001 - nobody would read any more, and nobody would know
+            self._put(error)
+
     def _read(self, since: str | None) -> None:
         """Put the stream's events into the queue, reconnecting whenever the connection ends."""
         timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
-        with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+        with httpx.Client(
+            timeout=timeout, follow_redirects=True, trust_env=False, proxy=self._proxy, verify=self._tls
+        ) as client:
             while not self._end.is_set():
                 try:
                     self._read_connection(client, since)
@@ -155,9 +167,6 @@ class Listener:
                 except (httpx.HTTPError, SSEError) as error:
                     self._listened.trouble = f"{type(error).__name__}: {error}"
                     log.warning("stream_interrupted", url=self._url, error=self._listened.trouble)
-                except Exception as error:  # noqa: BLE001 - whatever ends the reading has to end the listening
-                    self._put(error)
-                    return
                 self._failures += 1
                 self._rest(self._patience.pause(self._failures))
 
@@ -182,7 +191,7 @@ class Listener:
                 if event.data and not self._put(Incoming(event.id, event.data)):
                     return
 
-    def _put(self, item: Incoming | Exception) -> bool:
+    def _put(self, item: Incoming | BaseException) -> bool:
         while not self._end.is_set():
             try:
                 self._queue.put(item, timeout=0.5)
@@ -206,7 +215,7 @@ class Listener:
                 item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if isinstance(item, Exception):
+            if isinstance(item, BaseException):
                 if events:
                     self._save(events)
                 raise item
