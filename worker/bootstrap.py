@@ -27,6 +27,7 @@ from worker.endpoints.limits import Ceilings
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.router import EndpointRouter
 from worker.endpoints.shared_limits import SharedLimits
+from worker.endpoints.wiki_api import WikiApi, cure_of_api
 from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
@@ -64,6 +65,8 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: The wikis' own APIs, of those whose address is set.
+    wiki_apis: Mapping[str, WikiApi]
     #: What all workers know of each endpoint, by its name.
     limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
@@ -111,6 +114,8 @@ class Services:
         self.watch.close()
         self.doorbell.close()
         self.runner.run(self.client.close())
+        for api in self.wiki_apis.values():
+            self.runner.run(api.close())
         for sink in self.sinks.values():
             sink.close()
         self.runner.close()
@@ -136,6 +141,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
     client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
+    wiki_apis = http_loop.run(_wiki_apis(settings, redis, redis_state, http_loop))
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
@@ -158,6 +164,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         redis=redis,
         doorbell=doorbell,
         client=client,
+        wiki_apis=wiki_apis,
         limits=limits,
         flights=flights,
         sinks=sinks,
@@ -291,3 +298,19 @@ async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> Sco
         endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
         clients[name] = KINDS[here.kind].open(endpoint, models, languages)
     return EndpointRouter(clients, models)
+
+
+async def _wiki_apis(
+    settings: Settings, redis: Redis, redis_state: RedisState, http_loop: HttpLoop
+) -> dict[str, WikiApi]:
+    """The APIs of the wikis, made inside the event loop of HTTP."""
+    apis = {}
+    for wiki in settings.wikis:
+        here = settings.wiki_api_of(wiki)
+        if here is not None:
+            limits = _limits(here, settings, redis, redis_state)
+            pacer = Pacer(here.url, limits, patience=settings.wiki_api.patience_seconds, clock=time.monotonic)
+            setting = f"wikis.{wiki}.api_url"
+            endpoint = Endpoint(here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api)
+            apis[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
+    return apis

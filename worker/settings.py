@@ -21,6 +21,7 @@ from worker.config.settings_sections import (
     HttpSettings,
     Section,
     UpkeepSettings,
+    WikiApiSettings,
     WikiSettings,
     WorkerSettings,
 )
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
     http: HttpSettings = HttpSettings()
+    wiki_api: WikiApiSettings = WikiApiSettings()
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
@@ -212,6 +214,30 @@ class Settings(BaseSettings):
     def contact(self) -> str | None:
         """Whom those can ask whom requests are sent to."""
         return next((each.contact for each in self.endpoints_by_name.values() if each.contact), None)
+
+    @model_validator(mode="after")
+    def _wikimedia_knows_who_asks_its_wikis(self) -> Self:
+        for wiki, settings in self.wikis.items():
+            if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
+                raise ValueError(
+                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    "address or a web page of yours"
+                )
+        return self
+
+    def wiki_api_of(self, wiki: str) -> EndpointSettings | None:
+        """How the API of *wiki* is asked; None where its address is not set."""
+        url, api = self.wikis[wiki].api_url, self.wiki_api
+        if url is None:
+            return None
+        return EndpointSettings(
+            url=url,
+            contact=self.contact,
+            timeout_seconds=api.timeout_seconds,
+            requests_per_second=api.requests_per_second,
+            concurrency=api.concurrency,
+            slow_seconds=api.timeout_seconds,
+        )
 
     def _endpoint_has_model(self, wiki: str, settings: WikiSettings, name: str, model: ScoringModel) -> None:
         endpoint, server = self.endpoints_by_name.get(model.endpoint), model.server

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
@@ -23,7 +23,7 @@ from worker.domain.unpacking import Unpacking, Unreadable
 from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.redirects import advice
-from worker.endpoints.refusals import cure, said_of
+from worker.endpoints.refusals import Cures, cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
@@ -69,9 +69,19 @@ class Endpoint:
     """
 
     def __init__(
-        self, settings: EndpointSettings, pacer: Pacer, routes: HttpRoutes = ALL_DIRECT, section: str = "endpoint"
+        self,
+        settings: EndpointSettings,
+        pacer: Pacer,
+        routes: HttpRoutes = ALL_DIRECT,
+        section: str = "endpoint",
+        *,
+        setting: str = "endpoint.url",
+        cures: Cures = cure,
     ) -> None:
         self.settings = settings
+        #: Names the URL, and what can be done about refusals; for those who read errors.
+        self.setting = setting
+        self.cures = cures
         self._pacer = pacer
         route = routes.to(settings.url, section=section, proxy=settings.proxy, ca_file=settings.ca_file)
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
@@ -105,10 +115,12 @@ class Endpoint:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
+        judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
     ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *revisions* of it. *host* is the Host header, where a gateway routes by it.
+        *judge* raises for a reply that is an error in spite of its status; it gets the Retry-After, too.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
@@ -121,8 +133,9 @@ class Endpoint:
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._exchange(where, method, path, params, body, host)
-            _raise_for_status(where, response, content, wiki, revisions, self.settings.url)
-            return _validated(where, response.status_code, content, wiki, reply)
+            _raise_for_status(where, response, content, wiki, revisions, self)
+            validated = _validated(where, response.status_code, content, wiki, reply, self.cures)
+            return _judged(validated, response, judge)
         except TimeoutError as error:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
             raise failed from error
@@ -196,7 +209,7 @@ def user_agent(contact: str | None) -> str:
 
 
 def _raise_for_status(
-    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int], base: str
+    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int], asked: Endpoint
 ) -> None:
     status = response.status_code
     if status < 300:
@@ -209,27 +222,36 @@ def _raise_for_status(
     if failure is not Failure.REFUSED and not said:
         raise EndpointUnavailable(message, failure, retry_after)
     if not said and status < 400:
-        to = advice(where.partition(" ")[2], base, response.headers.get("Location"), setting="endpoint.url")
-        message = f"{message}; {to}"
+        url, location = where.partition(" ")[2], response.headers.get("Location")
+        message = f"{message}; {advice(url, asked.settings.url, location, setting=asked.setting)}"
     elif not said:
-        message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
+        message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)
 
 
-def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType]) -> ReplyType:
+def _validated(
+    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure
+) -> ReplyType:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
         if content.lstrip()[:1] == b"<":
             # A gateway's or a proxy's page, as one that wants somebody to log in.
-            text = f"{where}: status {status}: a page in place of scores; {cure(status, wiki, is_in_its_words=False)}"
+            text = f"{where}: status {status}: a page in place of scores; {cures(status, wiki, is_in_its_words=False)}"
             raise RequestRefused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
+def _judged(reply: ReplyType, response: httpx.Response, judge: Callable[[ReplyType, float | None], None]) -> ReplyType:
+    judge(reply, retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)))
+    return reply
+
+
 def _sentence(content: bytes) -> str:
-    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; empty without one."""
+    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`, MediaWiki's of its REST
+    API with the key before it; empty without one.
+    """
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -243,6 +265,10 @@ def _sentence(content: bytes) -> str:
             error = error.get("message")
         if isinstance(error, str):
             return _readable(error)
+        translations = body.get("messageTranslations")
+        said = next(iter(translations.values()), "") if isinstance(translations, dict) else body.get("message", "")
+        key = body.get("errorKey", "")
+        return _readable(": ".join(part for part in (key, said) if part and isinstance(part, str)))
     return ""
 
 

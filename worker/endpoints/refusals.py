@@ -11,6 +11,7 @@ inside a reply: ores-legacy/app/liftwing/response.py there.
 import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
+from typing import Protocol
 
 from worker.domain.failures import Failure, failure_of_status
 
@@ -100,6 +101,12 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
         final = next((kind for text, kind in _OF_THE_ONLY_ONE.items() if sentence.startswith(text)), None)
         said = {only: final} if final else dict.fromkeys(_named(sentence, revisions), Failure.TRANSIENT)
     return said
+
+
+class Cures(Protocol):
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
+
+    def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
 def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
