@@ -188,7 +188,7 @@ def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:
         wiki_id: Wiki(
             id=wiki_id,
             settings=wiki,
-            models={name: models[name] for name in wiki.models},
+            models=settings.models_of(wiki_id, models),
             thresholds=with_thresholds(wiki.thresholds),
             database=engines.open(wiki_id, wiki.database_url.get_secret_value()),
         )

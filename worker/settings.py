@@ -27,7 +27,7 @@ from worker.config.settings_sections import (
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_overrides
+from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_classes, with_overrides
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
@@ -198,6 +198,7 @@ class Settings(BaseSettings):
                     )
                 self._endpoint_has_model(wiki, settings, name, known[name])
             self._formulas_can_be_resolved(wiki, settings, known)
+            self.models_of(wiki, known)
         return self
 
     @property
@@ -271,6 +272,23 @@ class Settings(BaseSettings):
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""
         return with_overrides(self.models)
+
+    def models_of(self, wiki: str, known: Mapping[str, ScoringModel]) -> dict[str, ScoringModel]:
+        """The models of *wiki* by name, in the order of its settings and with the classes that it has.
+
+        *known* are all `scoring_models`.
+        """
+        settings = self.wikis[wiki]
+        models = {name: known[name] for name in settings.models}
+        for name, classes in settings.classes.items():
+            where = f"wikis.{wiki}.classes.{name}"
+            if name not in models:
+                raise ValueError(f"{where}: {wiki} has no such model; add it to wikis.{wiki}.models, or remove this")
+            try:
+                models[name] = with_classes(models[name], classes)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+        return models
 
 
 def section_of(endpoint: str) -> str:

@@ -197,6 +197,8 @@ class WikiSettings(Section):
         description="Where the wiki's api.php and rest.php are; asked for what neither stream nor tables tell.",
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
+    #: Model to class to number, in place of the model's own classes: wikis grade articles by scales of their own.
+    classes: dict[str, dict[str, int]] = Field(default_factory=dict)
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)

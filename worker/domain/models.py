@@ -182,6 +182,18 @@ def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringMod
     return DEFAULT_MODELS | {name: _changed(name, fields) for name, fields in overrides.items()}
 
 
+def with_classes(model: ScoringModel, classes: dict[str, int]) -> ScoringModel:
+    """*model* with other classes, as one wiki has them.
+
+    Raises:
+        ValueError: these can't be its classes; the text says why.
+    """
+    try:
+        return ScoringModel.model_validate(model.model_dump() | {"classes": classes})
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
+
 def _changed(name: str, fields: dict[str, Any]) -> ScoringModel:
     if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
         raise ValueError(f"models: {name!r} is no model's name; write up to 32 small letters, digits and underscores")
