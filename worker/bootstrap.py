@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -140,8 +140,8 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
-    client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
     wiki_apis = http_loop.run(_wiki_apis(settings, redis, redis_state, http_loop))
+    client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
@@ -287,16 +287,22 @@ def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_stat
     return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
 
 
-async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:
+async def _client(
+    settings: Settings, limits: Mapping[str, SharedLimits], wiki_apis: Mapping[str, WikiApi]
+) -> ScoringClient:
     """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
     models = settings.scoring_models()
     languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+
+    async def pages(wiki: str, revisions: Collection[int]) -> Mapping[int, int] | None:
+        return await wiki_apis[wiki].pages_of_revisions(revisions) if wiki in wiki_apis else None
+
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
         pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
         endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
-        clients[name] = KINDS[here.kind].open(endpoint, models, languages)
+        clients[name] = KINDS[here.kind].open(endpoint, models, languages, pages)
     return EndpointRouter(clients, models)
 
 

@@ -97,7 +97,7 @@ class Running:
         self.children["redis"] = child
 
     def start_endpoint(self) -> None:
-        self._emulate("endpoint", "scoring", self.scoring_port)
+        self._emulate("endpoint", "scoring", self.scoring_port, "--any-wiki")
 
     def start_eventgate(self) -> None:
         """What it takes is in `eventgate.ndjson`, too, so that it outlives the process."""

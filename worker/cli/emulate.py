@@ -31,16 +31,15 @@ def scoring(
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each scoring call takes.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed gives other probabilities.")] = 0,
     log: Annotated[Path | None, typer.Option(help="Append every call to this NDJSON file.")] = None,
-    wiki: Annotated[
-        list[str] | None, typer.Option(help="A wiki that has every model, beside those that the originals know.")
-    ] = None,
+    any_wiki: Annotated[
+        bool, typer.Option("--any-wiki", help="Score wikis that the originals do not know, too, with every model.")
+    ] = False,
 ) -> None:
     """Answer ORES v3 and Lift Wing requests with seeded scores; its settings and call log are at /_emulator/.
 
     Example: `outpatrol emulate scoring --port 8080 --latency-ms 50`
     """
-    settings = EmulatorSettings(seed=seed, latency_ms=latency_ms)
-    settings = settings.changed({"wikis": [*settings.wikis, *(wiki or ())]})
+    settings = EmulatorSettings(seed=seed, latency_ms=latency_ms, any_wiki=any_wiki)
     _run(host, port, lambda ready: serve_scoring(host, port, settings, log, ready))
 
 

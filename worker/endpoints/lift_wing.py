@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.models import LiftWingServer, ScoringModel
@@ -17,7 +17,6 @@ from worker.endpoints.lift_wing_servers import SERVERS, Asked
 #: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
 REVSCORING_NAMESPACES = {
     "articlequality": "revscoring-articlequality",
-    "wp10": "revscoring-articlequality",
     "itemquality": "revscoring-articlequality",
     "articletopic": "revscoring-articletopic",
     "itemtopic": "revscoring-articletopic",
@@ -59,24 +58,37 @@ def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
     return Address(f"/v1/models/{there}:predict", f"{host}.{namespace}.wikimedia.org")
 
 
+#: Finds the pages of revisions of a wiki; those that are gone lack. None: there is nobody to ask.
+FindPages = Callable[[str, Collection[int]], Awaitable[Mapping[int, int] | None]]
+
+
+async def nobody_to_ask(wiki: str, revisions: Collection[int]) -> None:
+    """Where no wiki's API is set."""
+
+
 class LiftWingClient:
     """Asks Lift Wing, each model of its own server."""
 
     def __init__(
-        self, endpoint: Endpoint, models: Mapping[str, ScoringModel], languages: Mapping[str, str | None]
+        self,
+        endpoint: Endpoint,
+        models: Mapping[str, ScoringModel],
+        languages: Mapping[str, str | None],
+        find_pages: FindPages = nobody_to_ask,
     ) -> None:
         self._endpoint = endpoint
+        self._find_pages = find_pages
         self._models = models
         #: Wiki to the language code Lift Wing knows it by.
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         # To ask for one without its page would be our own fault, and be refused as that.
-        homeless = {each for each in ids if self._models[each.model].server.needs_page and not each.page}
+        homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
+        found, pageless = await self._with_pages(homeless)
         by_model: dict[str, list[ScoreId]] = defaultdict(list)
-        for score_id in ids:
-            if score_id not in homeless:
-                by_model[score_id.model].append(score_id)
+        for score_id in [*(each for each in ids if each not in homeless), *found]:
+            by_model[score_id.model].append(score_id)
         requests = [
             group[start : start + self._most(model)]
             for model, group in by_model.items()
@@ -84,7 +96,20 @@ class LiftWingClient:
         ]
         replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
         answers = {score_id: answer for reply in replies for score_id, answer in reply.items()}
-        return answers | {score_id: _without_page(score_id) for score_id in homeless}
+        return answers | pageless
+
+    async def _with_pages(self, ids: Sequence[ScoreId]) -> tuple[list[ScoreId], dict[ScoreId, Answer]]:
+        """Those of *ids* whose pages the wiki's API tells, with them, and the answers to the others."""
+        if not ids:
+            return [], {}
+        wiki = ids[0].wiki
+        try:
+            pages = await self._find_pages(wiki, {score_id.revision for score_id in ids})
+        except EndpointUnavailable as error:
+            return [], dict.fromkeys(ids, NoAnswer(str(error), error.failure, error.retry_after))
+        why = f"{wiki} has no such page" if pages is not None else f"nobody tells it; set wikis.{wiki}.api_url"
+        found = [replace(each, page=pages[each.revision]) for each in ids if pages and each.revision in pages]
+        return found, {each: _without_page(each, why) for each in ids if each not in found}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
@@ -136,8 +161,8 @@ class LiftWingClient:
         return server.answers(reply, ids, asked)
 
 
-def _without_page(score_id: ScoreId) -> ScoreError:
-    message = f"{score_id.model} scores pages, and the wiki has no page of revision {score_id.revision}"
+def _without_page(score_id: ScoreId, why: str) -> ScoreError:
+    message = f"{score_id.model} needs the page of revision {score_id.revision}, and {why}"
     return ScoreError(model=score_id.model, version=score_id.version, type="PageNotFound", message=message)
 
 

@@ -52,13 +52,13 @@ def test_two_models_of_one_server_have_its_host() -> None:
 )
 def test_another_host_is_not_found(host: str | None) -> None:
     reply = reply_to(server("enwiki-damaging"), {"rev_id": 1}, ROUTED, host=host)
-    assert reply.status_code == 404
-    assert list(reply.json()) == ["error"]
+    assert (reply.status_code, reply.text) == (404, "")
 
 
 @pytest.mark.parametrize("name", ["revertrisk-language-agnostic", "articlequality", "outlink-topic-model"])
 def test_what_is_not_found_is_told_by_the_router_not_by_the_server(name: str) -> None:
-    assert list(reply_to(server(name), {}, ROUTED).json()) == ["error"]
+    reply = reply_to(server(name), {}, ROUTED)
+    assert (reply.status_code, reply.text) == (404, "")
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ def test_ores_lists_the_models_of_the_configured_wikis_and_of_those_that_the_ori
     assert "xxwiki" not in wikis
 
 
+def test_any_wiki_has_every_model_if_that_is_set() -> None:
+    settings = EmulatorSettings(any_wiki=True)
+    assert set(reply_to("/v3/scores/mywiki", settings=settings).json()["mywiki"]["models"]) == set(MODELS)
+    assert reply_to("/v3/scores/No-Wiki", settings=settings).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/v3/scores/enwiki/5/damaging", "/v3/scores/enwiki/5/damaging/"])
 def test_ores_takes_revision_and_model_from_the_path(path: str) -> None:
     assert list(reply_to(path).json()["enwiki"]["scores"]["5"]) == ["damaging"]

@@ -114,7 +114,9 @@ def test_a_model_of_pages_is_not_asked_for_a_revision_without_one() -> None:
 
     answers, raw = ask_raw("lift_wing", wanted, lambda _: http(200, b"{}"))
 
-    assert [answer.type for answer in answers.values() if isinstance(answer, ScoreError)] == ["PageNotFound"]
+    (answer,) = answers.values()
+    assert isinstance(answer, ScoreError)
+    assert (answer.type, "set wikis.enwiki.api_url" in answer.message) == ("PageNotFound", True)
     assert raw.requests == []
 
 

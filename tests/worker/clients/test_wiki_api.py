@@ -14,11 +14,14 @@ from pydantic import ValidationError
 
 from tests.builders import some_settings
 from tests.emulated_wiki import EmulatedWiki, emulated_wiki
+from tests.worker.asking import ids
+from tests.worker.clients.shapes import right
 from tests.worker.raw_server import RawReply, http, raw_server_beside
 from worker.bootstrap import build_services
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
+from worker.domain.scores import NoAnswer, Score, ScoreError
 from worker.endpoints.client import Endpoint
 from worker.endpoints.limits import Grant, Report
 from worker.endpoints.pacer import Pacer
@@ -237,6 +240,28 @@ def test_services_have_the_apis_of_the_wikis_that_set_one(wiki: EmulatedWiki) ->
         assert services.runner.run(services.wiki_apis["enwiki"].pages_of_titles(["Earth"])) == {"Earth": 9228}
 
     assert "admin@example.org" in wiki.calls()[0]["user_agent"]
+
+
+@pytest.mark.parametrize(("changes", "seven", "eight"), [({}, Score, ScoreError), ({"lag": 60}, NoAnswer, NoAnswer)])
+def test_a_model_of_pages_is_asked_with_the_pages_that_the_wikis_api_tells(
+    wiki: EmulatedWiki, changes: dict[str, Any], seven: type, eight: type
+) -> None:
+    wiki.has("Earth", 42, [7])
+    wiki.set(**changes)
+    with raw_server_beside(right) as lift_wing:
+        settings = some_settings(
+            scoring_url=lift_wing.url,
+            endpoint={"kind": "lift_wing", "contact": "a@example.org"},
+            models=["outlinktopic"],
+        )
+        enwiki = settings.wikis["enwiki"].model_copy(update={"api_url": wiki.url})
+        settings = settings.model_copy(update={"wikis": {"enwiki": enwiki}})
+        with closing(build_services(settings, send=lambda *_: None)) as services:
+            found = services.runner.run(services.client.score(ids([7, 8], ["outlinktopic"])))
+
+    assert {score_id.revision: type(answer) for score_id, answer in found.items()} == {7: seven, 8: eight}
+    asked = [json.loads(request.body) for request in lift_wing.requests]
+    assert [each["page_id"] for each in asked] == ([] if changes else [42])
 
 
 def problem_of(url: str, **endpoint: str) -> str:

@@ -57,7 +57,8 @@ def liftwing_question(name: str, body: bytes, host: str | None, settings: Emulat
     if not known or model in settings.vanished_models:
         raise ErrorReply(404, {"error": f"Model with name {name} does not exist."})
     if host is not None and host.partition(":")[0].lower() != host_name(name, model):
-        raise ErrorReply(404, {"error": f"No server of {name} answers to the host {host}."})
+        # What routes there says nothing at all.
+        raise ErrorReply(404, "")
     read = _READERS.get(model)
     try:
         inputs = _json_object(body)

@@ -1,5 +1,6 @@
 """What can be set while the emulated scoring endpoint runs. Pure."""
 
+import re
 from bisect import bisect
 from collections.abc import Iterable
 from itertools import accumulate
@@ -50,7 +51,9 @@ class Trouble(Part):
 class EmulatorSettings(CommonSettings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
-    #: Have every model; the wikis of `deployed.WIKIS` have theirs, and any other has none.
+    #: Whether each and every wiki has every model, the originals' and made-up ones.
+    any_wiki: bool = False
+    #: Have every model otherwise; the wikis of `deployed.WIKIS` have theirs, and any other has none.
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
     #: Whose User-Agent holds one of these is refused, as one without a User-Agent is.
     refused_agents: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -85,7 +88,7 @@ class EmulatorSettings(CommonSettings):
 
     def models_of(self, wiki: str) -> tuple[str, ...]:
         """Return the revscoring models that the endpoint has for *wiki*."""
-        has_all = wiki in self.wikis
+        has_all = wiki in self.wikis or (self.any_wiki and re.fullmatch(WIKI_PATTERN, wiki) is not None)
         found = (model for model in REVSCORING_MODELS if has_all or wiki in WIKIS[model])
         return tuple(model for model in found if model not in self.vanished_models)
 
