@@ -4,12 +4,12 @@ Pure. Source: machinelearning/liftwing inference-services @ bce944c, revscoring_
 revert_risk_model, revertrisk_wikidata, articlequality and outlink_topic_model.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 
 from worker.emulators.documents import Document
+from worker.emulators.scoring.articles import qualities, quality, topics
 from worker.emulators.scoring.deployed import LANGUAGES
+from worker.emulators.scoring.inputs import Refused, integer, json_object, required
 from worker.emulators.scoring.model_info import model_information
 from worker.emulators.scoring.questions import ErrorReply, Question
 from worker.emulators.scoring.servers import SHARED_BY_PATH, host_name
@@ -20,9 +20,6 @@ from worker.emulators.scoring.shapes import (
     OUTLINK_TOPICS,
     RISK_OF_ITEMS,
     ores_document,
-    outlink_document,
-    qualities_document,
-    quality_document,
     revertrisk_prediction,
     wiki_database,
 )
@@ -32,18 +29,6 @@ NO_REVISION = (
     "An error happened while fetching info for revision from the MediaWiki API, please contact the ML-Team if the "
     "issue persists."
 )
-NO_OUTLINKS = (
-    "An unexpected error has occurred while trying to get outlinks from MW API. Please contact the ML team for more "
-    "info."
-)
-
-
-class InvalidInputError(ValueError):
-    """What KServe calls InvalidInput: 400, with the sentence under `error`."""
-
-
-class Refused(ValueError):
-    """What FastAPI calls HTTPException: 400, with the sentence under `detail`."""
 
 
 def liftwing_question(name: str, body: bytes, host: str | None, settings: EmulatorSettings) -> Question:
@@ -61,7 +46,7 @@ def liftwing_question(name: str, body: bytes, host: str | None, settings: Emulat
         raise ErrorReply(404, "")
     read = _READERS.get(model)
     try:
-        inputs = _json_object(body)
+        inputs = json_object(body)
         return read(model, inputs) if read is not None else _revscoring(wiki, model, inputs)
     except Refused as error:
         raise ErrorReply(400, {"detail": str(error)}) from error
@@ -69,28 +54,8 @@ def liftwing_question(name: str, body: bytes, host: str | None, settings: Emulat
         raise ErrorReply(400, {"error": str(error)}) from error
 
 
-def _json_object(body: bytes) -> Document:
-    inputs = json.loads(body)
-    if not isinstance(inputs, dict):
-        raise InvalidInputError("Input is not a JSON object.")
-    return inputs
-
-
-def _integer(inputs: object, name: str = "rev_id") -> int:
-    number = inputs.get(name) if isinstance(inputs, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise InvalidInputError(f'Expected "{name}" to be an integer.')
-    return number
-
-
-def _required(inputs: Document, name: str) -> object:
-    if not inputs.get(name):
-        raise InvalidInputError(f"The parameter {name} is required.")
-    return inputs[name]
-
-
 def _language(instances: Sequence[Document]) -> str:
-    languages = {str(_required(instance, "lang")) for instance in instances}
+    languages = {str(required(instance, "lang")) for instance in instances}
     if len(languages) != 1:
         raise Refused("Requesting multiple revisions should have the same language.")
     language = languages.pop()
@@ -102,7 +67,7 @@ def _language(instances: Sequence[Document]) -> str:
 
 
 def _revscoring(wiki: str, model: str, inputs: Document) -> Question:
-    revision = _integer(inputs)
+    revision = integer(inputs)
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         if revision in settings.missing_revisions:
@@ -121,8 +86,8 @@ def _risks(model: str, inputs: Document) -> Question:
         raise Refused(f"Only accept a maximum of {INSTANCE_LIMIT} rev_ids in the request.")
     language = _language(instances)
     for instance in instances:
-        _required(instance, "rev_id")
-    revisions = tuple(dict.fromkeys(map(_integer, instances)))
+        required(instance, "rev_id")
+    revisions = tuple(dict.fromkeys(map(integer, instances)))
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         if not settings.broken_revisions.isdisjoint(revisions):
@@ -172,98 +137,11 @@ def _risk_of_an_item(model: str, inputs: Document) -> Question:
     return Question("wikidatawiki", (model,), (revision,), answer)
 
 
-def _quality(model: str, inputs: Document) -> Question:
-    revision, language = inputs.get("rev_id"), inputs.get("lang")
-    if not isinstance(revision, int) or not isinstance(language, str):
-        raise ErrorReply(500, {"error": f"Failed to get article revision with id: {revision}. Reason: "})
-    extended = inputs.get("extended_output", "False")
-    if not isinstance(extended, str):
-        raise ErrorReply(
-            500, {"error": f"AttributeError : '{type(extended).__name__}' object has no attribute 'lower'"}
-        )
-
-    def answer(settings: EmulatorSettings) -> tuple[Document, int]:
-        _refuse_unread(settings, [revision])
-        return quality_document(settings, language, revision, extended=extended.lower() in {"true", "yes", "1"}), 1
-
-    return Question(wiki_database(language), (model,), (revision,), answer)
-
-
-def _refuse_unread(settings: EmulatorSettings, revisions: Sequence[int]) -> None:
-    for revision in revisions:
-        if revision in settings.missing_revisions:
-            message = f"[404] Fetching html failed for the article revision with id: {revision}. Reason: Not Found"
-            raise ErrorReply(500, {"error": message})
-        if revision in settings.broken_revisions:
-            raise ErrorReply(500, {"error": f"Failed to get article revision with id: {revision}. Reason: "})
-
-
-def _qualities(model: str, inputs: Document) -> Question:
-    instances = inputs.get("instances")
-    if not isinstance(instances, list):
-        raise ErrorReply(500, {"error": "ValidationError : instances: a list is required"})
-    try:
-        revisions = tuple(map(_integer, instances))
-        languages = [str(_required(instance, "lang")) for instance in instances]
-    except InvalidInputError as error:
-        # It is pydantic that refuses there.
-        raise ErrorReply(500, {"error": f"ValidationError : {error}"}) from error
-    wikis = [wiki_database(language) for language in languages]
-
-    def answer(settings: EmulatorSettings) -> tuple[Document, int]:
-        _refuse_unread(settings, revisions)
-        return qualities_document(settings, wikis[0] if wikis else "", revisions), len(revisions)
-
-    return Question(wikis[0] if wikis else None, (model,), tuple(dict.fromkeys(revisions)), answer)
-
-
-def _topics(model: str, inputs: Document) -> Question:
-    language = inputs.get("lang")
-    if not isinstance(language, str):
-        raise InvalidInputError(
-            'Expected "lang" to be a string.' if "lang" in inputs else 'Missing "lang" in input data.'
-        )
-    page, article = _page(inputs, language)
-    threshold = inputs.get("threshold", 0.5)
-    if not isinstance(threshold, float):
-        raise InvalidInputError('Expected "threshold" to be a float')
-    revision = None if inputs.get("revision_id") is None else _integer(inputs, "revision_id")
-    scored = page if revision is None else revision
-
-    def answer(settings: EmulatorSettings) -> tuple[Document, int]:
-        if revision in settings.missing_revisions:
-            where = f"{revision} on {language}.wikipedia.org"
-            raise ErrorReply(400, {"detail": f"Cannot fetch revision {where}: MediaWiki API error 'nosuchrevid'."})
-        if revision in settings.broken_revisions:
-            raise ErrorReply(500, {"error": NO_OUTLINKS})
-        wiki = wiki_database(language)
-        return outlink_document(settings, wiki, scored, article=article, threshold=threshold), 1
-
-    return Question(wiki_database(language), (model,), (scored,), answer)
-
-
-def _page(inputs: Document, language: str) -> tuple[int, str]:
-    """Return the page's id and address; the id of a page asked for by title is a number made of the title."""
-    title, site = inputs.get("page_title"), f"https://{language}.wikipedia.org/wiki"
-    if title and inputs.get("page_id"):
-        raise InvalidInputError(
-            "Detected both `page_title` and `page_id` in the request. Please pass only one of those."
-        )
-    if not title and not inputs.get("page_id"):
-        raise InvalidInputError("You must pass either `page_title` or `page_id`.")
-    if not title:
-        page = _integer(inputs, "page_id")
-        return page, f"{site}?curid={page}"
-    if not isinstance(title, str):
-        raise InvalidInputError("Expected page_title, a string.")
-    return int.from_bytes(blake2b(title.encode(), digest_size=4).digest()), f"{site}/{title}"
-
-
 _READERS: dict[str, Callable[[str, Document], Question]] = {
     "revertrisk-language-agnostic": _risks,
     "revertrisk-multilingual": _one_risk,
     RISK_OF_ITEMS: _risk_of_an_item,
-    ARTICLE_QUALITY: _quality,
-    ARTICLE_QUALITY_V2: _qualities,
-    OUTLINK_TOPICS: _topics,
+    ARTICLE_QUALITY: quality,
+    ARTICLE_QUALITY_V2: qualities,
+    OUTLINK_TOPICS: topics,
 }
