@@ -127,6 +127,12 @@ def test_a_proxy_that_cannot_be_used_is_named_by_its_variable_and_not_by_its_val
     assert "secret" not in str(caught.value)
 
 
+def test_a_password_of_a_proxy_is_shown_nowhere() -> None:
+    routes = HttpRoutes(HttpSettings(), {"HTTP_PROXY": "http://me:secret@proxy.example:3128"})
+
+    assert "secret" not in f"{routes!r} {routes.to(URL)!r}"
+
+
 @pytest.mark.parametrize("other", [{"NO_PROXY": "scores.example"}, {"HTTP_PROXY": PROXY}])
 def test_a_proxy_that_nobody_needs_is_no_problem(other: dict[str, str]) -> None:
     assert proxy_to(URL, {"ALL_PROXY": "socks5://proxy.example", **other}) in {None, PROXY}

@@ -28,7 +28,7 @@ class Route:
     """How one URL is reached."""
 
     #: URL of the proxy, which may hold a user and a password.
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     #: Holds certificates that are trusted, and the setting or variable that names it; None: certifi's.
     ca_file: Path | None = None
     ca_directory: Path | None = None
@@ -63,7 +63,7 @@ class HttpRoutes:
     """What is set about proxies and certificates, here and in the environment."""
 
     settings: HttpSettings = NOTHING_SET
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def to(self, url: str, *, section: str = "", proxy: str | None = None, ca_file: Path | None = None) -> Route:
         """The route to *url*; *proxy* and *ca_file* are those of the *section* of the settings that names it.
