@@ -4,7 +4,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,6 +28,7 @@ from worker.endpoints.limits import Ceilings
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.router import EndpointRouter
 from worker.endpoints.shared_limits import SharedLimits
+from worker.endpoints.wiki_api import WikiApi, cure_of_api
 from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
@@ -48,7 +49,7 @@ from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, load_settings, section_of
 
 #: Every lane there is, whether or not anybody is configured to serve it.
 LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
@@ -65,6 +66,8 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: The wikis' own APIs, of those whose address is set.
+    wiki_apis: Mapping[str, WikiApi]
     #: What all workers know of each endpoint, by its name.
     limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
@@ -112,6 +115,8 @@ class Services:
         self.watch.close()
         self.doorbell.close()
         self.runner.run(self.client.close())
+        for api in self.wiki_apis.values():
+            self.runner.run(api.close())
         for sink in self.sinks.values():
             sink.close()
         self.runner.close()
@@ -136,11 +141,12 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
-    client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
+    wiki_apis = http_loop.run(_wiki_apis(settings, redis, redis_state, http_loop))
+    client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
-    sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
+    sinks = {name: SINKS[name].open(section, agent, settings.routes) for name, section in settings.sinks.named.items()}
     doorbell = Doorbell(
         redis,
         send,
@@ -159,6 +165,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         redis=redis,
         doorbell=doorbell,
         client=client,
+        wiki_apis=wiki_apis,
         limits=limits,
         flights=flights,
         sinks=sinks,
@@ -182,7 +189,7 @@ def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:
         wiki_id: Wiki(
             id=wiki_id,
             settings=wiki,
-            models={name: models[name] for name in wiki.models},
+            models=settings.models_of(wiki_id, models),
             thresholds=with_thresholds(wiki.thresholds),
             database=engines.open(wiki_id, wiki.database_url.get_secret_value()),
         )
@@ -285,13 +292,36 @@ def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_stat
     return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
 
 
-async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:
+async def _client(
+    settings: Settings, limits: Mapping[str, SharedLimits], wiki_apis: Mapping[str, WikiApi]
+) -> ScoringClient:
     """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
     models = settings.scoring_models()
     languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+
+    async def pages(wiki: str, revisions: Collection[int]) -> Mapping[int, int] | None:
+        return await wiki_apis[wiki].pages_of_revisions(revisions) if wiki in wiki_apis else None
+
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
         pacer = Pacer(here.url, limits[name], patience=patience)
-        clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
+        endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
+        clients[name] = KINDS[here.kind].open(endpoint, models, languages, pages)
     return EndpointRouter(clients, models)
+
+
+async def _wiki_apis(
+    settings: Settings, redis: Redis, redis_state: RedisState, http_loop: HttpLoop
+) -> dict[str, WikiApi]:
+    """The APIs of the wikis, made inside the event loop of HTTP."""
+    apis = {}
+    for wiki in settings.wikis:
+        here = settings.wiki_api_of(wiki)
+        if here is not None:
+            limits = _limits(here, settings, redis, redis_state)
+            pacer = Pacer(here.url, limits, patience=settings.wiki_api.patience_seconds)
+            setting = f"wikis.{wiki}.api_url"
+            endpoint = Endpoint(here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api)
+            apis[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
+    return apis

@@ -11,20 +11,23 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
+from worker.config.http_routes import HttpRoutes
 from worker.config.redis_url import RedisUrl, read_redis_url
 from worker.config.settings_sections import (
     DatabaseSettings,
     EndpointSettings,
     EventsSettings,
     FlightSettings,
+    HttpSettings,
     Section,
     UpkeepSettings,
+    WikiApiSettings,
     WikiSettings,
     WorkerSettings,
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_overrides
+from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_classes, with_overrides
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
@@ -86,6 +89,8 @@ class Settings(BaseSettings):
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
+    http: HttpSettings = HttpSettings()
+    wiki_api: WikiApiSettings = WikiApiSettings()
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
@@ -184,6 +189,7 @@ class Settings(BaseSettings):
                     )
                 self._endpoint_has_model(wiki, settings, name, known[name])
             self._formulas_can_be_resolved(wiki, settings, known)
+            self.models_of(wiki, known)
         return self
 
     @property
@@ -197,9 +203,38 @@ class Settings(BaseSettings):
         return self.endpoints if self.endpoint is None else {DEFAULT_ENDPOINT: self.endpoint, **self.endpoints}
 
     @property
+    def routes(self) -> HttpRoutes:
+        """How requests go out: by `[http]`, then by the environment as it is now."""
+        return HttpRoutes(self.http, dict(os.environ))  # noqa: TID251 - this module is the reader
+
+    @property
     def contact(self) -> str | None:
         """Whom those can ask whom requests are sent to."""
         return next((each.contact for each in self.endpoints_by_name.values() if each.contact), None)
+
+    @model_validator(mode="after")
+    def _wikimedia_knows_who_asks_its_wikis(self) -> Self:
+        for wiki, settings in self.wikis.items():
+            if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
+                raise ValueError(
+                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    "address or a web page of yours"
+                )
+        return self
+
+    def wiki_api_of(self, wiki: str) -> EndpointSettings | None:
+        """How the API of *wiki* is asked; None where its address is not set."""
+        url, api = self.wikis[wiki].api_url, self.wiki_api
+        if url is None:
+            return None
+        return EndpointSettings(
+            url=url,
+            contact=self.contact,
+            timeout_seconds=api.timeout_seconds,
+            requests_per_second=api.requests_per_second,
+            concurrency=api.concurrency,
+            slow_seconds=api.timeout_seconds,
+        )
 
     def _endpoint_has_model(self, wiki: str, settings: WikiSettings, name: str, model: ScoringModel) -> None:
         endpoint, server = self.endpoints_by_name.get(model.endpoint), model.server
@@ -233,6 +268,23 @@ class Settings(BaseSettings):
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""
         return with_overrides(self.models)
+
+    def models_of(self, wiki: str, known: Mapping[str, ScoringModel]) -> dict[str, ScoringModel]:
+        """The models of *wiki* by name, in the order of its settings and with the classes that it has.
+
+        *known* are all `scoring_models`.
+        """
+        settings = self.wikis[wiki]
+        models = {name: known[name] for name in settings.models}
+        for name, classes in settings.classes.items():
+            where = f"wikis.{wiki}.classes.{name}"
+            if name not in models:
+                raise ValueError(f"{where}: {wiki} has no such model; add it to wikis.{wiki}.models, or remove this")
+            try:
+                models[name] = with_classes(models[name], classes)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+        return models
 
 
 def section_of(endpoint: str) -> str:

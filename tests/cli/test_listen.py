@@ -107,6 +107,25 @@ def test_what_is_no_address_is_refused(run: Run, url: str) -> None:
     assert "is not the address of a stream; write https://" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY names a socks5 proxy, which can't be used"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "SSL_CERT_FILE: /nowhere/ca.pem holds no certificates"),
+    ],
+)
+def test_what_the_environment_asks_for_in_vain_ends_with_a_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    result = run("listen", "http://stream.invalid/v2/stream/recentchange")
+
+    assert result.exit_code == 1
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+
+
 def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:
     result = run("listen", "https://stream.example/v2/stream/" + "mediawiki.recentchange," * 10 + "page_change")
 

@@ -60,6 +60,7 @@ def listen(
             saved=lambda name: services.doorbell.turn(name, EDITS.name),
             kinds=kind or (),
             groups_of=told_groups(wikis, autopatrolled_group),
+            route=services.settings.routes.to(url),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())

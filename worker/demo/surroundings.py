@@ -121,7 +121,10 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
     outpatrol = [sys.executable, "-m", "worker.cli"]
     scoring = processes.start(
         "scoring",
-        [*outpatrol, "emulate", "scoring", "--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"],
+        [
+            *(*outpatrol, "emulate", "scoring", "--any-wiki"),
+            *("--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"),
+        ],
         cwd=directory,
     )
     services = build_services(load_settings())

@@ -25,8 +25,10 @@ class LiftWingServer(StrEnum):
     #: The same, one at a time.
     REVERT_RISK_MULTILINGUAL = "revert_risk_multilingual"
     REVERT_RISK_WIKIDATA = "revert_risk_wikidata"
-    #: Article quality of any language, up to twenty revisions.
+    #: Article quality of any language: one number from 0 to 1, one revision at a time.
     ARTICLE_QUALITY = "article_quality"
+    #: The same with a probability for each class, up to twenty revisions; not to be had outside of Wikimedia's network.
+    ARTICLE_QUALITY_V2 = "article_quality_v2"
     #: Topics of a page, by the articles it links to.
     OUTLINK_TOPIC = "outlink_topic"
 
@@ -91,6 +93,8 @@ class ScoringModel(BaseModel):
 
 BINARY = {"false": 0, "true": 1}
 QUALITY = {"Stub": 0, "Start": 1, "C": 2, "B": 3, "GA": 4, "FA": 5}
+#: Of a model that tells one number instead of probabilities: their weighted mean is that number.
+ONE_SCORE = {"score": 1}
 ARTICLES = frozenset({0})
 
 #: Announced, not stored: Extension:ORES has no codes for their classes either.
@@ -104,7 +108,13 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
     ),
     "wp10": ScoringModel(
-        classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
+        classes=QUALITY,
+        is_aggregated=True,
+        namespaces=ARTICLES,
+        clean_parent=True,
+        keep_forever=True,
+        # No server there has the old name; ores-legacy asks for the new one, too.
+        lift_wing_name="articlequality",
     ),
     "draftquality": ScoringModel(
         classes={"attack": 0, "OK": 1, "spam": 2, "vandalism": 3},
@@ -137,13 +147,21 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         lift_wing_name="revertrisk-wikidata",
     ),
     "articlequalitylanguageagnostic": ScoringModel(
-        classes=QUALITY,
+        classes=ONE_SCORE,
         is_aggregated=True,
         namespaces=ARTICLES,
         clean_parent=True,
         keep_forever=True,
         server=LiftWingServer.ARTICLE_QUALITY,
-        lift_wing_name="articlequality-v2",
+        lift_wing_name="articlequality",
+    ),
+    "articlequality_v2": ScoringModel(
+        classes=QUALITY,
+        is_aggregated=True,
+        namespaces=ARTICLES,
+        clean_parent=True,
+        keep_forever=True,
+        server=LiftWingServer.ARTICLE_QUALITY_V2,
     ),
     "outlinktopic": ScoringModel(
         classes=ANNOUNCED,
@@ -162,6 +180,18 @@ def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringMod
         ValueError: a field is unknown, wrong, or missing from a new model; the text names it, never its value.
     """
     return DEFAULT_MODELS | {name: _changed(name, fields) for name, fields in overrides.items()}
+
+
+def with_classes(model: ScoringModel, classes: dict[str, int]) -> ScoringModel:
+    """*model* with other classes, as one wiki has them.
+
+    Raises:
+        ValueError: these can't be its classes; the text says why.
+    """
+    try:
+        return ScoringModel.model_validate(model.model_dump() | {"classes": classes})
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def _changed(name: str, fields: dict[str, Any]) -> ScoringModel:

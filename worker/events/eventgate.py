@@ -6,6 +6,7 @@ Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from outbox import lane
+from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import Section, without_password
 from worker.events.sinks import (
     DeliveryFailure,
@@ -37,6 +39,8 @@ class EventGateSection(Section):
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
     timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+    proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
+    ca_file: Path | None = Field(default=None, description="Certificates that the EventGate's is checked by, PEM.")
 
     @field_validator("url")
     @classmethod
@@ -49,6 +53,11 @@ class EventGateSection(Section):
         if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
             raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
         return without_password(url)
+
+    @field_validator("proxy")
+    @classmethod
+    def _holds_no_password(cls, url: str | None) -> str | None:
+        return url and without_password(url)
 
 
 class _Context(BaseModel):
@@ -81,11 +90,17 @@ _VERDICTS = TypeAdapter(_Verdicts)
 class EventGateSink:
     """Posts events in batches; those of one page in separate requests, since it takes a batch in any order."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str) -> None:
+    def __init__(
+        self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str, route: Route = DIRECT
+    ) -> None:
         self._url = f"{url.rstrip('/')}/v1/events"
         self._batch_size = batch_size
         self._http = httpx.Client(
-            timeout=timeout_seconds, headers={"User-Agent": user_agent, "Content-Type": "application/json"}
+            timeout=timeout_seconds,
+            headers={"User-Agent": user_agent, "Content-Type": "application/json"},
+            trust_env=False,
+            proxy=route.proxy,
+            verify=route.tls(),
         )
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
@@ -192,10 +207,11 @@ EVENTGATE = SinkKind(
     name="eventgate",
     section=EventGateSection,
     lane=lane("event_outbox_eventgate"),
-    open=lambda section, user_agent: EventGateSink(
+    open=lambda section, user_agent, routes: EventGateSink(
         section.url,
         timeout_seconds=section.timeout_seconds,
         batch_size=section.batch_size,
         user_agent=user_agent,
+        route=routes.to(section.url, section="sinks.eventgate", proxy=section.proxy, ca_file=section.ca_file),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from outbox import lane
+from worker.config.http_routes import HttpRoutes
 from worker.config.settings_sections import Section
 from worker.domain.errors import not_installed
 from worker.events.sinks import EventSink, SinkKind
@@ -41,7 +42,7 @@ class KafkaSection(Section):
         return options
 
 
-def _open(section: KafkaSection, _: str) -> EventSink:
+def _open(section: KafkaSection, _: str, __: HttpRoutes) -> EventSink:
     from worker.events.kafka import KafkaSink  # noqa: PLC0415 - comes with an extra, which the section asks for
 
     options = {

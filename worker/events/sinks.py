@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outbox import Lane
+from worker.config.http_routes import HttpRoutes
 from worker.config.settings_sections import Section
 
 
@@ -68,8 +69,8 @@ class SinkKind:
     name: str
     section: type[Section]
     lane: Lane
-    #: Makes the sink of its section and the User-Agent for requests; connects to nothing yet.
-    open: Callable[[Any, str], EventSink]
+    #: Makes the sink of its section, the User-Agent for requests and how these go out; connects to nothing yet.
+    open: Callable[[Any, str, HttpRoutes], EventSink]
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:

@@ -53,5 +53,5 @@ def _alone() -> Iterator[None]:
 
 
 STDOUT = SinkKind(
-    name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda _, __: StdoutSink()
+    name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda _, __, ___: StdoutSink()
 )

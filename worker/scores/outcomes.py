@@ -102,7 +102,7 @@ def decide(
             outcome = _waiting(claim, edit, outcome, {each.model for each in by_id.keys() - silent.keys()}, wait)
             if isinstance(outcome, Delivered):
                 final = tuple(_late(score_id, answer, wait) for score_id, answer in by_id.items())
-    elif problem := _unstorable(final, models):
+    elif problem := _unstorable(final, models, edit.wiki):
         outcome = Dead("unknown_class", problem)
     if leaves_rows and not isinstance(outcome, RetryLater) and (problem := _unnumbered(final, numbers, models)):
         outcome = Dead("no_model_id", problem)
@@ -169,8 +169,8 @@ def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:
     )
 
 
-def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel]) -> str | None:
-    problems = (unknown_class(answer, models[answer.model]) for answer in answers if isinstance(answer, Score))
+def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel], wiki: str) -> str | None:
+    problems = (unknown_class(answer, models[answer.model], wiki) for answer in answers if isinstance(answer, Score))
     return next((problem for problem in problems if problem), None)
 
 
