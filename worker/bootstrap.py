@@ -139,7 +139,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
-    sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
+    sinks = {name: SINKS[name].open(section, agent, http_loop) for name, section in settings.sinks.named.items()}
     doorbell = Doorbell(
         redis,
         send,

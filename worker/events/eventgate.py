@@ -3,8 +3,11 @@
 Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
 """
 
+import asyncio
 import json
+import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,10 +26,13 @@ from worker.events.sinks import (
     SinkUnavailable,
     rounds,
 )
+from worker.lanes.loops import HttpLoop
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
 LONGEST_REASON = 500
+#: No request begins once the batches of one sending have taken that many times as long as one request may.
+MOST_TIMEOUTS = 2
 #: What an EventGate says of an event whose schema or stream it does not know. Anything else is its own fault.
 ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
 
@@ -35,7 +41,9 @@ class EventGateSection(Section):
     """Events to an EventGate."""
 
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
-    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
+    timeout_seconds: float = Field(
+        default=62, gt=0, le=600, description="For one request as a whole, from connecting to the end of the reply."
+    )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
 
     @field_validator("url")
@@ -44,6 +52,10 @@ class EventGateSection(Section):
         try:
             parts = urlsplit(url)
             is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+            # As connecting would: by httpx, and then where the name is looked up.
+            httpx.URL(url).raw_host.decode().encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
+            raise ValueError("no host can have the name in it; correct it") from None
         except ValueError:
             is_right = False
         if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
@@ -79,20 +91,26 @@ _VERDICTS = TypeAdapter(_Verdicts)
 
 
 class EventGateSink:
-    """Posts events in batches; those of one page in separate requests, since it takes a batch in any order."""
+    """Posts events in batches; those of one page in separate requests, since it takes a batch in any order.
 
-    def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str) -> None:
+    Requests are made in *loop*, where each can be given up at its deadline, whatever part of it takes so long.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str, loop: HttpLoop) -> None:
         self._url = f"{url.rstrip('/')}/v1/events"
         self._batch_size = batch_size
-        self._http = httpx.Client(
+        self._timeout = timeout_seconds
+        self._loop = loop
+        self._http = httpx.AsyncClient(
             timeout=timeout_seconds, headers={"User-Agent": user_agent, "Content-Type": "application/json"}
         )
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         failures: dict[int, DeliveryFailure] = {}
+        until = time.monotonic() + MOST_TIMEOUTS * self._timeout
         batches = [batch for group in rounds(events) for batch in self._batches(group, events)]
         for number, batch in enumerate(batches):
-            failures |= self._post(batch, events)
+            failures |= self._post(batch, events, until)
             unavailable = next((each for each in failures.values() if isinstance(each, SinkUnavailable)), None)
             if unavailable is not None:
                 # It takes nothing now: what is left keeps its place behind what was not taken.
@@ -101,7 +119,7 @@ class EventGateSink:
         return failures
 
     def close(self) -> None:
-        self._http.close()
+        self._loop.run(self._http.aclose())
 
     def _batches(self, places: Sequence[int], events: Sequence[OutgoingEvent]) -> list[list[int]]:
         batches: list[list[int]] = []
@@ -114,13 +132,31 @@ class EventGateSink:
             batches[-1].append(place)
         return batches
 
-    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent]) -> dict[int, DeliveryFailure]:
+    async def _exchange(self, body: bytes) -> httpx.Response:
+        """One request and its whole reply; raises TimeoutError at the deadline, however busy the other side is."""
+        async with asyncio.timeout(self._timeout):
+            return await self._http.post(self._url, content=body)
+
+    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
+        if time.monotonic() > until:
+            late = f"{self._url}: its replies take too long; look after it, or raise sinks.eventgate.timeout_seconds"
+            return dict.fromkeys(batch, SinkUnavailable(late))
         try:
-            response = self._http.post(self._url, content=body.encode())
-        except httpx.HTTPError as error:
-            reason = f"{self._url}: {str(error) or type(error).__name__}; start it, or mend sinks.eventgate.url"
-            return dict.fromkeys(batch, SinkUnavailable(reason))
+            response = self._loop.run(self._exchange(body.encode()))
+        except (TimeoutError, httpx.TimeoutException):
+            reason = f"no whole reply within {self._timeout:g} s"
+        # A name that is no host's raises UnicodeError only where it is looked up.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            reason = _first_cause(error)
+        else:
+            return self._read(response, batch, events, until)
+        cure = "start it, or mend sinks.eventgate.url"
+        return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
+
+    def _read(
+        self, response: httpx.Response, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float
+    ) -> dict[int, DeliveryFailure]:
         status = response.status_code
         if status in {200, 201}:
             return {}
@@ -128,16 +164,29 @@ class EventGateSink:
         if verdicts is not None:
             return _judged(batch, events, verdicts, everything=status != 207, where=self._url)
         if status in {400, 413} or _is_about_the_request(response):
-            return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}")
+            return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}", until)
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: status {status}: {_text_of(response)}"))
 
-    def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
+    def _halved(
+        self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str, until: float
+    ) -> dict[int, DeliveryFailure]:
         """The whole request was refused, perhaps because of one event: find that one, deliver the others."""
         if len(batch) == 1:
             return {batch[0]: EventRefused(reason)}
         half = len(batch) // 2
-        return self._post(batch[:half], events) | self._post(batch[half:], events)
+        return self._post(batch[:half], events, until) | self._post(batch[half:], events, until)
+
+
+def _first_cause(error: BaseException) -> str:
+    """Why there was no connection, or no more; what is raised only says that there was none."""
+    first, earlier = error, error.__context__
+    while earlier is not None:
+        first = earlier
+        earlier = first.exceptions[0] if isinstance(first, ExceptionGroup) else first.__cause__ or first.__context__
+    if isinstance(first, OSError) and first.errno:
+        return os.strerror(first.errno).lower()
+    return str(first) or str(error) or type(first).__name__
 
 
 def _judged(
@@ -192,10 +241,11 @@ EVENTGATE = SinkKind(
     name="eventgate",
     section=EventGateSection,
     lane=lane("event_outbox_eventgate"),
-    open=lambda section, user_agent: EventGateSink(
+    open=lambda section, user_agent, loop: EventGateSink(
         section.url,
         timeout_seconds=section.timeout_seconds,
         batch_size=section.batch_size,
         user_agent=user_agent,
+        loop=loop,
     ),
 )

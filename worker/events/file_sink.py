@@ -120,5 +120,5 @@ FILE = SinkKind(
     name="file",
     section=FileSection,
     lane=lane("event_outbox"),
-    open=lambda section, _: FileSink(section.directory, max_bytes=round(section.max_megabytes * 1_000_000)),
+    open=lambda section, _, __: FileSink(section.directory, max_bytes=round(section.max_megabytes * 1_000_000)),
 )

@@ -41,7 +41,7 @@ class KafkaSection(Section):
         return options
 
 
-def _open(section: KafkaSection, _: str) -> EventSink:
+def _open(section: KafkaSection, *_: object) -> EventSink:
     from worker.events.kafka import KafkaSink  # noqa: PLC0415 - comes with an extra, which the section asks for
 
     options = {

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from outbox import Lane
 from worker.config.settings_sections import Section
+from worker.lanes.loops import HttpLoop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,8 @@ class SinkKind:
     name: str
     section: type[Section]
     lane: Lane
-    #: Makes the sink of its section and the User-Agent for requests; connects to nothing yet.
-    open: Callable[[Any, str], EventSink]
+    #: Makes the sink of its section, the User-Agent for requests and the loop to make them in; connects to nothing yet.
+    open: Callable[[Any, str, HttpLoop], EventSink]
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:

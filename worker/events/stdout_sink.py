@@ -52,6 +52,4 @@ def _alone() -> Iterator[None]:
         os.close(own)
 
 
-STDOUT = SinkKind(
-    name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda _, __: StdoutSink()
-)
+STDOUT = SinkKind(name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda *_: StdoutSink())

@@ -153,7 +153,9 @@ def test_an_answer_that_comes_too_late_leaves_all_undelivered(eventgate: Emulate
     failures = sent(eventgate.url, scores(2), timeout_seconds=0.2)
 
     assert kinds(failures) == unavailable(2)
-    assert reasons(failures) == {f"{eventgate.events_url}: timed out; start it, or mend sinks.eventgate.url"}
+    assert reasons(failures) == {
+        f"{eventgate.events_url}: no whole reply within 0.2 s; start it, or mend sinks.eventgate.url"
+    }
 
 
 @pytest.mark.parametrize("reply", [b"", b"no HTTP at all\r\n\r\n", http(201, b"short", length=50)])
@@ -166,7 +168,7 @@ def test_nobody_there_is_a_sentence_that_names_the_setting() -> None:
 
     failures = sent(url, scores(2))
 
-    said = "[Errno 111] Connection refused; start it, or mend sinks.eventgate.url"
+    said = "connection refused; start it, or mend sinks.eventgate.url"
     assert kinds(failures) == unavailable(2)
     assert reasons(failures) == {f"{url}/v1/events: {said}"}
 

@@ -103,8 +103,25 @@ def test_a_url_that_no_event_could_be_posted_to_is_refused(load: Load, url: str)
     assert "sinks.eventgate.url: " in problem(load, f'[sinks.eventgate]\nurl = "{url}"\n')
 
 
+@pytest.mark.parametrize("host", ["☃.org", "a..b", ".com", f"{'x' * 64}.org", "\u200c.org"])
+def test_a_name_that_no_host_can_have_is_refused(load: Load, host: str) -> None:
+    sentence = problem(load, f'[sinks.eventgate]\nurl = "http://{host}:8192"\n')
+
+    assert "sinks.eventgate.url: no host can have the name in it; correct it" in sentence
+
+
 @pytest.mark.parametrize(
-    "url", ["http://host", "https://host:8192", "http://host/", "http://host/eventgate", "http://[::1]:8192"]
+    "url",
+    [
+        "http://münchen.de",
+        "http://host.",
+        "http://a_b.svc",
+        "http://host",
+        "https://host:8192",
+        "http://host/",
+        "http://host/eventgate",
+        "http://[::1]:8192",
+    ],
 )
 def test_a_base_url_of_any_usual_form_is_taken(load: Load, url: str) -> None:
     assert load(f'[sinks.eventgate]\nurl = "{url}"\n') == ("eventgate",)
