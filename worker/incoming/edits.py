@@ -75,7 +75,8 @@ def _fields_of_page_change(event: dict[str, Any], autopatrolled_groups: Collecti
         "wiki": event.get("wiki_id"),
         "revision": revision.get("rev_id"),
         "parent_revision": revision.get("rev_parent_id") or 0,
-        "page": page.get("page_id"),
+        # A page change always has one.
+        "page": page.get("page_id") or 0,
         "namespace": page.get("namespace_id", 0),
         "title": title.replace("_", " ") if isinstance(title, str) else title,
         "timestamp": revision.get("rev_dt"),

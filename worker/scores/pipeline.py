@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
-from outbox.edits import MOST
+from outbox.details import MOST
 from outbox.inspection import has_work
 from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
