@@ -203,7 +203,7 @@ def _consumers(
             lane=lane,
             client=client,
             flights=flights,
-            announcing=Announcing(settings=settings.events),
+            announcing=Announcing(settings=settings.events, models=settings.scoring_models()),
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.orm import Session
 
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
-from outbox.mediawiki.schema import DELETED_USER, actor, page, recentchanges, revision
-from outbox.ownership import schema_of
+from outbox.mediawiki.schema import CORE, DELETED_USER, TOLD_BY, actor, page, recentchanges, revision
+from outbox.ownership import are_ours, schema_of
 
 #: Names of the namespaces every wiki has, in English; a wiki's own language has others for the same numbers.
 NAMESPACES = {
@@ -79,6 +79,20 @@ def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
     """Revision to the page it is of, as far as the wiki has those revisions."""
     query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
     return {row.rev_id: row.rev_page for row in session.execute(query)}
+
+
+def told_pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
+    """As `pages_of`, where page ids are the wiki's own.
+
+    Nothing of an emulated wiki, which makes ids up for pages of which nobody told one, nor of a database without
+    MediaWiki's tables.
+    """
+    connection = session.connection()
+    if are_ours(session, CORE, TOLD_BY) or not inspect(connection).has_table(
+        revision.name, schema=schema_of(connection)
+    ):
+        return {}
+    return pages_of(session, revisions)
 
 
 def latest_revisions(session: Session | Connection, pages: Collection[int]) -> set[int]:

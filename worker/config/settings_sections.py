@@ -70,7 +70,10 @@ class EventsSettings(Section):
     #: Model to the stream on which its predictions are announced as well.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
-        default="1.1.0", description="Version of page/prediction_classification_change."
+        default="1.3.0", description="Version of page/prediction_classification_change."
+    )
+    waits_for_page_ids: bool = Field(
+        default=False, description="An edit whose page nobody told waits, attempt by attempt; else it is left out."
     )
     ledger_days: float = Field(default=7, gt=0, description="How long the ledger keeps which events were sent.")
 

@@ -67,6 +67,8 @@ class ScoringModel(BaseModel):
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None
+    #: Name in events where it differs from ours: the one that consumers of Lift Wing's events know.
+    announced_as: str | None = Field(default=None, min_length=1, max_length=64)
     #: The version, where the server's replies do not tell it.
     version: str | None = Field(default=None, pattern="^[!-~]{1,32}$")
 
@@ -121,6 +123,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK,
         lift_wing_name="revertrisk-language-agnostic",
+        announced_as="revertrisk-language-agnostic",
     ),
     "revertriskmultilingual": ScoringModel(
         classes=BINARY,
@@ -128,6 +131,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_MULTILINGUAL,
         lift_wing_name="revertrisk-multilingual",
+        announced_as="revertrisk-multilingual",
     ),
     "revertriskwikidata": ScoringModel(
         classes=BINARY,
@@ -135,6 +139,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_WIKIDATA,
         lift_wing_name="revertrisk-wikidata",
+        announced_as="revertrisk-wikidata",
     ),
     "articlequalitylanguageagnostic": ScoringModel(
         classes=QUALITY,
@@ -150,6 +155,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         namespaces=ARTICLES,
         server=LiftWingServer.OUTLINK_TOPIC,
         lift_wing_name="outlink-topic-model",
+        announced_as="outlink-topic-model",
         version="alloutlinks_202209",
     ),
 }

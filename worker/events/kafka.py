@@ -118,8 +118,14 @@ class KafkaSink:
             producer.flush(0)
 
 
-def message_key(event: OutgoingEvent) -> bytes:
-    """The page of *event* as JavaScript's JSON.stringify writes it: no spaces, letters of all alphabets as they are."""
+def message_key(event: OutgoingEvent) -> bytes | None:
+    """The page of *event* as JavaScript's JSON.stringify writes it: no spaces, letters of all alphabets as they are.
+
+    None where nobody told the page's id: an event without a key may go to any partition, one with a made-up key would
+    stand in another page's.
+    """
+    if event.page is None:
+        return None
     key = json.dumps({"wiki_id": event.wiki, "page_id": event.page}, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate is no text in UTF-8; JSON.stringify escapes it, and nothing else there.
     return key.encode(errors="backslashreplace")

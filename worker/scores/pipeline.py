@@ -34,7 +34,8 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
 from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
-from worker.scores.outcomes import Decision, decide, read_edits
+from worker.scores.outcomes import Decision, decide, read_edits, without_waiting
+from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
@@ -61,6 +62,8 @@ class ScoreConsumer:
     settings: OutboxSettings
     #: Other turns may compute while this one waits for its scores.
     computing: Computing
+    #: Who is asked for the pages of edits whose source told none, in their order.
+    page_sources: Sequence[PageSource] = (OwnTables(),)
     is_ordered: bool = False
 
     def needs(self, wiki: Wiki) -> frozenset[str]:
@@ -88,7 +91,11 @@ class ScoreConsumer:
         Returns the models of which a score is of another version than the current one.
         """
         started, most = time.monotonic(), self.settings.max_attempts
-        edits, outcomes = read_edits(claims, most)
+        read, outcomes = read_edits(claims, most)
+        edits, waiting = without_waiting(
+            await with_pages(wiki, read, self.page_sources), most, waits=self.announcing.settings.waits_for_page_ids
+        )
+        outcomes |= waiting
         known = await self._known_models(wiki, edits)
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.

@@ -76,21 +76,51 @@ def test_a_registered_performer_is_told_with_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "groups"),
+    ("fields", "told"),
     [
-        ({}, ["*", "user"]),
-        ({"is_bot": True}, ["*", "user", "bot"]),
-        ({"is_anonymous": True, "user": "2001:DB8::1"}, ["*"]),
-        ({"is_temporary": True, "user": "~2026-1"}, ["*", "temp"]),
-        ({"is_temporary": False}, ["*", "user"]),
-        ({"user_groups": ("*",)}, ["*"]),
-        ({"user_groups": (), "is_bot": True}, []),
+        ({}, {}),
+        ({"is_anonymous": True, "user": "2001:DB8::1"}, {}),
+        ({"is_temporary": True, "user": "~2026-1"}, {}),
+        # Only a bot can have its edits flagged, and it need not; who tells groups looked at the user.
+        ({"is_bot": True}, {"user_is_bot": True}),
+        ({"user_groups": ("*", "temp")}, {"user_groups": ["*", "temp"], "user_is_bot": False}),
+        ({"user_groups": (), "is_bot": True}, {"user_groups": [], "user_is_bot": True}),
     ],
 )
-def test_groups_are_those_that_the_wiki_gave_or_else_the_implicit_ones(
-    fields: dict[str, Any], groups: list[str]
+def test_groups_and_whether_it_is_a_bot_are_told_where_they_are_known_and_never_guessed(
+    fields: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    assert performer(**fields)["user_groups"] == groups
+    found = performer(**fields)
+
+    assert {name: found[name] for name in found if name in {"user_groups", "user_is_bot"}} == told
+
+
+def test_a_page_id_that_nobody_told_is_left_out() -> None:
+    assert "page_id" not in score_event(an_edit(page=None))
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("revertrisklanguageagnostic", "revertrisk-language-agnostic"),
+        ("revertriskmultilingual", "revertrisk-multilingual"),
+        ("revertriskwikidata", "revertrisk-wikidata"),
+        ("outlinktopic", "outlink-topic-model"),
+        ("damaging", "damaging"),
+        ("articlequality", "articlequality"),
+        ("a_model_of_ones_own", "a_model_of_ones_own"),
+    ],
+)
+def test_a_model_has_the_name_that_consumers_know_in_every_format(model: str, name: str) -> None:
+    score, prediction = announced(
+        an_edit(), [a_score(model=model)], stream_of_model="s_", prediction_streams={model: "p"}
+    )
+    (error,) = announced(an_edit(), [a_score_error(model=model)])
+
+    assert score["meta"]["stream"] == f"s_{name}"
+    assert {key: each["model_name"] for key, each in score["scores"].items()} == {name: name}
+    assert {key: each["model_name"] for key, each in error["errors"].items()} == {name: name}
+    assert prediction["predicted_classification"]["model_name"] == name
 
 
 def test_an_address_stands_nowhere_but_in_the_public_name_of_who_has_no_account() -> None:

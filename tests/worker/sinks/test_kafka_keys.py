@@ -20,3 +20,7 @@ from worker.events.kafka import message_key
 )
 def test_the_key_is_what_json_stringify_writes(wiki: str, page: int, key: str) -> None:
     assert message_key(an_event(wiki=wiki, page=page)) == key.encode()
+
+
+def test_a_page_without_an_id_has_no_key_and_not_one_that_says_null() -> None:
+    assert message_key(an_event(page=None)) is None
