@@ -197,8 +197,8 @@ def _consumers(
     computing: Computing,
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
-    event_lanes = tuple(EVENT_LANES[name] for name in sinks)
-    for lane, announced in ((EDITS, event_lanes), (BACKFILL, ())):
+    event_lanes = {name: EVENT_LANES[name] for name in sinks}
+    for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
         yield ScoreConsumer(
             lane=lane,
             client=client,

@@ -70,15 +70,11 @@ class Announcing:
         )
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        # The schema has no negative namespaces, and an edit has one only by mistake; it wants the page's id.
-        if edit.namespace < 0 or edit.page is None:
-            return
         version = self.settings.prediction_schema
-        page, revision, prior_state = (
-            page_of(edit, edit.page, version),
-            revision_of(edit, version),
-            prior_state_of(edit, version),
-        )
+        page = page_of(edit, version)
+        if page is None:
+            return
+        revision, prior_state = revision_of(edit, version), prior_state_of(edit, version)
         # 1.1.0 wants one even where it is hidden.
         performer = user_of(edit, version) if edit.user is not None or version == OLDEST else None
         for answer in answers:
@@ -118,25 +114,33 @@ class _Origin:
     now: datetime
 
     def meta(self, edit: Edit, stream: str, id_: str) -> Meta:
+        title = title_of(edit)
         return Meta(
             stream=stream,
             id=id_,
             dt=self.now,
             domain=self.domain,
-            uri=f"https://{self.domain}/wiki/{quote(title_of(edit), safe='/:@!$*(),;')}"[:LONGEST_URI],
+            uri=title and f"https://{self.domain}/wiki/{quote(title, safe='/:@!$*(),;')}"[:LONGEST_URI],
             request_id=edit.request_id,
         )
 
 
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:
-    """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it."""
+    """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it.
+
+    A reconciled edit's events tell less than those that were lost, and so are others.
+    """
     ids = sorted(_score_id(edit, answer) for answer in answers)
-    return str(uuid.uuid5(EVENT_IDS, "|".join(ids) or f"{edit.wiki}:{edit.revision}"))
+    return _id(edit, "|".join(ids) or f"{edit.wiki}:{edit.revision}")
 
 
 def prediction_id(edit: Edit, answer: Final, stream: str) -> str:
     """The id of a prediction event; not that of the score event for the same answer."""
-    return str(uuid.uuid5(EVENT_IDS, f"{stream}|{_score_id(edit, answer)}"))
+    return _id(edit, f"{stream}|{_score_id(edit, answer)}")
+
+
+def _id(edit: Edit, name: str) -> str:
+    return str(uuid.uuid5(EVENT_IDS, f"{name}|reconciled" if edit.is_reconciled else name))
 
 
 def _score_id(edit: Edit, answer: Final) -> str:

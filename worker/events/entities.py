@@ -13,9 +13,9 @@ from worker.events.schemas import Page, Performer, PriorState, RedirectPageLink,
 OLDEST = "1.1.0"
 
 
-def title_of(edit: Edit) -> str:
-    """The title as the database holds it: prefixed, with underscores."""
-    return _key(edit.title)
+def title_of(edit: Edit) -> str | None:
+    """The title with its prefix and with underscores; None where only the number of its namespace is known."""
+    return None if edit.is_reconciled and edit.namespace else _key(edit.title)
 
 
 def performer_of(edit: Edit) -> Performer | None:
@@ -50,12 +50,16 @@ def user_of(edit: Edit, version: str) -> User:
     )
 
 
-def page_of(edit: Edit, page: int, version: str) -> Page:
-    """The page that was edited, of which *page* is the id."""
+def page_of(edit: Edit, version: str) -> Page | None:
+    """The page that was edited; None where its id or its title is not known, which the schema wants."""
+    title = title_of(edit)
+    # The schema has no negative namespaces either, and an edit has one only by mistake.
+    if edit.page is None or title is None or edit.namespace < 0:
+        return None
     link = edit.details.redirect_link if edit.details else None
     return Page(
-        page_id=page,
-        page_title=title_of(edit),
+        page_id=edit.page,
+        page_title=title,
         namespace_id=edit.namespace,
         is_redirect=edit.is_redirect,
         namespace_is_content=edit.details.namespace_is_content if edit.details and version != OLDEST else None,

@@ -33,7 +33,7 @@ class Meta(_Part):
     #: When the event was made; the edit's own time stands in the event's `dt`.
     dt: Moment
     domain: str = Field(min_length=1)
-    uri: str = Field(max_length=8192)
+    uri: str | None = Field(default=None, max_length=8192)
     request_id: str | None = None
 
 
@@ -81,8 +81,8 @@ class RevisionScoreEvent(Event):
     database: str
     #: Left out where nobody told it.
     page_id: int | None = Field(default=None, ge=1)
-    #: Prefixed, with underscores.
-    page_title: str = Field(min_length=1)
+    #: Prefixed, with underscores; left out where only the number of the namespace is known.
+    page_title: str | None = Field(default=None, min_length=1)
     page_namespace: int
     page_is_redirect: bool | None = None
     rev_id: int = Field(ge=0)

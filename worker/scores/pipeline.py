@@ -9,7 +9,7 @@ leases run out. An edit that is given up is announced all the same, with its err
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.events.build import Announcing
+from worker.events.lacking import lacking
 from worker.flight.flight import Flight
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
@@ -57,8 +58,8 @@ class ScoreConsumer:
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     announcing: Announcing
-    #: Lanes that get the events of every edit; none for edits of the past.
-    event_lanes: Sequence[Lane]
+    #: Sink to the lane that gets the events of every edit for it; none for edits of the past.
+    event_lanes: Mapping[str, Lane]
     settings: OutboxSettings
     #: Other turns may compute while this one waits for its scores.
     computing: Computing
@@ -83,7 +84,9 @@ class ScoreConsumer:
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Score the claimed edits and settle them all."""
         new_versions = await self.score_edits(wiki, claims)
-        return Worked(promised=tuple(self.event_lanes), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ())
+        return Worked(
+            promised=tuple(self.event_lanes.values()), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ()
+        )
 
     async def score_edits(self, wiki: Wiki, claims: Sequence[Claim]) -> frozenset[str]:
         """Score the claimed edits and settle them all in one transaction.
@@ -119,7 +122,8 @@ class ScoreConsumer:
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
-        kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers))
+        told = self._told(wiki, edits.values())
+        kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers, told))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
 
@@ -130,6 +134,7 @@ class ScoreConsumer:
         outcomes: Mapping[Claim, Outcome],
         decisions: Sequence[Decision],
         numbers: Mapping[tuple[str, str], int],
+        told: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
         """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
         kept = settle(session, self.lane, outcomes)
@@ -153,13 +158,24 @@ class ScoreConsumer:
         if self.event_lanes:
             now, domain = datetime.now(UTC), wiki.settings.domain
             events = [
-                event.encode()
+                (each.edit.revision, event.encode())
                 for each in final
                 for event in self.announcing.events_of(each.edit, each.answers, domain=domain, now=now)
             ]
-            for lane in self.event_lanes:
-                record_payloads(session, lane, events)
+            for sink, lane in self.event_lanes.items():
+                known = told.get(sink, ())
+                record_payloads(session, lane, [event for revision, event in events if revision not in known])
         return kept
+
+    def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
+        """Of each sink the reconciled *edits* that it was told of, or will be, by an event with another id."""
+        revisions = {edit.revision for edit in edits if edit.is_reconciled}
+        if not revisions:
+            return {}
+        with wiki.database.reading() as connection:
+            return {
+                sink: revisions - lacking(connection, sink, lane, revisions) for sink, lane in self.event_lanes.items()
+            }
 
     async def _known_models(self, wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
         """The current versions of the wiki's models; the endpoint is asked for those the database does not have yet."""

@@ -29,7 +29,7 @@ def announced(
     """The events of *edit*, all valid; *settings* are those of the section `events`."""
     announcing = Announcing(settings=EventsSettings(**settings))
     events = [validated(event.encode()) for event in announcing.events_of(edit, answers, domain=domain, now=now)]
-    assert all(ADDRESS.fullmatch(event["meta"]["uri"]) for event in events)
+    assert all(ADDRESS.fullmatch(event["meta"].get("uri", "https://a/")) for event in events)
     return events
 
 
@@ -91,6 +91,7 @@ def some_edit(dice: random.Random) -> Edit:
         user_wiki=maybe("metawiki"),
         user_is_system=maybe(dice.random() < 0.5),
         details=maybe(some_details(dice)),
+        is_reconciled=True if dice.random() < 0.1 else None,
     )
 
 

@@ -95,6 +95,20 @@ def test_groups_and_whether_it_is_a_bot_are_told_where_they_are_known_and_never_
     assert {name: found[name] for name in found if name in {"user_groups", "user_is_bot"}} == told
 
 
+@pytest.mark.parametrize(
+    ("namespace", "title", "uri"),
+    [(0, "A_page", "https://en.wikipedia.org/wiki/A_page"), (1, None, None), (4, None, None), (100, None, None)],
+)
+def test_a_reconciled_edit_has_a_title_only_where_the_tables_tell_all_of_it(
+    namespace: int, title: str | None, uri: str | None
+) -> None:
+    """They have the number of its namespace, and the wiki's language a name for that."""
+    event = score_event(an_edit(is_reconciled=True, namespace=namespace, title="A page"))
+
+    assert (event.get("page_title"), event["meta"].get("uri")) == (title, uri)
+    assert (event["page_namespace"], event["meta"]["domain"]) == (namespace, "en.wikipedia.org")
+
+
 def test_a_page_id_that_nobody_told_is_left_out() -> None:
     assert "page_id" not in score_event(an_edit(page=None))
 
