@@ -24,7 +24,7 @@ from worker.config.settings_sections import (
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_overrides
+from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, announced_name, with_overrides
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
@@ -192,6 +192,7 @@ class Settings(BaseSettings):
                         f"add its classes under [models.{name}]"
                     )
                 self._endpoint_has_model(wiki, settings, name, known[name])
+            self._announced_names_differ(wiki, settings, known)
             self._formulas_can_be_resolved(wiki, settings, known)
         return self
 
@@ -223,6 +224,17 @@ class Settings(BaseSettings):
             )
         if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
             raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
+
+    def _announced_names_differ(self, wiki: str, settings: WikiSettings, known: Mapping[str, ScoringModel]) -> None:
+        """Of two models under one name an event could tell only one."""
+        names: dict[str, str] = {}
+        for model in settings.models:
+            other = names.setdefault(announced_name(model, known), model)
+            if other != model:
+                raise ValueError(
+                    f"wikis.{wiki}.models: {other} and {model} are both announced as {announced_name(model, known)}; "
+                    f"set another models.{model}.announced_as, or remove one of them"
+                )
 
     def _formulas_can_be_resolved(self, wiki: str, settings: WikiSettings, models: Mapping[str, ScoringModel]) -> None:
         for model, levels in with_thresholds(settings.thresholds).items():

@@ -5,6 +5,7 @@ Source: mediawiki/extensions/ORES extension.json @ e8804727.
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -159,6 +160,12 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         version="alloutlinks_202209",
     ),
 }
+
+
+def announced_name(name: str, models: Mapping[str, ScoringModel]) -> str:
+    """The name by which consumers of events know the model that is called *name* here."""
+    model = models.get(name)
+    return (model and model.announced_as) or name
 
 
 def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringModel]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from outbox.edits import Edit
 from worker.config.settings_sections import EventsSettings
-from worker.domain.models import DEFAULT_MODELS, ScoringModel
+from worker.domain.models import DEFAULT_MODELS, ScoringModel, announced_name
 from worker.domain.scores import Final, Score, ScoreError
 from worker.events.entities import OLDEST, page_of, performer_of, prior_state_of, revision_of, title_of, user_of
 from worker.events.schemas import (
@@ -101,9 +101,7 @@ class Announcing:
             )
 
     def _name(self, answer: Final) -> str:
-        """The name by which consumers of events know the model."""
-        model = self.models.get(answer.model)
-        return (model and model.announced_as) or answer.model
+        return announced_name(answer.model, self.models)
 
 
 @dataclass(frozen=True, slots=True)
