@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -144,6 +145,8 @@ class EventGateSink:
             return dict.fromkeys(batch, SinkUnavailable(late))
         try:
             response = self._loop.run(self._exchange(body.encode()))
+        except CancelledError:
+            reason = "the process ends before it replied"
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
         # A name that is no host's raises UnicodeError only where it is looked up.

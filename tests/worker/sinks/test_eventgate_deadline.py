@@ -4,13 +4,17 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
+from tests.patience import until
 from tests.worker.raw_server import RawReply, Request, http, raw_server_beside
 from tests.worker.sinks.posting import a_score, posted, scores, sent
+from worker.events.eventgate import EventGateSink
 from worker.events.sinks import SinkUnavailable
+from worker.lanes.loops import HttpLoop
 
 #: The deadline, the pause between two drops, and far less than the whole reply would take.
 SECONDS, PAUSE, BOUND = 0.3, 0.05, 5.0
@@ -65,6 +69,20 @@ def test_one_that_refuses_slowly_is_not_asked_about_each_event() -> None:
 
         assert len(posted(server)) <= 3
     assert {type(failure) for failure in failures.values()} == {SinkUnavailable}
+
+
+def test_a_process_that_ends_waits_for_no_reply_and_counts_nothing_as_delivered() -> None:
+    loop = HttpLoop()
+    with raw_server_beside(lambda _request: None) as server, ThreadPoolExecutor() as pool:
+        sink = EventGateSink(server.url, timeout_seconds=60, batch_size=9, user_agent="a", loop=loop)
+        sending = pool.submit(sink.send, scores(1))
+        until(lambda: bool(server.requests), "a request", progress=lambda: len(server.requests))
+        loop.close()
+
+        (failure,) = sending.result().values()
+
+    assert isinstance(failure, SinkUnavailable)
+    assert "the process ends before it replied" in failure.reason
 
 
 def test_a_name_that_can_not_be_looked_up_is_a_sentence() -> None:
