@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import database_now
+from outbox.settling import LONGEST_ERROR
 from outbox.tables import Lane
 
 
@@ -47,6 +48,15 @@ def list_dead_letters(
     if older_than is not None:
         query = query.where(dead.c.died_at < database_now(-older_than))
     return [DeadLetter(**row) for row in session.execute(query).mappings()]
+
+
+def bury(session: Session | Connection, lane: Lane, payload: str, *, reason: str, error: str) -> None:
+    """Keep aside what never became a message of *lane*, once for each payload and reason. Does not commit."""
+    dead = lane.dead_letters
+    same = select(dead.c.id).where(dead.c.reason == reason, dead.c.payload == payload).limit(1)
+    if session.execute(same).first() is None:
+        row = {"payload": payload, "attempt": 0, "recorded_at": database_now(), "reason": reason}
+        session.execute(insert(dead).values(row | {"error": error[:LONGEST_ERROR]}))
 
 
 def requeue(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
@@ -12,6 +12,8 @@ from outbox.errors import ForeignTables
 from outbox.mediawiki.schema import (
     CORE,
     DELETED_USER,
+    FIRST_INVENTED_CHANGE,
+    FIRST_INVENTED_PAGE,
     READ,
     TOLD_BY,
     actor,
@@ -64,9 +66,10 @@ def save_edit(session: Session, edit: Edit) -> None:
     must_be_emulated(session)
     moment = mediawiki_timestamp(edit.timestamp)
     actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
-    _save_page(session, edit, moment)
-    _save_revision(session, edit, moment, actor_id, hidden)
-    _save_change(session, edit, moment, actor_id, hidden)
+    page_id = edit.page or _page_of(session, edit)
+    _save_page(session, edit, page_id, moment)
+    _save_revision(session, edit, page_id, moment, actor_id, hidden)
+    _save_change(session, edit, page_id, moment, actor_id, hidden)
     record(session, edit)
 
 
@@ -78,8 +81,10 @@ def free_title(session: Session, edit: Edit) -> None:
         ForeignTables: the wiki is not an emulated one, and nothing was written.
     """
     must_be_emulated(session)
-    same_title = (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
-    others = select(page.c.page_id).where(same_title, page.c.page_id != edit.page)
+    if edit.page is None:
+        # It is of whichever page has its title.
+        return
+    others = select(page.c.page_id).where(_has_title_of(edit), page.c.page_id != edit.page)
     for other in session.execute(others).scalars().all():
         title = _cut(f"Broken/id:{other}/{database_key(edit)}")
         session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
@@ -123,8 +128,21 @@ def _actor_of(session: Session, name: str) -> int:
     return int(session.execute(new).scalar_one())
 
 
-def _save_page(session: Session, edit: Edit, moment: str) -> None:
-    state = {
+def _page_of(session: Session, edit: Edit) -> int:
+    """The page that has the title of *edit*; a number of ours where there is none yet."""
+    known: int | None = session.execute(select(page.c.page_id).where(_has_title_of(edit))).scalar_one_or_none()
+    if known is not None:
+        return known
+    last: int | None = session.execute(select(func.max(page.c.page_id))).scalar_one()
+    return max(last or 0, FIRST_INVENTED_PAGE - 1) + 1
+
+
+def _has_title_of(edit: Edit) -> ColumnElement[bool]:
+    return (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
+
+
+def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
+    state: dict[str, Any] = {
         # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
         "page_namespace": edit.namespace,
         "page_title": database_key(edit),
@@ -133,16 +151,18 @@ def _save_page(session: Session, edit: Edit, moment: str) -> None:
         "page_touched": moment,
         "page_is_new": edit.is_new_page,
     }
-    updated = session.execute(update(page).where(page.c.page_id == edit.page).values(state))
+    if edit.is_redirect is not None:
+        state["page_is_redirect"] = edit.is_redirect
+    updated = session.execute(update(page).where(page.c.page_id == page_id).values(state))
     if cast("CursorResult[Any]", updated).rowcount == 0:
-        session.execute(insert(page).values(page_id=edit.page, **state))
+        session.execute(insert(page).values(page_id=page_id, **state))
 
 
-def _save_revision(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+def _save_revision(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
     session.execute(
         insert(revision).values(
             rev_id=edit.revision,
-            rev_page=edit.page,
+            rev_page=page_id,
             rev_actor=actor_id,
             rev_timestamp=moment,
             rev_minor_edit=edit.is_minor,
@@ -153,10 +173,10 @@ def _save_revision(session: Session, edit: Edit, moment: str, actor_id: int, hid
     )
 
 
-def _save_change(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+def _save_change(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
     session.execute(
         insert(recentchanges).values(
-            **({"rc_id": edit.change} if edit.change else {}),
+            rc_id=edit.change or FIRST_INVENTED_CHANGE + edit.revision,
             rc_timestamp=moment,
             rc_actor=actor_id,
             rc_namespace=edit.namespace,
@@ -164,7 +184,7 @@ def _save_change(session: Session, edit: Edit, moment: str, actor_id: int, hidde
             rc_minor=edit.is_minor,
             rc_bot=edit.is_bot,
             rc_new=edit.is_new_page,
-            rc_cur_id=edit.page,
+            rc_cur_id=page_id,
             rc_this_oldid=edit.revision,
             rc_last_oldid=edit.parent_revision,
             rc_type=int(edit.is_new_page),

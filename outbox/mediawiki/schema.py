@@ -18,6 +18,9 @@ ZERO = text("0")
 #: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
 #: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
 DELETED_USER = 4
+#: Where nobody told the number of a change or a page, it gets one that no wiki has come near, so that it never stands
+#: in the way of a real one that is told later: the change 2^52 more than its revision, the page one above 2^31.
+FIRST_INVENTED_CHANGE, FIRST_INVENTED_PAGE = 2**52, 2**31
 
 actor = Table(
     "actor",
@@ -67,7 +70,8 @@ revision = Table(
 recentchanges = Table(
     "recentchanges",
     metadata,
-    Column("rc_id", UnsignedInt, primary_key=True),
+    # Of 64 bits from MediaWiki 1.43 on, and so large enough for the ids that are invented here.
+    Column("rc_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
     Column("rc_timestamp", BinaryString(14, fixed=True), nullable=False),
     Column("rc_actor", UnsignedBigInt, nullable=False),
     Column("rc_namespace", Integer, nullable=False, server_default=ZERO),

@@ -169,6 +169,10 @@ class WikiSettings(Section):
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
+    autopatrolled_groups: tuple[str, ...] | None = Field(
+        default=None,
+        description="Groups with the right autopatrol; default bot, sysop, autopatrolled and a Wikimedia wiki's own.",
+    )
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
 

@@ -3,22 +3,25 @@
 A line that is not an edit is left out and reported by its number.
 """
 
+import codecs
 import gzip
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from outbox.database import Database
 from outbox.edits import Edit
-from worker.incoming.edits import NotAnEdit, edit_of
-from worker.incoming.saving import Fate, keep, save_alone
+from worker.config.autopatrolled_groups import usual_groups
+from worker.incoming.edits import GroupsOf, NotAnEdit, edit_of
+from worker.incoming.saving import Fate, is_of_an_edit, keep, save_alone
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
@@ -46,7 +49,12 @@ class ReplayReport:
 
 
 def edits_in(
-    lines: Iterator[bytes], report: ReplayReport, *, wikis: Collection[str], limit: int | None = None
+    lines: Iterator[bytes],
+    report: ReplayReport,
+    *,
+    wikis: Collection[str],
+    groups_of: GroupsOf = usual_groups,
+    limit: int | None = None,
 ) -> Iterator[Edit]:
     """The edits in *lines* that are of *wikis*, at most *limit*; what is left out is counted in *report*."""
     taken = 0
@@ -56,7 +64,7 @@ def edits_in(
         if not line.strip():
             continue
         try:
-            edit = edit_of(line)
+            edit = edit_of(line, groups_of=groups_of)
         except NotAnEdit as error:
             report.complain(number, error.kind, str(error))
             continue
@@ -96,7 +104,9 @@ def replay(
 def _save(database: Database, edit: Edit) -> Fate:
     try:
         return database.run(partial(keep, edit=edit))
-    except IntegrityError:
+    except DBAPIError as error:
+        if not is_of_an_edit(error):
+            raise
         return save_alone(database, edit)
 
 
@@ -106,12 +116,23 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
     Raises:
         OSError: the file can't be read, or is not what its name says.
+        UnicodeError: it is text of another kind than UTF-8, so that not one line of it is taken.
     """
     if str(file) == "-":
-        yield iter(sys.stdin.buffer)
+        yield _in_utf8(sys.stdin.buffer)
     elif str(file).endswith(".gz"):
         with gzip.open(file, "rb") as compressed:
-            yield iter(compressed)
+            yield _in_utf8(compressed)
     else:
         with Path(file).open("rb") as plain:
-            yield iter(plain)
+            yield _in_utf8(plain)
+
+
+def _in_utf8(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """*lines*, once the first has shown that they are in UTF-8; a mark of the byte order is left out."""
+    rest = iter(lines)
+    first = next(rest, b"")
+    # No line of JSON in UTF-8 holds a NUL, and each one in UTF-16 or UTF-32 does.
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:
+        raise UnicodeError("it is in UTF-16 or UTF-32; convert it to UTF-8")
+    return chain([first.removeprefix(codecs.BOM_UTF8)], rest)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from outbox import Claim, Edit
-from outbox.mediawiki.reading import told_pages_of
+from outbox.mediawiki.reading import pages_of
 from worker.config.wiki import Wiki
 
 
@@ -16,10 +16,10 @@ class PageSource(Protocol):
 
 
 class OwnTables:
-    """The tables of a wiki that exists."""
+    """The wiki's own tables."""
 
     async def pages_of(self, wiki: Wiki, revisions: Collection[int]) -> Mapping[int, int]:
-        return wiki.database.run(lambda session: told_pages_of(session, sorted(revisions)))
+        return wiki.database.run(lambda session: pages_of(session, revisions))
 
 
 async def with_pages(wiki: Wiki, edits: Mapping[Claim, Edit], sources: Sequence[PageSource]) -> dict[Claim, Edit]:

@@ -100,7 +100,7 @@ def test_no_more_edits_are_saved_than_asked_for(database: Database, event_stream
 def test_trusted_groups_are_those_that_were_named(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.send(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
 
-    listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, autopatrolled_groups=["editor"], limit=1)
+    listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, groups_of=lambda _: ["editor"], limit=1)
 
     assert column(database, recentchanges, "rc_patrolled") == [PatrolStatus.AUTOPATROLLED]
 
