@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -16,15 +17,17 @@ from tests.migrations.real_wiki import make_real_wiki
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, promised_events, save, status
 from worker.config.wiki import Wiki
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
 from worker.scores.outcomes import without_waiting
-from worker.scores.pages import with_pages
+from worker.scores.pages import WikiApis, with_pages
 from worker.upkeep.migrating import migrate
 
 MOST = 8
 #: A revision that the wiki of `make_real_wiki` has, and its page there.
 THEIRS, THEIR_PAGE = 745065890, 5
 RISK = "revertrisklanguageagnostic"
-WIKI = cast("Wiki", None)
+WIKI = cast("Wiki", SimpleNamespace(id="enwiki"))
 
 
 @dataclass(slots=True)
@@ -65,6 +68,28 @@ def test_a_source_is_asked_only_for_what_those_before_it_do_not_know() -> None:
 
     assert [edit.page for edit in found.values()] == [11, 22, None, 44]
     assert (tables.asked, elsewhere.asked) == ([{1, 2, 3}], [{2, 3}])
+
+
+@dataclass(slots=True)
+class Api:
+    """A wiki's API that knows one revision, or does not answer."""
+
+    answers: bool = True
+
+    async def pages_of_revisions(self, revisions: Collection[int]) -> Mapping[int, int]:
+        if not self.answers:
+            raise EndpointUnavailable("GET https://en.wikipedia.org/w/api.php: status 503", Failure.OUTAGE)
+        return {revision: 77 for revision in revisions if revision == 7}
+
+
+@pytest.mark.parametrize(
+    ("apis", "found"),
+    [({"enwiki": Api()}, {7: 77}), ({"enwiki": Api(answers=False)}, {}), ({"frwiki": Api()}, {}), ({}, {})],
+)
+def test_a_wikis_api_is_asked_where_its_address_is_set_and_its_silence_is_no_answer(
+    apis: Mapping[str, Api], found: dict[int, int]
+) -> None:
+    assert asyncio.run(WikiApis(apis).pages_of(WIKI, [7, 8])) == found
 
 
 def test_nobody_is_asked_where_all_pages_were_told() -> None:

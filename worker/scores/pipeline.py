@@ -95,9 +95,9 @@ class ScoreConsumer:
         """
         started, most = time.monotonic(), self.settings.max_attempts
         read, outcomes = read_edits(claims, most)
-        edits, waiting = without_waiting(
-            await with_pages(wiki, read, self.page_sources), most, waits=self.announcing.settings.waits_for_page_ids
-        )
+        with self.computing.waiting():
+            edits = await with_pages(wiki, read, self.page_sources)
+        edits, waiting = without_waiting(edits, most, waits=self.announcing.settings.waits_for_page_ids)
         outcomes |= waiting
         known = await self._known_models(wiki, edits)
         asked = self._planned(wiki, edits, known)
