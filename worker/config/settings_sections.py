@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
+#: Of Wikimedia's wikis.
+USUAL_ARTICLE_PATH = "/wiki/$1"
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -164,6 +167,11 @@ class WikiSettings(Section):
         default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
     )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
+    article_path: str = Field(
+        default=USUAL_ARTICLE_PATH,
+        pattern=r"^/[!-~]*\$1[!-~]*$",
+        description="Where articles are, as $wgArticlePath; in the addresses of events.",
+    )
     language: str | None = Field(
         default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
     )

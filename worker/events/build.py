@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from outbox.edits import Edit
-from worker.config.settings_sections import EventsSettings
+from worker.config.settings_sections import USUAL_ARTICLE_PATH, EventsSettings
 from worker.domain.models import DEFAULT_MODELS, ScoringModel, announced_name
 from worker.domain.scores import Final, Score, ScoreError
 from worker.events.entities import OLDEST, page_of, performer_of, prior_state_of, revision_of, title_of, user_of
@@ -34,9 +34,17 @@ class Announcing:
     settings: EventsSettings
     models: Mapping[str, ScoringModel] = field(default_factory=lambda: DEFAULT_MODELS)
 
-    def events_of(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
+    def events_of(
+        self,
+        edit: Edit,
+        answers: Sequence[Final],
+        *,
+        domain: str,
+        now: datetime,
+        article_path: str = USUAL_ARTICLE_PATH,
+    ) -> list[Event]:
         """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are."""
-        origin = _Origin(domain, now)
+        origin = _Origin(domain, article_path, now)
         return [*self._scores(edit, answers, origin), *self._prediction_changes(edit, answers, origin)]
 
     def _scores(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
@@ -109,6 +117,7 @@ class _Origin:
     """Where and when an event comes from."""
 
     domain: str
+    article_path: str
     now: datetime
 
     def meta(self, edit: Edit, stream: str, id_: str) -> Meta:
@@ -118,9 +127,12 @@ class _Origin:
             id=id_,
             dt=self.now,
             domain=self.domain,
-            uri=title and f"https://{self.domain}/wiki/{quote(title, safe='/:@!$*(),;')}"[:LONGEST_URI],
+            uri=title and self._address(title)[:LONGEST_URI],
             request_id=edit.request_id,
         )
+
+    def _address(self, title: str) -> str:
+        return f"https://{self.domain}{self.article_path.replace('$1', quote(title, safe='/:@!$*(),;'))}"
 
 
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:

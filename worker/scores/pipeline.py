@@ -156,11 +156,12 @@ class ScoreConsumer:
         scored = {score.model for each in stored for score in each.scores}
         forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            now, domain = datetime.now(UTC), wiki.settings.domain
+            origin = {"domain": wiki.settings.domain, "article_path": wiki.settings.article_path}
+            now = datetime.now(UTC)
             events = [
                 (each.edit.revision, event.encode())
                 for each in final
-                for event in self.announcing.events_of(each.edit, each.answers, domain=domain, now=now)
+                for event in self.announcing.events_of(each.edit, each.answers, **origin, now=now)
             ]
             for sink, lane in self.event_lanes.items():
                 known = told.get(sink, ())

@@ -24,11 +24,18 @@ LETTERS = "azÅß維ქ؟😀👩\u200d\u202e\u0301\ud7ff\U0010ffff \"\\/%#?&+<>
 
 
 def announced(
-    edit: Edit, answers: Sequence[Final] = (), *, domain: str = DOMAIN, now: datetime = NOW, **settings: Any
+    edit: Edit,
+    answers: Sequence[Final] = (),
+    *,
+    domain: str = DOMAIN,
+    now: datetime = NOW,
+    article_path: str = "/wiki/$1",
+    **settings: Any,
 ) -> list[dict[str, Any]]:
     """The events of *edit*, all valid; *settings* are those of the section `events`."""
     announcing = Announcing(settings=EventsSettings(**settings))
-    events = [validated(event.encode()) for event in announcing.events_of(edit, answers, domain=domain, now=now)]
+    found = announcing.events_of(edit, answers, domain=domain, now=now, article_path=article_path)
+    events = [validated(event.encode()) for event in found]
     assert all(ADDRESS.fullmatch(event["meta"].get("uri", "https://a/")) for event in events)
     return events
 

@@ -109,6 +109,20 @@ def test_a_reconciled_edit_has_a_title_only_where_the_tables_tell_all_of_it(
     assert (event["page_namespace"], event["meta"]["domain"]) == (namespace, "en.wikipedia.org")
 
 
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/wiki/$1", "/wiki/What%3F_$1"),
+        ("/$1", "/What%3F_$1"),
+        ("/index.php?title=$1", "/index.php?title=What%3F_$1"),
+    ],
+)
+def test_the_address_of_a_page_is_where_the_wiki_has_its_articles(path: str, address: str) -> None:
+    event = score_event(an_edit(title="What? $1"), article_path=path)
+
+    assert event["meta"]["uri"] == f"https://en.wikipedia.org{address}"
+
+
 def test_a_page_id_that_nobody_told_is_left_out() -> None:
     assert "page_id" not in score_event(an_edit(page=None))
 
