@@ -1,41 +1,25 @@
-"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself.
-
-Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
-"""
+"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself."""
 
 import asyncio
-import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from outbox import lane
 from worker.config.settings_sections import Section, without_password
-from worker.events.sinks import (
-    DeliveryFailure,
-    EventFailed,
-    EventRefused,
-    OutgoingEvent,
-    SinkKind,
-    SinkUnavailable,
-    rounds,
-)
+from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
-LONGEST_REASON = 500
 #: No request begins once the batches of one sending have taken that many times as long as one request may.
 MOST_TIMEOUTS = 2
-#: What an EventGate says of an event whose schema or stream it does not know. Anything else is its own fault.
-ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
 
 
 class EventGateSection(Section):
@@ -62,33 +46,6 @@ class EventGateSection(Section):
         if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
             raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
         return without_password(url)
-
-
-class _Context(BaseModel):
-    errors_text: str | None = None
-    message: str | None = None
-
-    model_config = ConfigDict(alias_generator=lambda name: {"errors_text": "errorsText"}.get(name, name))
-
-
-class _Entry(BaseModel):
-    event: Any = None
-    context: _Context = _Context()
-
-    @property
-    def id(self) -> str | None:
-        meta = self.event.get("meta") if isinstance(self.event, dict) else None
-        return meta.get("id") if isinstance(meta, dict) else None
-
-
-class _Verdicts(BaseModel):
-    """What the reply says of the events that were not accepted."""
-
-    invalid: list[_Entry] = []
-    error: list[_Entry] = []
-
-
-_VERDICTS = TypeAdapter(_Verdicts)
 
 
 class EventGateSink:
@@ -163,13 +120,14 @@ class EventGateSink:
         status = response.status_code
         if status in {200, 201}:
             return {}
-        verdicts = _verdicts_of(response)
+        verdicts = verdicts_of(status, response.content)
         if verdicts is not None:
-            return _judged(batch, events, verdicts, everything=status != 207, where=self._url)
-        if status in {400, 413} or _is_about_the_request(response):
-            return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}", until)
+            return judged(batch, events, verdicts, everything=status != 207, where=self._url)
+        reason = f"{self._url}: status {status}: {text_of(response.content) or response.reason_phrase or 'no reason'}"
+        if status in {400, 413} or is_about_the_request(status, response.content):
+            return self._halved(batch, events, reason, until)
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
-        return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: status {status}: {_text_of(response)}"))
+        return dict.fromkeys(batch, SinkUnavailable(reason))
 
     def _halved(
         self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str, until: float
@@ -190,54 +148,6 @@ def _first_cause(error: BaseException) -> str:
     if isinstance(first, OSError) and first.errno:
         return os.strerror(first.errno).lower()
     return str(first) or str(error) or type(first).__name__
-
-
-def _judged(
-    batch: Sequence[int], events: Sequence[OutgoingEvent], verdicts: _Verdicts, *, everything: bool, where: str
-) -> dict[int, DeliveryFailure]:
-    """What became of *batch*; *everything* if the status says that none was accepted."""
-    failures: dict[int, DeliveryFailure] = {}
-    places: dict[str | None, list[int]] = {}
-    for place in batch:
-        places.setdefault(events[place].id, []).append(place)
-    for entry in verdicts.invalid:
-        reason = (entry.context.errors_text or "invalid")[:LONGEST_REASON]
-        failures |= dict.fromkeys(places.get(entry.id, []), EventRefused(reason))
-    for entry in verdicts.error:
-        reason = (entry.context.message or "error")[:LONGEST_REASON]
-        failure = EventFailed(reason) if ABOUT_THE_EVENT.search(reason) else SinkUnavailable(f"{where}: {reason}")
-        failures |= dict.fromkeys(places.get(entry.id, []), failure)
-    if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
-        # If an entry names none of our events, nobody knows which of them it means.
-        unnamed = EventFailed("it was not accepted, and the reply does not say why")
-        failures |= {place: unnamed for place in batch if place not in failures}
-    return failures
-
-
-def _verdicts_of(response: httpx.Response) -> _Verdicts | None:
-    if response.status_code not in {207, 400, 500}:
-        return None
-    try:
-        verdicts = _VERDICTS.validate_json(response.content)
-    except ValidationError:
-        return None
-    return verdicts if verdicts.invalid or verdicts.error else None
-
-
-def _is_about_the_request(response: httpx.Response) -> bool:
-    # It answers 500 where 413 and 400 would be right.
-    return response.status_code == 500 and any(
-        word in response.text for word in ("PayloadTooLargeError", "SyntaxError")
-    )
-
-
-def _text_of(response: httpx.Response) -> str:
-    try:
-        document = json.loads(response.content)
-        title = document.get("detail") or document.get("title") if isinstance(document, dict) else None
-    except ValueError:
-        title = None
-    return str(title or response.reason_phrase or "no reason")[:LONGEST_REASON]
 
 
 EVENTGATE = SinkKind(
