@@ -18,6 +18,8 @@ from worker.lanes.loops import HttpLoop
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
+#: A reply repeats the events that were not accepted, and says why.
+LARGEST_REPLY_BYTES = 16 * MOST_BYTES
 #: No request begins once the batches of one sending have taken that many times as long as one request may.
 MOST_TIMEOUTS = 2
 
@@ -90,10 +92,15 @@ class EventGateSink:
             batches[-1].append(place)
         return batches
 
-    async def _exchange(self, body: bytes) -> httpx.Response:
+    async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
         """One request and its whole reply; raises TimeoutError at the deadline, however busy the other side is."""
-        async with asyncio.timeout(self._timeout):
-            return await self._http.post(self._url, content=body)
+        content = bytearray()
+        async with asyncio.timeout(self._timeout), self._http.stream("POST", self._url, content=body) as response:
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > LARGEST_REPLY_BYTES:
+                    raise httpx.ReadError(f"a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right")
+        return response, bytes(content)
 
     def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
@@ -101,30 +108,35 @@ class EventGateSink:
             late = f"{self._url}: its replies take too long; look after it, or raise sinks.eventgate.timeout_seconds"
             return dict.fromkeys(batch, SinkUnavailable(late))
         try:
-            response = self._loop.run(self._exchange(body.encode()))
+            response, content = self._loop.run(self._exchange(body.encode()))
         except CancelledError:
             reason = "the process ends before it replied"
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
         # A name that is no host's raises UnicodeError only where it is looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            reason = _first_cause(error)
+            reason = first_cause(error)
         else:
-            return self._read(response, batch, events, until)
+            return self._read(response, content, batch, events, until)
         cure = "start it, or mend sinks.eventgate.url"
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
 
     def _read(
-        self, response: httpx.Response, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float
+        self,
+        response: httpx.Response,
+        content: bytes,
+        batch: Sequence[int],
+        events: Sequence[OutgoingEvent],
+        until: float,
     ) -> dict[int, DeliveryFailure]:
         status = response.status_code
         if status in {200, 201}:
             return {}
-        verdicts = verdicts_of(status, response.content)
+        verdicts = verdicts_of(status, content)
         if verdicts is not None:
             return judged(batch, events, verdicts, everything=status != 207, where=self._url)
-        reason = f"{self._url}: status {status}: {text_of(response.content) or response.reason_phrase or 'no reason'}"
-        if status in {400, 413} or is_about_the_request(status, response.content):
+        reason = f"{self._url}: status {status}: {text_of(content) or response.reason_phrase or 'no reason'}"
+        if status in {400, 413} or is_about_the_request(status, content):
             return self._halved(batch, events, reason, until)
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
         return dict.fromkeys(batch, SinkUnavailable(reason))
@@ -139,13 +151,14 @@ class EventGateSink:
         return self._post(batch[:half], events, until) | self._post(batch[half:], events, until)
 
 
-def _first_cause(error: BaseException) -> str:
+def first_cause(error: BaseException) -> str:
     """Why there was no connection, or no more; what is raised only says that there was none."""
     first, earlier = error, error.__context__
     while earlier is not None:
         first = earlier
         earlier = first.exceptions[0] if isinstance(first, ExceptionGroup) else first.__cause__ or first.__context__
-    if isinstance(first, OSError) and first.errno:
+    # Of names and of TLS the numbers mean something else, and the texts are good.
+    if (isinstance(first, ConnectionError) or type(first) is OSError) and first.errno:
         return os.strerror(first.errno).lower()
     return str(first) or str(error) or type(first).__name__
 
