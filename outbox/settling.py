@@ -36,12 +36,15 @@ def _remove(
     if not claims:
         return frozenset()
     messages = lane.messages
-    removal = delete(messages).where(*ours(lane, claims)).returning(messages.c.id, messages.c.recorded_at)
-    removed = session.execute(removal.execution_options(**BY_KEY)).all()
-    recorded_at = {row.id: row.recorded_at for row in removed}
-    kept = [claim for claim in claims if claim.message in recorded_at]
-    _let_wait(session, lane, kept, outcomes, recorded_at)
-    _bury(session, lane, kept, outcomes, recorded_at)
+    wanted = [messages.c.id, messages.c.recorded_at]
+    if any(isinstance(outcomes[claim], RetryLater | Dead) for claim in claims):
+        # As it is now: something in it may have been hidden since it was claimed.
+        wanted.append(messages.c.payload)
+    removal = delete(messages).where(*ours(lane, claims)).returning(*wanted)
+    removed = {row.id: row for row in session.execute(removal.execution_options(**BY_KEY)).all()}
+    kept = [claim for claim in claims if claim.message in removed]
+    _let_wait(session, lane, kept, outcomes, removed)
+    _bury(session, lane, kept, outcomes, removed)
     return frozenset(kept)
 
 
@@ -61,7 +64,7 @@ def _let_wait(
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     retries = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], RetryLater)]
     if not retries:
@@ -69,9 +72,9 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": removed[claim.message].payload,
             "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
-            "recorded_at": recorded_at[claim.message],
+            "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),
             "error": outcome.error[:LONGEST_ERROR],
         }
@@ -85,14 +88,14 @@ def _bury(
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     dead = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], Dead)]
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": removed[claim.message].payload,
             "attempt": claim.attempt,
-            "recorded_at": recorded_at[claim.message],
+            "recorded_at": removed[claim.message].recorded_at,
             "reason": outcome.reason,
             "error": outcome.error[:LONGEST_ERROR],
         }

@@ -13,9 +13,11 @@ from outbox.mediawiki.schema import (
     FIRST_INVENTED_CHANGE,
     FIRST_INVENTED_PAGE,
     actor,
+    archive,
     page,
     recentchanges,
     revision,
+    title_key,
 )
 from outbox.ownership import schema_of
 
@@ -81,6 +83,23 @@ def existing_revisions(session: Session | Connection, revisions: Collection[int]
 def has_revision(session: Session, revision_id: int) -> bool:
     """Whether the wiki has that revision."""
     return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
+
+
+def has_page(session: Session, page_id: int) -> bool:
+    """Whether the wiki has that page; a deleted one it has not."""
+    return session.execute(select(page.c.page_id).where(page.c.page_id == page_id)).first() is not None
+
+
+def revisions_of_page(session: Session, page_id: int, namespace: int, title: str) -> set[int]:
+    """All revisions of a page that has, or had when it was deleted, that *title*, with its namespace prefix."""
+    connection = session.connection()
+    found = set(session.execute(select(revision.c.rev_id).where(revision.c.rev_page == page_id)).scalars())
+    if inspect(connection).has_table(archive.name, schema=schema_of(connection)):
+        # By its title, for which alone there is an index.
+        old = archive.c
+        has_title = (old.ar_namespace == namespace) & (old.ar_title == title_key(namespace, title))
+        found |= set(session.execute(select(old.ar_rev_id).where(has_title, old.ar_page_id == page_id)).scalars())
+    return found
 
 
 def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:

@@ -11,20 +11,32 @@ from outbox.edits import Edit
 from outbox.errors import ForeignTables
 from outbox.mediawiki.schema import (
     CORE,
+    DELETED_COMMENT,
+    DELETED_TEXT,
     DELETED_USER,
     FIRST_INVENTED_CHANGE,
     FIRST_INVENTED_PAGE,
     READ,
     TOLD_BY,
     actor,
+    cut_title,
     mediawiki_timestamp,
     page,
     recentchanges,
     revision,
+    title_key,
 )
 from outbox.ownership import are_ours, connection_of, schema_of
+from outbox.page_changes import PageChange, PageChangeKind, Promised
 from outbox.recording import record
 from outbox.transactions import synchronous
+
+#: Field of a revision's visibility to the bit of `rev_deleted` and `rc_deleted` that is set where it is off.
+BITS = {
+    "is_content_visible": DELETED_TEXT,
+    "is_comment_visible": DELETED_COMMENT,
+    "is_editor_visible": DELETED_USER,
+}
 
 
 def is_emulated(session: Session | Connection) -> bool:
@@ -73,7 +85,42 @@ def save_edit(session: Session, edit: Edit) -> None:
     record(session, edit)
 
 
-def free_title(session: Session, edit: Edit) -> None:
+def save_page_change(session: Session, change: PageChange) -> None:
+    """Do to the page what *change* tells, and promise it, all through *session*, in the caller's transaction.
+
+    On an emulated wiki only. The revisions of a deleted page stay, for an undelete; its changes leave recentchanges, as
+    MediaWiki's do. Doing it again makes no difference.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
+    """
+    synchronous(session, "mediawiki.saving.save_page_change")
+    must_be_emulated(session)
+    if change.kind is PageChangeKind.DELETE:
+        session.execute(delete(page).where(page.c.page_id == change.page))
+        session.execute(delete(recentchanges).where(recentchanges.c.rc_cur_id == change.page))
+    elif change.kind in {PageChangeKind.MOVE, PageChangeKind.UNDELETE}:
+        free_title(session, change)
+        _name_page(session, change)
+    if hidden := sum(bit for switch, bit in BITS.items() if switch in change.hides):
+        of_revision = revision.c.rev_id == change.revision
+        session.execute(update(revision).where(of_revision).values(rev_deleted=hidden))
+        of_change = recentchanges.c.rc_this_oldid == change.revision
+        session.execute(update(recentchanges).where(of_change).values(rc_deleted=hidden))
+    record(session, change)
+
+
+def _name_page(session: Session, change: PageChange) -> None:
+    """Give the page its title; one that was undeleted is there again, with the revisions it had."""
+    name = {"page_namespace": change.namespace, "page_title": title_key(change.namespace, change.title)}
+    renamed = session.execute(update(page).where(page.c.page_id == change.page).values(name))
+    if change.kind is PageChangeKind.UNDELETE and cast("CursorResult[Any]", renamed).rowcount == 0:
+        moment = mediawiki_timestamp(change.timestamp)
+        state = {"page_touched": moment, "page_latest": change.revision or 0, "page_len": 0}
+        session.execute(insert(page).values(page_id=change.page, **name, **state))
+
+
+def free_title(session: Session, edit: Promised) -> None:
     """Let *edit* have its title, where another page of an emulated wiki has it: that one was moved or deleted since, of
     which nobody told. It stays, with its revisions, under a title that says so. Does not commit.
 
@@ -86,7 +133,7 @@ def free_title(session: Session, edit: Edit) -> None:
         return
     others = select(page.c.page_id).where(_has_title_of(edit), page.c.page_id != edit.page)
     for other in session.execute(others).scalars().all():
-        title = _cut(f"Broken/id:{other}/{database_key(edit)}")
+        title = cut_title(f"Broken/id:{other}/{title_key(edit.namespace, edit.title)}")
         session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
 
 
@@ -108,17 +155,6 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
     return [row.rc_this_oldid for row in rows]
 
 
-def database_key(edit: Edit) -> str:
-    """The title as the tables hold it: no namespace prefix, underscores for spaces, cut to the column's 255 bytes."""
-    _, colon, rest = edit.title.partition(":")
-    title = rest if edit.namespace and colon and rest else edit.title
-    return _cut(title.replace(" ", "_"))
-
-
-def _cut(title: str) -> str:
-    return title.encode()[:255].decode(errors="ignore")
-
-
 def _actor_of(session: Session, name: str) -> int:
     same = select(actor.c.actor_id).where(actor.c.actor_name == name)
     known: int | None = session.execute(same).scalar_one_or_none()
@@ -137,15 +173,15 @@ def _page_of(session: Session, edit: Edit) -> int:
     return max(last or 0, FIRST_INVENTED_PAGE - 1) + 1
 
 
-def _has_title_of(edit: Edit) -> ColumnElement[bool]:
-    return (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
+def _has_title_of(edit: Promised) -> ColumnElement[bool]:
+    return (page.c.page_namespace == edit.namespace) & (page.c.page_title == title_key(edit.namespace, edit.title))
 
 
 def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
     state: dict[str, Any] = {
         # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
         "page_namespace": edit.namespace,
-        "page_title": database_key(edit),
+        "page_title": title_key(edit.namespace, edit.title),
         "page_latest": edit.revision,
         "page_len": edit.length or 0,
         "page_touched": moment,
@@ -180,7 +216,7 @@ def _save_change(session: Session, edit: Edit, page_id: int, moment: str, actor_
             rc_timestamp=moment,
             rc_actor=actor_id,
             rc_namespace=edit.namespace,
-            rc_title=database_key(edit),
+            rc_title=title_key(edit.namespace, edit.title),
             rc_minor=edit.is_minor,
             rc_bot=edit.is_bot,
             rc_new=edit.is_new_page,

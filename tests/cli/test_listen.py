@@ -43,6 +43,7 @@ def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream
         "edits": 2,
         "saved": {"enwiki": 2},
         "promised": {},
+        "page_changes": {},
         "left_out": {"not an edit": 1, "other wikis": 1},
         "connections": 1,
     }

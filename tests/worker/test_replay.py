@@ -230,7 +230,7 @@ def test_later_edits_of_a_page_belong_to_the_same_page(database: Database) -> No
 
 
 def test_each_edit_that_was_saved_is_announced(database: Database) -> None:
-    announced: list[int] = []
+    announced: list[int | None] = []
     report = ReplayReport()
     edits = edits_in(iter([a_line(1), a_line(1), a_line(2)]), report, wikis=["enwiki"])
 

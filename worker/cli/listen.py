@@ -83,6 +83,7 @@ def _document(listened: Listened) -> dict[str, Any]:
         "edits": listened.edits,
         "saved": listened.saved,
         "promised": listened.promised,
+        "page_changes": listened.page_changes,
         "left_out": listened.left_out,
         "connections": listened.connections,
     }
@@ -98,6 +99,8 @@ def _table(listened: Listened, started: float) -> Table:
     ]
     if promised:
         rows.append((promised.total(), f"edits promised, not saved, on {', '.join(sorted(promised))}: not emulated"))
+    if changes := listened.page_changes.total():
+        rows.append((changes, "changes of pages that are no edits promised (delete, move …)"))
     rows += [
         (left_out.total(), "events left out"),
         *((count, f"  {kind}") for kind, count in left_out.most_common(5)),

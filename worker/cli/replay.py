@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from outbox import EDITS
-from outbox.edits import Edit
+from outbox.page_changes import Promised
 from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
@@ -52,7 +52,7 @@ def replay(
         with progress() as shown:
             task = shown.add_task("saving edits", total=limit)
 
-            def saved(_: Edit) -> None:
+            def saved(_: Promised) -> None:
                 shown.advance(task)
 
             replay_file(services, file, wikis, report, groups_of=groups_of, limit=limit, rate=rate, saved=saved)
@@ -61,6 +61,9 @@ def replay(
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
     err.print(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    if report.page_changes:
+        count = report.page_changes.total()
+        err.print(f"{count} changes of pages that are no edits promised (delete, move …)", highlight=False)
     if report.promised:
         err.print(
             f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
@@ -74,6 +77,7 @@ def replay(
                 "edits": report.edits,
                 "saved": report.saved,
                 "promised": report.promised,
+                "page_changes": report.page_changes,
                 "left_out": report.left_out,
                 "complaints": report.complaints,
             }
@@ -91,7 +95,7 @@ def replay_file(
     groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
     rate: float | None = None,
-    saved: Callable[[Edit], None] = lambda _: None,
+    saved: Callable[[Promised], None] = lambda _: None,
 ) -> None:
     """Replay *file*, ringing for each edit that is saved; the doorbell itself keeps that cheap.
 
@@ -99,7 +103,7 @@ def replay_file(
         CommandFailed: the file can't be read.
     """
 
-    def announce(edit: Edit) -> None:
+    def announce(edit: Promised) -> None:
         services.doorbell.turn(edit.wiki, EDITS.name)
         saved(edit)
 

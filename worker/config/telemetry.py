@@ -19,6 +19,7 @@ REPEAT_SECONDS = 60.0
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
+    "page_changes_answered": "changes of pages that are no edits were heard; rows or names went where they had to",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",

@@ -34,6 +34,9 @@ def promised(connection: Connection, lane: Lane, revisions: set[int]) -> set[int
 def _revision_in(payload: str) -> int | None:
     try:
         message = json.loads(payload)
+        if "kind" in message:
+            # A change of the page: it announces no edit.
+            return None
         revision = message.get("revision", message.get("rev_id"))
         number = revision.get("rev_id") if isinstance(revision, dict) else revision
     except (ValueError, AttributeError):

@@ -1,17 +1,19 @@
-"""Reading edits from events: `mediawiki/recentchange` 1.x and `mediawiki/page/change` 1.x. Pure.
+"""Reading edits and other changes of pages from events: `recentchange` 1.x and `page/change` 1.x of MediaWiki. Pure.
 
 Source of the fields: wikimedia/schemas-event-primary jsonschema/mediawiki/recentchange and jsonschema/mediawiki/page.
 """
 
 import json
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from outbox.details import MOST
 from outbox.edits import Edit, EditSource
+from outbox.page_changes import PageChange, PageChangeKind, Promised
 from worker.config.autopatrolled_groups import usual_groups
+from worker.incoming.other_changes import fields_of_other_change
 from worker.incoming.page_changes import fields_of_page_change
 from worker.incoming.recent_changes import fields_of_recent_change
 from worker.incoming.streams import WHAT_IS_READ, is_read
@@ -20,6 +22,7 @@ PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
 PAGE_CHANGE_KINDS = {"edit": EditSource.EDIT, "create": EditSource.NEW}
 
+Message = TypeVar("Message", Edit, PageChange)
 #: The groups whose members are autopatrolled on a wiki.
 GroupsOf = Callable[[str], Collection[str]]
 
@@ -40,7 +43,15 @@ class OtherStream(NotAnEdit):
 
 
 def edit_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Edit:
-    """Read one event, in UTF-8.
+    """Read one event that tells of an edit; raises as `promised_of`, and `NotAnEdit` for any other change of a page."""
+    found = promised_of(line, groups_of=groups_of)
+    if isinstance(found, PageChange):
+        raise NotAnEdit("not an edit", f"a change of type {found.kind.value!r}, not an edit")
+    return found
+
+
+def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Promised:
+    """Read one event, in UTF-8: an edit, or another change of a page.
 
     In a recentchange `patrolled: true` at save time means autopatrolled; its absence means that the wiki does not
     patrol such edits. A page change does not say; users in one of the wiki's *groups_of* are autopatrolled. Without a
@@ -56,11 +67,13 @@ def edit_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Edit:
         raise OtherStream(schema)
     is_page_change = isinstance(schema, str) and schema.startswith(PAGE_CHANGE)
     kind, kinds = (event.get("page_change_kind"), PAGE_CHANGE_KINDS) if is_page_change else (event.get("type"), KINDS)
+    if is_page_change and kind in list(PageChangeKind):
+        return _valid(PageChange, fields_of_other_change(event))
     if not isinstance(kind, str) or kind not in kinds:
         shown = kind[:40] if isinstance(kind, str) else None
         raise NotAnEdit("not an edit", f"a change of type {shown!r}, not an edit")
     fields = fields_of_page_change(event, groups_of) if is_page_change else fields_of_recent_change(event)
-    return _edit(fields | {"source": kinds[kind]})
+    return _valid(Edit, fields | {"source": kinds[kind]})
 
 
 def event_of(line: str | bytes) -> dict[str, Any]:
@@ -81,9 +94,9 @@ def event_of(line: str | bytes) -> dict[str, Any]:
     return event
 
 
-def _edit(fields: dict[str, Any]) -> Edit:
+def _valid(kind: type[Message], fields: dict[str, Any]) -> Message:
     try:
-        return Edit.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = ".".join(map(str, first["loc"]))

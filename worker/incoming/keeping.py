@@ -8,8 +8,8 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from outbox.database import Database
-from outbox.edits import Edit
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable
+from outbox.page_changes import Promised
 from outbox.server_errors import told
 from worker.config.telemetry import log
 from worker.incoming.patience import Patience
@@ -39,7 +39,7 @@ class Keeper:
         self._is_ending = is_ending
         self._trouble = trouble
 
-    def keep(self, database: Database, edits: Sequence[Edit], last: str | None) -> Counter[Fate]:
+    def keep(self, database: Database, edits: Sequence[Promised], last: str | None) -> Counter[Fate]:
         """Save *edits* and the position *last*; returns what became of them.
 
         Waits for a database that can't be reached, is locked, is read-only or refuses.

@@ -17,10 +17,11 @@ from httpx_sse import SSEError, connect_sse
 
 from outbox.database import Database
 from outbox.edits import Edit
+from outbox.page_changes import Promised
 from worker.config.autopatrolled_groups import usual_groups
 from worker.config.telemetry import log
 from worker.domain.errors import CommandFailed
-from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, edit_of
+from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, promised_of
 from worker.incoming.keeping import Keeper
 from worker.incoming.patience import PATIENCE, Patience, asked_seconds
 from worker.incoming.positions import position, resume_from
@@ -50,6 +51,8 @@ class Listened:
     saved: Counter[str] = field(default_factory=Counter)
     #: Only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
+    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     #: What prevents us from reading or saving at this moment.
@@ -223,9 +226,9 @@ class Listener:
         return events
 
     def _save(self, events: Sequence[Incoming]) -> None:
-        edits: dict[str, list[Edit]] = {}
+        edits: dict[str, list[Promised]] = {}
         for event in events:
-            edit = self._edit_of(event.data)
+            edit = self._promised_of(event.data)
             if edit is not None:
                 edits.setdefault(edit.wiki, []).append(edit)
         last = next((event.id for event in reversed(events) if event.id), None)
@@ -237,9 +240,9 @@ class Listener:
         if is_time:
             self._told_at = time.monotonic()
 
-    def _edit_of(self, data: str) -> Edit | None:
+    def _promised_of(self, data: str) -> Promised | None:
         try:
-            edit = edit_of(data, groups_of=self._groups_of)
+            edit = promised_of(data, groups_of=self._groups_of)
             self._was_read = True
         except NotAnEdit as error:
             if isinstance(error, OtherStream) and not self._was_read:
@@ -249,21 +252,23 @@ class Listener:
         if edit.wiki not in self._databases:
             self._listened.left_out["other wikis"] += 1
             return None
-        if self._kinds and edit.source.value.removeprefix("mw.") not in self._kinds:
+        if isinstance(edit, Edit) and self._kinds and edit.source.value.removeprefix("mw.") not in self._kinds:
             self._listened.left_out["other kinds"] += 1
             return None
         return edit
 
-    def _commit(self, database: Database, edits: Sequence[Edit], last: str | None) -> int:
-        """Save *edits* and the position; returns how many of them are new."""
+    def _commit(self, database: Database, edits: Sequence[Promised], last: str | None) -> int:
+        """Save *edits* and the position; returns how many are new."""
         fates = self._keeper.keep(database, edits, last)
-        saved, promised = fates.pop("saved", 0), fates.pop("promised", 0)
+        saved, promised, changes = (fates.pop(fate, 0) for fate in ("saved", "promised", "page changes"))
         if saved:
             self._listened.saved[database.wiki] += saved
         if promised:
             self._listened.promised[database.wiki] += promised
+        if changes:
+            self._listened.page_changes[database.wiki] += changes
         self._listened.left_out.update(fates)
-        return saved + promised
+        return saved + promised + changes
 
     def _told_trouble(self, trouble: str | None) -> None:
         self._listened.trouble = trouble

@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from outbox.database import Database
 from outbox.edits import Edit
+from outbox.page_changes import Promised
 from worker.config.autopatrolled_groups import usual_groups
-from worker.incoming.edits import GroupsOf, NotAnEdit, edit_of
+from worker.incoming.edits import GroupsOf, NotAnEdit, promised_of
 from worker.incoming.saving import Fate, is_of_an_edit, keep, save_alone
 
 #: At most this many lines are reported one by one; all are counted.
@@ -34,6 +35,8 @@ class ReplayReport:
     saved: Counter[str] = field(default_factory=Counter)
     #: Only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
+    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     #: A sentence for each of the first lines that were left out, with the line's number.
     complaints: list[str] = field(default_factory=list)
@@ -55,7 +58,7 @@ def edits_in(
     wikis: Collection[str],
     groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
-) -> Iterator[Edit]:
+) -> Iterator[Promised]:
     """The edits in *lines* that are of *wikis*, at most *limit*; what is left out is counted in *report*."""
     taken = 0
     for number, line in enumerate(lines, start=1):
@@ -64,7 +67,7 @@ def edits_in(
         if not line.strip():
             continue
         try:
-            edit = edit_of(line, groups_of=groups_of)
+            edit = promised_of(line, groups_of=groups_of)
         except NotAnEdit as error:
             report.complain(number, error.kind, str(error))
             continue
@@ -72,17 +75,17 @@ def edits_in(
             hint = f"{edit.wiki} is not among the wikis to replay; add [wikis.{edit.wiki}] to the settings"
             report.complain(number, "unknown wiki", hint)
             continue
-        taken += 1
+        taken += isinstance(edit, Edit)
         yield edit
 
 
 def replay(
-    edits: Iterator[Edit],
+    edits: Iterator[Promised],
     databases: Mapping[str, Database],
     report: ReplayReport,
     *,
     rate: float | None = None,
-    saved: Callable[[Edit], None] = lambda _: None,
+    saved: Callable[[Promised], None] = lambda _: None,
 ) -> None:
     """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
 
@@ -94,14 +97,15 @@ def replay(
         if rate:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
         fate = _save(databases[edit.wiki], edit)
-        if fate in {"saved", "promised"}:
-            (report.saved if fate == "saved" else report.promised)[edit.wiki] += 1
+        kept = {"saved": report.saved, "promised": report.promised, "page changes": report.page_changes}.get(fate)
+        if kept is not None:
+            kept[edit.wiki] += 1
             saved(edit)
         else:
             report.left_out[fate] += 1
 
 
-def _save(database: Database, edit: Edit) -> Fate:
+def _save(database: Database, edit: Promised) -> Fate:
     try:
         return database.run(partial(keep, edit=edit))
     except DBAPIError as error:

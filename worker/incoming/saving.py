@@ -16,7 +16,8 @@ from outbox.database import Database
 from outbox.dead_letters import bury
 from outbox.edits import Edit
 from outbox.mediawiki.reading import has_revision
-from outbox.mediawiki.saving import free_title, is_emulated, save_edit
+from outbox.mediawiki.saving import free_title, is_emulated, save_edit, save_page_change
+from outbox.page_changes import PageChange, Promised
 from outbox.recording import record
 from outbox.server_errors import Kind, said, trouble_of
 from worker.config.telemetry import log
@@ -26,10 +27,13 @@ from worker.incoming.positions import remember
 TRIES = 4
 #: Of a dead letter that holds an edit which the database did not take.
 NOT_SAVED = "not_saved"
-Fate = Literal["saved", "promised", "saved before", "contradicting", "kept aside"]
+#: A change of a page that is no edit counts apart from the edits.
+Fate = Literal["saved", "promised", "page changes", "saved before", "contradicting", "kept aside"]
 
 
-def save_heard(database: Database, edits: Sequence[Edit], source: str, event_id: str | None) -> Counter[Fate] | None:
+def save_heard(
+    database: Database, edits: Sequence[Promised], source: str, event_id: str | None
+) -> Counter[Fate] | None:
     """Keep *edits*, and the position *event_id* in *source*, in one transaction.
 
     On an emulated wiki only those that it lacks. Returns None, and has kept nothing, where one of them is at fault:
@@ -43,13 +47,17 @@ def save_heard(database: Database, edits: Sequence[Edit], source: str, event_id:
         raise
 
 
-def keep(session: Session, edit: Edit) -> Fate:
+def keep(session: Session, edit: Promised) -> Fate:
     """Save *edit* where the wiki is an emulated one, and only promise it elsewhere. Does not commit.
 
     Raises:
         sqlalchemy.exc.IntegrityError: as `save_edit`; `save_alone` knows what to do then.
     """
-    if not is_emulated(session):
+    emulated = is_emulated(session)
+    if isinstance(edit, PageChange):
+        save_page_change(session, edit) if emulated else record(session, edit)
+        return "page changes"
+    if not emulated:
         record(session, edit)
         return "promised"
     save_edit(session, edit)
@@ -61,7 +69,7 @@ def is_of_an_edit(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError) or trouble_of(error).kind in {Kind.VALUE, Kind.UNKNOWN}
 
 
-def save_alone(database: Database, edit: Edit) -> Fate:
+def save_alone(database: Database, edit: Promised) -> Fate:
     """Keep *edit* in a transaction of its own, even where another page has its title.
 
     One that can't be saved is told, and becomes a dead letter: it can be listed, requeued (then it is scored and
@@ -85,9 +93,9 @@ def save_alone(database: Database, edit: Edit) -> Fate:
     return "contradicting" if is_contradicting else "kept aside"
 
 
-def _takes_others(database: Database, edit: Edit) -> bool:
+def _takes_others(database: Database, edit: Promised) -> bool:
     """Whether the database would take another edit at this moment, one with nothing unusual; nothing is kept of it."""
-    other = Edit(wiki=edit.wiki, revision=edit.revision, namespace=0, title="Main Page", timestamp=edit.timestamp)
+    other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
         with database.transaction() as session:
             keep(session, other)
@@ -100,20 +108,23 @@ def _takes_others(database: Database, edit: Edit) -> bool:
     return True
 
 
-def _keep_all(session: Session, edits: Sequence[Edit], source: str, event_id: str | None) -> Counter[Fate]:
+def _keep_all(session: Session, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
     fates = Counter[Fate]()
-    emulated = is_emulated(session)
     for edit in edits:
-        is_there = emulated and has_revision(session, edit.revision)
-        fates["saved before" if is_there else keep(session, edit)] += 1
+        fates["saved before" if _is_there(session, edit) else keep(session, edit)] += 1
     if event_id is not None:
         remember(session, source, event_id)
     return fates
 
 
-def _keep_one(session: Session, edit: Edit) -> Fate:
+def _keep_one(session: Session, edit: Promised) -> Fate:
+    if _is_there(session, edit):
+        return "saved before"
     if is_emulated(session):
-        if has_revision(session, edit.revision):
-            return "saved before"
         free_title(session, edit)
     return keep(session, edit)
+
+
+def _is_there(session: Session, edit: Promised) -> bool:
+    """Whether an emulated wiki has that edit; another change of a page is made again, which makes no difference."""
+    return isinstance(edit, Edit) and is_emulated(session) and has_revision(session, edit.revision)

@@ -36,6 +36,8 @@ from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
 from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
 from worker.scores.outcomes import Decision, decide, read_edits, without_waiting
+from worker.scores.own_tables import BACKFILL
+from worker.scores.page_changes import answer_changes
 from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
@@ -82,8 +84,9 @@ class ScoreConsumer:
         """Nothing was held back for it."""
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
-        """Score the claimed edits and settle them all."""
-        new_versions = await self.score_edits(wiki, claims)
+        """Answer the claimed page changes, then score the claimed edits; all are settled."""
+        edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, self.settings.max_attempts)
+        new_versions = await self.score_edits(wiki, edits) if edits else frozenset()
         return Worked(
             promised=tuple(self.event_lanes.values()), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ()
         )

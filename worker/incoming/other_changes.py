@@ -1,0 +1,34 @@
+"""The fields of a change that is no edit, in a `mediawiki/page/change` event. Pure.
+
+Source: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php @ 284b89a.
+"""
+
+from typing import Any
+
+from outbox.page_changes import PageChange
+from worker.incoming.page_changes import VISIBILITY
+from worker.incoming.parts import part, readable, title_of
+
+
+def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the change that *event* tells of, not yet validated."""
+    page, revision, prior = part(event, "page"), part(event, "revision"), part(part(event, "prior_state"), "page")
+    needed = {
+        "kind": event.get("page_change_kind"),
+        "wiki": event.get("wiki_id"),
+        "page": page.get("page_id"),
+        "namespace": page.get("namespace_id", 0),
+        "title": title_of(page.get("page_title")),
+        # Of a delete or a suppression the event's own time; the revision is older.
+        "timestamp": event.get("dt") or part(event, "meta").get("dt"),
+        "revision": revision.get("rev_id"),
+        **{name: revision.get(name) for name in VISIBILITY},
+    }
+    further = {
+        "prior_page": prior.get("page_id"),
+        "prior_namespace": prior.get("namespace_id"),
+        "prior_title": title_of(prior.get("page_title")),
+        "redirect_page": part(event, "created_redirect_page").get("page_id"),
+        "request_id": part(event, "meta").get("request_id"),
+    }
+    return readable(PageChange, needed | further) or needed
