@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from outbox.database import Database
+from outbox.mediawiki.reading import recent_edits
+from outbox.mediawiki.saving import save_edit
 from tests.builders import a_score, a_score_error
 from tests.worker.announcing.announcements import RISK, announced
 from worker.domain.scores import Final
@@ -25,13 +28,19 @@ PARTS = {
     "scores": "## mediawiki/revision/score 3.0.0",
     "prediction": "## mediawiki/page/prediction_classification_change",
 }
+RECONCILED = "## What a reconciled event tells of it"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+def table_under(heading: str) -> list[list[str]]:
+    """The cells of the table there, its heads first."""
+    _, _, part = PAGE.read_text().partition(heading)
+    return [line.strip("| ").split(" | ") for line in part.partition("\n## ")[0].splitlines() if line.startswith("| ")]
 
 
 def rows(kind: str) -> list[tuple[str, dict[str, str]]]:
     """Each field, which may end in an asterisk, and how ours and theirs compare, by the source."""
-    _, _, part = PAGE.read_text().partition(PARTS[kind])
-    table = [line.strip("| ").split(" | ") for line in part.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    table = table_under(PARTS[kind])
     heads = table[0]
     compared = {head: place for place, head in enumerate(heads) if head.startswith("of a ")}
     return [
@@ -90,6 +99,28 @@ def test_each_field_is_like_theirs_or_differs_as_the_page_says(file: Path, kind:
         if found != expected:
             differing[field] = (expected, found, theirs.get(field), ours.get(field))
     assert differing == {}
+
+
+def test_a_reconciled_event_tells_what_the_page_says_of_what_the_first_told(database: Database) -> None:
+    golden = json.loads(next(file for file in GOLDEN if file.stem == "page_change_1.6.0").read_text())
+    edit = edit_of(json.dumps(golden["source"]))
+    with database.transaction() as session:
+        save_edit(session, edit)
+    with database.reading() as connection:
+        (again,), _ = recent_edits(connection, edit.wiki, limit=1)
+    answers: list[Final] = [a_score()]
+    (first,) = announced(edit, answers)
+
+    (then,) = announced(again.model_copy(update={"is_reconciled": True}), answers, prediction_streams={"damaging": "p"})
+
+    told = [(field, cells[1]) for cells in table_under(RECONCILED)[2:] for field in re.findall("`([^`]+)`", cells[0])]
+    names = {"theirs": "first", "ours": "then"}
+    before, after = dict(leaves(first)), dict(leaves(then))
+    found = {field: relation(before, after, field) for field in before.keys() | after.keys()}
+    assert {field: names.get(word, word) for field, word in found.items()} == {
+        field: next((word for pattern, word in told if fnmatchcase(field, pattern)), "not on the page")
+        for field in found
+    }
 
 
 @pytest.mark.parametrize("kind", PARTS)
