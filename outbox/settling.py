@@ -72,7 +72,7 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": removed[claim.message].payload,
+            "payload": outcome.payload or removed[claim.message].payload,
             "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
             "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),

@@ -78,6 +78,11 @@ class EventsSettings(Section):
     waits_for_page_ids: bool = Field(
         default=False, description="An edit whose page nobody told waits, attempt by attempt; else it is left out."
     )
+    wait_seconds: float = Field(
+        default=300,
+        ge=0,
+        description="How long the event of an edit waits for the last models, once others have answered.",
+    )
     ledger_days: float = Field(default=7, gt=0, description="How long the ledger keeps which events were sent.")
 
 

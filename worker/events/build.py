@@ -43,17 +43,34 @@ class Announcing:
         now: datetime,
         article_path: str = USUAL_ARTICLE_PATH,
     ) -> list[Event]:
-        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are."""
-        origin = _Origin(domain, article_path, now)
-        return [*self._scores(edit, answers, origin), *self._prediction_changes(edit, answers, origin)]
+        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
 
-    def _scores(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        prefix = self.settings.stream_of_model
-        if prefix is None or not answers:
-            yield self._revision_score(edit, answers, self.settings.stream, origin)
-            return
-        for answer in answers:
-            yield self._revision_score(edit, [answer], f"{prefix}{self._name(answer)}", origin)
+        Without those that `events_of_models` has announced before.
+        """
+        own = self.events_of_models(edit, answers, domain=domain, now=now, article_path=article_path)
+        if self.settings.stream_of_model is not None and answers:
+            return own
+        origin = _Origin(domain, article_path, now)
+        return [self._revision_score(edit, answers, self.settings.stream, origin), *own]
+
+    def events_of_models(
+        self,
+        edit: Edit,
+        answers: Sequence[Final],
+        *,
+        domain: str,
+        now: datetime,
+        article_path: str = USUAL_ARTICLE_PATH,
+    ) -> list[Event]:
+        """The events on streams of one model each; none of models that *edit* says are announced."""
+        origin, prefix = _Origin(domain, article_path, now), self.settings.stream_of_model
+        fresh = [answer for answer in answers if answer.model not in (edit.announced or ())]
+        scores = (
+            []
+            if prefix is None
+            else [self._revision_score(edit, [answer], f"{prefix}{self._name(answer)}", origin) for answer in fresh]
+        )
+        return [*scores, *self._prediction_changes(edit, fresh, origin)]
 
     def _revision_score(
         self, edit: Edit, answers: Sequence[Final], stream: str, origin: "_Origin"

@@ -11,7 +11,7 @@ leases run out. An edit that is given up is announced all the same, with its err
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -26,8 +26,10 @@ from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
+from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
+from worker.events.schemas import Event
 from worker.flight.flight import Flight
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
@@ -78,7 +80,7 @@ class ScoreConsumer:
             with wiki.database.reading() as connection:
                 if has_work(connection, EDITS):
                     return 0
-        return min(self.settings.batch_size, self.client.claim_size(wiki.models))
+        return min(self.settings.batch_size, self.client.claim_size(wiki.id, wiki.models))
 
     def nothing_claimed(self) -> None:
         """Nothing was held back for it."""
@@ -120,7 +122,7 @@ class ScoreConsumer:
                 most,
                 numbers=numbers,
                 leaves_rows=must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled),
-                is_outage=result.is_outage,
+                wait=self._wait(edit),
             )
             for claim, edit in edits.items()
         ]
@@ -129,6 +131,12 @@ class ScoreConsumer:
         kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers, told))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
+
+    def _wait(self, edit: Edit) -> timedelta | None:
+        """How long the event of *edit* waits for the last models; of a reconciled one it waits for all."""
+        if not self.event_lanes or edit.is_reconciled:
+            return None
+        return timedelta(seconds=self.announcing.settings.wait_seconds)
 
     def _settle(
         self,
@@ -139,10 +147,14 @@ class ScoreConsumer:
         numbers: Mapping[tuple[str, str], int],
         told: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
-        """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
+        """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
+
+        Of an edit that waits for the last of its models the rows of the others come now, and the events on streams of
+        their own.
+        """
         kept = settle(session, self.lane, outcomes)
-        final = [each for each in decisions if each.is_final and each.claim in kept]
-        stored = [each for each in final if each.leaves_rows]
+        settled = [each for each in decisions if each.claim in kept]
+        stored = [each for each in settled if each.leaves_rows]
         store(
             session,
             [
@@ -159,17 +171,26 @@ class ScoreConsumer:
         scored = {score.model for each in stored for score in each.scores}
         forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            origin = {"domain": wiki.settings.domain, "article_path": wiki.settings.article_path}
-            now = datetime.now(UTC)
-            events = [
-                (each.edit.revision, event.encode())
-                for each in final
-                for event in self.announcing.events_of(each.edit, each.answers, **origin, now=now)
-            ]
+            events = [(each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each)]
             for sink, lane in self.event_lanes.items():
                 known = told.get(sink, ())
                 record_payloads(session, lane, [event for revision, event in events if revision not in known])
+            # Their event has gone; of what comes late there are rows only.
+            record_payloads(session, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
+
+    def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
+        domain, article_path, now = wiki.settings.domain, wiki.settings.article_path, datetime.now(UTC)
+        if decision.is_final:
+            return self.announcing.events_of(
+                decision.edit, decision.answers, domain=domain, article_path=article_path, now=now
+            )
+        if decision.edit.is_reconciled:
+            # What was announced of it in part could not be told from what sinks knew before.
+            return []
+        return self.announcing.events_of_models(
+            decision.edit, decision.given, domain=domain, article_path=article_path, now=now
+        )
 
     def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
         """Of each sink the reconciled *edits* that it was told of, or will be, by an event with another id."""
@@ -229,7 +250,8 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if wiki.models[score_id.model].server.needs_page:
         pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
         score_id = replace(score_id, page=pages.get(score_id.revision))
-    result = await flight.scores([score_id], client.score, patience=0)
+    with on_demand():
+        result = await flight.scores([score_id], client.score, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
     answer = result.answers[score_id]
     if isinstance(answer, Score):
