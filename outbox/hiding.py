@@ -100,4 +100,5 @@ def rewritten(payload: str, hide: Hide) -> str | None:
     except ValueError:
         return None
     hidden = hide(document) if isinstance(document, dict) else None
-    return None if hidden is None else json.dumps(hidden, ensure_ascii=False, separators=(",", ":"))
+    # In ASCII where it was, since only that can spell half of a character, as JSON of others may.
+    return None if hidden is None else json.dumps(hidden, ensure_ascii=payload.isascii(), separators=(",", ":"))

@@ -79,6 +79,13 @@ def test_the_outbox_logs_nothing_since_it_can_not_know_where_to() -> None:
     assert names & {"logging", "structlog"} == set()
 
 
+def test_nothing_reads_tags_since_those_of_mw_private_are_not_for_everybody() -> None:
+    readers = [path for path, tree in modules("outbox", "worker", "migrations") if "change_tag" in ast.unparse(tree)]
+
+    assert readers == []
+    assert "change_tag" not in (ROOT / "docs/admin-sql.md").read_text()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_path_that_a_document_names_is_there(document: str) -> None:
     named = paths_in((ROOT / document).read_text())

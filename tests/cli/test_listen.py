@@ -85,7 +85,7 @@ def test_an_unknown_stream_ends_with_a_sentence(run: Run, wiki: Database, event_
     result = run("listen", event_stream.stream("nonsense"))
 
     assert result.exit_code == 1
-    assert "answers with status 404; correct the name of the stream, or --since" in result.stderr
+    assert "answers with status 400; correct the name of the stream, or --since" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -104,7 +104,7 @@ def test_who_has_claimed_a_message_is_told_and_can_not_put_back_what_it_held(dat
     assert SECRET not in everything(database)
 
 
-@pytest.mark.parametrize("broken", [{"timestamp": "noon"}, {"surprise": 1}])
+@pytest.mark.parametrize("broken", [{"timestamp": "noon"}, {"surprise": 1}, {"title": "half of a character: \ud83d"}])
 def test_a_message_that_can_not_be_read_any_more_names_nobody_either(
     database: Database, broken: dict[str, object]
 ) -> None:

@@ -39,6 +39,6 @@ def _revision_in(payload: str) -> int | None:
             return None
         revision = message.get("revision", message.get("rev_id"))
         number = revision.get("rev_id") if isinstance(revision, dict) else revision
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         return None
     return number if isinstance(number, int) else None

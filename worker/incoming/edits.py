@@ -13,10 +13,10 @@ from outbox.details import MOST
 from outbox.edits import Edit, EditSource
 from outbox.page_changes import PageChange, PageChangeKind, Promised
 from worker.config.autopatrolled_groups import usual_groups
-from worker.incoming.other_changes import fields_of_other_change
+from worker.incoming.other_changes import fields_of_other_change, fields_of_visibility_change
 from worker.incoming.page_changes import fields_of_page_change
 from worker.incoming.recent_changes import fields_of_recent_change
-from worker.incoming.streams import WHAT_IS_READ, is_read
+from worker.incoming.streams import VISIBILITY_CHANGE, WHAT_IS_READ, is_read
 
 PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
@@ -65,6 +65,8 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
     schema = event.get("$schema")
     if isinstance(schema, str) and schema.startswith("/") and not is_read(schema):
         raise OtherStream(schema)
+    if isinstance(schema, str) and schema.startswith(VISIBILITY_CHANGE):
+        return _valid(PageChange, fields_of_visibility_change(event))
     is_page_change = isinstance(schema, str) and schema.startswith(PAGE_CHANGE)
     kind, kinds = (event.get("page_change_kind"), PAGE_CHANGE_KINDS) if is_page_change else (event.get("type"), KINDS)
     if is_page_change and kind in list(PageChangeKind):

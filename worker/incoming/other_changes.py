@@ -1,11 +1,12 @@
-"""The fields of a change that is no edit, in a `mediawiki/page/change` event. Pure.
+"""The fields of a change that is no edit, in `page/change` and `revision/visibility-change` events. Pure.
 
-Source: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php @ 284b89a.
+Source: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php and
+includes/EventFactory.php @ 284b89a.
 """
 
 from typing import Any
 
-from outbox.page_changes import PageChange
+from outbox.page_changes import PageChange, PageChangeKind
 from worker.incoming.page_changes import VISIBILITY
 from worker.incoming.parts import part, readable, title_of
 
@@ -32,3 +33,22 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
         "request_id": part(event, "meta").get("request_id"),
     }
     return readable(PageChange, needed | further) or needed
+
+
+def fields_of_visibility_change(event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a visibility change of any revision; a page change tells only of those of the current one."""
+    visibility, meta = part(event, "visibility"), part(event, "meta")
+    return {
+        "kind": PageChangeKind.VISIBILITY,
+        "wiki": event.get("database"),
+        "page": event.get("page_id"),
+        "namespace": event.get("page_namespace", 0),
+        "title": title_of(event.get("page_title")),
+        # The revision's own time is older.
+        "timestamp": meta.get("dt") or event.get("dt"),
+        "revision": event.get("rev_id"),
+        "is_content_visible": visibility.get("text"),
+        "is_editor_visible": visibility.get("user"),
+        "is_comment_visible": visibility.get("comment"),
+        "request_id": meta.get("request_id"),
+    }

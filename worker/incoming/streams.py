@@ -3,7 +3,8 @@
 from urllib.parse import unquote, urlsplit
 
 WHAT_IS_READ = "listen to mediawiki.page_change.v1 or mediawiki.recentchange instead"
-SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.")
+VISIBILITY_CHANGE = "/mediawiki/revision/visibility-change/1"
+SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.", f"{VISIBILITY_CHANGE}.")
 PREFIX = "mediawiki."
 #: Streams of EventStreams that tell of something else than edits, or of more: revision-create also has imported
 #: revisions and those of moves and protections, with the times of long ago and nobody who waits for their scores.
@@ -14,7 +15,7 @@ NOT_READ = {
     "mediawiki.page_outlink_topic_prediction_change.v1", "mediawiki.page_revert_risk_multilingual_prediction_change.v1",
     "mediawiki.page_revert_risk_prediction_change.v1", "mediawiki.page_revert_risk_wikidata_prediction_change.v1",
     "mediawiki.revision-create", "mediawiki.revision-score", "mediawiki.revision-tags-change",
-    "mediawiki.revision-visibility-change", "rdf-streaming-updater.mutation.v2",
+    "rdf-streaming-updater.mutation.v2",
 }  # fmt: skip
 
 

@@ -81,10 +81,22 @@ def test_who_has_no_account_is_anonymous() -> None:
         | {"user": None, "bot": None, "minor": None, "comment": None, "anonymous": None},
         a_page_change(performer=None),
         a_page_change() | {"performer": None},
+        # So EventStreams redacts edits of certain pages.
+        a_page_change(performer={}),
         a_page_change(performer=a_performer(user_text=None)),
         a_page_change(revision=a_revision(is_editor_visible=False, editor={"user_text": "Alice"})),
     ],
-    ids=["no user", "null", "empty", "all null", "no performer", "null performer", "no name", "hidden editor"],
+    ids=[
+        "no user",
+        "null",
+        "empty",
+        "all null",
+        "no performer",
+        "null performer",
+        "redacted",
+        "no name",
+        "hidden editor",
+    ],
 )
 def test_an_edit_whose_user_is_suppressed_is_an_edit_without_a_user(event: dict[str, Any]) -> None:
     found = edit_from(event)

@@ -173,7 +173,7 @@ def test_the_listener_says_who_it_is(database: Database, event_stream: EmulatedE
 
 
 def test_an_unknown_stream_ends_the_listening(database: Database, event_stream: EmulatedEventStream) -> None:
-    with pytest.raises(CommandFailed, match="status 404; correct the name of the stream"):
+    with pytest.raises(CommandFailed, match="status 400; correct the name of the stream"):
         listen(event_stream.stream("nonsense"), {"enwiki": database})
 
 

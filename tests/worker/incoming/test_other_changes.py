@@ -62,6 +62,22 @@ def test_a_suppression_tells_what_is_hidden_and_never_who_did_it(kind: str) -> N
     assert not {"Alice", "why", "because"} & set(found.encode().split('"'))
 
 
+def test_the_visibility_of_an_older_revision_is_told_by_a_stream_of_its_own() -> None:
+    event = {
+        "$schema": "/mediawiki/revision/visibility-change/1.0.0",
+        "meta": {"domain": "en.wikipedia.org", "dt": MOMENT, "request_id": "r7"},
+        "database": "enwiki", "page_id": 7, "page_title": "Talk:Foo_bar", "page_namespace": 1, "rev_id": 5,
+        "rev_timestamp": "2020-01-01T00:00:00Z", "comment": "why", "performer": {"user_text": "Alice"},
+        "visibility": {"text": True, "user": False, "comment": False},
+        "prior_state": {"visibility": {"text": True, "user": True, "comment": True}},
+    }  # fmt: skip
+
+    assert promised_of(line(event)) == PageChange(
+        kind=PageChangeKind.VISIBILITY, wiki="enwiki", page=7, namespace=1, title="Talk:Foo bar", timestamp=NOON,
+        revision=5, request_id="r7", is_content_visible=True, is_editor_visible=False, is_comment_visible=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("odd", "kind"),
     [

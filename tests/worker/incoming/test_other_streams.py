@@ -43,6 +43,7 @@ def test_an_event_that_is_not_read_is_told_by_its_schema_and_what_to_listen_to_i
         ("/v2/stream/mediawiki.page_change.v1", []),
         ("/v2/stream/mediawiki.recentchange,mediawiki.page_change.v1", []),
         ("/v2/stream/my.own.stream", []),
+        ("/v2/stream/page_change.v1,revision-visibility-change", []),
         ("/v2/stream/revision-create", ["revision-create"]),
         ("/v2/stream/mediawiki.page-create?since=2026-01-01", ["mediawiki.page-create"]),
         ("/v2/stream/recentchange,page-delete", ["page-delete"]),
