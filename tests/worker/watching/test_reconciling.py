@@ -12,8 +12,10 @@ from outbox import EDITS, Dead, Edit, Lane, RetryLater, record, record_payloads,
 from outbox.database import Database
 from outbox.mediawiki.schema import actor, recentchanges
 from tests.builders import NOON, an_edit, edits
+from tests.endpoint import EmulatedEndpoint
 from tests.eventgate import EmulatedEventGate
-from tests.worker.lines import claim_all, drain, promised_events, publish, save, statements, status
+from tests.worker.conftest import BuildServices
+from tests.worker.lines import claim_all, drain, make_due, promised_events, publish, save, statements, status
 from tests.worker.watching.ledger import announce, write
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
@@ -84,6 +86,25 @@ def test_what_was_announced_meanwhile_is_not_announced_once_more(
 
     assert len(sent(events_directory)) == 5
     assert status(database, EDITS).pending == 0
+
+
+def test_a_reconciled_edit_of_which_a_model_is_out_is_announced_whole_once_it_is_back(
+    database: Database, services_for: BuildServices, endpoint: EmulatedEndpoint
+) -> None:
+    services = services_for(endpoint={"kind": "lift_wing"}, events={"stream_of_model": "s."})
+    with database.transaction() as session:
+        record(session, an_edit(revision=3, is_reconciled=True), an_edit(revision=4))
+    endpoint.set(troubles=[{"models": ["goodfaith"], "failures": {"rate": 1, "status": 503}}])
+    drain(services)
+    assert [(event["rev_id"], event["meta"]["stream"]) for event in promised_events(database)] == [(4, "s.damaging")]
+
+    endpoint.set(troubles=None)
+    services = services_for(endpoint={"kind": "lift_wing"}, events={"stream_of_model": "s."})
+    make_due(database, EDITS)
+    drain(services)
+
+    found = sorted((event["rev_id"], event["meta"]["stream"]) for event in promised_events(database))
+    assert found == [(3, "s.damaging"), (3, "s.goodfaith"), (4, "s.damaging"), (4, "s.goodfaith")]
 
 
 def test_an_edit_whose_promise_was_lost_is_promised_again(database: Database, services: Services) -> None:
