@@ -56,7 +56,7 @@ class Hidden:
         if not (of_prior or of_edit):
             return None
         off = dict.fromkeys(self.switches, False)
-        details |= ({"prior_revision": prior | off} if of_prior else {}) | (off if of_edit else {})
+        details = details | ({"prior_revision": prior | off} if of_prior else {}) | (off if of_edit else {})
         try:
             return Edit.model_validate(edit | {"details": details}).model_dump(mode="json", exclude_none=True)
         except ValidationError:

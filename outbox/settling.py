@@ -72,7 +72,7 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": outcome.payload or removed[claim.message].payload,
+            "payload": _payload(outcome, claim, removed[claim.message].payload),
             "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
             "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),
@@ -81,6 +81,11 @@ def _let_wait(
         for claim, outcome in retries
     ]
     session.execute(insert(lane.waiting), rows)
+
+
+def _payload(outcome: RetryLater, claim: Claim, now: str) -> str:
+    """What waits: what the outcome says, unless something was hidden in the message since it was claimed."""
+    return outcome.payload or now if now == claim.payload else now
 
 
 def _bury(

@@ -104,6 +104,22 @@ def test_who_has_claimed_a_message_is_told_and_can_not_put_back_what_it_held(dat
     assert SECRET not in everything(database)
 
 
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_what_a_claimed_message_is_to_hold_later_is_what_it_holds_unless_something_was_hidden(
+    database: Database, is_hidden: bool
+) -> None:
+    promise(database, SUPPRESSED)
+    (claim,) = take(database)
+    if is_hidden:
+        hide(database, Hidden(revision=7, switches=EDITOR))
+
+    changed = SUPPRESSED.model_copy(update={"announced": ("damaging",)}).encode()
+    end(database, {claim: RetryLater(timedelta(0), "later", payload=changed)})
+
+    (waiting,) = rows(database, EDITS.waiting)
+    assert (SECRET in waiting["payload"], "damaging" in waiting["payload"]) == (not is_hidden, not is_hidden)
+
+
 @pytest.mark.parametrize("broken", [{"timestamp": "noon"}, {"surprise": 1}, {"title": "half of a character: \ud83d"}])
 def test_a_message_that_can_not_be_read_any_more_names_nobody_either(
     database: Database, broken: dict[str, object]
