@@ -18,6 +18,7 @@ from worker.config.settings_sections import (
     EventsSettings,
     FlightSettings,
     Section,
+    SinkSection,
     UpkeepSettings,
     WikiSettings,
     WorkerSettings,
@@ -45,7 +46,7 @@ class _Sinks(Section):
         return self
 
     @property
-    def named(self) -> dict[str, Section]:
+    def named(self) -> dict[str, SinkSection]:
         """The sections of the sinks that events go to, by name."""
         return {name: section for name in SINKS if (section := getattr(self, name)) is not None}
 
@@ -178,6 +179,18 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"flight.call_seconds: {self.flight.call_seconds:g} leaves no time to wait for a request's turn; "
                     f"make it more than {where}.timeout_seconds, which is {endpoint.timeout_seconds:g}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sendings_end_before_the_process(self) -> Self:
+        """A turn that runs for too long is taken for one that is stuck, and its process ends."""
+        for name, section in self.sinks.named.items():
+            if section.longest_send_seconds >= self.worker.turn_seconds:
+                raise ValueError(
+                    f"sinks.{name}.timeout_seconds: a sending may take {section.longest_send_seconds:g} s then, and "
+                    f"worker.turn_seconds, which is {self.worker.turn_seconds:g}, ends the process before; lower the "
+                    "one or raise the other"
                 )
         return self
 

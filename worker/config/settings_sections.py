@@ -16,6 +16,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class SinkSection(Section):
+    """Where events go."""
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """How long one sending may take; 0 where nothing bounds it but the machine."""
+        return 0.0
+
+
 def without_password(url: str) -> str:
     """*url*; refuses one with a password, which every error that names it would show in logs and dead letters."""
     if "@" in urlsplit(url).netloc:

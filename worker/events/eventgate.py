@@ -11,7 +11,7 @@ import httpx
 from pydantic import Field, field_validator
 
 from outbox import lane
-from worker.config.settings_sections import Section, without_password
+from worker.config.settings_sections import SinkSection, without_password
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
@@ -24,7 +24,7 @@ LARGEST_REPLY_BYTES = 16 * MOST_BYTES
 MOST_TIMEOUTS = 2
 
 
-class EventGateSection(Section):
+class EventGateSection(SinkSection):
     """Events to an EventGate."""
 
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
@@ -32,6 +32,10 @@ class EventGateSection(Section):
         default=62, gt=0, le=600, description="For one request as a whole, from connecting to the end of the reply."
     )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+
+    @property
+    def longest_send_seconds(self) -> float:
+        return (MOST_TIMEOUTS + 1) * self.timeout_seconds
 
     @field_validator("url")
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outbox import Lane
-from worker.config.settings_sections import Section
+from worker.config.settings_sections import SinkSection
 from worker.lanes.loops import HttpLoop
 
 
@@ -73,7 +73,7 @@ class SinkKind:
 
     #: In the settings, as `[sinks.NAME]`, and in the ledger.
     name: str
-    section: type[Section]
+    section: type[SinkSection]
     lane: Lane
     #: Makes the sink of its section, the User-Agent for requests and the loop to make them in; connects to nothing yet.
     open: Callable[[Any, str, HttpLoop], EventSink]

@@ -163,6 +163,20 @@ def test_a_wrong_or_missing_setting_of_a_sink_is_named(load: Load, section: str,
     assert f"{field}: " in problem(load, section)
 
 
+@pytest.mark.parametrize(
+    ("sink", "timeout", "longest"), [("eventgate", 100, "300"), ("kafka", 299, "300"), ("kafka", 600, "601")]
+)
+def test_a_sending_that_would_outlive_its_process_is_refused(load: Load, sink: str, timeout: int, longest: str) -> None:
+    sentence = problem(load, f"{SINKS[sink]}timeout_seconds = {timeout}\n")
+
+    assert f"sinks.{sink}.timeout_seconds: a sending may take {longest} s then, and worker.turn_seconds" in sentence
+
+
+@pytest.mark.parametrize(("sink", "timeout"), [("eventgate", 99), ("kafka", 298)])
+def test_a_sending_may_take_nearly_as_long_as_a_turn(load: Load, sink: str, timeout: int) -> None:
+    assert load(f"{SINKS[sink]}timeout_seconds = {timeout}\n") == (sink,)
+
+
 def test_a_password_among_the_options_is_shown_nowhere(load: Load) -> None:
     load(SINKS["kafka"] + 'options = { "sasl.password" = "hunter2", "socket.keepalive.enable" = true }\n')
     settings = load_settings()
