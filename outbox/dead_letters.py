@@ -62,10 +62,14 @@ def bury(session: Session | Connection, lane: Lane, payload: str, *, reason: str
 def requeue(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:
     """Make dead letters ready again with no attempt counted; returns how many there were. Does not commit."""
     dead = lane.dead_letters
-    rows = session.execute(delete(dead).where(dead.c.id.in_(sorted(ids))).returning(dead.c.payload)).all()
-    if rows:
-        session.execute(insert(lane.messages), [{"payload": row.payload} for row in rows])
-    return len(rows)
+    chosen = dead.c.id.in_(sorted(ids))
+    # Two who requeue at once must not both find them; and what is moved there may be more than we could send back.
+    held = session.execute(select(dead.c.id).where(chosen).with_for_update()).all()
+    session.execute(
+        insert(lane.messages).from_select(["payload"], select(dead.c.payload).where(chosen).order_by(dead.c.id))
+    )
+    session.execute(delete(dead).where(chosen))
+    return len(held)
 
 
 def discard(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:

@@ -57,6 +57,17 @@ def test_a_reader_of_the_environment_is_noticed(source: str) -> None:
     assert reads_environment(ast.parse(source))
 
 
+def test_every_engine_hides_parameters_which_may_be_an_editors_name_or_address() -> None:
+    made = [
+        (path, {word.arg: ast.unparse(word.value) for word in call.keywords}.get("hide_parameters"))
+        for path, tree in modules("outbox", "worker", "migrations")
+        for call in calls(tree)
+        if ast.unparse(call.func).rpartition(".")[2] in {"create_engine", "create_async_engine", "engine_from_config"}
+    ]
+
+    assert made == [("outbox/server.py", "True")] * 2
+
+
 def test_every_log_event_is_declared() -> None:
     names = {(path, name) for path, tree in modules("worker") for name in logged(tree)}
 

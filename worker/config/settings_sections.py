@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from worker.config.files import ReadableFile
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 #: Of Wikimedia's wikis.
@@ -53,7 +54,9 @@ class EndpointSettings(Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     token_file: Path | None = Field(default=None, description="Holds a bearer token; read again when it changes.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: Path | None = Field(default=None, description="Certificates that the endpoint's is checked by, PEM.")
+    ca_file: ReadableFile | None = Field(
+        default=None, description="Certificates that the endpoint's is checked by, PEM."
+    )
 
     @field_validator("url", "proxy")
     @classmethod

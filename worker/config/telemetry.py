@@ -1,16 +1,17 @@
 """Logging: one JSON object a line on standard error, with the ids in fields and never an address or a secret."""
 
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Set
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from outbox.messages import Claim, Dead, Outcome
+from worker.config.log_lines import handler, renderer
 from worker.domain.redis_refusals import cure, redis_error, said
 
 #: The same message about Redis from a library is written again after so long.
@@ -24,6 +25,7 @@ EVENTS = {
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
+    "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
@@ -69,8 +71,12 @@ EVENTS = {
 log: structlog.stdlib.BoundLogger = structlog.get_logger("outpatrol")
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Write this process' log, Celery's included, as JSON lines to standard error."""
+def configure_logging(level: str = "INFO", file: Path | None = None) -> None:
+    """Write this process' log, Celery's included, as JSON lines to *file* or to standard error.
+
+    Raises:
+        OSError: *file* can't be written.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -86,20 +92,20 @@ def configure_logging(level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
+    writer = handler(file)
+    writer.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                renderer(file),
             ],
         )
     )
     root = logging.getLogger()
-    handler.addFilter(_OneSentence())
-    root.handlers = [handler]
+    writer.addFilter(_OneSentence())
+    root.handlers = [writer]
     root.setLevel(level)
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
