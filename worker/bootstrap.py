@@ -48,6 +48,7 @@ from worker.lanes.rings import POLL_SERVER
 from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
+from worker.scores.pages import OwnTables, WikiApis
 from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings, section_of
 
@@ -146,7 +147,10 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
-    sinks = {name: SINKS[name].open(section, agent, settings.routes) for name, section in settings.sinks.named.items()}
+    sinks = {
+        name: SINKS[name].open(section, agent, settings.routes, http_loop)
+        for name, section in settings.sinks.named.items()
+    }
     doorbell = Doorbell(
         redis,
         send,
@@ -156,7 +160,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         rest_seconds=settings.worker.rest_seconds,
         prefix=settings.redis_prefix,
     )
-    consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing)}
+    consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis)}
     return Services(
         settings=settings,
         wikis=wikis,
@@ -203,18 +207,20 @@ def _consumers(
     flights: Mapping[str, Flight],
     sinks: Mapping[str, EventSink],
     computing: Computing,
+    wiki_apis: Mapping[str, WikiApi],
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
-    event_lanes = tuple(EVENT_LANES[name] for name in sinks)
-    for lane, announced in ((EDITS, event_lanes), (BACKFILL, ())):
+    event_lanes = {name: EVENT_LANES[name] for name in sinks}
+    for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
         yield ScoreConsumer(
             lane=lane,
             client=client,
             flights=flights,
-            announcing=Announcing(settings=settings.events),
+            announcing=Announcing(settings=settings.events, models=settings.scoring_models()),
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,
+            page_sources=(OwnTables(), WikiApis(wiki_apis)),
         )
     for name, sink in sinks.items():
         yield Publisher(

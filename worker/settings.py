@@ -20,6 +20,7 @@ from worker.config.settings_sections import (
     FlightSettings,
     HttpSettings,
     Section,
+    SinkSection,
     UpkeepSettings,
     WikiApiSettings,
     WikiSettings,
@@ -27,7 +28,14 @@ from worker.config.settings_sections import (
 )
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_classes, with_overrides
+from worker.domain.models import (
+    DEFAULT_ENDPOINT,
+    LiftWingServer,
+    ScoringModel,
+    announced_name,
+    with_classes,
+    with_overrides,
+)
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
@@ -48,7 +56,7 @@ class _Sinks(Section):
         return self
 
     @property
-    def named(self) -> dict[str, Section]:
+    def named(self) -> dict[str, SinkSection]:
         """The sections of the sinks that events go to, by name."""
         return {name: section for name in SINKS if (section := getattr(self, name)) is not None}
 
@@ -178,6 +186,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _sendings_end_before_the_process(self) -> Self:
+        """A turn that runs for too long is taken for one that is stuck, and its process ends."""
+        for name, section in self.sinks.named.items():
+            if section.longest_send_seconds >= self.worker.turn_seconds:
+                raise ValueError(
+                    f"sinks.{name}.timeout_seconds: a sending may take {section.longest_send_seconds:g} s then, and "
+                    f"worker.turn_seconds, which is {self.worker.turn_seconds:g}, ends the process before; lower the "
+                    "one or raise the other"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _models_are_known(self) -> Self:
         known = self.scoring_models()
         for wiki, settings in self.wikis.items():
@@ -188,6 +208,7 @@ class Settings(BaseSettings):
                         f"add its classes under [models.{name}]"
                     )
                 self._endpoint_has_model(wiki, settings, name, known[name])
+            self._announced_names_differ(wiki, settings, known)
             self._formulas_can_be_resolved(wiki, settings, known)
             self.models_of(wiki, known)
         return self
@@ -254,6 +275,17 @@ class Settings(BaseSettings):
             )
         if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
             raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
+
+    def _announced_names_differ(self, wiki: str, settings: WikiSettings, known: Mapping[str, ScoringModel]) -> None:
+        """Of two models under one name an event could tell only one."""
+        names: dict[str, str] = {}
+        for model in settings.models:
+            other = names.setdefault(announced_name(model, known), model)
+            if other != model:
+                raise ValueError(
+                    f"wikis.{wiki}.models: {other} and {model} are both announced as {announced_name(model, known)}; "
+                    f"set another models.{model}.announced_as, or remove one of them"
+                )
 
     def _formulas_can_be_resolved(self, wiki: str, settings: WikiSettings, models: Mapping[str, ScoringModel]) -> None:
         for model, levels in with_thresholds(settings.thresholds).items():

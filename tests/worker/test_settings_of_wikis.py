@@ -128,6 +128,17 @@ def test_a_model_that_nobody_knows_is_refused_with_those_that_are_known() -> Non
     assert sentence.endswith("add its classes under [models.tone]")
 
 
+@pytest.mark.parametrize(("first", "name"), [("articlequality", "articlequality"), ("fluency", "x")])
+def test_two_models_of_a_wiki_can_not_be_announced_under_one_name(first: str, name: str) -> None:
+    """An event has a place for each name."""
+    own = {"fluency": {"classes": {}, "announced_as": "x"}, "tone": {"classes": {}, "announced_as": name}}
+
+    assert problem("enwiki", first, "tone", models=own) == (
+        f"wikis.enwiki.models: {first} and tone are both announced as {name}; "
+        "set another models.tone.announced_as, or remove one of them"
+    )
+
+
 def test_a_model_of_ones_own_can_be_added() -> None:
     settings = settings_of("enwiki", "tone", models={"tone": {"classes": {"false": 0, "true": 1}}})
 

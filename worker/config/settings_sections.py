@@ -9,9 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from worker.config.files import ReadableFile
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
+#: Of Wikimedia's wikis.
+USUAL_ARTICLE_PATH = "/wiki/$1"
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SinkSection(Section):
+    """Where events go."""
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """How long one sending may take; 0 where nothing bounds it but the machine."""
+        return 0.0
 
 
 def without_password(url: str) -> str:
@@ -90,7 +102,10 @@ class EventsSettings(Section):
     #: Model to the stream on which its predictions are announced as well.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
-        default="1.1.0", description="Version of page/prediction_classification_change."
+        default="1.3.0", description="Version of page/prediction_classification_change."
+    )
+    waits_for_page_ids: bool = Field(
+        default=False, description="An edit whose page nobody told waits, attempt by attempt; else it is left out."
     )
     wait_seconds: float = Field(
         default=300,
@@ -196,6 +211,11 @@ class WikiSettings(Section):
         default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
     )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
+    article_path: str = Field(
+        default=USUAL_ARTICLE_PATH,
+        pattern=r"^/[!-~]*\$1[!-~]*$",
+        description="Where articles are, as $wgArticlePath; in the addresses of events.",
+    )
     language: str | None = Field(
         default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
     )

@@ -5,6 +5,7 @@ Source: mediawiki/extensions/ORES extension.json @ e8804727.
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -69,6 +70,8 @@ class ScoringModel(BaseModel):
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None
+    #: Name in events where it differs from ours: the one that consumers of Lift Wing's events know.
+    announced_as: str | None = Field(default=None, min_length=1, max_length=64)
     #: The version, where the server's replies do not tell it.
     version: str | None = Field(default=None, pattern="^[!-~]{1,32}$")
 
@@ -131,6 +134,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK,
         lift_wing_name="revertrisk-language-agnostic",
+        announced_as="revertrisk-language-agnostic",
     ),
     "revertriskmultilingual": ScoringModel(
         classes=BINARY,
@@ -138,6 +142,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_MULTILINGUAL,
         lift_wing_name="revertrisk-multilingual",
+        announced_as="revertrisk-multilingual",
     ),
     "revertriskwikidata": ScoringModel(
         classes=BINARY,
@@ -145,6 +150,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_WIKIDATA,
         lift_wing_name="revertrisk-wikidata",
+        announced_as="revertrisk-wikidata",
     ),
     "articlequalitylanguageagnostic": ScoringModel(
         classes=ONE_SCORE,
@@ -168,9 +174,16 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         namespaces=ARTICLES,
         server=LiftWingServer.OUTLINK_TOPIC,
         lift_wing_name="outlink-topic-model",
+        announced_as="outlink-topic-model",
         version="alloutlinks_202209",
     ),
 }
+
+
+def announced_name(name: str, models: Mapping[str, ScoringModel]) -> str:
+    """The name by which consumers of events know the model that is called *name* here."""
+    model = models.get(name)
+    return (model and model.announced_as) or name
 
 
 def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringModel]:

@@ -69,6 +69,22 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
     return edits, outcomes
 
 
+def without_waiting(
+    edits: Mapping[Claim, Edit], max_attempts: int, *, waits: bool
+) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
+    """The *edits* that are worked on now, and how the claims of the others end.
+
+    If *waits*, an edit whose page nobody knows is tried later, for its event wants the page's id; with the last attempt
+    it is announced without.
+    """
+    waiting = {
+        claim: RetryLater(backoff(claim.attempt), f"nobody told the page of revision {edit.revision} yet")
+        for claim, edit in edits.items()
+        if waits and edit.page is None and claim.attempt < max_attempts
+    }
+    return {claim: edit for claim, edit in edits.items() if claim not in waiting}, dict(waiting)
+
+
 def decide(
     claim: Claim,
     edit: Edit,
