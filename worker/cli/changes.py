@@ -11,7 +11,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from worker.cli.options import moment_of
-from worker.cli.tables import table
+from worker.cli.output import spelled
+from worker.cli.tables import from_elsewhere, table
 from worker.scores.filtering import Filters
 from worker.scores.filters import Change
 
@@ -45,8 +46,8 @@ def changes_table(
         (
             *([filters.wiki.id] if with_wiki else []),
             Text(flags(change), "bold"),
-            Text(change.title, no_wrap=True, overflow="ellipsis"),
-            Text("(hidden)", "dim") if change.user is None else Text(change.user, no_wrap=True, overflow="ellipsis"),
+            from_elsewhere(change.title, on_one_line=True),
+            Text("(hidden)", "dim") if change.user is None else from_elsewhere(change.user, on_one_line=True),
             age(change.timestamp, now),
             _length_change(change.length_change),
             *(_probability(filters, model, change.probabilities.get(model)) for model in models),
@@ -106,8 +107,9 @@ def _length_change(difference: int | None) -> Text:
 
 def _probability(filters: Filters, model: str, probability: float | None) -> Text:
     if probability is None:
-        return Text("–", "dim")
+        return from_elsewhere("–", "dim")
     levels = filters.matching(model, probability)
     style = STYLES.get(levels[-1], "") if levels else ""
     filled = round(probability * BAR)
-    return Text.assemble((f"{probability:.3f} {'█' * filled}", style), ("░" * (BAR - filled), "dim"))
+    bar, rest = spelled("█" * filled), spelled("░" * (BAR - filled))
+    return Text.assemble((f"{probability:.3f} {bar}", style), (rest, "dim"))

@@ -1,29 +1,52 @@
 """How every command prints: results on standard output, everything else on standard error, errors as sentences."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from outbox.errors import OutboxError
 from outbox.server_errors import told
 from worker.bootstrap import Services, build_services
 from worker.config.wiki import Wiki
-from worker.domain.errors import WorkerError
+from worker.domain.errors import CommandFailed, WorkerError
+from worker.domain.visible import carries_all, visible
 from worker.settings import load_settings
 
 out = Console()
 err = Console(stderr=True)
+#: Exit code of a command that was asked for what can't be, as that of a misspelt option.
+USAGE = 2
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output, and nothing else there."""
-    typer.echo(json.dumps(document, ensure_ascii=False))
+    print_data(visible(json.dumps(document, ensure_ascii=not carries_all(sys.stdout))) + "\n")
+
+
+def print_document(document: Any) -> None:
+    """Print one JSON document for people: a field a line, in colours."""
+    lines = json.dumps(document, ensure_ascii=False, indent=2).split("\n")
+    out.print(JSONHighlighter()("\n".join(map(visible, lines))), soft_wrap=True)
+
+
+def print_data(text: str) -> None:
+    """Print what programs read, exactly as it is: in UTF-8 where the output's encoding lacks a character.
+
+    `typer.echo` would take away what looks like a colour.
+    """
+    if not (text.isascii() or carries_all(sys.stdout)) and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -32,7 +55,10 @@ def errors_as_sentences() -> Iterator[None]:
     try:
         yield
     except (OutboxError, WorkerError) as error:
-        fail(str(error))
+        _complain(str(error))
+        for line in error.log if isinstance(error, CommandFailed) else ():
+            say(line)
+        raise typer.Exit(1) from error
     except Exception as error:
         if sentence := told(error):
             fail(sentence)
@@ -62,8 +88,13 @@ def progress(*, with_bar: bool = False, is_transient: bool = False) -> Progress:
     return Progress(*columns, console=err, transient=is_transient)
 
 
+def say(sentence: str, style: str = "") -> None:
+    """Print one line on standard error."""
+    err.print(Text(visible(sentence), style), soft_wrap=True)
+
+
 def warn(sentence: str) -> None:
-    err.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    say(sentence, "yellow")
 
 
 def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
@@ -73,5 +104,9 @@ def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
-    err.print(f"[bold red]outpatrol:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    _complain(sentence)
     raise typer.Exit(code)
+
+
+def _complain(sentence: str) -> None:
+    err.print(Text.assemble(("outpatrol:", "bold red"), " ", visible(sentence)), soft_wrap=True)

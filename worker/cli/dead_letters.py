@@ -17,7 +17,7 @@ from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.bootstrap import LANES, Services
-from worker.cli.console import command_services, err, fail, out, print_json, wikis_named
+from worker.cli.console import command_services, fail, out, print_document, print_json, say, wikis_named
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
@@ -112,12 +112,13 @@ def show(
     with command_services() as services:
         letters = Selection(wikis=[wiki], lane=lane, ids=[id], reason=None, older_than=None).find(services)[wiki]
     if not letters:
-        fail(f"{wiki} has no dead letter {id} in {lane.name}; see `outpatrol dead-letters list --wiki {wiki}`")
+        see = f"outpatrol dead-letters list --wiki {wiki} --lane {lane.name}"
+        fail(f"{wiki} has no dead letter {id} in {lane.name}; see: {see}")
     document = _document(letters[0])
     if as_json:
         print_json(document)
     else:
-        out.print_json(json.dumps(document, ensure_ascii=False))
+        print_document(document)
 
 
 @app.command()
@@ -179,7 +180,7 @@ def _end(
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():
-        err.print(f"{name}: {count} {done}", highlight=False)
+        say(f"{name}: {count} {done}")
 
 
 def _chunks(letters: list[DeadLetter]) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
@@ -25,6 +26,7 @@ from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.domain.errors import CommandFailed
 from worker.domain.scores import ScoreId
 from worker.domain.thresholds import DAMAGING
+from worker.domain.visible import visible
 from worker.incoming.replaying import ReplayReport
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change
@@ -156,7 +158,7 @@ def _pending(services: Services) -> int:
 def _check_alive(processes: Processes, directory: Path) -> None:
     for child in processes.children:
         if child.process.poll() is not None:
-            raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:\n{child.end_of_log()}")
+            raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:", child.end_of_log())
 
 
 def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> Counts:
@@ -204,7 +206,7 @@ def _show(
     now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))
     out.print(changes_table(changes, now, title="RecentChanges: likely bad, unpatrolled", with_wiki=True))
     out.print()
-    out.print(f"[bold]Left for you to look at[/] in {directory}")
+    out.print(Text.assemble(("Left for you to look at", "bold"), f" in {visible(str(directory))}"), soft_wrap=True)
     for name, what in (
         ("*.db", "the wikis' databases (SQLite)"),
         ("events/", "the events (NDJSON)"),

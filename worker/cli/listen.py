@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from outbox import EDITS
 from worker.cli.console import command_services, err, fail, print_json, wikis_named
 from worker.cli.options import WikiOption
-from worker.cli.tables import summary
+from worker.cli.tables import from_elsewhere, summary
 from worker.endpoints.client import user_agent
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
@@ -89,7 +89,7 @@ def _table(listened: Listened, started: float) -> Table:
     seconds = max(1e-9, time.monotonic() - started)
     # Copies, since the listener's thread counts while this is drawn.
     saved, promised, left_out = listened.saved.copy(), listened.promised.copy(), listened.left_out.copy()
-    rows: list[tuple[int | str, str]] = [
+    rows: list[tuple[int | str, str | Text]] = [
         (saved.total(), f"edits saved, {saved.total() / seconds:.1f} a second"),
         *((count, f"  {wiki}") for wiki, count in saved.most_common(5)),
     ]
@@ -101,5 +101,5 @@ def _table(listened: Listened, started: float) -> Table:
         (listened.connections, "connections"),
     ]
     if listened.trouble:
-        rows.append(("", f"[yellow]{escape(listened.trouble)}[/]"))
+        rows.append(("", from_elsewhere(listened.trouble, "yellow")))
     return summary(rows)

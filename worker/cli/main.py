@@ -18,10 +18,12 @@ from worker.cli import (
     thresholds,
     worker,
 )
+from worker.cli.output import Commands
 from worker.config.telemetry import configure_logging
 
 app = typer.Typer(
     name="outpatrol",
+    cls=Commands,
     help="Scores and announces every wiki edit; stores only what patrollers must look at.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -1,6 +1,6 @@
 """`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
-from worker.cli.console import command_services, err, print_json, wikis_named
+from worker.cli.console import command_services, print_json, say, warn, wikis_named
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.upkeep.foreign_tables import missing_core_tables
@@ -23,7 +23,7 @@ def migrate(
             before, after = migrate_database(each.database, emulated=each.settings.emulated)
             result[each.id] = {"before": before, "after": after}
             state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
-            err.print(f"{each.id}: {state}", highlight=False)
+            say(f"{each.id}: {state}")
             _tell_what_is_missing(each)
     if as_json:
         print_json(result)
@@ -34,13 +34,9 @@ def _tell_what_is_missing(wiki: Wiki) -> None:
     if not missing:
         return
     seen = f" ({', '.join(prefixed)} is there, but prefixes of tables are not known here)" if prefixed else ""
-    err.print(
+    warn(
         f"{wiki.id}: there is no {', '.join(missing)} in {wiki.database.shown_url}{seen}; edits that are recorded "
         "there are scored and announced, but recentchanges, reconcile, populate and purges have nothing to read: for "
         f"an emulated wiki set wikis.{wiki.id}.emulated = true, for a MediaWiki correct wikis.{wiki.id}.database_url, "
-        f"then run: outpatrol migrate --wiki {wiki.id}",
-        style="yellow",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"then run: outpatrol migrate --wiki {wiki.id}"
     )

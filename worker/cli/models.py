@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services
-from worker.cli.console import command_services, err, fail, out, print_json, warn_if_redis_is_silent, wikis_named
+from worker.cli.console import command_services, fail, out, print_json, say, warn_if_redis_is_silent, wikis_named
 from worker.cli.options import JsonOption, WikiOption
 from worker.cli.tables import seconds_shown, table
 from worker.config.wiki import Wiki
@@ -90,7 +91,7 @@ def check(
         out.print(_table_of_checks(found))
     for name, looked in found.items():
         if looked.promised:
-            err.print(f"{name}: {looked.promised} edits queued to be scored again", highlight=False)
+            say(f"{name}: {looked.promised} edits queued to be scored again")
     warn_if_redis_is_silent(services, "beat's next purge removes the old rows")
     if failures := [
         f"{name}: {looked.error.removeprefix(f'{name}: ')}" for name, looked in found.items() if looked.error
@@ -164,13 +165,13 @@ def _table_of_entries(found: Mapping[str, list[ListedVersion]]) -> Table:
     return table(("wiki", "model", "version", "id", "rows", ""), rows, numbers={"id", "rows"})
 
 
-def _state_of(entry: ListedVersion) -> str:
+def _state_of(entry: ListedVersion) -> Text:
     if entry.version is None:
-        return "[yellow]no version yet[/]"
-    states = ["[green]current[/]"] if entry.is_current else []
+        return Text("no version yet", "yellow")
+    states = [Text("current", "green")] if entry.is_current else []
     if entry.candidate_seconds is not None:
-        states.append(f"[yellow]candidate since {seconds_shown(entry.candidate_seconds)} ago[/]")
-    return ", ".join(states) or "old"
+        states.append(Text(f"candidate since {seconds_shown(entry.candidate_seconds)} ago", "yellow"))
+    return Text(", ").join(states) if states else Text("old")
 
 
 def _table_of_checks(found: Mapping[str, Looked]) -> Table:
@@ -179,12 +180,12 @@ def _table_of_checks(found: Mapping[str, Looked]) -> Table:
     return table(columns, rows, numbers={"still to wait"})
 
 
-def _row_of(check: ModelCheck) -> tuple[str | None, ...]:
+def _row_of(check: ModelCheck) -> tuple[str | Text | None, ...]:
     colour = COLOURS.get(check.finding, "yellow")
     return (
         check.model,
         check.before,
-        f"[{colour}]{check.finding}[/]",
+        Text(check.finding, colour),
         check.version,
         ", ".join(f"{count} × {version}" for version, count in sorted(check.seen.items())) or None,
         "" if check.wait_seconds is None else seconds_shown(check.wait_seconds),

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from worker.cli.changes import change_document, changes_csv, changes_table
-from worker.cli.console import command_services, err, out, print_json
+from worker.cli.console import command_services, out, print_data, print_json, say
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
 from worker.cli.tables import table
 from worker.domain.errors import CommandFailed
@@ -86,7 +85,7 @@ def recentchanges(
         }
         query = filters.query(since=since, after=before, **choices)
         if sql:
-            typer.echo(filters.script(query))
+            print_data(filters.script(query) + "\n")
         elif explain:
             _show_plan(wiki, filters.plan(query), as_json=as_json)
         else:
@@ -94,7 +93,7 @@ def recentchanges(
             if as_json:
                 print_json(_document(filters, query, choices, changes))
             elif as_csv:
-                typer.echo(changes_csv(filters, changes), nl=False)
+                print_data(changes_csv(filters, changes))
             elif changes:
                 out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC)))
             _say_how_to_go_on(filters, query, changes)
@@ -134,7 +133,7 @@ def _say_how_to_go_on(filters: Filters, query: Query, changes: list[Change]) -> 
         )
     else:
         sentence = f"{filters.wiki.id} has no changes yet"
-    err.print(sentence, highlight=False, soft_wrap=True)
+    say(sentence)
 
 
 def _shown(timestamp: str) -> str:
@@ -145,6 +144,6 @@ def _show_plan(wiki: str, plan: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"wiki": wiki, "plan": plan})
         return
-    rows = [[Text("–" if value is None else str(value)) for value in row.values()] for row in plan]
+    rows = [row.values() for row in plan]
     # MariaDB's plans have ten columns: long lines that the terminal wraps can be read, ten narrow columns can't.
     Console(width=PLAN_WIDTH, soft_wrap=True).print(table(plan[0], rows))

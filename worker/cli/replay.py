@@ -10,10 +10,10 @@ from outbox.edits import Edit
 from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
-    err,
     fail,
     print_json,
     progress,
+    say,
     warn,
     warn_if_redis_is_silent,
     wikis_named,
@@ -50,13 +50,11 @@ def replay(
     for complaint in report.complaints:
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
-    err.print(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
     if report.promised:
-        err.print(
+        warn(
             f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
-            f"{', '.join(sorted(report.promised))}",
-            style="yellow",
-            soft_wrap=True,
+            f"{', '.join(sorted(report.promised))}"
         )
     if as_json:
         print_json(

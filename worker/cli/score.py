@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from worker.bootstrap import Services
 from worker.cli.console import command_services, fail, out, print_json
@@ -70,9 +71,9 @@ def _table(answers: dict[ScoreId, Answer]) -> Table:
     return table(("revision", "model", "version", "prediction", "probability"), rows)
 
 
-def _shown(answer: Answer) -> tuple[str, str]:
+def _shown(answer: Answer) -> tuple[str | Text, str]:
     if not isinstance(answer, Score):
-        return "[red]none[/]", answer.error if isinstance(answer, NoAnswer) else answer.message
+        return Text("none", "red"), answer.error if isinstance(answer, NoAnswer) else answer.message
     prediction = answer.prediction if isinstance(answer.prediction, str) else ", ".join(answer.prediction)
     likely = sorted(answer.probability.items(), key=lambda pair: pair[1], reverse=True)
     return prediction, ", ".join(f"{name} {probability:.3f}" for name, probability in likely[:4])

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
-    err,
     fail,
     out,
     print_json,
     progress,
+    say,
     warn_if_redis_is_silent,
     wikis_named,
 )
@@ -160,7 +161,7 @@ def populate(
         print_json(found)
     for name, counts in found.items():
         end = "would be queued" if dry_run else "queued"
-        err.print(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}", highlight=False)
+        say(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}")
     warn_if_redis_is_silent(services, "their poll finds the edits once it is back")
     if not is_done:
         fail("interrupted; what is queued stays queued, and the same command continues with the rest", INTERRUPTED)
@@ -223,7 +224,7 @@ def _document(purge: Purge) -> list[dict[str, Any]]:
 
 
 def _table(purges: Sequence[Purge], done: str) -> Table:
-    states = {True: "[green]current[/]", False: "old"}
+    states = {True: Text("current", "green"), False: "old"}
     rows = [
         (purge.wiki.id, each.name, each.version, states[each.is_current], purge.removed[each.id])
         for purge in purges

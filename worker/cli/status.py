@@ -14,9 +14,9 @@ from rich.text import Text
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import LANES, Services
 from worker.cli.alarms import endpoint_alarms, tell
-from worker.cli.console import command_services, err, out, print_json, wikis_named
+from worker.cli.console import command_services, out, print_json, say, wikis_named
 from worker.cli.options import WikiOption
-from worker.cli.tables import seconds_shown, table
+from worker.cli.tables import from_elsewhere, seconds_shown, table
 from worker.config.wiki import Wiki
 
 #: The age of an oldest message above these, in seconds, is shown in yellow and in red.
@@ -67,7 +67,7 @@ def _each_look(look: Callable[[], None], watch: bool, interval: float) -> None:
             time.sleep(interval)
             look()
     except KeyboardInterrupt:
-        err.print("stopped watching")
+        say("stopped watching")
 
 
 def _as_document(found: dict[str, list[LaneStatus]]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _as_document(found: dict[str, list[LaneStatus]]) -> dict[str, Any]:
 
 def _picture(services: Services, wikis: Sequence[Wiki]) -> Group:
     """One look while watching: the alarms stand below the table."""
-    alarms = [Text(f"alarm: {sentence}", style="bold red") for sentence in endpoint_alarms(services)]
+    alarms = [from_elsewhere(f"alarm: {sentence}", "bold red") for sentence in endpoint_alarms(services)]
     return Group(_table(lanes_by_wiki(wikis)), *alarms)
 
 
@@ -87,12 +87,11 @@ def _table(found: dict[str, list[LaneStatus]]) -> Table:
 
 
 def _row_of(lane: LaneStatus) -> tuple[object, ...]:
-    dead = f"[red]{lane.dead}[/]" if lane.dead else 0
+    dead = Text(str(lane.dead), "red" if lane.dead else "")
     return lane.lane, lane.ready, lane.claimed, lane.waiting, dead, _age(lane.oldest_age_seconds)
 
 
-def _age(seconds: float | None) -> str | None:
+def _age(seconds: float | None) -> Text | None:
     if seconds is None:
         return None
-    colour = "red" if seconds >= VERY_LATE else "yellow" if seconds >= LATE else None
-    return f"[{colour}]{seconds_shown(seconds)}[/]" if colour else seconds_shown(seconds)
+    return Text(seconds_shown(seconds), "red" if seconds >= VERY_LATE else "yellow" if seconds >= LATE else "")

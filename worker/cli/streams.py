@@ -12,7 +12,7 @@ from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
 from worker.cli.alarms import endpoint_alarms, tell
-from worker.cli.console import command_services, err, fail, out, print_json, progress, wikis_named
+from worker.cli.console import command_services, fail, out, print_json, progress, say, wikis_named
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
 from worker.config.settings_sections import EventsSettings
@@ -94,7 +94,7 @@ def reconcile(
             compared, missing = _reconcile(services, each, datetime.now(UTC) - since, dry_run=dry_run)
             result[each.id] = {"compared": compared, "missing": missing}
             what = "are missing" if dry_run else "were missing and are queued again"
-            err.print(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
+            say(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}")
             if missing and not dry_run:
                 services.doorbell.turn(each.id, EDITS.name)
     if as_json:

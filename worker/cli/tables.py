@@ -5,6 +5,9 @@ from collections.abc import Collection, Iterable
 from rich.table import Column, Table
 from rich.text import Text
 
+from worker.cli.output import spelled
+from worker.domain.visible import visible
+
 
 def table(
     columns: Iterable[str | Column],
@@ -27,17 +30,23 @@ def table(
     return made
 
 
-def _shown(cell: object) -> str | Text:
-    return cell if isinstance(cell, Text) else "–" if cell is None else str(cell)
+def from_elsewhere(text: str, style: str = "", *, on_one_line: bool = False) -> Text:
+    """A cell with text that is not ours: it is no markup and has no power over the terminal; one line may be cut."""
+    text = spelled(visible(text))
+    return Text(text, style, no_wrap=True, overflow="ellipsis") if on_one_line else Text(text, style)
 
 
-def summary(rows: Iterable[tuple[int | str, str]], *, title: str | None = None) -> Table:
+def _shown(cell: object) -> Text:
+    return cell if isinstance(cell, Text) else from_elsewhere("–" if cell is None else str(cell))
+
+
+def summary(rows: Iterable[tuple[int | str, str | Text]], *, title: str | None = None) -> Table:
     """A number and what it counts on each line; a text that begins with a blank is part of the line above, and dim."""
     numbers, texts = Column(justify="right", style="bold cyan"), Column()
     made = Table(numbers, texts, title=title, title_justify="left", title_style="bold", box=None, show_header=False)
     for number, text in rows:
         shown = f"{number:,}" if isinstance(number, int) else number
-        made.add_row(shown, text, style="dim" if text.startswith(" ") else None)
+        made.add_row(_shown(shown), _shown(text), style="dim" if str(text).startswith(" ") else None)
     return made
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from worker.cli.console import command_services, out, print_json, wikis_named
 from worker.cli.options import JsonOption, WikiOption
@@ -69,10 +70,11 @@ def _table(found: list[Filters]) -> Table:
     return table(("wiki", "model", "version", "level", "min", "max", "as set"), rows)
 
 
-def _shown(level: Level) -> tuple[str | None, ...]:
+def _shown(level: Level) -> tuple[str | Text | None, ...]:
     ends = (f"{level.band.low:g}", f"{level.band.high:g}") if level.band else (None, None)
     problem = _problem(level)
-    return (*ends, _as_written(level.threshold) + (f" [red]({problem})[/]" if problem else ""))
+    problem_shown = (f" ({problem})" if problem else "", "red")
+    return (*ends, Text.assemble(_as_written(level.threshold), problem_shown))
 
 
 def _as_written(threshold: Threshold) -> str:

@@ -1,5 +1,6 @@
 """Logging: one JSON object a line on standard error, with the ids in fields and never an address or a secret."""
 
+import json
 import logging
 import sys
 import time
@@ -12,6 +13,7 @@ import structlog
 
 from outbox.messages import Claim, Dead, Outcome
 from worker.domain.redis_refusals import cure, redis_error, said
+from worker.domain.visible import carries_all, visible
 
 #: The same message about Redis from a library is written again after so long.
 REPEAT_SECONDS = 60.0
@@ -91,7 +93,7 @@ def configure_logging(level: str = "INFO") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                structlog.processors.JSONRenderer(serializer=_one_line),
             ],
         )
     )
@@ -102,6 +104,11 @@ def configure_logging(level: str = "INFO") -> None:
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _one_line(entry: Any, **options: Any) -> str:
+    """*entry* as JSON that a terminal can show, whatever is in it; where it could not be written, as ASCII."""
+    return visible(json.dumps(entry, ensure_ascii=not carries_all(sys.__stderr__), **options))
 
 
 class _OneSentence(logging.Filter):

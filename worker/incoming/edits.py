@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
+from worker.incoming.titles import why_forbidden
 
 PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
@@ -36,7 +37,8 @@ def edit_of(line: str | bytes, *, autopatrolled_groups: Collection[str] = AUTOPA
     namespace the title is taken whole, as MediaWiki takes a title whose prefix it does not know.
 
     Raises:
-        NotAnEdit: not JSON, a canary, another kind of change, or fields that are missing or invalid.
+        NotAnEdit: not JSON, a canary, another kind of change, fields that are missing or invalid, or a title that
+            MediaWiki forbids.
     """
     try:
         event = json.loads(line)
@@ -54,11 +56,14 @@ def edit_of(line: str | bytes, *, autopatrolled_groups: Collection[str] = AUTOPA
         raise NotAnEdit("not an edit", f"a change of type {shown!r}, not an edit")
     fields = _fields_of_page_change(event, autopatrolled_groups) if is_page_change else _fields(event)
     try:
-        return Edit.model_validate(fields | {"source": kinds[kind]})
+        edit = Edit.model_validate(fields | {"source": kinds[kind]})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise NotAnEdit(f"wrong {place}", f"{place}: {first['msg']}") from error
+    if reason := why_forbidden(edit.title, edit.namespace):
+        raise NotAnEdit("wrong title", f"title: MediaWiki forbids {edit.title[:80]!r} ({reason})")
+    return edit
 
 
 def _part(event: dict[str, Any], name: str) -> dict[str, Any]:
