@@ -2,20 +2,22 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from outbox.errors import OutboxError
 from outbox.server_errors import told
 from worker.bootstrap import Services, build_services
+from worker.cli.tables import with_errors
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed, WorkerError
 from worker.domain.visible import carries_all, visible
@@ -25,6 +27,7 @@ out = Console()
 err = Console(stderr=True)
 #: Exit code of a command that was asked for what can't be, as that of a misspelt option.
 USAGE = 2
+Found = TypeVar("Found")
 
 
 def print_json(document: Any) -> None:
@@ -54,15 +57,17 @@ def errors_as_sentences() -> Iterator[None]:
     """End with exit code 1 and one sentence for an error that the user or the surroundings caused."""
     try:
         yield
-    except (OutboxError, WorkerError) as error:
-        _complain(str(error))
+    except Exception as error:
+        if (sentence := _sentence_of(error)) is None:
+            raise
+        complain(sentence)
         for line in error.log if isinstance(error, CommandFailed) else ():
             say(line)
         raise typer.Exit(1) from error
-    except Exception as error:
-        if sentence := told(error):
-            fail(sentence)
-        raise
+
+
+def _sentence_of(error: Exception) -> str | None:
+    return str(error) if isinstance(error, OutboxError | WorkerError) else told(error)
 
 
 @contextmanager
@@ -79,6 +84,37 @@ def wikis_named(services: Services, names: Sequence[str] | None) -> list[Wiki]:
         WorkerError: the settings have no wiki of that name.
     """
     return [services.wiki(name) for name in dict.fromkeys(names or sorted(services.wikis))]
+
+
+def on_each(wikis: Iterable[Wiki], look: Callable[[Wiki], Found]) -> tuple[dict[str, Found], dict[str, str]]:
+    """What *look* finds on each of *wikis*, by wiki; and a sentence for each on which it could not look."""
+    found, errors = dict[str, Found](), dict[str, str]()
+    for wiki in wikis:
+        try:
+            found[wiki.id] = look(wiki)
+        except Exception as error:
+            if (sentence := _sentence_of(error)) is None:
+                raise
+            errors[wiki.id] = sentence
+    return found, errors
+
+
+def documents_of_errors(errors: Mapping[str, str]) -> dict[str, Any]:
+    """What stands in JSON in place of what was not found, by wiki."""
+    return {wiki: {"error": sentence} for wiki, sentence in errors.items()}
+
+
+def print_table(shown: Table, errors: Mapping[str, str]) -> None:
+    """Print the table of *on_each*, and a row below it for each wiki with an error."""
+    out.print(with_errors(shown, errors))
+
+
+def end_with(errors: Mapping[str, str]) -> None:
+    """Print the *errors* of `on_each`; raises `typer.Exit` if there are any."""
+    for sentence in errors.values():
+        complain(sentence)
+    if errors:
+        raise typer.Exit(1)
 
 
 def progress(*, with_bar: bool = False, is_transient: bool = False) -> Progress:
@@ -104,9 +140,10 @@ def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
-    _complain(sentence)
+    complain(sentence)
     raise typer.Exit(code)
 
 
-def _complain(sentence: str) -> None:
+def complain(sentence: str) -> None:
+    """Print one line on standard error that says what went wrong."""
     err.print(Text.assemble(("outpatrol:", "bold red"), " ", visible(sentence)), soft_wrap=True)

@@ -17,9 +17,21 @@ from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.bootstrap import LANES, Services
-from worker.cli.console import command_services, fail, out, print_document, print_json, say, wikis_named
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    fail,
+    on_each,
+    print_document,
+    print_json,
+    print_table,
+    say,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
+from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
@@ -48,20 +60,16 @@ class Selection:
     reason: str | None
     older_than: timedelta | None
 
-    def find(self, services: Services, *, limit: int = 10**9) -> dict[str, list[DeadLetter]]:
-        """The newest *limit* letters of each wiki, by wiki."""
-        found = {}
-        for wiki in wikis_named(services, self.wikis):
-            with wiki.database.reading() as connection:
-                found[wiki.id] = list_dead_letters(
-                    connection,
-                    self.lane,
-                    ids=self.ids,
-                    reason=self.reason,
-                    older_than=self.older_than,
-                    limit=limit,
-                )
-        return found
+    def find(self, services: Services) -> dict[str, list[DeadLetter]]:
+        """The letters of each wiki, the newest first, by wiki."""
+        return {wiki.id: self.of(wiki) for wiki in wikis_named(services, self.wikis)}
+
+    def of(self, wiki: Wiki, *, limit: int = 10**9) -> list[DeadLetter]:
+        """The newest *limit* letters of *wiki*."""
+        with wiki.database.reading() as connection:
+            return list_dead_letters(
+                connection, self.lane, ids=self.ids, reason=self.reason, older_than=self.older_than, limit=limit
+            )
 
 
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
@@ -91,11 +99,13 @@ def list_(
     """
     with command_services() as services:
         selection = Selection(wikis=wiki or [], lane=lane, ids=[], reason=reason, older_than=older_than)
-        found = selection.find(services, limit=limit)
+        found, errors = on_each(wikis_named(services, selection.wikis), partial(selection.of, limit=limit))
     if as_json:
-        print_json({name: [_document(letter) for letter in letters] for name, letters in found.items()})
+        documents = {name: [_document(letter) for letter in letters] for name, letters in found.items()}
+        print_json(documents | documents_of_errors(errors))
     else:
-        out.print(_table(found))
+        print_table(_table(found), errors)
+    end_with(errors)
 
 
 @app.command()

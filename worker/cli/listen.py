@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -58,13 +60,22 @@ def listen(
             kinds=kind or (),
             autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: listener.stop())
         started = time.monotonic()
-        with Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2):
+        shown = Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2)
+        with _stopped_by_signals(listener), shown:
             listener.listen(since=since, limit=limit)
     if as_json:
         print_json(_document(listened))
+
+
+@contextmanager
+def _stopped_by_signals(listener: Listener) -> Iterator[None]:
+    before = {each: signal.signal(each, lambda *_: listener.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_address(url: str) -> bool:

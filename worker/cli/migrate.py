@@ -1,6 +1,17 @@
 """`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
-from worker.cli.console import command_services, print_json, say, warn, wikis_named
+from typing import Any
+
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    on_each,
+    print_json,
+    say,
+    warn,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.upkeep.foreign_tables import missing_core_tables
@@ -18,15 +29,18 @@ def migrate(
     Example: `outpatrol migrate --wiki enwiki`
     """
     with command_services() as services:
-        result = {}
-        for each in wikis_named(services, wiki):
-            before, after = migrate_database(each.database, emulated=each.settings.emulated)
-            result[each.id] = {"before": before, "after": after}
-            state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
-            say(f"{each.id}: {state}")
-            _tell_what_is_missing(each)
+        result, errors = on_each(wikis_named(services, wiki), _migrate)
     if as_json:
-        print_json(result)
+        print_json(result | documents_of_errors(errors))
+    end_with(errors)
+
+
+def _migrate(wiki: Wiki) -> dict[str, Any]:
+    before, after = migrate_database(wiki.database, emulated=wiki.settings.emulated)
+    state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
+    say(f"{wiki.id}: {state}")
+    _tell_what_is_missing(wiki)
+    return {"before": before, "after": after}
 
 
 def _tell_what_is_missing(wiki: Wiki) -> None:

@@ -10,7 +10,19 @@ from rich.text import Text
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services
-from worker.cli.console import command_services, fail, out, print_json, say, warn_if_redis_is_silent, wikis_named
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    fail,
+    on_each,
+    out,
+    print_json,
+    print_table,
+    say,
+    warn_if_redis_is_silent,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
 from worker.cli.tables import seconds_shown, table
 from worker.config.wiki import Wiki
@@ -64,11 +76,13 @@ def list_(wiki: WikiOption = None, as_json: JsonOption = False) -> None:
     Example: `outpatrol models list --wiki frwiki`
     """
     with command_services() as services:
-        found = {each.id: entries_of(each) for each in wikis_named(services, wiki)}
+        found, errors = on_each(wikis_named(services, wiki), entries_of)
     if as_json:
-        print_json({name: [asdict(entry) for entry in entries] for name, entries in found.items()})
+        documents = {name: [asdict(entry) for entry in entries] for name, entries in found.items()}
+        print_json(documents | documents_of_errors(errors))
     else:
-        out.print(_table_of_entries(found))
+        print_table(_table_of_entries(found), errors)
+    end_with(errors)
 
 
 @app.command()

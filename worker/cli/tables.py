@@ -1,7 +1,8 @@
 """Tables as all commands print them: text on the left, numbers on the right, no lines between."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -28,6 +29,14 @@ def table(
     for row in rows:
         made.add_row(*(_shown(cell) for cell in row))
     return made
+
+
+def with_errors(made: Table, errors: Mapping[str, str]) -> Group:
+    """*made* with a row below it for each error, by wiki: over the whole width, for sentences are long."""
+    below = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
+    for wiki, sentence in errors.items():
+        below.add_row(from_elsewhere(wiki), from_elsewhere(sentence.removeprefix(f"{wiki}: "), "red"))
+    return Group(*([made] if made.row_count or not errors else []), *([below] if errors else []))
 
 
 def from_elsewhere(text: str, style: str = "", *, on_one_line: bool = False) -> Text:

@@ -1,8 +1,8 @@
 """Titles that no page of a MediaWiki can have, and the name that it has for each reason. Pure.
 
 Source: mediawiki/core includes/title/MediaWikiTitleCodec.php, splitTitleString and getTitleInvalidRegex, and
-$wgLegalTitleChars. What MediaWiki corrects instead (blanks, marks of direction, the first letter's case) is let through,
-and so is what depends on a wiki's own prefixes.
+$wgLegalTitleChars. What MediaWiki corrects instead (blanks, marks of direction, the first letter's case) is let
+through, and so is what depends on a wiki's own prefixes.
 """
 
 import re
