@@ -114,7 +114,10 @@ def test_of_a_table_of_mediawikis_it_is_said_what_works_without(error: DBAPIErro
 
 @pytest.mark.parametrize("name", sorted(metadata.tables))
 def test_no_table_or_column_of_ours_is_taken_for_mediawikis(name: str) -> None:
-    texts = [f"no such table: {name}", *(f"no such column: {name}.{each}" for each in metadata.tables[name].c.keys())]
+    texts = [
+        f"no such table: {name}",
+        *(f"no such column: {name}.{each.name}" for each in metadata.tables[name].columns),
+    ]
 
     assert all("of ours" in sentence(of_sqlite(text), "enwiki", "sqlite:///enwiki.db") for text in texts)
 
