@@ -98,21 +98,21 @@ def test_a_database_without_our_tables_ends_with_a_sentence(run: Run, event_stre
 def test_what_is_no_address_is_refused(run: Run, url: str) -> None:
     result = run("listen", url)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is not the address of a stream; write https://" in result.stderr
 
 
 def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:
     result = run("listen", "https://stream.example/v2/stream/" + "mediawiki.recentchange," * 10 + "page_change")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "at most 255 bytes" in result.stderr
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are(run: Run) -> None:
     result = run("listen", "http://127.0.0.1:1/", "--kind", "move")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "move: no such kind of edit; there are edit and new" in result.stderr
 
 

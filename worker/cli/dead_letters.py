@@ -18,6 +18,7 @@ from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.bootstrap import LANES, Services
 from worker.cli.console import (
+    USAGE,
     command_services,
     documents_of_errors,
     end_with,
@@ -32,7 +33,6 @@ from worker.cli.console import (
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
 from worker.config.wiki import Wiki
-from worker.domain.errors import CommandFailed
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -175,11 +175,11 @@ def _end(
     everything: bool,
     as_json: bool,
 ) -> None:
+    if not (selection.ids or selection.reason or selection.older_than or everything):
+        fail("nothing is selected; name ids, --reason or --older-than, or say --all", USAGE)
+    if selection.ids and len(selection.wikis) != 1:
+        fail("ids belong to one wiki; name it with --wiki", USAGE)
     with command_services() as services:
-        if not (selection.ids or selection.reason or selection.older_than or everything):
-            raise CommandFailed("nothing is selected; name ids, --reason or --older-than, or say --all")
-        if selection.ids and len(selection.wikis) != 1:
-            raise CommandFailed("ids belong to one wiki; name it with --wiki")
         lane, found = selection.lane, selection.find(services)
         counts = dict.fromkeys(found, 0)
         for name, letters in found.items():

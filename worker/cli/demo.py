@@ -1,6 +1,9 @@
 """`outpatrol demo`: the main job on real edits, from the first save to the summary."""
 
 import dataclasses
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -31,6 +34,7 @@ from worker.incoming.replaying import ReplayReport
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change
 from worker.scores.model_versions import current_models
+from worker.settings import FILE_VARIABLE
 
 #: While the worker drains, a patroller opens one edit in this many, and asks for its score by task id.
 OPENED = 20
@@ -204,7 +208,8 @@ def _show(
     out.print()
     # The sample was recorded years ago: ages are as of its newest change, not as of today.
     now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))
-    out.print(changes_table(changes, now, title="RecentChanges: likely bad, unpatrolled", with_wiki=True))
+    title = "RecentChanges: likely bad, unpatrolled"
+    out.print(changes_table(changes, now, width=out.width, title=title, with_wiki=True))
     out.print()
     out.print(Text.assemble(("Left for you to look at", "bold"), f" in {visible(str(directory))}"), soft_wrap=True)
     for name, what in (
@@ -214,3 +219,18 @@ def _show(
         ("scoring-calls.ndjson", "every call of the scoring endpoint"),
     ):
         out.print(f"  {name:<22} {what}", highlight=False)
+    if changes:
+        out.print()
+        out.print(Text.assemble(("Look again", "bold"), " with"))
+        out.print(Text(f"  {visible(_looking_again(*changes[0], directory))}"), soft_wrap=True)
+
+
+def _looking_again(filters: Filters, change: Change, directory: Path) -> str:
+    """A command for the shell that shows the changes of one wiki again, however old they are."""
+    program = Path(sys.argv[0])
+    called = [sys.executable, "-m", "worker.cli"] if program.suffix == ".py" else [str(program)]
+    if shutil.which(program.name) == str(program):
+        called = [program.name]
+    day = moment_of(change.timestamp).date()
+    words = [*called, "recentchanges", "--wiki", filters.wiki.id, "--since", str(day), "--damaging", "likelybad"]
+    return f"{FILE_VARIABLE}={shlex.quote(str(directory / 'outpatrol.toml'))} {shlex.join(words)}"

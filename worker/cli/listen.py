@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox import EDITS
-from worker.cli.console import command_services, err, fail, print_json, wikis_named
+from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import WikiOption
 from worker.cli.tables import from_elsewhere, summary
 from worker.endpoints.client import user_agent
 from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
+
+AN_ADDRESS = "https://stream.wikimedia.org/v2/stream/recentchange"
 
 
 def listen(
@@ -44,11 +46,11 @@ def listen(
     Example: `outpatrol listen https://stream.wikimedia.org/v2/stream/recentchange --wiki frwiki`
     """
     if not _is_address(url):
-        fail(f"{url!r} is not the address of a stream; write https://stream.wikimedia.org/v2/stream/recentchange")
+        fail(f"{url!r} is not the address of a stream; write {AN_ADDRESS}", USAGE)
     if len(url.encode()) > LONGEST_SOURCE:
-        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once")
+        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once", USAGE)
     if unknown := set(kind or ()) - {"edit", "new"}:
-        fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new")
+        fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new", USAGE)
     listened = Listened()
     with command_services() as services:
         listener = Listener(

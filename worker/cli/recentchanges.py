@@ -7,10 +7,9 @@ import typer
 from rich.console import Console
 
 from worker.cli.changes import change_document, changes_csv, changes_table
-from worker.cli.console import command_services, out, print_data, print_json, say
+from worker.cli.console import USAGE, command_services, fail, out, print_data, print_json, say
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
 from worker.cli.tables import table
-from worker.domain.errors import CommandFailed
 from worker.domain.thresholds import DAMAGING, GOODFAITH, LEVELS, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change, Cursor, Query
@@ -66,8 +65,8 @@ def recentchanges(
 
     Example: `outpatrol recentchanges --wiki frwiki --damaging likelybad --unpatrolled --since 2h`
     """
+    _check_one_form({"--csv": as_csv, "--sql": sql, "--explain": explain, "--json": as_json and not explain})
     with command_services() as services:
-        _check_one_form({"--csv": as_csv, "--sql": sql, "--explain": explain, "--json": as_json and not explain})
         filters = filters_of(services.wiki(wiki))
         levels = {
             DAMAGING: damaging or [],
@@ -95,14 +94,14 @@ def recentchanges(
             elif as_csv:
                 print_data(changes_csv(filters, changes))
             elif changes:
-                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC)))
+                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC), width=out.width))
             _say_how_to_go_on(filters, query, changes)
 
 
 def _check_one_form(forms: dict[str, bool]) -> None:
     chosen = [name for name, is_chosen in forms.items() if is_chosen]
     if len(chosen) > 1:
-        raise CommandFailed(f"{' and '.join(chosen)} can't be combined; choose one")
+        fail(f"{' and '.join(chosen)} can't be combined; choose one", USAGE)
 
 
 def _document(filters: Filters, query: Query, choices: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
@@ -127,9 +126,10 @@ def _say_how_to_go_on(filters: Filters, query: Query, changes: list[Change]) -> 
     elif query.after:
         sentence = "no older change matches; this was the last page"
     elif newest := filters.find(filters.query(since="", levels={}, limit=1)):
+        then = newest[0].timestamp
         sentence = (
             f"no change since {_shown(query.since)} matches; the newest one of {filters.wiki.id} is from "
-            f"{_shown(newest[0].timestamp)}; widen --since, or leave a filter out"
+            f"{_shown(then)}; say --since {moment_of(then):%Y-%m-%d}, or leave a filter out"
         )
     else:
         sentence = f"{filters.wiki.id} has no changes yet"

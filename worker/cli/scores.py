@@ -12,6 +12,7 @@ from rich.text import Text
 
 from worker.bootstrap import Services
 from worker.cli.console import (
+    USAGE,
     command_services,
     fail,
     out,
@@ -91,7 +92,7 @@ def purge(
     Example: `outpatrol scores purge --wiki frwiki --model damaging --dry-run`
     """
     if everything and old:
-        fail("--all removes what --old would, and more; name one of them")
+        fail("--all removes what --old would, and more; name one of them", USAGE)
     with command_services() as services:
         # All are planned before the first row is removed, so that a mistyped name changes nothing.
         purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis_named(services, wiki)]
@@ -143,7 +144,7 @@ def populate(
     Example: `outpatrol scores populate --wiki frwiki --number 5000`
     """
     if everything and number is not None:
-        fail("--all and --number contradict each other; name one of them")
+        fail("--all and --number contradict each other; name one of them", USAGE)
     most = None if everything else number or NUMBER
     found: dict[str, Counter[str]] = {}
     is_done = False

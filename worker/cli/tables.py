@@ -16,6 +16,7 @@ def table(
     *,
     numbers: Collection[str] = (),
     title: str | None = None,
+    is_tight: bool = False,
 ) -> Table:
     """A table with a header; *numbers* names the columns that are aligned on the right, and None is shown as a dash.
 
@@ -26,6 +27,7 @@ def table(
         for each in columns
     ]
     made = Table(*laid_out, title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
+    made.padding = (0, 1, 0, 0) if is_tight else (0, 1)
     for row in rows:
         made.add_row(*(_shown(cell) for cell in row))
     return made
