@@ -1,4 +1,4 @@
-"""`outpatrol demo`: the main job on real edits, its sums held against counts made straight from the sample."""
+"""`outpatrol demo`: what Outpatrol does, on real edits; its sums held against counts made straight from the sample."""
 
 import gzip
 import json

@@ -258,5 +258,5 @@ def test_all_and_a_number_together_are_refused(run: Run, database: Database) -> 
     result = run("scores", "populate", "--all", "--number", 3)
 
     assert result.exit_code == 2
-    assert "--all and --number contradict each other" in result.stderr
+    assert "--all and --number can't be combined" in result.stderr
     assert promised(database) == []

@@ -22,7 +22,7 @@ def endpoint_alarms(services: Services) -> list[str]:
     try:
         said = {name: limits.alarm() for name, limits in services.limits.items()}
     except RedisUnavailable as error:
-        warn(f"whether the endpoint serves is not known: {error}")
+        warn(f"it is not known whether the endpoint answers: {error}")
         return []
     urls = {name: endpoint.url for name, endpoint in services.settings.endpoints_by_name.items()}
     return [f"{urls[name]}: {alarm}" for name, alarm in said.items() if alarm is not None]

@@ -74,14 +74,16 @@ class Selection:
 
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
 LaneOption = Annotated[Lane, typer.Option("--lane", parser=_lane, metavar="LANE", help=f"One of {', '.join(LANE_OF)}.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", help="Only letters with this reason, such as undecodable.")
+]
 AgeOption = Annotated[
     timedelta | None,
     typer.Option(
         "--older-than", parser=duration, metavar="AGE", help="Only letters dead for longer than this: 90s, 2h, 7d."
     ),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="All letters, if nothing else selects any.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All letters, if none are chosen by id, reason or age.")]
 
 
 @app.command("list")
@@ -141,7 +143,7 @@ def requeue(
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue dead letters again, with no attempts counted, and ring for the workers.
+    """Queue dead letters again, with no attempts counted, and tell the workers.
 
     Example: `outpatrol dead-letters requeue --wiki frwiki --reason unknown_class`
     """
@@ -176,7 +178,7 @@ def _end(
     as_json: bool,
 ) -> None:
     if not (selection.ids or selection.reason or selection.older_than or everything):
-        fail("nothing is selected; name ids, --reason or --older-than, or say --all", USAGE)
+        fail("nothing is selected; name ids, --reason or --older-than, or add --all", USAGE)
     if selection.ids and len(selection.wikis) != 1:
         fail("ids belong to one wiki; name it with --wiki", USAGE)
     with command_services() as services:

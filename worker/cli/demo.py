@@ -1,4 +1,4 @@
-"""`outpatrol demo`: the main job on real edits, from the first save to the summary."""
+"""`outpatrol demo`: what Outpatrol does, on real edits, from the first save to the summary."""
 
 import dataclasses
 import shlex
@@ -69,7 +69,9 @@ class Patrollers:
 
 
 def demo(
-    file: Annotated[Path, typer.Argument(help="NDJSON file of recentchange events, instead of the sample.")] = SAMPLE,
+    file: Annotated[
+        Path, typer.Argument(help="NDJSON file of recentchange events.", show_default="the sample")
+    ] = SAMPLE,
     wiki: WikiOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many edits.")] = None,
     keep: Annotated[
@@ -77,7 +79,7 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the main job on real edits: save them, score them, announce them, and show what admins see.
+    """Show what Outpatrol does: save real edits, score them, announce them, and list what patrollers should see.
 
     Starts a private Redis, an emulated scoring endpoint, two worker processes and a beat; stops them at the end.
 

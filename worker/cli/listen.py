@@ -33,11 +33,11 @@ def listen(
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many edits.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only edits of this kind: edit, new.")] = None,
     autopatrolled_group: Annotated[
-        list[str] | None, typer.Option(help="Users in this group are autopatrolled, where the stream does not say.")
+        list[str] | None, typer.Option(help="Users in this group count as autopatrolled where the stream does not say.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and ring for the workers.
+    """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and tell the workers.
 
     A wiki that is not emulated is not written to: its edits are promised, scored and announced.
 

@@ -47,7 +47,7 @@ def _tell_what_is_missing(wiki: Wiki) -> None:
     missing, prefixed = missing_core_tables(wiki.database)
     if not missing:
         return
-    seen = f" ({', '.join(prefixed)} is there, but prefixes of tables are not known here)" if prefixed else ""
+    seen = f" ({', '.join(prefixed)} is there, but prefixes of tables are not supported)" if prefixed else ""
     warn(
         f"{wiki.id}: there is no {', '.join(missing)} in {wiki.database.shown_url}{seen}; edits that are recorded "
         "there are scored and announced, but recentchanges, reconcile, populate and purges have nothing to read: for "

@@ -89,7 +89,7 @@ def list_(wiki: WikiOption = None, as_json: JsonOption = False) -> None:
 def check(
     wiki: WikiOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only ask and judge; write nothing and ring for nobody.")
+        bool, typer.Option("--dry-run", help="Only ask and show; change nothing, tell no worker.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -29,7 +29,7 @@ def duration(text: str) -> timedelta:
 
 MaxLagOption = Annotated[
     timedelta,
-    typer.Option(parser=duration, metavar="AGE", help="An edit or event that has waited for longer is an alarm."),
+    typer.Option(parser=duration, metavar="AGE", help="An alarm if an edit or event has waited for longer than this."),
 ]
 
 

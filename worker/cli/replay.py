@@ -35,7 +35,7 @@ def replay(
     strict: Annotated[bool, typer.Option(help="Exit code 1 if any line was left out.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Save recorded edits on the emulated wikis, each in a transaction of its own, and ring for the workers.
+    """Save recorded edits on the emulated wikis, each in a transaction of its own, and tell the workers.
 
     A wiki that is not emulated is not written to: its edits are promised, scored and announced.
 
@@ -46,15 +46,15 @@ def replay(
         with progress() as shown:
             task = shown.add_task("saving edits", total=limit)
             replay_file(services, file, wikis, report, limit=limit, rate=rate, saved=lambda _: shown.advance(task))
-    warn_if_redis_is_silent(services, "the edits are safe, and the workers' poll finds them once it is back")
+    warn_if_redis_is_silent(services, "the edits are safe, and the workers' next poll finds them")
     for complaint in report.complaints:
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
     say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
     if report.promised:
         warn(
-            f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
-            f"{', '.join(sorted(report.promised))}"
+            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
+            "written to a wiki that is not emulated"
         )
     if as_json:
         print_json(

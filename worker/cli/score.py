@@ -54,7 +54,9 @@ def score_ids(services: Services, wiki: str, revisions: list[int], models: list[
             there_are = ", ".join(here.models)
             raise CommandFailed(f"{wiki} has no model {name!r}; there are {there_are}; see wikis.{wiki}.models")
         if name not in known:
-            raise CommandFailed(f"{wiki} has scored nothing with {name} yet, so its version is not known; save an edit")
+            raise CommandFailed(
+                f"no edit of {wiki} has a score of {name} yet, so its version is not known; save an edit first"
+            )
     return [ScoreId(wiki, name, revision, known[name].version) for revision in revisions for name in names]
 
 

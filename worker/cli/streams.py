@@ -59,14 +59,16 @@ def streams(
     wiki: WikiOption = None,
     max_silence: Annotated[
         timedelta,
-        typer.Option(parser=duration, metavar="AGE", help="A stream without an event for longer is an alarm."),
+        typer.Option(
+            parser=duration, metavar="AGE", help="An alarm if a stream has had no event for longer than this."
+        ),
     ] = "1h",  # type: ignore[assignment]  # typer parses the default, too
     max_lag: MaxLagOption = "5m",  # type: ignore[assignment]
     as_json: JsonOption = False,
 ) -> None:
     """Show what was sent to each stream lately and what waits.
 
-    Silence, lag (of edits too), and an endpoint that serves nobody or refuses are alarms: exit code 3.
+    Silence, lag (of edits too), and an endpoint that answers nobody or refuses are alarms: exit code 3.
 
     Example: `outpatrol streams --max-silence 15m --max-lag 2m`
     """
@@ -98,7 +100,7 @@ def reconcile(
     with command_services() as services:
         days = services.settings.events.ledger_days
         if since > timedelta(days=days):
-            fail(f"the ledger reaches back {days:g} days only; ask for less, or raise events.ledger_days")
+            fail(f"the ledger reaches back {days:g} days only; choose a shorter --since, or raise events.ledger_days")
         result = {}
         for each in wikis_named(services, wiki):
             compared, missing = _reconcile(services, each, datetime.now(UTC) - since, dry_run=dry_run)

@@ -20,8 +20,8 @@ from worker.cli.tables import table
 from worker.domain.thresholds import Threshold
 from worker.scores.filtering import Filters, Level, filters_of
 
-NOT_RESOLVED = "not resolved: call outpatrol models check"
-NOTHING_MATCHES = "no probability matches: set a number"
+NOT_RESOLVED = "not resolved yet; run: outpatrol models check"
+NOTHING_MATCHES = "no probability matches; set a number"
 
 
 def thresholds(
