@@ -91,6 +91,10 @@ class Edit(BaseModel):
     is_redirect: bool | None = None
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
+    #: Since when some of its models have answered and others have not; and the models that have been announced on
+    #: streams of their own meanwhile. Written by whoever serves the lane.
+    incomplete_since: Timestamp | None = None
+    announced: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod

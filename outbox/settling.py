@@ -69,7 +69,7 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": outcome.payload or claim.payload,
             "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
             "recorded_at": recorded_at[claim.message],
             "due_at": now + max(outcome.delay, timedelta(0)),

@@ -35,6 +35,7 @@ def edits(count: int, *, first: int = 1, **fields: Any) -> list[Edit]:
 
 def a_claim(**fields: Any) -> Claim:
     defaults: dict[str, Any] = {"message": 1, "payload": an_edit().encode(), "attempt": 1, "token": "t" * 32}
+    defaults["claimed_at"] = NOON
     return Claim(**(defaults | fields))
 
 

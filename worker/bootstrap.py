@@ -1,5 +1,6 @@
 """Putting the concrete parts together; the only place that knows them all. Tests call the same function."""
 
+import os
 import threading
 import time
 import uuid
@@ -275,6 +276,7 @@ def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_stat
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
+        processes=settings.worker.processes or os.cpu_count() or 1,
     )
     member, prefix = uuid.uuid4().hex, settings.redis_prefix
     return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
@@ -287,6 +289,6 @@ async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> Sco
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
-        pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
+        pacer = Pacer(here.url, limits[name], patience=patience)
         clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
     return EndpointRouter(clients, models)

@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,6 @@ from tests.worker.lines import claim_all, count
 from worker.demo.processes import Processes
 
 SINCE = ("--since", "2026-01-01")
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_they_were() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:

@@ -18,7 +18,7 @@ from outbox.database import Database, Engines
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
 from outbox.server_errors import told
-from tests.services import QUICK, own_mariadb_server
+from tests.services import QUICK, own_mariadb_server, stop_process
 from tests.wiki_tables import make_tables
 
 #: A deadline in small: the real one is ten seconds.
@@ -44,7 +44,7 @@ class Disturbed(NamedTuple):
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        os.kill(self.pid, signal.SIGSTOP)
+        stop_process(self.pid)
         try:
             yield
         finally:

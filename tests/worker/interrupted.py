@@ -30,8 +30,8 @@ class InterruptedClient:
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._client.statistics(wiki, model, wanted)
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        return self._client.claim_size(models)
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        return self._client.claim_size(wiki, models)
 
     async def close(self) -> None:
         await self._client.close()

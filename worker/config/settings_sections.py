@@ -72,6 +72,11 @@ class EventsSettings(Section):
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
         default="1.1.0", description="Version of page/prediction_classification_change."
     )
+    wait_seconds: float = Field(
+        default=300,
+        ge=0,
+        description="How long the event of an edit waits for the last models, once others have answered.",
+    )
     ledger_days: float = Field(default=7, gt=0, description="How long the ledger keeps which events were sent.")
 
 

@@ -3,7 +3,6 @@
 Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -12,8 +11,7 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import bisected
-from worker.endpoints.client import Endpoint
+from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
 
 _Item = TypeVar("_Item")
@@ -26,9 +24,8 @@ class OresClient:
         self._endpoint = endpoint
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        requests = requests_for(ids, self._endpoint.settings.scores_per_request)
-        replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
-        return {score_id: answer for reply in replies for score_id, answer in reply.items()}
+        most = self._endpoint.settings.scores_per_request
+        return await self._endpoint.answers(ids, lambda some: requests_for(some, most), self._ask)
 
     async def versions(
         self,
@@ -36,7 +33,7 @@ class OresClient:
         models: Sequence[str],
         sample: Sample | None,  # noqa: ARG002 - it tells them without
     ) -> dict[str, str]:
-        reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki)
+        reply = await self._endpoint.question(f"/v3/scores/{wiki}/", OresReply, wiki=wiki)
         known = reply[wiki].models if wiki in reply else {}
         return {name: model.version for name in models if isinstance(model := known.get(name), OresModel)}
 
@@ -46,9 +43,7 @@ class OresClient:
         paths = [f'statistics.thresholds.{each.label}."{each.formula}"' for each in wanted]
         params = {"models": model, "model_info": "|".join(["version", *paths])}
         try:
-            reply = await self._endpoint.ask(
-                "GET", f"/v3/scores/{wiki}/", OresStatisticsReply, wiki=wiki, params=params
-            )
+            reply = await self._endpoint.question(f"/v3/scores/{wiki}/", OresStatisticsReply, wiki=wiki, params=params)
             info = reply[wiki].models[model]
             return info.version, info.thresholds(wanted)
         except LookupError as error:
@@ -56,10 +51,12 @@ class OresClient:
         except ValueError as error:
             raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        return self._endpoint.allowance() * max(
-            1, self._endpoint.settings.scores_per_request // max(1, len(set(models)))
-        )
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        wanted = set(models)
+        allowance = self._endpoint.allowance(wiki, wanted)
+        if allowance is None:
+            return PROBE_EDITS
+        return allowance * max(1, self._endpoint.settings.scores_per_request // max(1, len(wanted)))
 
     async def close(self) -> None:
         await self._endpoint.close()
@@ -67,12 +64,13 @@ class OresClient:
     async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki = ids[0].wiki
         revisions = sorted({score_id.revision for score_id in ids})
+        models = sorted({score_id.model for score_id in ids})
         params = {
-            "models": "|".join(sorted({score_id.model for score_id in ids})),
+            "models": "|".join(models),
             "revids": "|".join(map(str, revisions)),
         }
         reply = await self._endpoint.ask(
-            "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, revisions=revisions, params=params
+            "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, models=models, revisions=revisions, params=params
         )
         if wiki not in reply:
             raise EndpointUnavailable(f"the reply holds nothing for {wiki}", Failure.TRANSIENT)

@@ -55,7 +55,7 @@ class Turns:
         if consumer is None:
             # The settings had its sink when this was rung for; what waits is safe until they have it again.
             return False
-        with self.bulkheads.place(consumer.needs(wiki)) as has_place:
+        with self.bulkheads.place(consumer.needs(wiki), wiki=wiki.id) as has_place:
             if not has_place:
                 self.bell.turn(wiki.id, lane, after=NO_PLACE_SECONDS)
                 return False
