@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from outbox import Claim, Edit, EditSource
+from outbox import Claim, Edit, EditSource, PageChange, PageChangeKind
 from worker.domain.scores import Score, ScoreError
 from worker.events.sinks import OutgoingEvent
 from worker.settings import Settings
@@ -27,6 +27,12 @@ def an_edit(**fields: Any) -> Edit:
         "user": "Alice",
     }
     return Edit(**(defaults | fields))
+
+
+def a_change_of_a_page(kind: PageChangeKind = PageChangeKind.DELETE, **fields: Any) -> PageChange:
+    """A change that is no edit, of the page of revision 1001."""
+    defaults: dict[str, Any] = {"wiki": "enwiki", "page": 1001, "namespace": 0, "title": "Page 1001", "timestamp": NOON}
+    return PageChange(kind=kind, **(defaults | fields))
 
 
 def edits(count: int, *, first: int = 1, **fields: Any) -> list[Edit]:

@@ -222,13 +222,15 @@ def _consumers(
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
     """The flight of each wiki; they share the nearer tiers."""
-    flight, url = settings.flight, settings.redis_url.get_secret_value()
+    flight, url = settings.flight, settings.redis
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
     silence = settings.redis_timeout_seconds
-    connect = partial(AsyncRedis.from_url, url, socket_timeout=silence, socket_connect_timeout=silence)
+    connect = partial(
+        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
+    )
     redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
@@ -239,7 +241,8 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
 def connect_redis(settings: Settings) -> Redis:
     """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
     return Redis.from_url(
-        settings.redis_url.get_secret_value(),
+        settings.redis.address,
+        **settings.redis.options,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         socket_keepalive=True,

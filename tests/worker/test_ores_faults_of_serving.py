@@ -192,8 +192,8 @@ def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(redis_url: str, pat
         here = plain.client_info()
     with connect_redis(some_settings(redis_url=f"rediss://{at}")) as secure:
         assert secure.connection_pool.connection_class is SSLConnection
-    wanted = configuration(some_settings(redis_url=f"rediss://{at}"))
-    with Celery(set_as_current=False, **{name: wanted[name] for name in ("broker_url", "result_backend")}) as app:
+    with Celery(set_as_current=False) as app:
+        app.config_from_object(configuration(some_settings(redis_url=f"rediss://{at}")))
         parameters: dict[str, Any] = app.backend.connparams  # type: ignore[attr-defined]  # untyped
         broker = app.connection()
 
@@ -201,4 +201,4 @@ def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(redis_url: str, pat
     assert (parameters["username"], parameters["password"], parameters["db"]) == (patroller, "s/cret", 3)
     assert parameters["connection_class"] is SSLConnection
     assert parameters["ssl_cert_reqs"] is ssl.CERT_REQUIRED
-    assert broker.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert broker.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}

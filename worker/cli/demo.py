@@ -16,6 +16,7 @@ from rich.text import Text
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
+from outbox.page_changes import Promised
 from worker.app import send_score
 from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
@@ -131,8 +132,9 @@ def _run(
         saving = shown.add_task("edits saved", total=edits)
         announcing = shown.add_task("scored and announced", total=edits)
 
-        def saved(edit: Edit) -> None:
-            patrollers.look_at(edit)
+        def saved(edit: Promised) -> None:
+            if isinstance(edit, Edit):
+                patrollers.look_at(edit)
             shown.advance(saving)
             if report.edits % 50 == 0:
                 shown.update(announcing, completed=report.edits - _pending(services))

@@ -16,6 +16,7 @@ from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.upkeep.foreign_tables import missing_core_tables
 from worker.upkeep.migrating import migrate as migrate_database
+from worker.upkeep.trying import small_packets, try_writing
 
 
 def migrate(
@@ -24,15 +25,18 @@ def migrate(
 ) -> None:
     """Migrate the wikis' databases to the tables that this version needs.
 
-    MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere.
+    MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere. What every turn
+    writes is tried afterwards and taken back, for some settings of a server are in the way of the first write only.
 
     Example: `outpatrol migrate --wiki enwiki`
     """
     with command_services() as services:
-        result, errors = on_each(wikis_named(services, wiki), _migrate)
-    if as_json:
-        print_json(result | documents_of_errors(errors))
-    end_with(errors)
+        wikis = wikis_named(services, wiki)
+        result, errors = on_each(wikis, _migrate)
+        if as_json:
+            print_json(result | documents_of_errors(errors))
+        _, errors_of_writing = on_each([each for each in wikis if each.id in result], _try_server)
+    end_with(errors | errors_of_writing)
 
 
 def _migrate(wiki: Wiki) -> dict[str, Any]:
@@ -41,6 +45,12 @@ def _migrate(wiki: Wiki) -> dict[str, Any]:
     say(f"{wiki.id}: {state}")
     _tell_what_is_missing(wiki)
     return {"before": before, "after": after}
+
+
+def _try_server(wiki: Wiki) -> None:
+    try_writing(wiki.database)
+    if sentence := small_packets(wiki.database):
+        warn(sentence)
 
 
 def _tell_what_is_missing(wiki: Wiki) -> None:

@@ -1,19 +1,18 @@
 """Logging: one JSON object a line on standard error, with the ids in fields and never an address or a secret."""
 
-import json
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Set
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from outbox.messages import Claim, Dead, Outcome
+from worker.config.log_lines import handler, renderer
 from worker.domain.redis_refusals import cure, redis_error, said
-from worker.domain.visible import carries_all, visible
 
 #: The same message about Redis from a library is written again after so long.
 REPEAT_SECONDS = 60.0
@@ -21,10 +20,12 @@ REPEAT_SECONDS = 60.0
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
+    "page_changes_answered": "changes of pages that are no edits were heard; rows or names went where they had to",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
+    "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
@@ -52,8 +53,8 @@ EVENTS = {
     "database_gone": "a database server serves nobody; its wikis wait",
     "database_back": "a database server serves again",
     "server_watch_failed": "a database server could not be asked in a way that is expected; it is asked again",
-    "database_unavailable": "a wiki's database does not answer; edits that were read wait",
-    "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
+    "database_unavailable": "a wiki's database does not answer or refuses; edits that were read wait",
+    "edit_not_saved": "the database takes an edit in no way; it is a dead letter with the reason not_saved",
     "events_missing": "edits were never announced; they were queued again",
     "stream_unavailable": "the sink takes nothing of a stream; its events wait and burn no attempt",
     "claims_not_given_back": "messages could not be given back at once; others have them when their lease runs out",
@@ -69,8 +70,12 @@ EVENTS = {
 log: structlog.stdlib.BoundLogger = structlog.get_logger("outpatrol")
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Write this process' log, Celery's included, as JSON lines to standard error."""
+def configure_logging(level: str = "INFO", file: Path | None = None) -> None:
+    """Write this process' log, Celery's included, as JSON lines to *file* or to standard error.
+
+    Raises:
+        OSError: *file* can't be written.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -86,29 +91,24 @@ def configure_logging(level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
+    writer = handler(file)
+    writer.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(serializer=_one_line),
+                renderer(file),
             ],
         )
     )
     root = logging.getLogger()
-    handler.addFilter(_OneSentence())
-    root.handlers = [handler]
+    writer.addFilter(_OneSentence())
+    root.handlers = [writer]
     root.setLevel(level)
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-
-
-def _one_line(entry: Any, **options: Any) -> str:
-    """*entry* as JSON that a terminal can show, whatever is in it; where it could not be written, as ASCII."""
-    return visible(json.dumps(entry, ensure_ascii=not carries_all(sys.__stderr__), **options))
 
 
 class _OneSentence(logging.Filter):

@@ -241,8 +241,6 @@ def _report(failed: EndpointUnavailable | None, *, is_of_scores: bool) -> Report
     match failed.failure if failed else None:
         case Failure.THROTTLED:
             report.throttled = 1
-        case Failure.OUTAGE | Failure.LATE:
-            report.failed = 1
         case Failure.REFUSED if is_of_scores:
             report.refusal = str(failed)
     return report

@@ -68,8 +68,6 @@ class Report:
 
     served: int = 0
     throttled: int = 0
-    #: Of no use to anybody, as far as that may be because it is too much; refusals never are.
-    failed: int = 0
     #: Of the requests served, in sum.
     seconds: float = 0.0
     #: For how long the endpoint wants to be left alone.
@@ -83,7 +81,6 @@ class Report:
         return Report(
             served=self.served + other.served,
             throttled=self.throttled + other.throttled,
-            failed=self.failed + other.failed,
             seconds=self.seconds + other.seconds,
             pause=max(self.pause, other.pause),
             outage=other.outage or self.outage,
@@ -214,7 +211,8 @@ def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None
         state.window_began, state.window_count = now, 0
     ceiling = ceilings.requests_per_second
     is_slow = bool(report.served) and report.seconds / report.served > ceilings.slow_seconds
-    if report.throttled or is_slow or (report.served and report.failed):
+    # What fails says nothing of how much is too much: circuits see to that.
+    if report.throttled or is_slow:
         # Not held up by a raise, which may be what was too much.
         if now - state.lowered_at >= CHANGE_SECONDS:
             state.rate = max(min(LOWEST_RATE, ceiling), _lowered(state, report))
@@ -225,7 +223,7 @@ def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None
 
 
 def _lowered(state: State, report: Report) -> float:
-    if not report.throttled and not report.failed:
+    if not report.throttled:
         return state.rate * SLOW_LOWER_BY
     # What was not used up has caused no refusal, and would cause none if it were halved.
     used = max(state.recent_rate, state.window_count / CHANGE_SECONDS)

@@ -78,8 +78,8 @@ class Announcing:
         )
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        # The schema has no negative namespaces, and an edit has one only by mistake.
-        if edit.namespace < 0:
+        # The schema has no negative namespaces, and an edit has one only by mistake; it wants the page's id.
+        if edit.namespace < 0 or edit.page is None:
             return
         for answer in answers:
             stream = self.settings.prediction_streams.get(answer.model)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
-from outbox.edits import MOST
+from outbox.details import MOST
 from outbox.inspection import has_work
 from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
@@ -38,6 +38,7 @@ from worker.scores.missing import missing_models
 from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
 from worker.scores.outcomes import Decision, decide, read_edits
 from worker.scores.own_tables import BACKFILL
+from worker.scores.page_changes import answer_changes
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
@@ -81,8 +82,9 @@ class ScoreConsumer:
         """Nothing was held back for it."""
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
-        """Score the claimed edits and settle them all."""
-        new_versions = await self.score_edits(wiki, claims)
+        """Answer the claimed page changes, then score the claimed edits; all are settled."""
+        edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, self.settings.max_attempts)
+        new_versions = await self.score_edits(wiki, edits) if edits else frozenset()
         return Worked(promised=tuple(self.event_lanes), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ())
 
     async def score_edits(self, wiki: Wiki, claims: Sequence[Claim]) -> frozenset[str]:

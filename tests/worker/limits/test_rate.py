@@ -14,7 +14,6 @@ REPORTS = st.builds(
     Report,
     served=st.integers(0, 5),
     throttled=st.integers(0, 2),
-    failed=st.integers(0, 2),
     seconds=st.floats(0, 20),
     pause=st.sampled_from([0.0, 0.0, 0.0, 0.5]),
 )
@@ -176,12 +175,6 @@ def test_replies_that_are_slow_now_and_then_lower_nothing() -> None:
     crowd.now += 1.01
 
     assert crowd.ask("a", Report(served=10, seconds=5)).rate == 100
-
-
-def test_outages_among_served_requests_lower_the_rate_as_refusals_do() -> None:
-    crowd = busy_crowd()
-
-    assert crowd.ask("a", Report(served=5, failed=1)).rate <= 50
 
 
 def test_refusals_without_end_leave_the_lowest_rate() -> None:
