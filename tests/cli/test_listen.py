@@ -117,7 +117,7 @@ def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:
 def test_a_stream_that_is_not_read_is_refused_before_it_is_asked(run: Run) -> None:
     result = run("listen", "http://127.0.0.1:1/v2/stream/recentchange,revision-create")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "revision-create: this stream is not read; listen to mediawiki.page_change.v1" in result.stderr
 
 
