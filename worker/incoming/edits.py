@@ -79,7 +79,7 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
     fields = fields_of_page_change(event, groups_of) if is_page_change else fields_of_recent_change(event)
     edit = _valid(Edit, fields | {"source": kinds[kind]})
     if reason := why_forbidden(edit.title, edit.namespace):
-        raise NotAnEdit("wrong title", f"title: MediaWiki forbids {edit.title[:80]!r} ({reason})")
+        raise NotAnEdit("wrong title", f"title: MediaWiki forbids {repr(edit.title)[:100]} ({reason})")
     return edit
 
 
