@@ -26,6 +26,7 @@ from worker.config.settings_sections import (
     WikiSettings,
     WorkerSettings,
 )
+from worker.config.variables import LEVEL, PREFIX, unknown_variables
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
 from worker.domain.models import (
@@ -42,7 +43,7 @@ from worker.events.file_sink import FILE
 from worker.events.kinds import SINKS
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
-FILE_VARIABLE = "OUTPATROL_CONFIG"
+FILE_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("outpatrol.toml")
 
 
@@ -74,8 +75,8 @@ class Settings(BaseSettings):
     """All settings; immutable once read."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OUTPATROL_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=LEVEL,
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
@@ -340,7 +341,7 @@ def settings_file() -> Path | None:
 
 def use_settings_file(file: Path) -> None:
     """Make this process and the children it starts from now on read *file*, and nothing else."""
-    for variable in [name for name in os.environ if name.startswith("OUTPATROL_")]:  # noqa: TID251
+    for variable in [name for name in os.environ if name.startswith(PREFIX)]:  # noqa: TID251
         del os.environ[variable]  # noqa: TID251
     os.environ[FILE_VARIABLE] = str(file)  # noqa: TID251
 
@@ -355,6 +356,8 @@ def load_settings() -> Settings:
     if file is not None and not file.is_file():
         why = "is a directory" if file.is_dir() else "is not there"
         raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} {why}; create it or unset it")
+    if unknown := unknown_variables(os.environ, Settings.model_fields):  # noqa: TID251
+        raise SettingsInvalid(f"settings (environment): {'; '.join(unknown)}")
     source = str(file) if file else "no outpatrol.toml here"
     try:
         return Settings()
@@ -369,7 +372,7 @@ def load_settings() -> Settings:
 
 
 def _variable(path: Sequence[str]) -> str:
-    return "OUTPATROL_" + "__".join(path).upper()
+    return PREFIX + LEVEL.join(path).upper()
 
 
 def describe(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""`outpatrol demo`: the main job on real edits, its sums held against counts made straight from the sample."""
+"""`outpatrol demo`: what Outpatrol does, on real edits; its sums held against counts made straight from the sample."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.commands import OUTPATROL, outpatrol, session_members
+from tests.acceptance.commands import OUTPATROL, call, outpatrol, session_members
 from tests.acceptance.running import environment
 from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.surroundings import SAMPLE
@@ -131,6 +131,19 @@ def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
 
     assert (summary["edits"], summary["events"]) == (150, 150)
     assert [file.name for file in (tmp_path / "kept").glob("*.db")] == ["frwiki.db"]
+
+
+def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
+    """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
+    latin = {"PYTHONIOENCODING": "latin-1"}
+    told = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
+    command = told.out.splitlines()[-1]
+
+    again = call(["sh", "-c", f"{command} --json"], tmp_path)
+
+    assert told.code == 0
+    assert "Traceback" not in told.said
+    assert json.loads(again.out)["changes"]
 
 
 def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path) -> None:

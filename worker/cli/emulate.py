@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.console import err, fail
+from worker.cli.console import fail, say
 from worker.domain.errors import not_installed
 from worker.emulators.event_stream.endpoint import EventStreamSettings
 from worker.emulators.event_stream.endpoint import serve as serve_event_stream
@@ -94,7 +94,7 @@ def wiki(
 
 def _run(host: str, port: int, serve: Callable[[Callable[[int], None]], None]) -> None:
     try:
-        serve(lambda actual: err.print(f"listening on http://{host}:{actual}", highlight=False))
+        serve(lambda actual: say(f"listening on http://{host}:{actual}"))
     except OSError as error:
         reason = error.strerror or error
         if error.filename is not None:

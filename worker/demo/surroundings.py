@@ -1,4 +1,4 @@
-"""Everything the main job needs, started on loopback for one demo: Redis, scoring endpoint, worker, beat, settings."""
+"""All that a demo needs, started on loopback: Redis, scoring endpoint, worker, beat, settings."""
 
 import json
 import shutil
