@@ -4,19 +4,25 @@ Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from worker.domain.errors import EndpointUnavailable
+from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import bisected
+from worker.endpoints.bisecting import RequestRefused, bisected
 from worker.endpoints.client import Endpoint
-from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
+from worker.endpoints.replies import OresInformationReply, OresModel, OresReply, OresStatisticsReply
 
 _Item = TypeVar("_Item")
+
+#: What an ORES tells of a model, if it is asked for all.
+#: Source: wikimedia/revscoring revscoring/scoring/models/model.py @ 3db2b95.
+EVERYTHING = ("version", "type", "params", "environment", "trained", "statistics", "score_schema")
+_UNKNOWN = re.compile(r"Model information could not be retrieved for '?(.*?)'?$")
 
 
 class OresClient:
@@ -26,7 +32,13 @@ class OresClient:
         self._endpoint = endpoint
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        requests = requests_for(ids, self._endpoint.settings.scores_per_request)
+        most = self._endpoint.settings.scores_per_request
+        # What is asked for with features is asked for apart from what is not.
+        requests = [
+            request
+            for has_features in (False, True)
+            for request in requests_for([each for each in ids if each.has_features is has_features], most)
+        ]
         replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
         return {score_id: answer for reply in replies for score_id, answer in reply.items()}
 
@@ -56,6 +68,32 @@ class OresClient:
         except ValueError as error:
             raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        wanted = list(paths or EVERYTHING)
+        while True:
+            try:
+                return await self._information(wiki, model, wanted)
+            except InformationUnknown as error:
+                # Models of an older make tell less.
+                if paths or error.path not in wanted:
+                    raise
+                wanted.remove(error.path)
+
+    async def _information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        params = {"models": model, "model_info": "|".join(paths)}
+        try:
+            reply = await self._endpoint.ask(
+                "GET", f"/v3/scores/{wiki}/", OresInformationReply, wiki=wiki, params=params
+            )
+        except RequestRefused as error:
+            if error.status == 400 and (found := _UNKNOWN.search(error.sentence)):
+                raise InformationUnknown(found[1]) from error
+            raise
+        try:
+            return reply[wiki].models[model]
+        except KeyError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
+
     def claim_size(self, models: Iterable[str]) -> int:
         return self._endpoint.allowance() * max(
             1, self._endpoint.settings.scores_per_request // max(1, len(set(models)))
@@ -71,6 +109,8 @@ class OresClient:
             "models": "|".join(sorted({score_id.model for score_id in ids})),
             "revids": "|".join(map(str, revisions)),
         }
+        if ids[0].has_features:
+            params["features"] = "true"
         reply = await self._endpoint.ask(
             "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, revisions=revisions, params=params
         )

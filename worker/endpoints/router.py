@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, Sample, ScoreId
@@ -43,6 +44,9 @@ class EndpointRouter:
         self, wiki: str, model: str, wanted: Sequence[Statistic]
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
+
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        return await self._clients[self._models[model].endpoint].information(wiki, model, paths)
 
     def claim_size(self, models: Iterable[str]) -> int:
         """How many edits the slowest of the endpoints of *models* can take; 0 while one of them must not be asked."""

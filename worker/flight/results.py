@@ -62,7 +62,7 @@ def decode_final(result: bytes) -> Final:
 def encode_answer(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, NoAnswer):
         return {"error": answer.error, "failure": answer.failure, "retry_after": answer.retry_after}
-    return answer.model_dump(mode="json")
+    return answer.model_dump(mode="json", exclude_none=True)
 
 
 def decode_answer(document: dict[str, Any]) -> Answer:

@@ -28,6 +28,7 @@ from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.events.build import Announcing
 from worker.flight.flight import Flight
+from worker.flight.told import Tells
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
@@ -56,6 +57,8 @@ class ScoreConsumer:
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     announcing: Announcing
+    #: Readers see the current versions there, and need no database.
+    telling: Tells
     #: Lanes that get the events of every edit; none for edits of the past.
     event_lanes: Sequence[Lane]
     settings: OutboxSettings
@@ -90,6 +93,9 @@ class ScoreConsumer:
         started, most = time.monotonic(), self.settings.max_attempts
         edits, outcomes = read_edits(claims, most)
         known = await self._known_models(wiki, edits)
+        if known:
+            versions = {name: model.version for name, model in known.items()}
+            self.telling.versions(wiki.id, versions, are_all=versions.keys() >= wiki.models.keys())
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
@@ -184,6 +190,22 @@ class ScoreConsumer:
             claim: [score_id for score_id in ids if score_id.model in missing.get(score_id.revision, ())]
             for claim, ids in planned.items()
         }
+
+
+async def scores_on_demand(wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, client: ScoringClient) -> list[ScoreId]:
+    """Get answers to *ids*, each shared with whoever else wants it; they are left under their ids, failures too.
+
+    Returns those that somebody else is computing, who will leave them there. Ids of unknown models and of revisions
+    that no column holds are left out: whoever asks knows better.
+    """
+    known = [each for each in ids if each.model in wiki.models and each.revision <= MOST]
+    homeless = [each.revision for each in known if wiki.models[each.model].server.needs_page]
+    if homeless:
+        pages = wiki.database.run(lambda session: pages_of(session, homeless))
+        known = [replace(each, page=pages.get(each.revision)) for each in known]
+    result = await flight.scores(known, client.score, patience=0)
+    log.info("scores_answered", wiki=wiki.id, scores=len(known), called=result.called, shared=result.shared)
+    return result.under_way()
 
 
 async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client: ScoringClient) -> Score | None:

@@ -1,0 +1,44 @@
+"""`outpatrol web`: the front door, ORES' API and Lift Wing's in front of the workers."""
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from worker.bootstrap import build_door
+from worker.cli.console import err, errors_as_sentences, fail
+from worker.config.telemetry import configure_logging
+from worker.domain.errors import not_installed
+from worker.settings import load_settings
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default that of the settings.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; by default that of the settings.")
+    ] = None,
+) -> None:
+    """Answer as ORES does: cached scores from Redis, all others from the workers, each call shared with the outbox.
+
+    Example: `outpatrol web --port 8090`
+    """
+    for package in ("starlette", "uvicorn"):
+        if find_spec(package) is None:
+            fail(not_installed(package, "web"))
+    from worker.web.serving import serve  # noqa: PLC0415 - needs the extra
+
+    with errors_as_sentences():
+        settings = load_settings()
+    configure_logging(settings.log_level)
+    here = host or settings.web.host
+    is_started = serve(
+        settings.models_by_wiki(),
+        settings.web,
+        lambda: build_door(settings),
+        with_features=settings.models_with_features(),
+        host=here,
+        port=settings.web.port if port is None else port,
+        ready=lambda taken: err.print(f"listening on http://{here}:{taken}", highlight=False),
+    )
+    if not is_started:
+        fail(f"{here}: can't listen there; name another --host or --port")

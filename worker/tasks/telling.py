@@ -1,0 +1,64 @@
+"""`tell`: what those at the front door want to know beside scores, told under a name by which all of them hear it."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from worker.app import app, send
+from worker.bootstrap import Services, services
+from worker.config.wiki import Wiki
+from worker.domain.errors import EndpointUnavailable, InformationUnknown
+from worker.lanes.rings import TELL
+from worker.tasks.passing import is_passed_on
+from worker.tasks.running import reported
+from worker.tasks.score import ON_DEMAND
+from worker.upkeep.versions import check_model_versions, tell_versions
+
+NO_PLACE_SECONDS = 0.5
+#: Stands among paths for all that there is.
+EVERYTHING = "*"
+#: How long it is told that there is nothing to tell: at all, or this time.
+UNKNOWN_SECONDS = 60.0
+FAILED_SECONDS = 2.0
+
+
+@app.task(name=TELL)
+def tell(kind: str, wiki: str, *rest: str) -> None:
+    """Tell something of *wiki*; the last of the *rest* is the name under which it is waited for."""
+    with reported(TELL, wiki, kind):
+        here = services()
+        if is_passed_on(here, wiki):
+            return
+        with here.turns.bulkheads.place([ON_DEMAND]) as has_place:
+            if has_place:
+                KINDS[kind](here, here.wiki(wiki), *rest)
+            else:
+                here.doorbell.later(NO_PLACE_SECONDS, lambda: send(TELL, kind, wiki, *rest))
+
+
+def _versions(here: Services, wiki: Wiki, _name: str) -> None:
+    """The current versions of the models of *wiki*; the endpoint is asked for those that are not known."""
+    if tell_versions(wiki, here.telling, even_none=False):
+        return
+    # Those that are known have been told; those that only the endpoint knows come later.
+    with contextlib.suppress(EndpointUnavailable):
+        here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))
+    tell_versions(wiki, here.telling)
+
+
+def _information(here: Services, wiki: Wiki, model: str, paths: str, name: str) -> None:
+    """What the endpoint tells of *model* at *paths*, a list in JSON; why it tells nothing, where it does not."""
+    wanted = [path for path in json.loads(paths) if path != EVERYTHING]
+    seconds, document = FAILED_SECONDS, dict[str, Any]()
+    try:
+        told = here.runner.run(here.client.information(wiki.id, model, wanted))
+        seconds, document = here.settings.upkeep.statistics_seconds, {"information": told}
+    except InformationUnknown as error:
+        seconds, document = UNKNOWN_SECONDS, {"unknown": error.path}
+    except EndpointUnavailable as error:
+        document = {"failed": str(error)}
+    here.telling.tell(name, document, seconds=seconds)
+
+
+KINDS: dict[str, Callable[..., None]] = {"versions": _versions, "information": _information}
