@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.patience import until
 from worker.bootstrap import Services, build_door
 from worker.domain.errors import WorkerError
 from worker.domain.scores import ScoreId
@@ -42,6 +43,10 @@ class Workers:
 
     def tasks(self, name: str) -> int:
         return sum(sent == name for sent, _ in self.sent)
+
+    async def until_sent(self, name: str) -> None:
+        """Wait until that task was sent."""
+        await asyncio.to_thread(until, lambda: self.tasks(name) > 0, f"a task {name}")
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -88,7 +93,7 @@ class Front:
             with_features=settings.models_with_features(),
         )
         self.application = make_application(house)
-        self.http = self.client_at("203.0.113.7")
+        self.http = self.client_at("127.0.0.1")
 
     def client_at(self, address: str) -> httpx.AsyncClient:
         """A client that seems to connect from that address."""

@@ -6,6 +6,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION, VERSIONS, error, gone, score, scores
 from tests.web.fronts import Front
+from worker.scores.model_versions import current_models
 
 
 def test_a_revision_is_scored_by_all_models_of_the_wiki(front: Front) -> None:
@@ -184,3 +185,16 @@ def test_an_answer_of_another_version_is_shown_with_that_version(front: Front, e
 
     assert found["models"] == {"damaging": {"version": "0.6.0"}}
     assert found["scores"]["2"]["damaging"].keys() == {"score"}
+
+
+def test_a_version_that_only_a_score_tells_is_known_from_then_on(
+    open_front: OpenFront, endpoint: EmulatedEndpoint
+) -> None:
+    front = open_front(endpoint={"kind": "lift_wing"})
+    first = front.json("/v3/scores/enwiki/5/")
+    calls = endpoint.summary()["calls"]
+    versions = front.workers.services.wiki("enwiki").database.run(current_models)
+
+    assert first == {"enwiki": {"models": VERSIONS, "scores": scores(5)}}
+    assert {name: model.version for name, model in versions.items()} == {"damaging": VERSION, "goodfaith": VERSION}
+    assert endpoint.summary()["calls"] == calls

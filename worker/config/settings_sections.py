@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 Network = IPv4Network | IPv6Network
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class Section(BaseModel):
@@ -167,13 +168,13 @@ class WebSettings(Section):
     body_seconds: float = Field(default=5, ge=0.1, le=300, description="For the body of a request to come.")
     body_bytes: int = Field(default=1_048_576, ge=1024, le=67_108_864, description="A longer body is refused.")
     requests_per_client: int = Field(
-        default=4, ge=1, le=10_000, description="Requests of one client that may wait for workers at once."
+        default=4, ge=1, le=10_000, description="Requests of one client that are worked on at once."
     )
     waiting_per_client: int = Field(
         default=50, ge=0, le=100_000, description="Further ones that wait for that; more are refused with 429."
     )
     unlimited_clients: tuple[Network, ...] = Field(
-        default=(), description="Networks whose clients are not limited, such as 10.0.0.0/8."
+        default=LOOPBACK, description="Networks whose clients are not limited; by default this machine."
     )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="Networks whose X-Client-IP and X-Forwarded-For are believed."

@@ -15,9 +15,10 @@ from worker.bootstrap import Services, services
 from worker.domain.errors import CommandFailed, WorkerError
 from worker.domain.scores import ScoreId
 from worker.lanes.rings import SCORE, SCORES
-from worker.scores.pipeline import score_on_demand, scores_on_demand
+from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import described, reported, tell
+from worker.upkeep.versions import tell_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
@@ -49,6 +50,8 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
             # What an unforeseen error holds is not for whoever asked, and SystemExit would never end this task.
             tell(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
+    if score_id.version.startswith(UNKNOWN_VERSION):
+        tell_versions(wiki, here.telling)
     if answer is not None:
         return answer.model_dump(mode="json", exclude_none=True)
     # Somebody else is computing it and will end this task in our place.
@@ -71,6 +74,8 @@ def scores(wiki: str, score_ids: Sequence[str]) -> None:
             asked = scores_on_demand(here.wiki(wiki), ids, here.flights[wiki], here.client)
             for left in here.runner.run(asked):
                 _look_again(here, left)
+            if any(each.version.startswith(UNKNOWN_VERSION) for each in ids):
+                tell_versions(here.wiki(wiki), here.telling)
 
 
 def _look_again(here: Services, score_id: ScoreId) -> None:
