@@ -266,6 +266,8 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
         RedisState(effect="the front door answers 503 until it is back"),
         prefix=settings.redis_prefix,
         queue_maxsize=settings.queue_maxsize,
+        # Once for a connection that fell silent, and once for a new one.
+        silence_seconds=2 * silence,
     )
 
 

@@ -11,12 +11,13 @@ from redis import Redis
 from outbox.database import Engines
 from tests.builders import some_settings
 from tests.endpoint import EmulatedEndpoint
+from tests.web.documents import VERSION
 from tests.web.fronts import Front, Workers
 from tests.wiki_tables import empty_tables, make_tables
 from worker.bootstrap import build_services
 
 WIKIS = ("enwiki", "frwiki")
-#: Builds a front door; what is given are settings.
+#: Builds a front door; what is given are settings, and whether the versions of the models are known already.
 OpenFront = Callable[..., Front]
 
 
@@ -37,7 +38,7 @@ def open_front(
 ) -> Iterator[OpenFront]:
     with ExitStack() as stack:
 
-        def build(**fields: Any) -> Front:
+        def build(*, knows_versions: bool = True, **fields: Any) -> Front:
             here = {
                 "database_url": database_urls,
                 "redis_url": redis_url,
@@ -50,6 +51,9 @@ def open_front(
             stack.callback(services.close)
             for wiki in services.wikis.values():
                 empty_tables(wiki.database)
+                if knows_versions:
+                    # As after the first edit; to ask the endpoint takes a while.
+                    services.telling.versions(wiki.id, dict.fromkeys(wiki.models, VERSION))
             workers = Workers(services)
             stack.callback(workers.close)
             front = Front(settings, workers)

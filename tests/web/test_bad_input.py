@@ -90,8 +90,8 @@ def test_scores_that_no_worker_brings_are_errors_of_their_own(open_front: OpenFr
     assert found == {**scores(1, models=("damaging",)), "2": {"damaging": {"error": LATE}}}
 
 
-def test_without_workers_the_models_of_a_wiki_are_told_when_somebody_knows_them(open_front: OpenFront) -> None:
-    front = open_front(web=HASTY)
+def test_without_workers_the_models_of_a_wiki_are_told_without_their_versions(open_front: OpenFront) -> None:
+    front = open_front(web=HASTY, knows_versions=False)
     front.workers.are_there = False
 
     assert front.get("/v3/scores/enwiki/").json() == {"enwiki": {"models": {"damaging": {}, "goodfaith": {}}}}
@@ -102,7 +102,6 @@ def test_an_endpoint_that_hangs_is_waited_for_no_longer_than_a_request_may_take(
 ) -> None:
     front = open_front(web=HASTY)
     front.json("/v3/scores/frwiki/1/damaging")
-    front.json("/v3/scores/enwiki/")
     endpoint.set(latency_ms=2000)
     began = time.monotonic()
 
@@ -116,7 +115,6 @@ def test_an_endpoint_that_hangs_is_waited_for_no_longer_than_a_request_may_take(
 def test_an_endpoint_that_fails_is_an_error_of_each_score_without_its_address(
     front: Front, endpoint: EmulatedEndpoint
 ) -> None:
-    front.json("/v3/scores/enwiki/")
     endpoint.set(failures={"rate": 1, "status": 503})
 
     reply = front.get("/v3/scores/enwiki/1/damaging")
@@ -127,7 +125,6 @@ def test_an_endpoint_that_fails_is_an_error_of_each_score_without_its_address(
 
 
 def test_a_failure_is_not_kept(front: Front, endpoint: EmulatedEndpoint) -> None:
-    front.json("/v3/scores/enwiki/")
     endpoint.set(failures={"rate": 1, "status": 500})
     front.json("/v3/scores/enwiki/1/damaging")
     endpoint.set(failures=None)

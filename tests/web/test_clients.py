@@ -55,7 +55,6 @@ def test_a_proxys_headers_may_be_several(front: Front) -> None:
 
 def statuses(front: Front, clients: Sequence[str], headers: Sequence[Mapping[str, str]] = ()) -> list[int]:
     """Of one request of each of *clients*, all at once, while no worker is there."""
-    front.json("/v3/scores/enwiki/")
     front.workers.are_there = False
 
     async def ask() -> list[int]:
@@ -82,7 +81,6 @@ def test_this_machine_is_not_limited_unless_the_settings_say_so(open_front: Open
 
 def test_who_is_sent_away_is_told_when_to_come_again(open_front: OpenFront) -> None:
     front = open_front(web=NARROW | {"waiting_per_client": 0})
-    front.json("/v3/scores/enwiki/")
     front.workers.are_there = False
     front.http = front.client_at("203.0.113.7")
     replies = front.at_once([PATH, PATH])

@@ -18,9 +18,7 @@ TWENTY = "|".join(map(str, range(1, 21)))
 
 
 def test_many_requests_for_the_same_scores_cost_one_call_for_each(front: Front, endpoint: EmulatedEndpoint) -> None:
-    front.json("/v3/scores/enwiki/")
     endpoint.set(latency_ms=100)
-    front.workers.sent.clear()
 
     replies = front.at_once([f"/v3/scores/enwiki/?models=damaging&revids={TWENTY}"] * 100)
 
@@ -31,7 +29,6 @@ def test_many_requests_for_the_same_scores_cost_one_call_for_each(front: Front, 
 
 
 def test_a_single_score_is_the_task_of_its_id_and_several_are_one_task(front: Front) -> None:
-    front.json("/v3/scores/enwiki/")
     front.workers.sent.clear()
     front.json("/v3/scores/enwiki/1/damaging")
     front.json("/v3/scores/enwiki/?models=damaging&revids=2|3")
@@ -43,7 +40,6 @@ def test_a_single_score_is_the_task_of_its_id_and_several_are_one_task(front: Fr
 
 
 def test_who_wants_one_of_many_attaches_to_those_who_asked_for_all(front: Front, endpoint: EmulatedEndpoint) -> None:
-    front.json("/v3/scores/enwiki/")
     endpoint.set(latency_ms=100)
     front.at_once([f"/v3/scores/enwiki/?models=damaging&revids={TWENTY}", "/v3/scores/enwiki/7/damaging"])
 
@@ -71,8 +67,6 @@ def test_an_edit_that_was_drained_costs_no_task_and_no_call(front: Front, endpoi
 
 def test_two_front_doors_share_their_calls(open_front: OpenFront, endpoint: EmulatedEndpoint) -> None:
     one, other = open_front(), open_front()
-    one.json("/v3/scores/enwiki/")
-    other.json("/v3/scores/enwiki/")
     endpoint.set(latency_ms=300)
 
     path = "/v3/scores/enwiki/1/damaging"
@@ -88,7 +82,6 @@ def test_two_front_doors_share_their_calls(open_front: OpenFront, endpoint: Emul
 
 
 def test_a_client_that_goes_away_leaves_the_call_to_the_others(front: Front, endpoint: EmulatedEndpoint) -> None:
-    front.json("/v3/scores/enwiki/")
     endpoint.set(latency_ms=200)
     path = "/v3/scores/enwiki/1/damaging"
 
@@ -105,7 +98,6 @@ def test_a_client_that_goes_away_leaves_the_call_to_the_others(front: Front, end
 
 
 def test_a_score_that_somebody_else_computes_is_waited_for_and_not_called(front: Front, redis: Redis) -> None:
-    front.json("/v3/scores/enwiki/")
     wanted = ScoreId("enwiki", "damaging", 1, "0.5.1")
     redis.set(lease_key(wanted), "token of somebody", px=60_000)
 

@@ -55,7 +55,9 @@ def test_without_revisions_the_models_are_told(front: Front) -> None:
     }
 
 
-def test_all_wikis_are_told_with_their_models(front: Front) -> None:
+def test_all_wikis_are_told_with_their_models(open_front: OpenFront) -> None:
+    front = open_front(knows_versions=False)
+
     assert front.json("/v3/scores/") == {"enwiki": {"models": VERSIONS}, "frwiki": {"models": VERSIONS}}
 
 
@@ -190,7 +192,7 @@ def test_an_answer_of_another_version_is_shown_with_that_version(front: Front, e
 def test_a_version_that_only_a_score_tells_is_known_from_then_on(
     open_front: OpenFront, endpoint: EmulatedEndpoint
 ) -> None:
-    front = open_front(endpoint={"kind": "lift_wing"})
+    front = open_front(endpoint={"kind": "lift_wing"}, knows_versions=False)
     first = front.json("/v3/scores/enwiki/5/")
     calls = endpoint.summary()["calls"]
     versions = front.workers.services.wiki("enwiki").database.run(current_models)

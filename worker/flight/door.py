@@ -30,7 +30,7 @@ from worker.flight.told import told_key, versions_name
 from worker.lanes.rings import QUEUE_OF, SCORE
 
 #: What was asked of the workers is asked again after so long: its message may have been with one that died.
-ASK_AGAIN_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 3.0
 #: Threads that send; a broker that hangs holds them up, and no request.
 SENDERS = 4
 #: How long versions are known without a look: a new one is seen that much later.
@@ -67,10 +67,18 @@ class Door:
     """Answers out of Redis, and asks the workers for what is not there."""
 
     def __init__(
-        self, redis: AsyncRedis, hints: Hints, sends: Sends, state: RedisState, *, prefix: str, queue_maxsize: int
+        self,
+        redis: AsyncRedis,
+        hints: Hints,
+        sends: Sends,
+        state: RedisState,
+        *,
+        prefix: str,
+        queue_maxsize: int,
+        silence_seconds: float,
     ) -> None:
         self._redis = redis
-        self._looks = Looks(redis)
+        self._looks = Looks(redis, seconds=silence_seconds)
         self._hints = hints
         self._sends = sends
         self._state = state
@@ -195,7 +203,7 @@ class Door:
 
     async def _is_full(self) -> bool:
         """Whether the requests that wait are as many as may: each is a message, however many scores it asks for."""
-        waiting: int = await self._redis.llen(self._prefix + QUEUE_OF[SCORE])
+        waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
         return waiting >= self._queue_maxsize
 
     async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:

@@ -31,6 +31,8 @@ class Hints:
         self._redis: AsyncRedis | None = None
         self._channel: Any = None
         self._reading: asyncio.Task[None] | None = None
+        #: One command at a time: the client would connect twice for two that come at once.
+        self._speaking = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def listening(self, names: Collection[str]) -> AsyncIterator[Listen]:
@@ -63,16 +65,17 @@ class Hints:
             return
         for name in names:
             self._confirmed[name] = asyncio.Event()
-        try:
-            if self._channel is None:
-                self._redis = self._connect()
-                self._channel = self._redis.pubsub()
-                names = list(self._waiting)
-            await self._channel.subscribe(*names)
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read(self._channel))
-        except (RedisError, OSError):
-            await self._drop()
+        async with self._speaking:
+            try:
+                if self._channel is None:
+                    self._redis = self._connect()
+                    self._channel = self._redis.pubsub()
+                    names = list(self._waiting)
+                await self._channel.subscribe(*names)
+                if self._reading is None or self._reading.done():
+                    self._reading = asyncio.create_task(self._read(self._channel))
+            except (RedisError, OSError):
+                await self._drop()
 
     async def _until_confirmed(self, names: Collection[str]) -> None:
         confirmations = [self._confirmed[name] for name in names if name in self._confirmed]
@@ -82,16 +85,17 @@ class Hints:
                     await confirmation.wait()
 
     async def _leave(self, names: Collection[str], heard: asyncio.Event) -> None:
-        left = []
         for name in names:
             self._waiting[name].discard(heard)
             if not self._waiting[name]:
                 del self._waiting[name]
                 self._confirmed.pop(name, None)
-                left.append(name)
-        if left and self._channel is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._channel.unsubscribe(*left)
+        async with self._speaking:
+            # Somebody may have come for one of them meanwhile.
+            left = [name for name in names if name not in self._waiting]
+            if left and self._channel is not None:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._channel.unsubscribe(*left)
 
     async def _read(self, channel: Any) -> None:
         try:
