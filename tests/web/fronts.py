@@ -16,12 +16,12 @@ from tests.patience import until
 from worker.bootstrap import Services, build_door
 from worker.domain.errors import WorkerError
 from worker.domain.scores import ScoreId
-from worker.flight.door import Door, Sends
+from worker.flight.door import Sends
 from worker.scores.pipeline import score_on_demand, scores_on_demand
 from worker.settings import Settings
 from worker.tasks.telling import KINDS
 from worker.web.application import make_application
-from worker.web.asking import House
+from worker.web.asking import house_of
 
 Result = TypeVar("Result")
 Reply = httpx.Response
@@ -85,14 +85,8 @@ class Front:
     def __init__(self, settings: Settings, workers: Workers) -> None:
         self.workers = workers
         self._runner = asyncio.Runner()
-        self.door: Door = self.run(self._open(settings))
-        house = House(
-            wikis=settings.models_by_wiki(),
-            asking=self.door,
-            settings=settings.web,
-            with_features=settings.models_with_features(),
-        )
-        self.application = make_application(house)
+        self.door = build_door(settings, sends=workers.sends())
+        self.application = make_application(house_of(settings, self.door))
         self.http = self.client_at("127.0.0.1")
 
     def client_at(self, address: str) -> httpx.AsyncClient:
@@ -130,6 +124,3 @@ class Front:
         self.run(self.http.aclose())
         self.run(self.door.close())
         self._runner.close()
-
-    async def _open(self, settings: Settings) -> Door:
-        return build_door(settings, sends=self.workers.sends())

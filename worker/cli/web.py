@@ -25,17 +25,16 @@ def web(
     for package in ("starlette", "uvicorn"):
         if find_spec(package) is None:
             fail(not_installed(package, "web"))
+    from worker.web.asking import house_of  # noqa: PLC0415
     from worker.web.serving import serve  # noqa: PLC0415 - needs the extra
 
     with errors_as_sentences():
         settings = load_settings()
     configure_logging(settings.log_level)
-    here = host or settings.web.host
+    here, door = host or settings.web.host, build_door(settings)
     is_started = serve(
-        settings.models_by_wiki(),
-        settings.web,
-        lambda: build_door(settings),
-        with_features=settings.models_with_features(),
+        house_of(settings, door),
+        door.close,
         host=here,
         port=settings.web.port if port is None else port,
         ready=lambda taken: err.print(f"listening on http://{here}:{taken}", highlight=False),

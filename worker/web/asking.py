@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from worker.config.settings_sections import WebSettings
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, ScoreId
+from worker.settings import Settings
 
 
 class Asked(Protocol):
@@ -53,5 +54,18 @@ class House:
     wikis: Wikis
     asking: Asking
     settings: WebSettings
+    #: Wiki to the code of its language that Lift Wing knows it by.
+    languages: Mapping[str, str | None]
     #: Models whose scores can be had with their features.
     with_features: Set[str]
+
+
+def house_of(settings: Settings, asking: Asking) -> House:
+    """What the routes share, of *settings*."""
+    return House(
+        wikis=settings.models_by_wiki(),
+        asking=asking,
+        settings=settings.web,
+        languages={wiki: its.language for wiki, its in settings.wikis.items()},
+        with_features=settings.models_with_features(),
+    )

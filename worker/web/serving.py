@@ -1,14 +1,13 @@
 """Running the front door: one process with one event loop, on uvicorn."""
 
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
 
-from worker.config.settings_sections import WebSettings
 from worker.web.application import make_application
-from worker.web.asking import House, Wikis
+from worker.web.asking import House
 
 #: For requests that are under way when the process is to end; those who wait for longer have to ask again.
 SHUTDOWN_SECONDS = 20
@@ -30,33 +29,21 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    wikis: Wikis,
-    settings: WebSettings,
-    open_door: Callable[[], Any],
-    *,
-    with_features: Set[str],
-    host: str,
-    port: int,
-    ready: Callable[[int], None],
+    house: House, close: Callable[[], Awaitable[None]], *, host: str, port: int, ready: Callable[[int], None]
 ) -> bool:
     """Serve until SIGTERM or SIGINT; must be called in the main thread.
 
-    *open_door* makes what the routes ask, inside the event loop. Port 0 takes a free one; *ready* is called with the
-    port. Returns whether it could listen.
+    *close* ends what the routes ask. Port 0 takes a free one; *ready* is called with the port. Returns whether it
+    could listen.
     """
-    door = _Door(open_door)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        door.open()
         yield
-        await door.close()
+        await close()
 
-    application = make_application(
-        House(wikis=wikis, asking=door, settings=settings, with_features=with_features), lifespan
-    )
     config = uvicorn.Config(
-        application,
+        make_application(house, lifespan),
         host=host,
         port=port,
         backlog=BACKLOG,
@@ -73,20 +60,3 @@ def serve(
     server = _Server(config, ready)
     server.run()
     return server.started
-
-
-class _Door:
-    """The door that is made once there is an event loop."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = None
-
-    def open(self) -> None:
-        self._made = self._make()
-
-    async def close(self) -> None:
-        await self._made.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
