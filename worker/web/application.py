@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worker.web.asking import House
 from worker.web.desk import Desk
+from worker.web.gadgets import GadgetRoutes
 from worker.web.lift_wing import LiftWingRoutes
 from worker.web.ores import OresRoutes
 from worker.web.pages import PageRoutes
@@ -58,7 +59,12 @@ class FrontDoor:
 def make_application(house: House, lifespan: Lifespan | None = None) -> ASGIApp:
     """The application; what *lifespan* opens is closed when the server ends."""
     desk = Desk(house)
-    routes = [*OresRoutes(desk).routes(), *LiftWingRoutes(desk).routes(), *PageRoutes(desk).routes()]
+    routes = [
+        *OresRoutes(desk).routes(),
+        *LiftWingRoutes(desk).routes(),
+        *GadgetRoutes(desk).routes(),
+        *PageRoutes(desk).routes(),
+    ]
     handlers: Mapping[Any, Any] = {HTTPException: _refused}
     return FrontDoor(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan))
 
