@@ -24,10 +24,10 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, Answer, NoAnswer, Sample, Score, ScoreId
+from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.events.build import Announcing
-from worker.flight.flight import Flight
+from worker.flight.flight import Flight, FlightResult
 from worker.flight.told import Tells
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
@@ -204,7 +204,7 @@ async def scores_on_demand(wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, c
         pages = wiki.database.run(lambda session: pages_of(session, homeless))
         known = [replace(each, page=pages.get(each.revision)) for each in known]
     result = await flight.scores(known, client.score, patience=0)
-    learn_versions(wiki, result.answers)
+    _after_scoring(wiki, flight, result)
     log.info("scores_answered", wiki=wiki.id, scores=len(known), called=result.called, shared=result.shared)
     return result.under_way()
 
@@ -227,7 +227,7 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
         score_id = replace(score_id, page=pages.get(score_id.revision))
     result = await flight.scores([score_id], client.score, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
-    learn_versions(wiki, result.answers)
+    _after_scoring(wiki, flight, result)
     answer = result.answers[score_id]
     if isinstance(answer, Score):
         return answer
@@ -238,13 +238,14 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     raise EndpointUnavailable(f"{score_id}: {answer.error}", answer.failure, answer.retry_after)
 
 
-def learn_versions(wiki: Wiki, answers: Mapping[ScoreId, Answer]) -> bool:
-    """Make those versions current that come with scores of models of which nobody knew one; whether there were any."""
-    unknown = [answer for score_id, answer in answers.items() if score_id.version.startswith(UNKNOWN_VERSION)]
-    seen = [(answer.model, answer.version.removesuffix(FEATURES)) for answer in unknown if isinstance(answer, Score)]
+def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:
+    """Leave for others what they could not see, and make versions current of models of which nobody knew one."""
+    if result.cached:
+        flight.keep({score_id: result.answers[score_id] for score_id in result.cached})
+    answers = [answer for score_id, answer in result.answers.items() if score_id.version.startswith(UNKNOWN_VERSION)]
+    seen = [(answer.model, answer.version.removesuffix(FEATURES)) for answer in answers if isinstance(answer, Score)]
     if seen:
         wiki.database.run(lambda session: model_ids(session, seen, current_models(session)))
-    return bool(seen)
 
 
 def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
