@@ -117,6 +117,13 @@ def test_kafka_is_asked_for_where_the_settings_name_it(full: Environment, settin
         assert "Traceback" not in done.said
 
 
+def test_the_front_door_asks_for_its_extra(full: Environment) -> None:
+    done = full.call("outpatrol", "web")
+
+    assert done.code == 1
+    assert "starlette is not installed; run: pip install 'outpatrol[web]'" in done.err
+
+
 def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:
     done = full.call("outpatrol", "emulate", "eventgate", "--port", "0")
 
