@@ -149,11 +149,13 @@ def test_fault_11_requests_with_features_are_shared_and_kept_as_well(front: Fron
     assert endpoint.summary()["scores"] == 1
 
 
-def test_fault_12_a_result_that_ran_out_is_asked_for_again(front: Front, redis: Redis) -> None:
+def test_fault_12_a_result_that_ran_out_is_asked_for_again(open_front: OpenFront, redis: Redis) -> None:
+    front, other = open_front(), open_front()
     front.json(PATH)
     redis.delete(result_key(ScoreId("enwiki", "damaging", 1, "0.5.1")))
 
-    assert front.json(PATH)["enwiki"]["scores"] == ONE
+    assert other.json(PATH)["enwiki"]["scores"] == ONE
+    assert other.workers.tasks("score") == 1
 
 
 def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(

@@ -21,7 +21,7 @@ from redis.asyncio import Redis as AsyncRedis
 from worker.config.redis_state import RedisState
 from worker.domain.errors import RedisUnavailable
 from worker.domain.redis_refusals import cure, is_refusal, said
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Final, ScoreId
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks
 from worker.flight.redis_tier import lease_key, result_key
@@ -35,8 +35,11 @@ ASK_AGAIN_SECONDS = 3.0
 SENDERS = 4
 #: How long versions are known without a look: a new one is seen that much later.
 KNOWN_SECONDS = 1.0
+#: How long final answers are remembered: an answer to one score id is always the same, but may be dropped for all.
+REMEMBERED_SECONDS = 5.0
 #: What was asked of the workers is forgotten, when so much is remembered and as old as that it may be asked again.
 FEWEST_TO_TIDY = 5_000
+MOST_REMEMBERED = 20_000
 
 
 @dataclass(slots=True)
@@ -87,6 +90,8 @@ class Door:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         #: What the workers were asked for, and when.
         self._asked_at: dict[object, float] = {}
+        #: Final answers, until when.
+        self._remembered: dict[ScoreId, tuple[Final, float]] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
 
@@ -103,6 +108,21 @@ class Door:
                 if missing:
                     await self._awaited(missing, stale, asked)
         return asked
+
+    def remembered(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer] | None:
+        """Answers to *ids* without a look, if all of them were seen a moment ago."""
+        now, found = self._now(), dict[ScoreId, Answer]()
+        for score_id in ids:
+            entry = self._remembered.get(score_id)
+            if entry is None or entry[1] <= now:
+                return None
+            found[score_id] = entry[0]
+        return found
+
+    def known_versions(self, wiki: str) -> dict[str, str] | None:
+        """The current versions of the models of *wiki* without a look, if they were seen a moment ago."""
+        document, until = self._known.get(versions_name(wiki), (None, -inf))
+        return document if until > self._now() else None
 
     async def told(self, name: str, seconds: float, *ask: str) -> Any:
         """The document of that *name*; the workers are asked for it, as *ask* says, where it is not there.
@@ -142,6 +162,7 @@ class Door:
             end = decode_end(value)
             if end.holder is None:
                 asked.answers[score_id] = end.answer
+                self._remember(score_id, end.answer)
             else:
                 stale.add(end.holder)
         asked.cached = len(asked.answers)
@@ -208,6 +229,15 @@ class Door:
 
     async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:
         return await self._looks.at([result_key(score_id, self._prefix) for score_id in ids]) if ids else []
+
+    def _remember(self, score_id: ScoreId, answer: Answer) -> None:
+        now = self._now()
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered = {each: entry for each, entry in self._remembered.items() if entry[1] > now}
+            if len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.clear()
+        if isinstance(answer, Final):
+            self._remembered[score_id] = answer, now + REMEMBERED_SECONDS
 
     def _may_ask(self, what: object) -> bool:
         return self._now() - self._asked_at.get(what, -inf) >= ASK_AGAIN_SECONDS

@@ -36,6 +36,12 @@ class Asking(Protocol):
     async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
         """Answers to *ids*, all of one wiki, within *seconds*."""
 
+    def remembered(self, ids: Sequence[ScoreId]) -> Mapping[ScoreId, Answer] | None:
+        """Answers to *ids* that need no waiting; None if one of them does."""
+
+    def known_versions(self, wiki: str) -> Mapping[str, str] | None:
+        """The current versions of its models, if they need no waiting."""
+
     async def versions(self, wiki: str, seconds: float) -> Mapping[str, str] | None:
         """The current versions of its models; None if nobody told them within *seconds*."""
 

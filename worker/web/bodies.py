@@ -38,8 +38,6 @@ async def read_body(request: Request, settings: WebSettings) -> bytes:
 
 async def read_form(request: Request, settings: WebSettings) -> bytes:
     """The form that a request may bring along; any other body is let be, as ORES does."""
-    if request.method != "POST":
-        return b""
     body = await read_body(request, settings)
     return body if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() == FORM else b""
 

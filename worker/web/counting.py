@@ -24,12 +24,14 @@ class Counts:
         question = scored.question
         if question.revisions:
             answers = [answer for by_model in scored.answers.values() for answer in by_model.values()]
-            self._counts["precache_request" if question.is_precache else "scores_request"] += 1
-            self._counts["revision_scored"] += len(question.revisions)
-            self._counts["score_cache_hit"] += scored.cached
-            self._counts["score_cache_miss"] += len(answers) - scored.cached
-            self._counts["score_timed_out"] += sum(isinstance(answer, NoAnswer) for answer in answers)
-            self._counts["score_errored"] += sum(not isinstance(answer, Score | NoAnswer) for answer in answers)
+            counts = self._counts
+            counts["precache_request" if question.is_precache else "scores_request"] += 1
+            counts["revision_scored"] += len(question.revisions)
+            counts["score_cache_hit"] += scored.cached
+            if scored.cached < len(answers):
+                counts["score_cache_miss"] += len(answers) - scored.cached
+                counts["score_timed_out"] += sum(isinstance(answer, NoAnswer) for answer in answers)
+                counts["score_errored"] += sum(not isinstance(answer, Score | NoAnswer) for answer in answers)
 
     def replied(self, status: int) -> None:
         self._counts[f"response_{status}"] += 1

@@ -16,7 +16,7 @@ from worker.web.counting import Counts
 from worker.web.questions import Parameters, Question
 from worker.web.refusals import Refusal, overloaded
 from worker.web.replies import refused, reply
-from worker.web.scoring import Scored, scored
+from worker.web.scoring import Scored, scored, scored_at_once
 
 Result = TypeVar("Result")
 #: What a route does: reads the parameters, and returns a reply or raises.
@@ -63,14 +63,18 @@ class Desk:
 
         return endpoint
 
-    async def form(self, request: Request) -> Parameters:
-        """The parameters of the query, and after them those of the form."""
+    async def form(self, request: Request, parameters: Parameters) -> Parameters:
+        """The *parameters* of the query, and after them those of the form."""
+        if request.method != "POST":
+            return parameters
         return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
         """Answer *question*, within the client's share and for as long as it is there."""
-        async with self._clients.place(request):
-            found = await _while_there(request, scored(self.house, question))
+        found = scored_at_once(self.house, question)
+        if found is None:
+            async with self._clients.place(request):
+                found = await _while_there(request, scored(self.house, question))
         self.counts.scored(found)
         return found
 

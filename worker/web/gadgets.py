@@ -35,7 +35,7 @@ class GadgetRoutes:
         wiki = request.path_params["wiki"]
         if wiki not in self._house.wikis:
             raise unknown_wiki(wiki, self._house.wikis)
-        asked = await self._desk.form(request)
+        asked = await self._desk.form(request, parameters)
         if asked.get("action") not in {None, "query"}:
             raise Refusal(400, "Unrecognized value for parameter 'action'. Only 'query' is answered here.")
         found: dict[str, Any] = {}

@@ -33,10 +33,11 @@ class OresRoutes:
 
     def routes(self) -> Sequence[BaseRoute]:
         rows: list[tuple[str, Handler, list[str]]] = [
-            ("/v3/scores", self.v3_wikis, ["GET"]),
+            # Looked through in this order, so what is asked for most comes first.
+            ("/v3/scores/{wiki}/{revision:revision}/{model}", self.v3, BOTH),
             ("/v3/scores/{wiki}", self.v3, BOTH),
             ("/v3/scores/{wiki}/{revision:revision}", self.v3, BOTH),
-            ("/v3/scores/{wiki}/{revision:revision}/{model}", self.v3, BOTH),
+            ("/v3/scores", self.v3_wikis, ["GET"]),
             ("/v3/precache", self.v3_precache, ["POST"]),
             ("/v2/scores", self.v2_wikis, ["GET"]),
             ("/v2/scores/{wiki}", self.v2, ["GET"]),
@@ -55,7 +56,7 @@ class OresRoutes:
 
     async def v3(self, request: Request, parameters: Parameters) -> Response:
         """Scores of one wiki, or its models where no revision is asked for."""
-        found = await self._scored(request, await self._question(request))
+        found = await self._scored(request, await self._question(request, parameters))
         return self._desk.reply(found, shapes.v3(found), parameters)
 
     async def v3_wikis(self, _request: Request, parameters: Parameters) -> Response:
@@ -69,7 +70,7 @@ class OresRoutes:
         return await self._precached(request, question_of(event, self._house.wikis), parameters, shapes.v3)
 
     async def v2(self, request: Request, parameters: Parameters) -> Response:
-        found = await self._scored(request, await self._question(request, most=MOST_OF_OLD))
+        found = await self._scored(request, await self._question(request, parameters, most=MOST_OF_OLD))
         return self._desk.reply(found, shapes.v2(found), parameters)
 
     async def v2_wikis(self, _request: Request, parameters: Parameters) -> Response:
@@ -88,7 +89,7 @@ class OresRoutes:
 
     async def v1(self, request: Request, parameters: Parameters) -> Response:
         """Scores of one wiki; without revisions all that is known of its models."""
-        question = await self._question(request, most=MOST_OF_OLD)
+        question = await self._question(request, parameters, most=MOST_OF_OLD)
         if not question.revisions:
             question = Question(question.wiki, question.models, info=question.info or EVERYTHING)
         found = await self._scored(request, question)
@@ -97,11 +98,11 @@ class OresRoutes:
     async def v1_wikis(self, _request: Request, parameters: Parameters) -> Response:
         return reply({"contexts": sorted(self._house.wikis)}, parameters)
 
-    async def _question(self, request: Request, *, most: int = 50) -> Question:
+    async def _question(self, request: Request, parameters: Parameters, *, most: int = 50) -> Question:
         path = request.path_params
         return read_question(
             self._house.wikis,
-            await self._desk.form(request),
+            await self._desk.form(request, parameters),
             path["wiki"],
             revision=path.get("revision"),
             model=path.get("model"),

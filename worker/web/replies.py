@@ -5,6 +5,7 @@ Source: wikimedia/ores ores/wsgi/preprocessors.py and ores/wsgi/util.py @ 8369ea
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -26,9 +27,18 @@ PREFLIGHT = HEADERS | {
     "Access-Control-Allow-Headers": "Content-Type, Api-User-Agent",
     "Access-Control-Max-Age": "86400",
 }
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}")
 _in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
+
+
+class Reply(Response):
+    """A response that has the headers of every reply, which are encoded once."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        super().init_headers(headers)
+        self.raw_headers.extend(_ENCODED)
 
 
 def callback_of(parameters: Parameters) -> str | None:
@@ -55,10 +65,9 @@ def reply(
     """
     callback = callback_of(parameters)
     text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
-    all_headers = HEADERS | headers if headers else HEADERS
     if callback is None:
-        return Response(text + "\n", status, all_headers, "application/json")
-    return Response(f"{callback}({text});", status, all_headers, "application/javascript")
+        return Reply(text + "\n", status, headers, "application/json")
+    return Reply(f"{callback}({text});", status, headers, "application/javascript")
 
 
 def refused(refusal: Refusal, parameters: Parameters) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,16 @@ class Scored:
     is_cut: bool = False
 
 
+def scored_at_once(house: House, question: Question) -> Scored | None:
+    """Answer *question* if that needs no waiting, as where its scores were asked for a moment ago."""
+    versions = house.asking.known_versions(question.wiki)
+    if versions is None or question.info or not question.revisions:
+        return None
+    ids = _ids(house, question, versions)
+    answers = house.asking.remembered(ids)
+    return None if answers is None else _answered(question, versions, {}, ids, answers, frozenset(), len(ids), 0.0)
+
+
 async def scored(house: House, question: Question) -> Scored:
     """Answer *question*, within the time that a request has.
 
@@ -50,24 +60,44 @@ async def scored(house: House, question: Question) -> Scored:
     info = await information_of(house, question, versions, until - clock())
     if not question.revisions:
         return Scored(question=question, versions=versions, info=info)
-    featured = house.with_features if question.with_features else frozenset()
-    suffixes = {model: FEATURES if model in featured else "" for model in question.models}
-    ids = [
-        ScoreId(question.wiki, model, revision, versions.get(model, UNKNOWN_VERSION) + suffixes[model])
-        for revision in question.revisions
-        if 0 < revision <= MOST
-        for model in question.models
-    ]
+    ids = _ids(house, question, versions)
     asked = await house.asking.answers(ids, max(0.0, until - clock()))
     if ids and len(asked.refused) == len(ids):
         raise overloaded()
+    return _answered(question, versions, info, ids, asked.answers, asked.refused, asked.cached, seconds)
+
+
+def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
+    """What is wanted, but for revisions that there can't be."""
+    featured = house.with_features if question.with_features else frozenset()
+    wanted = [
+        (model, versions.get(model, UNKNOWN_VERSION) + (FEATURES if model in featured else ""))
+        for model in question.models
+    ]
+    return [
+        ScoreId(question.wiki, model, revision, version)
+        for revision in question.revisions
+        if 0 < revision <= MOST
+        for model, version in wanted
+    ]
+
+
+def _answered(
+    question: Question,
+    versions: Mapping[str, str],
+    info: Mapping[str, Document],
+    ids: Sequence[ScoreId],
+    found: Mapping[ScoreId, Answer],
+    refused: Set[ScoreId],
+    cached: int,
+    seconds: float,
+) -> Scored:
     answers: dict[int, dict[str, Answer]] = defaultdict(dict)
     for score_id in ids:
-        if score_id in asked.refused:
-            answer: Answer = NoAnswer("too many requests are waiting", Failure.THROTTLED)
-        else:
-            answer = asked.answers.get(score_id) or NoAnswer(_timed_out(seconds), Failure.LATE)
-        answers[score_id.revision][score_id.model] = answer
+        answer = found.get(score_id)
+        if score_id in refused:
+            answer = NoAnswer("too many requests are waiting", Failure.THROTTLED)
+        answers[score_id.revision][score_id.model] = answer or NoAnswer(_timed_out(seconds), Failure.LATE)
     for revision in question.revisions:
         if revision not in answers:
             answers[revision] = {model: _not_found(model, revision, versions) for model in question.models}
@@ -76,8 +106,8 @@ async def scored(house: House, question: Question) -> Scored:
         versions=_versions_of(versions, answers),
         answers=answers,
         info=info,
-        cached=asked.cached,
-        is_cut=bool(asked.refused),
+        cached=cached,
+        is_cut=bool(refused),
     )
 
 
