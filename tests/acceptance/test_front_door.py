@@ -3,9 +3,8 @@
 import asyncio
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,14 @@ import httpx
 import pytest
 
 from tests.acceptance.expectations import sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.front_door import Front, score_of
+from tests.acceptance.running import running
 from tests.patience import PATIENCE_SECONDS, until
-from worker.demo.processes import answers, free_port
 from worker.emulators.scoring.shapes import probabilities
 
 #: Long enough for what a killed worker had in hand to be asked for again.
 WEB = {"timeout_seconds": 12, "port": 0}
 TWENTY = range(5001, 5021)
-
-
-class Front:
-    """The process `outpatrol web`, beside workers that run already."""
-
-    def __init__(self, here: Running) -> None:
-        self.here = here
-        self.port = free_port()
-        command = [sys.executable, "-m", "worker.cli", "web", "--port", str(self.port)]
-        self.child = here.processes.start("web", command, cwd=here.directory, environment=here.environment)
-        here.processes.wait_until(self.child, lambda: answers(self.port), seconds=PATIENCE_SECONDS)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-
-    def get(self, path: str) -> httpx.Response:
-        return self.http.get(path)
-
-    def at_once(self, paths: Sequence[str]) -> list[httpx.Response]:
-        async def ask() -> list[httpx.Response]:
-            limits = httpx.Limits(max_connections=len(paths))
-            async with httpx.AsyncClient(base_url=self.http.base_url, limits=limits, timeout=30) as client:
-                return await asyncio.gather(*(client.get(path) for path in paths))
-
-        return asyncio.run(ask())
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +29,12 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     with running(directory, databases, endpoint={"concurrency": 200}, web=WEB, redis_timeout_seconds=1) as here:
         front = Front(here)
         yield front
-        front.http.close()
+        front.close()
 
 
 @pytest.fixture(autouse=True)
 def endpoint_as_it_was(front: Front) -> None:
     front.here.endpoint.reset()
-
-
-def score_of(reply: httpx.Response, wiki: str, revision: int, model: str = "damaging") -> Any:
-    return reply.json()[wiki]["scores"][str(revision)][model]["score"]["probability"]
 
 
 def test_a_score_that_nobody_has_is_had_from_the_workers(front: Front) -> None:
@@ -120,7 +92,7 @@ def test_an_endpoint_that_hangs_for_one_wiki_is_answered_for_and_holds_up_no_oth
     slow = [f"/v3/scores/frwiki/{each}/damaging" for each in range(700, 703)]
 
     async def ask() -> list[Any]:
-        async with httpx.AsyncClient(base_url=front.http.base_url, timeout=30) as client:
+        async with front.client(10) as client:
             waiting = [asyncio.create_task(client.get(path)) for path in slow]
             other = await client.get("/v3/scores/itwiki/703/damaging")
             are_waiting = not any(task.done() for task in waiting)
@@ -147,7 +119,7 @@ def test_a_worker_that_is_killed_under_waiting_requests_costs_them_time_only(fro
     front.here.endpoint.set(latency_ms=700)
 
     async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=front.http.base_url, timeout=30) as client:
+        async with front.client(10) as client:
             asked = [asyncio.create_task(client.get(f"/v3/scores/itwiki/{each}/damaging")) for each in range(600, 606)]
             await asyncio.to_thread(
                 until, lambda: bool(front.here.endpoint.summary()["in_flight"]), "calls of the endpoint"

@@ -73,7 +73,8 @@ def demo(
 ) -> None:
     """Run the main job on real edits: save them, score them, announce them, and show what admins see.
 
-    Starts a private Redis, an emulated scoring endpoint, two worker processes and a beat; stops them at the end.
+    Starts a private Redis, an emulated scoring endpoint, two worker processes, a beat and the front door of ORES; stops
+    them at the end.
 
     Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
     """
@@ -124,6 +125,9 @@ def _run(
         announcing = shown.add_task("scored and announced", total=edits)
 
         def saved(edit: Edit) -> None:
+            if not patrollers.seen and surroundings.web_url is not None:
+                address = f"{surroundings.web_url}/v3/scores/{edit.wiki}/{edit.revision}/damaging"
+                shown.console.print(f"Meanwhile anybody can ask for a score, as of ORES: {address}", soft_wrap=True)
             patrollers.look_at(edit)
             shown.advance(saving)
             if report.edits % 50 == 0:
