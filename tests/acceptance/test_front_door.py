@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.acceptance.commands import OUTPATROL
 from tests.acceptance.expectations import sample_edits
 from tests.acceptance.front_door import Front, score_of
 from tests.acceptance.running import running
@@ -141,7 +143,7 @@ def test_a_redis_that_is_frozen_is_answered_for_and_used_again(front: Front) -> 
     redis.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
-        replies = front.at_once(["/v3/scores/itwiki/7/damaging"] * 20)
+        replies = front.at_once([f"/v3/scores/itwiki/{each}/damaging" for each in range(8000, 8020)])
         took = time.monotonic() - began
     finally:
         redis.send_signal(signal.SIGCONT)
@@ -149,6 +151,16 @@ def test_a_redis_that_is_frozen_is_answered_for_and_used_again(front: Front) -> 
     assert {(reply.status_code, reply.json()["error"]["code"]) for reply in replies} == {(503, "server overloaded")}
     assert took < WEB["timeout_seconds"]
     until(lambda: front.get("/v3/scores/itwiki/7/damaging").status_code == 200, "a Redis that serves")
+
+
+def test_a_port_that_somebody_has_is_told_of_in_a_sentence(front: Front) -> None:
+    done = subprocess.run(
+        [*OUTPATROL, "web", "--port", str(front.port)], env=front.here.environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert f"can't listen on 127.0.0.1:{front.port}: Address already in use; choose another" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_it_ends_when_it_is_asked_to(front: Front) -> None:

@@ -3,9 +3,11 @@
 import pytest
 
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import until
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION, VERSIONS, error, gone, score, scores
 from tests.web.fronts import Front
+from tests.worker.lines import statements
 from worker.scores.model_versions import current_models
 
 
@@ -187,6 +189,38 @@ def test_an_answer_of_another_version_is_shown_with_that_version(front: Front, e
 
     assert found["models"] == {"damaging": {"version": "0.6.0"}}
     assert found["scores"]["2"]["damaging"].keys() == {"score"}
+
+
+def test_an_answer_of_a_version_that_is_not_current_yet_is_kept_as_any_other(
+    front: Front, endpoint: EmulatedEndpoint
+) -> None:
+    endpoint.set(versions={"damaging": "0.6.0"})
+    first = front.json("/v3/scores/enwiki/1/damaging")
+
+    assert front.json("/v3/scores/enwiki/1/damaging") == first
+    assert first["enwiki"]["models"] == {"damaging": {"version": "0.6.0"}}
+    assert endpoint.summary()["scores"] == 1
+
+
+def test_a_new_version_is_seen_when_the_workers_tell_it(front: Front, endpoint: EmulatedEndpoint) -> None:
+    old = front.json("/v3/scores/enwiki/1/damaging")
+    endpoint.set(versions={"damaging": "0.6.0"}, version_changes_scores=True)
+    front.workers.services.telling.versions("enwiki", {"damaging": "0.6.0", "goodfaith": VERSION})
+    until(lambda: bool(front.json("/v3/scores/enwiki/")["enwiki"]["models"]["damaging"]["version"] == "0.6.0"), "0.6.0")
+
+    new = front.json("/v3/scores/enwiki/1/damaging")
+
+    assert new["enwiki"]["models"] == {"damaging": {"version": "0.6.0"}}
+    assert new["enwiki"]["scores"] != old["enwiki"]["scores"]
+
+
+def test_no_score_needs_a_database(front: Front) -> None:
+    with statements(front.workers.services.wiki("enwiki").database) as said:
+        front.json("/v3/scores/enwiki/?revids=1|2")
+        front.json("/v3/scores/enwiki/3/damaging")
+        front.json("/v3/scores/enwiki/3/damaging")
+
+    assert said == []
 
 
 def test_a_version_that_only_a_score_tells_is_known_from_then_on(

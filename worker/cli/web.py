@@ -1,5 +1,6 @@
 """`outpatrol web`: the front door, ORES' API and Lift Wing's in front of the workers."""
 
+import os
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -32,12 +33,13 @@ def web(
         settings = load_settings()
     configure_logging(settings.log_level)
     here, door = host or settings.web.host, build_door(settings)
-    is_started = serve(
-        house_of(settings, door),
-        door.close,
-        host=here,
-        port=settings.web.port if port is None else port,
-        ready=lambda taken: err.print(f"listening on http://{here}:{taken}", highlight=False),
-    )
-    if not is_started:
-        fail(f"{here}: can't listen there; name another --host or --port")
+    taken = settings.web.port if port is None else port
+
+    def ready(actual: int) -> None:
+        err.print(f"listening on http://{here}:{actual}", highlight=False)
+
+    try:
+        serve(house_of(settings, door), door.close, host=here, port=taken, ready=ready)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        fail(f"can't listen on {here}:{taken}: {reason}; choose another with --port, or 0 for a free one")

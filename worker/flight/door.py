@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -92,6 +92,8 @@ class Door:
         self._asked_at: dict[object, float] = {}
         #: Final answers, until when.
         self._remembered: dict[ScoreId, tuple[Final, float]] = {}
+        #: Wiki and model to a version that answers came with lately, though another is current: a rolling deployment.
+        self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
 
@@ -165,8 +167,21 @@ class Door:
                 self._remember(score_id, end.answer)
             else:
                 stale.add(end.holder)
+        missing = [score_id for score_id in ids if score_id not in asked.answers]
+        await self._of_newer_versions(missing, asked)
         asked.cached = len(asked.answers)
         return [score_id for score_id in ids if score_id not in asked.answers], stale
+
+    async def _of_newer_versions(self, missing: Sequence[ScoreId], asked: Asked) -> None:
+        """What is cached for *missing* under another version, which would else be asked for until it is current."""
+        others = {
+            replace(score_id, version=version): score_id
+            for score_id in missing
+            if (version := self._newer.get((score_id.wiki, score_id.model))) not in {None, score_id.version}
+        }
+        for other, value in zip(others, await self._values(list(others)), strict=True):
+            if value is not None and is_end(value) and (end := decode_end(value)).holder is None:
+                asked.answers[others[other]] = end.answer
 
     async def _awaited(self, missing: list[ScoreId], stale: Collection[str], asked: Asked) -> None:
         async with self._hints.listening([lease_key(score_id, self._prefix) for score_id in missing]) as listen:
@@ -178,6 +193,8 @@ class Door:
                     if end is not None and end.holder not in stale:
                         asked.answers[score_id] = end.answer
                         self._asked_at.pop(score_id, None)
+                        if isinstance(end.answer, Final) and end.answer.version != score_id.version:
+                            self._newer[score_id.wiki, score_id.model] = end.answer.version
                 missing = [score_id for score_id in missing if score_id not in asked.answers]
                 if missing:
                     await listen(ASK_AGAIN_SECONDS)

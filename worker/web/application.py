@@ -1,7 +1,7 @@
 """The front door as one ASGI application."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
@@ -66,7 +66,14 @@ def make_application(house: House, lifespan: Lifespan | None = None) -> ASGIApp:
         *PageRoutes(desk).routes(),
     ]
     handlers: Mapping[Any, Any] = {HTTPException: _refused}
-    return FrontDoor(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan))
+
+    @asynccontextmanager
+    async def until_told(application: Any) -> AsyncIterator[None]:
+        async with lifespan(application) if lifespan else nullcontext():
+            yield
+        desk.counts.tell()
+
+    return FrontDoor(Starlette(routes=routes, exception_handlers=handlers, lifespan=until_told))
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:

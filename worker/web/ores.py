@@ -3,6 +3,7 @@
 Source: wikimedia/ores ores/wsgi/routes @ 8369ea0.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -122,10 +123,11 @@ class OresRoutes:
 
     async def _all(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Every wiki to its models to what is told of them; a model whose version nobody knows yet is left out."""
-        found: dict[str, dict[str, Any]] = {}
+        wikis = self._house.wikis
+        return dict(zip(wikis, await asyncio.gather(*(self._one(wiki, paths) for wiki in wikis)), strict=True))
+
+    async def _one(self, wiki: str, paths: Sequence[str]) -> dict[str, Any]:
         seconds = self._house.settings.timeout_seconds
-        for wiki, models in self._house.wikis.items():
-            versions = await self._house.asking.versions(wiki, seconds) or {}
-            question = Question(wiki, tuple(model for model in models if model in versions), info=tuple(paths))
-            found[wiki] = await information_of(self._house, question, versions, seconds)
-        return found
+        versions = await self._house.asking.versions(wiki, seconds) or {}
+        known = tuple(model for model in self._house.wikis[wiki] if model in versions)
+        return await information_of(self._house, Question(wiki, known, info=tuple(paths)), versions, seconds)

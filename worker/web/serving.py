@@ -1,5 +1,6 @@
 """Running the front door: one process with one event loop, on uvicorn."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,38 +16,28 @@ KEEP_ALIVE_SECONDS = 65
 BACKLOG = 512
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready(self.servers[0].sockets[0].getsockname()[1])
-
-
 def serve(
     house: House, close: Callable[[], Awaitable[None]], *, host: str, port: int, ready: Callable[[int], None]
-) -> bool:
+) -> None:
     """Serve until SIGTERM or SIGINT; must be called in the main thread.
 
-    *close* ends what the routes ask. Port 0 takes a free one; *ready* is called with the port. Returns whether it
-    could listen.
+    *close* ends what the routes ask. Port 0 takes a free one; *ready* is called with the port.
+
+    Raises:
+        OSError: it can't listen there.
     """
+    listener = socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+    )
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
+        ready(listener.getsockname()[1])
         yield
         await close()
 
     config = uvicorn.Config(
         make_application(house, lifespan),
-        host=host,
-        port=port,
-        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         # Whom a proxy speaks for is for us to judge.
@@ -57,6 +48,5 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    server = _Server(config, ready)
-    server.run()
-    return server.started
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
