@@ -147,11 +147,15 @@ def test_connections_to_redis_that_fall_silent_are_given_up_and_made_anew(
 ) -> None:
     with silent_relay(int(redis_url.rpartition(":")[2].partition("/")[0])) as relay:
         front = open_front(redis_url=f"redis://127.0.0.1:{relay.port}/0", redis_timeout_seconds=0.3)
+        other = open_front()
+        other.json("/v3/scores/enwiki/?models=damaging&revids=2|3|4")
         front.json("/v3/scores/enwiki/1/damaging")
         relay.silence()
         began = time.monotonic()
 
-        replies = front.at_once(["/v3/scores/enwiki/1/damaging"] * 20)
+        replies = front.at_once([f"/v3/scores/enwiki/{each}/damaging" for each in (2, 3, 4)] * 5)
 
-        assert {reply.status_code for reply in replies} == {200}
+        assert [reply.json()["enwiki"]["scores"] for reply in replies] == [
+            scores(each, models=("damaging",)) for each in (2, 3, 4)
+        ] * 5
         assert time.monotonic() - began < 5

@@ -97,6 +97,23 @@ def test_a_client_that_goes_away_leaves_the_call_to_the_others(front: Front, end
     assert front.workers.tasks("score") == 1
 
 
+def test_clients_that_go_away_in_the_middle_mix_up_nobodys_answers(front: Front, endpoint: EmulatedEndpoint) -> None:
+    endpoint.set(latency_ms=30)
+
+    async def work() -> list[object]:
+        asked = {each: asyncio.create_task(front.http.get(f"/v3/scores/enwiki/{each}/damaging")) for each in range(80)}
+        for number, task in asked.items():
+            if number % 2:
+                await asyncio.sleep(0.001 * (number % 5))
+                task.cancel()
+        left = [number for number in asked if number % 2 == 0]
+        replies = await asyncio.gather(*(asked[number] for number in left))
+        return [reply.json()["enwiki"]["scores"] for reply in replies]
+
+    # Revision 0 is none.
+    assert front.run(work())[1:] == [scores(each, models=("damaging",)) for each in range(2, 80, 2)]
+
+
 def test_a_score_that_somebody_else_computes_is_waited_for_and_not_called(front: Front, redis: Redis) -> None:
     wanted = ScoreId("enwiki", "damaging", 1, "0.5.1")
     redis.set(lease_key(wanted), "token of somebody", px=60_000)

@@ -41,5 +41,6 @@ def web(
     try:
         serve(house_of(settings, door), door.close, host=here, port=taken, ready=ready)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror or error
         fail(f"can't listen on {here}:{taken}: {reason}; choose another with --port, or 0 for a free one")

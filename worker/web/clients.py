@@ -5,6 +5,7 @@ both @ 8369ea0.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ Address = IPv4Address | IPv6Address
 RETRY_SECONDS = 1
 #: What one owner has of the addresses of version 6.
 SITE_BITS = 64
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
 @dataclass(slots=True)
@@ -95,8 +97,10 @@ def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
 
 
 def _read(text: str) -> Address | None:
+    """The address in *text*, which some proxies write with a port behind it."""
+    found = _WITH_PORT.fullmatch(text.strip())
     try:
-        address = ip_address(text.strip())
+        address = ip_address(found[1] or found[2] if found else text.strip())
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
