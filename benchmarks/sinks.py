@@ -151,7 +151,10 @@ def sink_tables(measured: Sequence[Measured], published: Sequence[Published]) ->
 
 
 def in_batches(payloads: Sequence[str], size: int) -> list[list[OutgoingEvent]]:
-    claims = [Claim(message=number, payload=body, attempt=1, token="") for number, body in enumerate(payloads)]
+    now = datetime.now(UTC)
+    claims = [
+        Claim(message=number, payload=body, attempt=1, token="", claimed_at=now) for number, body in enumerate(payloads)
+    ]
     events = list(read_events(claims, max_attempts=1)[0].values())
     return [events[start : start + size] for start in range(0, len(events), size)]
 

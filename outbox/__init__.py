@@ -18,6 +18,7 @@ from outbox.errors import (
     UndecodableMessage,
 )
 from outbox.messages import Claim, Dead, Delivered, Outcome, Released, RetryLater
+from outbox.page_changes import PageChange, PageChangeKind
 from outbox.recording import record, record_async, record_payloads, record_statement
 from outbox.settling import settle
 from outbox.tables import EDITS, Lane, lane
@@ -36,6 +37,8 @@ __all__ = [
     "Lane",
     "OutboxError",
     "Outcome",
+    "PageChange",
+    "PageChangeKind",
     "PatrolStatus",
     "PromiseNotAwaited",
     "Released",

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Select, delete, insert, or_, select, update
@@ -13,7 +13,7 @@ from outbox.messages import Claim
 from outbox.tables import Lane
 from outbox.transactions import Transaction, synchronous
 
-#: Of id, payload, attempt, leased_until.
+#: Of id, payload, attempt, leased_until, now.
 Message = Row[Any]
 
 
@@ -48,7 +48,8 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
 
 def _first(lane: Lane, limit: int) -> Select[Any]:
     messages = lane.messages.c
-    query = select(messages.id, messages.payload, messages.attempt, messages.leased_until)
+    now = database_now().label("now")
+    query = select(messages.id, messages.payload, messages.attempt, messages.leased_until, now)
     return query.order_by(messages.id).limit(limit)
 
 
@@ -70,7 +71,16 @@ def _take(
         .values(lease_token=token, leased_until=database_now(lease), attempt=messages.c.attempt + 1)
         .execution_options(**BY_KEY)
     )
-    return [Claim(message=row.id, payload=row.payload, attempt=row.attempt + 1, token=token) for row in rows]
+    return [
+        Claim(
+            message=row.id,
+            payload=row.payload,
+            attempt=row.attempt + 1,
+            token=token,
+            claimed_at=row.now.replace(tzinfo=UTC),
+        )
+        for row in rows
+    ]
 
 
 def renew(session: Transaction, lane: Lane, claims: Sequence[Claim], *, lease: timedelta) -> int:

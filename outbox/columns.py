@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BINARY, VARBINARY, BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy import BINARY, VARBINARY, BigInteger, DateTime, Dialect, Integer, String, Text, literal
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -58,21 +58,23 @@ class database_now(FunctionElement[Any]):  # noqa: N801 - reads as a SQL functio
     """Now, or *ahead* of now, in UTC by the database's clock, so that hosts need not agree on the time."""
 
     type = DateTime()
-    inherit_cache = False
+    inherit_cache = True
 
     def __init__(self, ahead: timedelta = timedelta(0)) -> None:
-        super().__init__()
-        self.microseconds = round(ahead / timedelta(microseconds=1))
+        # A parameter and no text, so that a statement is compiled once for all of them.
+        microseconds = round(ahead / timedelta(microseconds=1))
+        super().__init__(*([literal(microseconds, BigInteger())] if microseconds else []))
 
 
 @compiles(database_now)
-def _on_mariadb(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
-    now = "UTC_TIMESTAMP(6)"
-    return f"({now} + INTERVAL {element.microseconds:d} MICROSECOND)" if element.microseconds else now
+def _on_mariadb(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
+    microseconds = compiler.process(element.clauses, **options)
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {microseconds} MICROSECOND)" if microseconds else "UTC_TIMESTAMP(6)"
 
 
 @compiles(database_now, "sqlite")
-def _on_sqlite(element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+def _on_sqlite(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
     # Milliseconds are all that SQLite's clock has; the zeros make its text sort beside SQLAlchemy's.
-    shift = f", '{element.microseconds / 1_000_000:+.3f} seconds'" if element.microseconds else ""
+    microseconds = compiler.process(element.clauses, **options)
+    shift = f", printf('%+.3f seconds', {microseconds} / 1000000.0)" if microseconds else ""
     return f"(strftime('%Y-%m-%d %H:%M:%f', 'now'{shift}) || '000')"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from outbox.errors import DatabaseNotMigrated, DatabaseRefuses, DatabaseUnavailable
 from outbox.gate import Places
 from outbox.server import STRICT, Server
-from outbox.server_errors import Kind, sentence, trouble_of, whose
+from outbox.server_errors import Kind, hide_values, sentence, trouble_of, whose
 
 __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_errors"]
 
@@ -92,6 +92,7 @@ def translated_errors(database: Database) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        hide_values(error)
         translated = TRANSLATED.get(trouble_of(error).kind)
         if translated is None:
             # Whoever meets it at last says with `told` where it happened.
@@ -146,11 +147,16 @@ class Engines:
             DatabaseUnavailable: *url* is not the URL of a MariaDB or SQLite database.
         """
         parsed = _parse(wiki, url)
-        if parsed.get_backend_name() == "sqlite":
-            return Database(wiki, self._server(parsed), parsed)
-        if not parsed.database:
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        if not (is_sqlite or parsed.database):
             raise DatabaseUnavailable(f"{wiki}: {parsed!r} names no database; add one: …/{wiki}")
-        return Database(wiki, self._server(parsed.set(database="")), parsed)
+        try:
+            return Database(wiki, self._server(parsed if is_sqlite else parsed.set(database="")), parsed)
+        except (ValueError, TypeError, ArgumentError) as error:
+            raise DatabaseUnavailable(
+                f"{whose(wiki, repr(parsed))} was not asked ({error}); correct what stands after ? in "
+                f"wikis.{wiki}.database_url"
+            ) from error
 
     def close(self) -> None:
         for server in self._servers.values():

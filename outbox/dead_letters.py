@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.orm import Session
 
 from outbox.columns import database_now
+from outbox.settling import LONGEST_ERROR
 from outbox.tables import Lane
 
 
@@ -49,13 +50,26 @@ def list_dead_letters(
     return [DeadLetter(**row) for row in session.execute(query).mappings()]
 
 
+def bury(session: Session | Connection, lane: Lane, payload: str, *, reason: str, error: str) -> None:
+    """Keep aside what never became a message of *lane*, once for each payload and reason. Does not commit."""
+    dead = lane.dead_letters
+    same = select(dead.c.id).where(dead.c.reason == reason, dead.c.payload == payload).limit(1)
+    if session.execute(same).first() is None:
+        row = {"payload": payload, "attempt": 0, "recorded_at": database_now(), "reason": reason}
+        session.execute(insert(dead).values(row | {"error": error[:LONGEST_ERROR]}))
+
+
 def requeue(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:
     """Make dead letters ready again with no attempt counted; returns how many there were. Does not commit."""
     dead = lane.dead_letters
-    rows = session.execute(delete(dead).where(dead.c.id.in_(sorted(ids))).returning(dead.c.payload)).all()
-    if rows:
-        session.execute(insert(lane.messages), [{"payload": row.payload} for row in rows])
-    return len(rows)
+    chosen = dead.c.id.in_(sorted(ids))
+    # Two who requeue at once must not both find them; and what is moved there may be more than we could send back.
+    held = session.execute(select(dead.c.id).where(chosen).with_for_update()).all()
+    session.execute(
+        insert(lane.messages).from_select(["payload"], select(dead.c.payload).where(chosen).order_by(dead.c.id))
+    )
+    session.execute(delete(dead).where(chosen))
+    return len(held)
 
 
 def discard(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> int:

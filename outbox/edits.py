@@ -1,19 +1,13 @@
 """One saved edit: what was changed on a wiki, by whom and how. Pure; knows no database."""
 
-from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from outbox.details import MOST, MOST_LONG, MOST_SIGNED, Details, Group, Timestamp, Title, UserName, WikiId
 from outbox.errors import UndecodableMessage
-
-#: The first wiki went online in January 2001. A time outside of these comes from a wrong unit or a broken clock.
-EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-#: What MediaWiki's INT UNSIGNED columns hold, and its signed ones.
-MOST, MOST_SIGNED = 2**32 - 1, 2**31 - 1
 
 
 class PatrolStatus(IntEnum):
@@ -31,24 +25,11 @@ class EditSource(StrEnum):
     NEW = "mw.new"
 
 
-def _in_utc(moment: datetime) -> datetime:
-    if not EARLIEST <= moment < LATEST:
-        raise ValueError(f"not between {EARLIEST:%Y} and {LATEST:%Y}")
-    return moment.astimezone(UTC)
-
-
-def _in_255_bytes(name: str) -> str:
-    if len(name.encode()) > 255:
-        raise ValueError("longer than 255 bytes")
-    return name
-
-
 #: Fields that say who it was.
 OF_THE_USER = {
     "user", "user_id", "user_groups", "user_edit_count", "user_registered_at", "is_anonymous", "is_temporary",
+    "user_central_id", "user_is_system", "user_wiki",
 }  # fmt: skip
-
-Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Edit(BaseModel):
@@ -61,20 +42,21 @@ class Edit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     #: Database name of the wiki, "enwiki".
-    wiki: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")
+    wiki: WikiId
     revision: int = Field(gt=0, le=MOST)
-    #: 0 for the first revision of a page.
+    #: 0 for the first revision of a page, and where nobody told.
     parent_revision: int = Field(default=0, ge=0, le=MOST)
     #: `rc_id` of the change where the wiki gave one; the emulated wiki counts its own otherwise.
-    change: int | None = Field(default=None, gt=0, le=MOST)
-    page: int = Field(gt=0, le=MOST)
+    change: int | None = Field(default=None, gt=0, le=MOST_LONG)
+    #: None where nobody told; an emulated wiki then looks its title up or takes a number that no wiki uses.
+    page: int | None = Field(default=None, gt=0, le=MOST)
     namespace: int = Field(ge=-2, le=MOST_SIGNED)
     #: With its namespace prefix, spaces for underscores: "User:WP 1.0 bot/Tables".
-    title: str = Field(min_length=1, max_length=300)
+    title: Title
     timestamp: Timestamp
     source: EditSource = EditSource.EDIT
     #: None where the wiki hides who it was.
-    user: Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)] | None = None
+    user: UserName | None = None
     is_bot: bool = False
     is_minor: bool = False
     is_anonymous: bool = False
@@ -84,25 +66,42 @@ class Edit(BaseModel):
     parent_length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     #: More about the user and the page, where the wiki says it; carried into the event.
     user_id: int | None = Field(default=None, ge=0, le=MOST)
-    user_groups: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    user_groups: tuple[Group, ...] | None = None
     user_edit_count: int | None = Field(default=None, ge=0, le=MOST)
     user_registered_at: Timestamp | None = None
+    #: Id of the global account, the wiki whose account it is, and whether no person uses it.
+    user_central_id: int | None = Field(default=None, ge=0, le=MOST_LONG)
+    user_wiki: WikiId | None = None
+    user_is_system: bool | None = None
     is_temporary: bool | None = None
     is_redirect: bool | None = None
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
+    #: What else a page change told.
+    details: Details | None = None
+    #: Since when some of its models have answered and others have not; and the models that have been announced on
+    #: streams of their own meanwhile. Written by whoever serves the lane.
+    incomplete_since: Timestamp | None = None
+    announced: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _hides_all_of_a_hidden_user(cls, fields: Any) -> Any:
         """A source that hides the user's name may still tell other things about the user; these are dropped, too."""
-        if isinstance(fields, dict) and fields.get("user") is None:
-            return {name: value for name, value in fields.items() if name not in OF_THE_USER}
-        return fields
+        if not isinstance(fields, dict):
+            return fields
+        details = fields.get("details")
+        told = details.model_dump(exclude_none=True) if isinstance(details, Details) else details
+        told = told if isinstance(told, dict) else {}
+        if fields.get("user") is not None and told.get("is_editor_visible") is not False:
+            return fields
+        shown = {name: value for name, value in fields.items() if name not in OF_THE_USER}
+        return shown | ({"details": told | {"editor": None}} if told else {})
 
     @property
     def is_new_page(self) -> bool:
-        return self.source is EditSource.NEW or self.parent_revision == 0
+        """Only where it was told: an edit whose parent nobody told need not be the first of its page."""
+        return self.source is EditSource.NEW
 
     def encode(self, *, ascii_only: bool = False) -> str:
         """The payload of a message in the edits' lane: JSON, unset and empty fields left out."""
@@ -118,7 +117,8 @@ class Edit(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors())
+            # Only the field itself is named: what stands deeper may be a key that somebody made up.
+            reasons = "; ".join(f"{next(iter(e['loc']), 'payload')}: {e['msg']}" for e in error.errors())
             raise UndecodableMessage(f"the payload is not an edit: {reasons}") from error
 
 

@@ -1,7 +1,7 @@
 """A claimed message, and the ways in which a claim can end. Pure."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,8 @@ class Claim:
     attempt: int
     #: Shared by all messages claimed together; every later write is fenced by it.
     token: str
+    #: When, in UTC by the database's clock.
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Released:
 class RetryLater:
     """Not now: the message waits for *delay* and then becomes ready again.
 
-    An outage is no message's fault, so the attempt can be taken back.
+    An outage is no message's fault, so the attempt can be taken back. What was found out meanwhile can be kept in
+    another *payload*.
     """
 
     delay: timedelta
     error: str
     burns_attempt: bool = True
+    payload: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

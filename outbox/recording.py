@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.engine.default import DefaultDialect
 
 from outbox.edits import Edit
+from outbox.page_changes import PageChange, Promised
 from outbox.tables import EDITS, Lane
 from outbox.transactions import Transaction, asynchronous, commit_only_when_awaited, kind_of, synchronous
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 PARAMSTYLES = ("format", "pyformat", "qmark", "named", "numeric")
 
 
-def record(session: Transaction, *edits: Edit) -> None:
-    """Promise that *edits* will be scored and announced.
+def record(session: Transaction, *edits: Promised) -> None:
+    """Promise that *edits* will be scored and announced, and that consumers hear of changes of pages that are no edits.
 
     One message per edit. Writes through *session*; never begins, flushes or commits: if the caller's transaction is
     rolled back there was no edit, and so there is no promise. Recording a revision twice is harmless: both messages
@@ -32,7 +33,7 @@ def record(session: Transaction, *edits: Edit) -> None:
 
 
 def record_async(
-    session: "AsyncSession | AsyncConnection | async_scoped_session[Any]", *edits: Edit
+    session: "AsyncSession | AsyncConnection | async_scoped_session[Any]", *edits: Promised
 ) -> Coroutine[Any, Any, None]:
     """As `record`, through an asynchronous session or connection: `await record_async(session, edit)`.
 
@@ -46,7 +47,7 @@ def record_async(
     return commit_only_when_awaited(open_one, recording)
 
 
-def record_statement(edit: Edit, *, paramstyle: str = "format") -> tuple[str, tuple[str, ...] | dict[str, str]]:
+def record_statement(edit: Promised, *, paramstyle: str = "format") -> tuple[str, tuple[str, ...] | dict[str, str]]:
     """The statement that promises *edit*, and its parameters: `cursor.execute(*record_statement(edit))`.
 
     For a wiki without SQLAlchemy. To be executed in the transaction that saves the edit: inside `transaction.atomic()`
@@ -81,11 +82,11 @@ async def _through(session: "AsyncSession | AsyncConnection", payloads: Sequence
     await session.run_sync(record_payloads, EDITS, payloads)
 
 
-def _payloads(edits: Sequence[Edit], function: str, *, ascii_only: bool = False) -> list[str]:
+def _payloads(edits: Sequence[Promised], function: str, *, ascii_only: bool = False) -> list[str]:
     if not edits:
         raise TypeError(f"outbox.{function} was given no edit, and so would promise nothing")
     for edit in edits:
-        if not isinstance(edit, Edit):
+        if not isinstance(edit, Edit | PageChange):
             way_out = "write outbox.Edit(wiki=..., revision=..., ...)"
             if isinstance(edit, list | tuple | set | frozenset):
                 way_out = "take them out of it: outbox.record(session, *edits)"

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -94,29 +94,47 @@ class Server:
             self.circuit.closed()
 
 
+def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> Engine:
+    """An engine whose connections set those variables of the *session*, and are strict and utf8mb4 whatever *url* says.
+
+    *options* are SQLAlchemy's; `connect_args` among them the driver's.
+    """
+    settings = ", ".join([STRICT, *(f"{name} = {value}" for name, value in session.items())])
+    always = {"charset": "utf8mb4", "init_command": f"SET SESSION {settings}"}
+    engine = create_engine(
+        # Titles and names hold every script there is, and others a latin1 would take as question marks.
+        url.difference_update_query(["charset", "collation", "init_command"]),
+        hide_parameters=True,
+        connect_args=options.pop("connect_args") | always,
+        **options,
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> Any:
+        if dialect.driver != "pymysql":
+            return None
+        # Not at the top: a wiki that only records has a driver of its own.
+        from outbox.pymysql_connection import open_connection  # noqa: PLC0415
+
+        return open_connection(*arguments, **parameters)
+
+    return engine
+
+
 def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
     locks = max(1, min(LOCK_SECONDS, round(seconds)))
-    session = ", ".join(
-        (
-            STRICT,
-            f"innodb_lock_wait_timeout = {locks}",
-            # For whole tables, which somebody alters or backs up.
-            f"lock_wait_timeout = {locks}",
-            # Before we turn away and leave it at work, with its locks.
-            f"max_statement_time = {seconds * 0.9:.3f}",
-            f"wait_timeout = {IDLE_SECONDS}",
-        )
-    )
-    engine = create_engine(
+    engine = mariadb_engine(
         url,
-        isolation_level="READ COMMITTED",
-        hide_parameters=True,
-        connect_args={
-            "init_command": f"SET SESSION {session}",
-            "connect_timeout": min(5.0, seconds),
-            "read_timeout": seconds,
-            "write_timeout": seconds,
+        {
+            "innodb_lock_wait_timeout": locks,
+            # For whole tables, which somebody alters or backs up.
+            "lock_wait_timeout": locks,
+            # Before we turn away and leave it at work, with its locks.
+            "max_statement_time": f"{seconds * 0.9:.3f}",
+            "wait_timeout": IDLE_SECONDS,
         },
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": min(5.0, seconds), "read_timeout": seconds, "write_timeout": seconds},
         **pool,
     )
 

@@ -12,6 +12,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 #: Stands for the wiki in a cure that is the same for all.
 WIKI = "{wiki}"
+#: Begin what we say of a connection that could not be begun, for which the driver has no number.
+UNREADABLE = "a file can't be read"
+NOT_INSTALLED = "a package is missing"
+NO_SUCH_OPTION = "the driver refuses an option"
 
 
 class Kind(enum.Enum):
@@ -57,7 +61,11 @@ _CUT_OFF = Trouble(
     "closed the connection",
     "see its error log; if it serves others, raise its max_allowed_packet to 64M, or lower outbox.batch_size",
 )
-_LOGIN = Trouble(Kind.SERVER, "refuses our account", f"correct user and password in {_URL}, or its grants")
+_LOGIN = Trouble(
+    Kind.SERVER,
+    "refuses our account",
+    f"correct user and password in {_URL}, or its grants; where it wants TLS, add ?ssl_ca=/path/ca.pem",
+)
 _PASSWORD = Trouble(
     Kind.SERVER, "wants a new password", f"set one (ALTER USER … IDENTIFIED BY …) and write it into {_URL}"
 )
@@ -78,7 +86,7 @@ _BROKEN = Trouble(Kind.REFUSED, "has a damaged table", "see its error log, and C
 _DAMAGED = Trouble(Kind.REFUSED, "is damaged", "restore the file from a backup, or rebuild it: sqlite3 FILE .recover")
 _MEMORY = Trouble(Kind.SERVER, "has no memory or thread left", "give it more, or fewer clients")
 _PACKET = Trouble(
-    Kind.REFUSED, "takes no packet that large", "raise its max_allowed_packet to 64M, or lower outbox.batch_size"
+    Kind.VALUE, "takes no packet that large", "raise its max_allowed_packet to 64M, or lower outbox.batch_size"
 )
 _CHANGED = Trouble(Kind.REFUSED, "has a table that was changed", "give that column a default, or restore the table")
 _VALUE = Trouble(Kind.VALUE, "refuses a value", "compare the column with that of a new installation")
@@ -87,6 +95,12 @@ _NOT_MIGRATED = Trouble(Kind.NOT_MIGRATED, "lacks a table or column of ours", "r
 _ENCRYPTION = Trouble(Kind.SERVER, "wants an encrypted connection", f"add ?ssl_ca=/path/ca.pem to {_URL}")
 _PLUGIN = Trouble(
     Kind.SERVER, "wants a way to log in that we do not have", "ALTER USER … IDENTIFIED VIA mysql_native_password"
+)
+_NO_TLS = Trouble(Kind.SERVER, "speaks no TLS", f"set its ssl_cert and ssl_key, or take ssl_… out of {_URL}")
+_CERTIFICATE = Trouble(
+    Kind.SERVER,
+    "shows a certificate that we do not trust",
+    f"let ssl_ca in {_URL} name the authority that signed it, and the host be as the certificate has it",
 )
 _NO_TRIGGER = Trouble(
     Kind.REFUSED, "lets our account make no triggers", "set its log_bin_trust_function_creators to 1, or GRANT SUPER"
@@ -115,12 +129,15 @@ _MARIADB: dict[int, Trouble] = {
         "raise that limit (ALTER USER … WITH …), or wait until its hour is over",
     ),
     1129: Trouble(Kind.SERVER, "has shut out this host", "run FLUSH HOSTS there, and raise its max_connect_errors"),
+    1184: Trouble(
+        Kind.SERVER, "closes our connections at once", "correct its init_connect, or see its error log for the cause"
+    ),
     1047: Trouble(Kind.SERVER, "is not yet part of its cluster", "wait, or see its wsrep_local_state_comment"),
     1044: Trouble(Kind.DATABASE, "is closed to our account", f"GRANT rights on it to the user in {_URL}"),
     1049: Trouble(Kind.DATABASE, "does not exist", f"create it or correct {_URL}"),
     **dict.fromkeys((1146, 1054), _NOT_MIGRATED),
     **dict.fromkeys((1142, 1143, 1227, 1370), _GRANT),
-    **dict.fromkeys((1290, 1792, 1836, 1223, 1099), _READ_ONLY),
+    **dict.fromkeys((1290, 1792, 1836, 1223, 1099, 1036), _READ_ONLY),
     **dict.fromkeys((1021, 1114, 3, 1026), _FULL),
     **dict.fromkeys((1969, 3024, 1317), _SLOW),
     **dict.fromkeys((1016, 1017, 1030, 1034, 1035, 1194, 1195, 1712, 1812, 1877, 1932), _BROKEN),
@@ -130,12 +147,31 @@ _MARIADB: dict[int, Trouble] = {
     **dict.fromkeys((1264, 1292, 1366, 1406), _VALUE),
     **dict.fromkeys((1205, 1213, 1020), _BUSY),
     1665: Trouble(Kind.REFUSED, "keeps a binary log that forbids our isolation level", "set its binlog_format to ROW"),
+    1881: Trouble(Kind.REFUSED, "is being repaired", "set its innodb_force_recovery to 0 once it is"),
     1206: Trouble(Kind.REFUSED, "has no room for further locks", "raise its innodb_buffer_pool_size"),
     1637: Trouble(Kind.REFUSED, "has too many open transactions", "see SHOW PROCESSLIST, and end idle ones"),
     1180: Trouble(Kind.REFUSED, "could not commit", "see its error log"),
 }
 
-_SQLITE: dict[str, Trouble] = {
+#: One number of the driver stands for many things; what it says tells them apart.
+_BY_TEXT: tuple[tuple[set[int], str, Trouble], ...] = (
+    ({2003, 2026}, "certificate", _CERTIFICATE),
+    ({2026}, "server doesn't support it", _NO_TLS),
+    ({2003, 2013}, "timed out", _LATE),
+    ({2006, 2013}, "reset by peer", _CUT_OFF),
+    ({2006, 2013}, "Broken pipe", _CUT_OFF),
+)
+
+#: Of SQLite's errors, of some of PyMySQL's, and of ours, which have no numbers.
+_TEXTS: dict[str, Trouble] = {
+    "Packet sequence number wrong": _CUT_OFF,
+    UNREADABLE: Trouble(Kind.SERVER, "was not asked", f"correct ssl_… in {_URL}, or give us the right to the file"),
+    NOT_INSTALLED: Trouble(
+        Kind.SERVER,
+        _PLUGIN.does,
+        f"pip install that package for us (ed25519 needs pynacl), or {_PLUGIN.cure}",
+    ),
+    NO_SUCH_OPTION: Trouble(Kind.SERVER, "was not asked", f"correct what stands after ? in {_URL}"),
     "unable to open database file": Trouble(
         Kind.DATABASE, "can not be opened", f"make its folder, give us the right to it, or correct {_URL}"
     ),
@@ -166,14 +202,14 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
         return _UNKNOWN
     number, text = number_of(error), str(error.orig)
     if number is None:
-        if "Packet sequence number wrong" in text:
-            return _CUT_OFF
-        return next((trouble for words, trouble in _SQLITE.items() if words in text), _UNKNOWN)
-    if number in {2003, 2013} and "timed out" in text:
-        return _LATE
-    if number in {2006, 2013} and ("reset by peer" in text or "Broken pipe" in text):
-        return _CUT_OFF
-    return _MARIADB.get(number, _UNKNOWN)
+        return next((trouble for words, trouble in _TEXTS.items() if words in text), _UNKNOWN)
+    by_text = (trouble for numbers, words, trouble in _BY_TEXT if number in numbers and words in text)
+    return next(by_text, _MARIADB.get(number, _UNKNOWN))
+
+
+def refuses_a_value(error: BaseException) -> bool:
+    """Whether the database refuses what was to be written, which may be one message's fault."""
+    return isinstance(error, SQLAlchemyError) and trouble_of(error).kind is Kind.VALUE
 
 
 def number_of(error: DBAPIError) -> int | None:
@@ -189,11 +225,24 @@ def said(error: SQLAlchemyError) -> str:
     """
     if not isinstance(error, DBAPIError):
         return str(error).partition("\n")[0]
+    number, text = number_of(error), _text(error)
+    return text if number is None else f"{number}: {text}"
+
+
+def hide_values(error: SQLAlchemyError) -> None:
+    """Take values of rows out of *error* itself: it may be shown with its stack, by whoever."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        number, text = number_of(error), _text(error)
+        error.orig.args = (text,) if number is None else (number, text)
+        error.args = (f"({type(error.orig).__name__}) {said(error)}",)
+
+
+def _text(error: DBAPIError) -> str:
     number = number_of(error)
     text = " ".join(str(error.orig if number is None else list(getattr(error.orig, "args", ()))[-1]).split())
     if trouble_of(error).kind in {Kind.VALUE, Kind.UNKNOWN}:
         text = _without_values(text)
-    return text if number is None else f"{number}: {text}"
+    return text
 
 
 def sentence(error: SQLAlchemyError, wiki: str, database: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, Table, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from outbox.claiming import ours
@@ -15,6 +15,8 @@ from outbox.transactions import Transaction, synchronous
 
 #: Characters kept of an error; whole replies of an endpoint have no place in a table.
 LONGEST_ERROR = 4000
+#: Characters of a payload that is sent back to the database; what is longer it moves by itself.
+LARGEST_PAYLOAD = 8000
 
 
 def settle(session: Transaction, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> frozenset[Claim]:
@@ -36,12 +38,19 @@ def _remove(
     if not claims:
         return frozenset()
     messages = lane.messages
-    removal = delete(messages).where(*ours(lane, claims)).returning(messages.c.id, messages.c.recorded_at)
-    removed = session.execute(removal.execution_options(**BY_KEY)).all()
-    recorded_at = {row.id: row.recorded_at for row in removed}
-    kept = [claim for claim in claims if claim.message in recorded_at]
-    _let_wait(session, lane, kept, outcomes, recorded_at)
-    _bury(session, lane, kept, outcomes, recorded_at)
+    large = [claim for claim in claims if len(claim.payload) > LARGEST_PAYLOAD and _is_kept_whole(outcomes[claim])]
+    _move(session, lane, large, outcomes)
+    small = [claim for claim in claims if claim not in large]
+    wanted = [messages.c.id, messages.c.recorded_at]
+    if any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small):
+        # As it is now: something in it may have been hidden since it was claimed.
+        wanted.append(messages.c.payload)
+    removal = delete(messages).where(*ours(lane, claims)).returning(*wanted)
+    removed = {row.id: row for row in session.execute(removal.execution_options(**BY_KEY)).all()}
+    kept = [claim for claim in claims if claim.message in removed]
+    small = [claim for claim in small if claim.message in removed]
+    _let_wait(session, lane, small, outcomes, removed)
+    _bury(session, lane, small, outcomes, removed)
     return frozenset(kept)
 
 
@@ -56,12 +65,53 @@ def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim])
     return frozenset(claims if count == len(claims) else ())
 
 
+def _move(
+    session: Session | Connection, lane: Lane, claims: Sequence[Claim], outcomes: Mapping[Claim, Outcome]
+) -> None:
+    """Let the database move what may be more than it takes from us: a limit may be lower now than when it came."""
+    messages = lane.messages
+    for claim in claims:
+        # One by one, for a list of ids may be answered by a scan, which waits for edits that are being saved.
+        is_ours = ours(lane, [claim])
+        if session.execute(select(messages.c.id).where(*is_ours).with_for_update()).first() is None:
+            continue
+        table, new = _place(lane, claim, outcomes[claim])
+        kept = select(messages.c.payload, messages.c.recorded_at, *new.values()).where(*is_ours)
+        session.execute(insert(table).from_select(["payload", "recorded_at", *new], kept))
+
+
+def _place(lane: Lane, claim: Claim, outcome: Outcome) -> tuple[Table, dict[str, ColumnElement[Any]]]:
+    """Where a claim with that outcome goes, and what is new there."""
+    if isinstance(outcome, Dead):
+        return lane.dead_letters, {
+            "attempt": literal(claim.attempt),
+            "reason": literal(outcome.reason),
+            "error": literal(outcome.error[:LONGEST_ERROR]),
+        }
+    if not isinstance(outcome, RetryLater):
+        raise TypeError(f"a message with the outcome {outcome!r} goes nowhere")
+    return lane.waiting, {
+        "attempt": literal(_attempts(claim, outcome)),
+        "due_at": database_now(max(outcome.delay, timedelta(0))),
+        "error": literal(outcome.error[:LONGEST_ERROR]),
+    }
+
+
+def _is_kept_whole(outcome: Outcome) -> bool:
+    """Whether the message goes elsewhere with the payload that it has."""
+    return isinstance(outcome, Dead) or (isinstance(outcome, RetryLater) and not outcome.payload)
+
+
+def _attempts(claim: Claim, outcome: RetryLater) -> int:
+    return claim.attempt if outcome.burns_attempt else claim.attempt - 1
+
+
 def _let_wait(
     session: Session | Connection,
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     retries = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], RetryLater)]
     if not retries:
@@ -69,9 +119,9 @@ def _let_wait(
     now: datetime = session.execute(select(database_now())).scalar_one()
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
-            "attempt": claim.attempt if outcome.burns_attempt else claim.attempt - 1,
-            "recorded_at": recorded_at[claim.message],
+            "payload": _payload(outcome, claim, removed[claim.message].payload),
+            "attempt": _attempts(claim, outcome),
+            "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),
             "error": outcome.error[:LONGEST_ERROR],
         }
@@ -80,19 +130,24 @@ def _let_wait(
     session.execute(insert(lane.waiting), rows)
 
 
+def _payload(outcome: RetryLater, claim: Claim, now: str) -> str:
+    """What waits: what the outcome says, unless something was hidden in the message since it was claimed."""
+    return outcome.payload or now if now == claim.payload else now
+
+
 def _bury(
     session: Session | Connection,
     lane: Lane,
     claims: Sequence[Claim],
     outcomes: Mapping[Claim, Outcome],
-    recorded_at: Mapping[int, datetime],
+    removed: Mapping[int, Any],
 ) -> None:
     dead = [(claim, outcome) for claim in claims if isinstance(outcome := outcomes[claim], Dead)]
     rows: list[dict[str, Any]] = [
         {
-            "payload": claim.payload,
+            "payload": removed[claim.message].payload,
             "attempt": claim.attempt,
-            "recorded_at": recorded_at[claim.message],
+            "recorded_at": removed[claim.message].recorded_at,
             "reason": outcome.reason,
             "error": outcome.error[:LONGEST_ERROR],
         }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from outbox import Claim, Edit, EditSource
+from outbox import Claim, Edit, EditSource, PageChange, PageChangeKind
 from worker.domain.scores import Score, ScoreError
 from worker.events.sinks import OutgoingEvent
 from worker.settings import Settings
@@ -29,12 +29,19 @@ def an_edit(**fields: Any) -> Edit:
     return Edit(**(defaults | fields))
 
 
+def a_change_of_a_page(kind: PageChangeKind = PageChangeKind.DELETE, **fields: Any) -> PageChange:
+    """A change that is no edit, of the page of revision 1001."""
+    defaults: dict[str, Any] = {"wiki": "enwiki", "page": 1001, "namespace": 0, "title": "Page 1001", "timestamp": NOON}
+    return PageChange(kind=kind, **(defaults | fields))
+
+
 def edits(count: int, *, first: int = 1, **fields: Any) -> list[Edit]:
     return [an_edit(revision=revision, **fields) for revision in range(first, first + count)]
 
 
 def a_claim(**fields: Any) -> Claim:
     defaults: dict[str, Any] = {"message": 1, "payload": an_edit().encode(), "attempt": 1, "token": "t" * 32}
+    defaults["claimed_at"] = NOON
     return Claim(**(defaults | fields))
 
 

@@ -7,6 +7,7 @@ nor a program is there, the run fails with a sentence.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ import pymysql
 import redis
 from sqlalchemy import make_url
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.processes import Processes, answers, free_port
 
 MARIADB_VARIABLE = "OUTPATROL_TEST_MARIADB_URL"
@@ -69,7 +70,7 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
     user = "mysql" if os.geteuid() == 0 else None
     with _directory("mariadb", user) as directory, Processes(directory) as processes:
         data, socket, port = directory / "data", directory / "socket", free_port()
-        subprocess.run(
+        done = subprocess.run(
             [
                 installer,
                 "--no-defaults",
@@ -77,13 +78,15 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             user=user,
             group=user,
             extra_groups=[] if user else None,
             cwd=directory,
         )
+        assert done.returncode == 0, f"mariadb-install-db failed: {done.stdout[-2000:]} {done.stderr[-2000:]}"
         child = processes.start(
             "mariadbd",
             [
@@ -174,3 +177,17 @@ def _directory(name: str, user: str | None) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def stop_process(pid: int) -> None:
+    """SIGSTOP that process, and return once none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    until(
+        lambda: all(_is_stopped(thread) for thread in Path(f"/proc/{pid}/task").iterdir()),
+        "a process that stands still",
+    )
+
+
+def _is_stopped(thread: Path) -> bool:
+    # The state comes after the name, which stands in brackets and may hold anything.
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -1,16 +1,30 @@
 """The Celery application: its configuration, queues and schedule. Knows the tasks by name only."""
 
+import logging
+import os
+import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
+import click
 from celery import Celery
 from celery.signals import setup_logging
+from click.core import ParameterSource
 from kombu import Exchange, Queue
 
+from worker.config.files import unwritable
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE, SCORES
 from worker.settings import Settings, load_settings
+
+#: What `--detach` lacks where nobody would ever read the log.
+DETACHED = (
+    "--detach: its log would be lost; add --logfile FILE, or leave --detach to whoever starts it, such as systemd"
+)
+#: Options of Celery's commands that name a file which is written.
+FILES = ("logfile", "pidfile", "statedb")
 
 app = Celery(
     "outpatrol",
@@ -26,13 +40,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
     of who sent it, and a hint that is old does no harm.
     """
     silence, prefix = settings.redis_timeout_seconds, settings.redis_prefix
-    url = settings.redis_url.get_secret_value()
-    if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
-        # Celery's results would not start without it, and its broker would trust anybody.
-        url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
+    redis = settings.redis
     return {
-        "broker_url": url,
-        "result_backend": f"worker.flight.result_backend:ScoreBackend+{url}",
+        "broker_url": redis.address,
+        "broker_use_ssl": redis.encryption,
+        "result_backend": f"worker.flight.result_backend:ScoreBackend+{redis.address}",
+        "redis_backend_use_ssl": redis.encryption,
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_transport_options": {
             "global_keyprefix": prefix,
@@ -44,10 +57,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "socket_connect_timeout": silence,
             "socket_keepalive": True,
             "health_check_interval": silence,
+            "client_name": redis.client_name,
         },
         # A shutdown that is called out to the workers of another application is not meant for ours.
         "control_exchange": "outpatrol",
         "event_exchange": "outpatrol-events",
+        "redis_client_name": redis.client_name,
         "redis_socket_timeout": silence,
         "redis_socket_connect_timeout": silence,
         "redis_socket_keepalive": True,
@@ -121,5 +136,31 @@ app.add_defaults(_configuration_of_this_process)
 
 
 @setup_logging.connect
-def _configure_logging(**_: Any) -> None:
-    configure_logging(load_settings().log_level)
+def _configure_logging(loglevel: int, logfile: str | None = None, **_: Any) -> None:
+    context = click.get_current_context(silent=True)
+    # Celery's own default stands for no wish of anybody's.
+    is_wish = context is not None and context.get_parameter_source("loglevel") is ParameterSource.COMMANDLINE
+    level = logging.getLevelName(loglevel) if is_wish else load_settings().log_level
+    configure_logging(level, Path(logfile) if logfile else None)
+
+
+def look_at_files(context: click.Context, _option: click.Parameter, _value: object) -> None:
+    """Refuse in a sentence what Celery would end of with a traceback, or would do where nobody sees it."""
+    if context.params.get("detach") and not context.params.get("logfile"):
+        _stop(context, DETACHED)
+    for name in FILES:
+        file = context.params.get(name)
+        if file and (why := unwritable(Path(file))):
+            _stop(context, f"--{name}: {file} can't be written: {why}; correct the path, or give us the right to it")
+
+
+def _stop(context: click.Context, sentence: str) -> NoReturn:
+    sys.stderr.write(f"outpatrol: {sentence}\n")
+    context.exit(os.EX_CONFIG)
+
+
+for _command in ("worker", "beat"):
+    # Processed after the options that were given, and before the process detaches.
+    app.user_options[_command].add(
+        click.Option(["--files-are-there"], is_flag=True, hidden=True, expose_value=False, callback=look_at_files)
+    )

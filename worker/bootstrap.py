@@ -1,5 +1,6 @@
 """Putting the concrete parts together; the only place that knows them all. Tests call the same function."""
 
+import os
 import threading
 import time
 import uuid
@@ -234,13 +235,15 @@ def _consumers(
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
     """The flight of each wiki; they share the nearer tiers."""
-    flight, url = settings.flight, settings.redis_url.get_secret_value()
+    flight, url = settings.flight, settings.redis
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
     silence = settings.redis_timeout_seconds
-    connect = partial(AsyncRedis.from_url, url, socket_timeout=silence, socket_connect_timeout=silence)
+    connect = partial(
+        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
+    )
     redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
@@ -250,18 +253,13 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
 
 def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
     """How the front door asks: it has no database, no endpoint and no Redis of its own. Used in one event loop."""
-    url, silence = settings.redis_url.get_secret_value(), settings.redis_timeout_seconds
+    url, silence = settings.redis, settings.redis_timeout_seconds
     connect = partial(
-        AsyncRedis.from_url,
-        url,
-        socket_timeout=silence,
-        socket_connect_timeout=silence,
-        socket_keepalive=True,
-        retry=AsyncRetry(NoBackoff(), 1),
+        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
     )
     return Door(
-        connect(),
-        Hints(partial(AsyncRedis.from_url, url, socket_connect_timeout=silence, socket_timeout=silence)),
+        connect(socket_keepalive=True, retry=AsyncRetry(NoBackoff(), 1)),
+        Hints(connect),
         sends,
         RedisState(effect="the front door answers 503 until it is back"),
         prefix=settings.redis_prefix,
@@ -274,7 +272,8 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
 def connect_redis(settings: Settings) -> Redis:
     """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
     return Redis.from_url(
-        settings.redis_url.get_secret_value(),
+        settings.redis.address,
+        **settings.redis.options,
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         socket_keepalive=True,
@@ -311,6 +310,7 @@ def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_stat
         concurrency=here.concurrency,
         slow_seconds=here.slow_seconds,
         timeout_seconds=here.timeout_seconds,
+        processes=settings.worker.processes or os.cpu_count() or 1,
     )
     member, prefix = uuid.uuid4().hex, settings.redis_prefix
     return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
@@ -323,6 +323,6 @@ async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> Sco
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
-        pacer = Pacer(here.url, limits[name], patience=patience, clock=time.monotonic)
+        pacer = Pacer(here.url, limits[name], patience=patience)
         clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
     return EndpointRouter(clients, models)

@@ -5,13 +5,13 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
+from worker.config.redis_url import RedisUrl, read_redis_url
 from worker.config.settings_sections import (
     DatabaseSettings,
     EndpointSettings,
@@ -116,16 +116,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_a_redis_url(cls, url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        try:
-            is_right = parts.scheme in {"redis", "rediss"} and (parts.port is None or parts.port > 0)
-        except ValueError:
-            # Whose text shows what stands after the colon, which may be a password.
-            is_right = False
-        if not is_right:
-            raise ValueError(
-                "not the URL of a Redis; write redis://:password@host:6379/0, a slash in the password as %2F"
-            )
+        read_redis_url(url.get_secret_value())
         return url
 
     @field_validator("wikis", mode="before")
@@ -196,6 +187,11 @@ class Settings(BaseSettings):
                 self._endpoint_has_model(wiki, settings, name, known[name])
             self._formulas_can_be_resolved(wiki, settings, known)
         return self
+
+    @property
+    def redis(self) -> RedisUrl:
+        """Where Redis is, as each library wants to be told."""
+        return read_redis_url(self.redis_url.get_secret_value())
 
     @property
     def endpoints_by_name(self) -> dict[str, EndpointSettings]:
@@ -292,12 +288,17 @@ def load_settings() -> Settings:
     """
     file = settings_file()
     if file is not None and not file.is_file():
-        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} is not there; create it or unset it")
+        why = "is a directory" if file.is_dir() else "is not there"
+        raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} {why}; create it or unset it")
     source = str(file) if file else "no outpatrol.toml here"
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsInvalid(f"settings ({source}): {describe(error)}") from error
+    except OSError as error:
+        raise SettingsInvalid(
+            f"settings ({source}): the file can't be read: {error.strerror}; give us the right to it"
+        ) from error
     except ValueError as error:
         raise SettingsInvalid(f"settings ({source}): {error}; correct the file or the variable") from error
 

@@ -96,7 +96,7 @@ REVISION = Table(
 RECENTCHANGES = Table(
     "recentchanges",
     metadata,
-    Column("rc_id", Bits32, primary_key=True),
+    Column("rc_id", CountingBits64, primary_key=True),
     Column("rc_timestamp", Timestamp, nullable=False),
     Column("rc_actor", Bits64, nullable=False),
     Column("rc_namespace", Integer, nullable=False, server_default=ZERO),

@@ -8,7 +8,17 @@ from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.orm import Session
 
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
-from outbox.mediawiki.schema import DELETED_USER, actor, page, recentchanges, revision
+from outbox.mediawiki.schema import (
+    DELETED_USER,
+    FIRST_INVENTED_CHANGE,
+    FIRST_INVENTED_PAGE,
+    actor,
+    archive,
+    page,
+    recentchanges,
+    revision,
+    title_key,
+)
 from outbox.ownership import schema_of
 
 #: Names of the namespaces every wiki has, in English; a wiki's own language has others for the same numbers.
@@ -25,7 +35,7 @@ def recent_edits(
     """The newest *limit* edits in recentchanges whose `rc_id` is less than *before*, the newest first.
 
     Returns them with the `rc_id` to pass as *before* the next time, or None if there are no more. A change that can't
-    be an edit any more (its values are out of range, its user is hidden) is left out.
+    be an edit any more (its values are out of range) is left out; of one whose user is hidden nobody learns the user.
     """
     change = recentchanges.c
     # Columns that newer MediaWikis drop, such as rc_new and rc_type, are not asked for.
@@ -36,7 +46,7 @@ def recent_edits(
     )  # fmt: skip
     query = (
         select(*wanted)
-        .join(actor, actor.c.actor_id == change.rc_actor)
+        .outerjoin(actor, actor.c.actor_id == change.rc_actor)
         .where(change.rc_source.in_([source.value for source in EditSource]))
         .order_by(change.rc_id.desc())
         .limit(limit)
@@ -75,15 +85,34 @@ def has_revision(session: Session, revision_id: int) -> bool:
     return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
 
 
+def has_page(session: Session, page_id: int) -> bool:
+    """Whether the wiki has that page; a deleted one it has not."""
+    return session.execute(select(page.c.page_id).where(page.c.page_id == page_id)).first() is not None
+
+
+def revisions_of_page(session: Session, page_id: int, namespace: int, title: str) -> set[int]:
+    """All revisions of a page that has, or had when it was deleted, that *title*, with its namespace prefix."""
+    connection = session.connection()
+    found = set(session.execute(select(revision.c.rev_id).where(revision.c.rev_page == page_id)).scalars())
+    if inspect(connection).has_table(archive.name, schema=schema_of(connection)):
+        # By its title, for which alone there is an index.
+        old = archive.c
+        has_title = (old.ar_namespace == namespace) & (old.ar_title == title_key(namespace, title))
+        found |= set(session.execute(select(old.ar_rev_id).where(has_title, old.ar_page_id == page_id)).scalars())
+    return found
+
+
 def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
     """Revision to the page it is of, as far as the wiki has those revisions."""
     query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
     return {row.rev_id: row.rev_page for row in session.execute(query)}
 
 
-def latest_revisions(session: Session | Connection, pages: Collection[int]) -> set[int]:
-    """The newest revisions of *pages*."""
-    return set(session.execute(select(page.c.page_latest).where(page.c.page_id.in_(sorted(pages)))).scalars())
+def latest_revisions(session: Session | Connection, revisions: Collection[int]) -> set[int]:
+    """Those of *revisions* that are the newest of their page."""
+    is_latest = (page.c.page_id == revision.c.rev_page) & (page.c.page_latest == revision.c.rev_id)
+    query = select(page.c.page_latest).join(revision, is_latest)
+    return set(session.execute(query.where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
 
 
 def shown_title(namespace: int, key: str) -> str:
@@ -94,23 +123,23 @@ def shown_title(namespace: int, key: str) -> str:
 
 def _edit_of(wiki: str, row: Any) -> Edit | None:
     # A hidden user must not come back into a payload.
-    if row.rc_deleted & DELETED_USER:
-        return None
+    user = None if row.rc_deleted & DELETED_USER else row.actor_name
     try:
         return Edit(
             wiki=wiki,
             revision=row.rc_this_oldid,
             parent_revision=row.rc_last_oldid,
-            change=row.rc_id,
-            page=row.rc_cur_id,
+            # Numbers that nobody told are told to nobody.
+            change=row.rc_id if row.rc_id < FIRST_INVENTED_CHANGE else None,
+            page=row.rc_cur_id if row.rc_cur_id < FIRST_INVENTED_PAGE else None,
             namespace=row.rc_namespace,
             title=shown_title(row.rc_namespace, row.rc_title),
             timestamp=datetime.strptime(row.rc_timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC),
             source=EditSource(row.rc_source),
-            user=row.actor_name,
+            user=user,
             is_bot=bool(row.rc_bot),
             is_minor=bool(row.rc_minor),
-            is_anonymous=is_address(row.actor_name),
+            is_anonymous=is_address(user),
             patrol_status=PatrolStatus(row.rc_patrolled),
             length=row.rc_new_len,
             parent_length=row.rc_old_len,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
@@ -11,18 +11,32 @@ from outbox.edits import Edit
 from outbox.errors import ForeignTables
 from outbox.mediawiki.schema import (
     CORE,
+    DELETED_COMMENT,
+    DELETED_TEXT,
     DELETED_USER,
+    FIRST_INVENTED_CHANGE,
+    FIRST_INVENTED_PAGE,
     READ,
     TOLD_BY,
     actor,
+    cut_title,
     mediawiki_timestamp,
     page,
     recentchanges,
     revision,
+    title_key,
 )
 from outbox.ownership import are_ours, connection_of, schema_of
+from outbox.page_changes import PageChange, PageChangeKind, Promised
 from outbox.recording import record
 from outbox.transactions import synchronous
+
+#: Field of a revision's visibility to the bit of `rev_deleted` and `rc_deleted` that is set where it is off.
+BITS = {
+    "is_content_visible": DELETED_TEXT,
+    "is_comment_visible": DELETED_COMMENT,
+    "is_editor_visible": DELETED_USER,
+}
 
 
 def is_emulated(session: Session | Connection) -> bool:
@@ -64,13 +78,49 @@ def save_edit(session: Session, edit: Edit) -> None:
     must_be_emulated(session)
     moment = mediawiki_timestamp(edit.timestamp)
     actor_id, hidden = (0, DELETED_USER) if edit.user is None else (_actor_of(session, edit.user), 0)
-    _save_page(session, edit, moment)
-    _save_revision(session, edit, moment, actor_id, hidden)
-    _save_change(session, edit, moment, actor_id, hidden)
+    page_id = edit.page or _page_of(session, edit)
+    _save_page(session, edit, page_id, moment)
+    _save_revision(session, edit, page_id, moment, actor_id, hidden)
+    _save_change(session, edit, page_id, moment, actor_id, hidden)
     record(session, edit)
 
 
-def free_title(session: Session, edit: Edit) -> None:
+def save_page_change(session: Session, change: PageChange) -> None:
+    """Do to the page what *change* tells, and promise it, all through *session*, in the caller's transaction.
+
+    On an emulated wiki only. The revisions of a deleted page stay, for an undelete; its changes leave recentchanges, as
+    MediaWiki's do. Doing it again makes no difference.
+
+    Raises:
+        ForeignTables: the wiki is not an emulated one, and nothing was written.
+    """
+    synchronous(session, "mediawiki.saving.save_page_change")
+    must_be_emulated(session)
+    if change.kind is PageChangeKind.DELETE:
+        session.execute(delete(page).where(page.c.page_id == change.page))
+        session.execute(delete(recentchanges).where(recentchanges.c.rc_cur_id == change.page))
+    elif change.kind in {PageChangeKind.MOVE, PageChangeKind.UNDELETE}:
+        free_title(session, change)
+        _name_page(session, change)
+    if hidden := sum(bit for switch, bit in BITS.items() if switch in change.hides):
+        of_revision = revision.c.rev_id == change.revision
+        session.execute(update(revision).where(of_revision).values(rev_deleted=hidden))
+        of_change = recentchanges.c.rc_this_oldid == change.revision
+        session.execute(update(recentchanges).where(of_change).values(rc_deleted=hidden))
+    record(session, change)
+
+
+def _name_page(session: Session, change: PageChange) -> None:
+    """Give the page its title; one that was undeleted is there again, with the revisions it had."""
+    name = {"page_namespace": change.namespace, "page_title": title_key(change.namespace, change.title)}
+    renamed = session.execute(update(page).where(page.c.page_id == change.page).values(name))
+    if change.kind is PageChangeKind.UNDELETE and cast("CursorResult[Any]", renamed).rowcount == 0:
+        moment = mediawiki_timestamp(change.timestamp)
+        state = {"page_touched": moment, "page_latest": change.revision or 0, "page_len": 0}
+        session.execute(insert(page).values(page_id=change.page, **name, **state))
+
+
+def free_title(session: Session, edit: Promised) -> None:
     """Let *edit* have its title, where another page of an emulated wiki has it: that one was moved or deleted since, of
     which nobody told. It stays, with its revisions, under a title that says so. Does not commit.
 
@@ -78,10 +128,12 @@ def free_title(session: Session, edit: Edit) -> None:
         ForeignTables: the wiki is not an emulated one, and nothing was written.
     """
     must_be_emulated(session)
-    same_title = (page.c.page_namespace == edit.namespace) & (page.c.page_title == database_key(edit))
-    others = select(page.c.page_id).where(same_title, page.c.page_id != edit.page)
+    if edit.page is None:
+        # It is of whichever page has its title.
+        return
+    others = select(page.c.page_id).where(_has_title_of(edit), page.c.page_id != edit.page)
     for other in session.execute(others).scalars().all():
-        title = _cut(f"Broken/id:{other}/{database_key(edit)}")
+        title = cut_title(f"Broken/id:{other}/{title_key(edit.namespace, edit.title)}")
         session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
 
 
@@ -103,17 +155,6 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
     return [row.rc_this_oldid for row in rows]
 
 
-def database_key(edit: Edit) -> str:
-    """The title as the tables hold it: no namespace prefix, underscores for spaces, cut to the column's 255 bytes."""
-    _, colon, rest = edit.title.partition(":")
-    title = rest if edit.namespace and colon and rest else edit.title
-    return _cut(title.replace(" ", "_"))
-
-
-def _cut(title: str) -> str:
-    return title.encode()[:255].decode(errors="ignore")
-
-
 def _actor_of(session: Session, name: str) -> int:
     same = select(actor.c.actor_id).where(actor.c.actor_name == name)
     known: int | None = session.execute(same).scalar_one_or_none()
@@ -123,26 +164,41 @@ def _actor_of(session: Session, name: str) -> int:
     return int(session.execute(new).scalar_one())
 
 
-def _save_page(session: Session, edit: Edit, moment: str) -> None:
-    state = {
+def _page_of(session: Session, edit: Edit) -> int:
+    """The page that has the title of *edit*; a number of ours where there is none yet."""
+    known: int | None = session.execute(select(page.c.page_id).where(_has_title_of(edit))).scalar_one_or_none()
+    if known is not None:
+        return known
+    last: int | None = session.execute(select(func.max(page.c.page_id))).scalar_one()
+    return max(last or 0, FIRST_INVENTED_PAGE - 1) + 1
+
+
+def _has_title_of(edit: Promised) -> ColumnElement[bool]:
+    return (page.c.page_namespace == edit.namespace) & (page.c.page_title == title_key(edit.namespace, edit.title))
+
+
+def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
+    state: dict[str, Any] = {
         # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
         "page_namespace": edit.namespace,
-        "page_title": database_key(edit),
+        "page_title": title_key(edit.namespace, edit.title),
         "page_latest": edit.revision,
         "page_len": edit.length or 0,
         "page_touched": moment,
         "page_is_new": edit.is_new_page,
     }
-    updated = session.execute(update(page).where(page.c.page_id == edit.page).values(state))
+    if edit.is_redirect is not None:
+        state["page_is_redirect"] = edit.is_redirect
+    updated = session.execute(update(page).where(page.c.page_id == page_id).values(state))
     if cast("CursorResult[Any]", updated).rowcount == 0:
-        session.execute(insert(page).values(page_id=edit.page, **state))
+        session.execute(insert(page).values(page_id=page_id, **state))
 
 
-def _save_revision(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+def _save_revision(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
     session.execute(
         insert(revision).values(
             rev_id=edit.revision,
-            rev_page=edit.page,
+            rev_page=page_id,
             rev_actor=actor_id,
             rev_timestamp=moment,
             rev_minor_edit=edit.is_minor,
@@ -153,18 +209,18 @@ def _save_revision(session: Session, edit: Edit, moment: str, actor_id: int, hid
     )
 
 
-def _save_change(session: Session, edit: Edit, moment: str, actor_id: int, hidden: int) -> None:
+def _save_change(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
     session.execute(
         insert(recentchanges).values(
-            **({"rc_id": edit.change} if edit.change else {}),
+            rc_id=edit.change or FIRST_INVENTED_CHANGE + edit.revision,
             rc_timestamp=moment,
             rc_actor=actor_id,
             rc_namespace=edit.namespace,
-            rc_title=database_key(edit),
+            rc_title=title_key(edit.namespace, edit.title),
             rc_minor=edit.is_minor,
             rc_bot=edit.is_bot,
             rc_new=edit.is_new_page,
-            rc_cur_id=edit.page,
+            rc_cur_id=page_id,
             rc_this_oldid=edit.revision,
             rc_last_oldid=edit.parent_revision,
             rc_type=int(edit.is_new_page),

@@ -15,9 +15,12 @@ from outbox.tables import INNODB, NAMING
 metadata = MetaData(naming_convention=NAMING)
 
 ZERO = text("0")
-#: The bit of `rc_deleted` and `rev_deleted` that hides who it was.
-#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_USER, REL1_39.
-DELETED_USER = 4
+#: The bits of `rc_deleted` and `rev_deleted` that hide the text, the comment and who it was.
+#: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_TEXT and the following, REL1_39.
+DELETED_TEXT, DELETED_COMMENT, DELETED_USER = 1, 2, 4
+#: Where nobody told the number of a change or a page, it gets one that no wiki has come near, so that it never stands
+#: in the way of a real one that is told later: the change 2^52 more than its revision, the page one above 2^31.
+FIRST_INVENTED_CHANGE, FIRST_INVENTED_PAGE = 2**52, 2**31
 
 actor = Table(
     "actor",
@@ -67,7 +70,8 @@ revision = Table(
 recentchanges = Table(
     "recentchanges",
     metadata,
-    Column("rc_id", UnsignedInt, primary_key=True),
+    # Of 64 bits from MediaWiki 1.43 on, and so large enough for the ids that are invented here.
+    Column("rc_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
     Column("rc_timestamp", BinaryString(14, fixed=True), nullable=False),
     Column("rc_actor", UnsignedBigInt, nullable=False),
     Column("rc_namespace", Integer, nullable=False, server_default=ZERO),
@@ -106,6 +110,28 @@ READ = {
     "revision": {"rev_id", "rev_page", "rev_actor", "rev_timestamp", "rev_parent_id"},
     "recentchanges": {column.name for column in recentchanges.columns} - {"rc_new", "rc_type"},
 }
+
+
+#: Where a MediaWiki keeps the revisions of deleted pages. An emulated wiki has none: there they stay where they are.
+archive = Table(
+    "archive",
+    MetaData(),
+    Column("ar_namespace", Integer),
+    Column("ar_title", BinaryString(255)),
+    Column("ar_rev_id", UnsignedInt),
+    Column("ar_page_id", UnsignedInt),
+)
+
+
+def title_key(namespace: int, title: str) -> str:
+    """The title as the tables hold it: no namespace prefix, underscores for spaces, cut to the column's 255 bytes."""
+    _, colon, rest = title.partition(":")
+    title = rest if namespace and colon and rest else title
+    return cut_title(title.replace(" ", "_"))
+
+
+def cut_title(title: str) -> str:
+    return title.encode()[:255].decode(errors="ignore")
 
 
 def mediawiki_timestamp(moment: datetime) -> str:

@@ -52,6 +52,8 @@ class Running:
     processes: Processes
     settings: Settings
     redis_port: int
+    #: Further options of Redis.
+    redis_options: Sequence[str]
     scoring_port: int
     eventgate_port: int
     services: Services
@@ -92,9 +94,14 @@ class Running:
             self.start_eventgate()
 
     def start_redis(self) -> None:
-        child = self.processes.start("redis", redis_command(self.redis_port), cwd=self.directory)
+        child = self.processes.start(
+            "redis", [*redis_command(self.redis_port), *self._options_of_redis()], cwd=self.directory
+        )
         self.processes.wait_until(child, lambda: answers(self.redis_port), seconds=PATIENCE_SECONDS)
         self.children["redis"] = child
+
+    def _options_of_redis(self) -> list[str]:
+        return [each.replace("{port}", str(self.redis_port)) for each in self.redis_options]
 
     def start_endpoint(self) -> None:
         self._emulate("endpoint", "scoring", self.scoring_port)
@@ -109,8 +116,9 @@ class Running:
         self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
-    def start_worker(self, *options: str, count: int = 2) -> None:
-        """Start *count* worker processes, with these *options* of Celery."""
+    def start_worker(self, *options: str, count: int | None = None) -> None:
+        """Start *count* worker processes, or as many as the settings say, or two; with these *options* of Celery."""
+        count = count or self.settings.worker.processes or 2
         worker = start_worker(self.processes, self.directory, *options, count=count, environment=self.environment)
         self.children["worker"] = worker
 
@@ -174,8 +182,15 @@ class Running:
         """Wait until at most so many promises of *lane* are left."""
         self.until(lambda: self.pending(lane) <= left, f"at most {left} messages in {lane.name}")
 
+    def _has_kept_all(self) -> bool:
+        try:
+            return self.pending() == 0
+        except OutboxError:
+            # A database that is just coming back: our own circuit may be open for a moment longer.
+            return False
+
     def until_all_is_kept(self) -> None:
-        self.until(lambda: self.pending() == 0, "the end of all promises")
+        self.until(self._has_kept_all, "the end of all promises")
 
     def until(self, condition: Callable[[], bool], what: str, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait for *condition*, doing something *meanwhile*; fails with the worker's last words where nothing moves."""
@@ -210,6 +225,8 @@ def running(
     beat: bool = True,
     worker_settings: Mapping[str, Any] | None = None,
     redis_through: Callable[[int], int] = int,
+    redis_url: str = "redis://127.0.0.1:{port}/0",
+    redis_options: Sequence[str] = (),
     base: Mapping[str, Any] = SHORT,
     **changes: Any,
 ) -> Iterator[Running]:
@@ -218,7 +235,8 @@ def running(
     What they change is *base*: settings with short deadlines, or none for the defaults.
 
     Without a change of `sinks` events go to files; an EventGate is started if it is among those named, as
-    `sinks={"file": {}, "eventgate": {}}`. Redis is spoken to at the port that *redis_through* gives for its own.
+    `sinks={"file": {}, "eventgate": {}}`. Redis is started with *redis_options* and spoken to at *redis_url*, both
+    with the port that *redis_through* gives for its own.
     """
     redis_port, eventgate_port = free_port(), free_port()
     endpoint, scoring_port = spare_endpoints.take()
@@ -228,7 +246,9 @@ def running(
     }
     emulated = {"wikis": {wiki: {"emulated": True} for wiki in databases}}
     document = merged(merged(base, emulated), {"sinks": {"file": {}}, "worker": worker_settings or {}} | changes)
-    document = merged(document, _addresses(databases, redis_through(redis_port), scoring_port))
+    document = merged(
+        document, _addresses(databases, redis_url.replace("{port}", str(redis_through(redis_port))), scoring_port)
+    )
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
@@ -240,7 +260,9 @@ def running(
 
     services = build_services(settings, send=send)
     with Processes(directory) as processes:
-        here = Running(directory, processes, settings, redis_port, scoring_port, eventgate_port, services, client)
+        here = Running(
+            directory, processes, settings, redis_port, redis_options, scoring_port, eventgate_port, services, client
+        )
         here.children["endpoint"] = endpoint
         try:
             here.start(worker=worker, beat=beat)
@@ -264,13 +286,13 @@ def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return result
 
 
-def _addresses(databases: Mapping[str, str], redis_port: int, scoring_port: int) -> dict[str, Any]:
+def _addresses(databases: Mapping[str, str], redis_url: str, scoring_port: int) -> dict[str, Any]:
     wikis = {
         wiki: {"database_url": url, "domain": f"{wiki[:2]}.wikipedia.org", "language": wiki[:2]}
         for wiki, url in databases.items()
     }
     return {
-        "redis_url": f"redis://127.0.0.1:{redis_port}/0",
+        "redis_url": redis_url,
         "endpoint": {"url": f"http://127.0.0.1:{scoring_port}"},
         "wikis": wikis,
     }

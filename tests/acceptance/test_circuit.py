@@ -1,6 +1,7 @@
 """An endpoint that serves nobody: claiming stops until it is back, and no edit pays for the time between."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from outbox import EDITS
@@ -8,12 +9,13 @@ from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import SHORT, Running, running
-from worker.endpoints.limits import OUTAGES_TO_OPEN
+from worker.endpoints.tries import TRIES_TO_OPEN
 
 WIKI = "itwiki"
 COUNT = 300
 CONCURRENCY = 4
 PROBES = 2
+PROCESSES = 2
 
 
 def lane(here: Running) -> LaneStatus:
@@ -37,14 +39,15 @@ def test_in_an_outage_claiming_pauses_and_all_edits_are_scored_after_it(
     with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, **settings) as here:
         here.endpoint.set(failures={"rate": 1, "status": 503})
         here.save(edits)
-        here.until(lambda: turns(here) == ["circuit_opened"], "an open circuit")
+        here.until(lambda: "circuit_opened" in turns(here), "an open circuit")
         opened_after = here.endpoint.summary()["calls"]
         here.until(lambda: here.endpoint.summary()["calls"] >= opened_after + PROBES, "probes that fail")
         calls, left = here.endpoint.summary()["calls"], lane(here)
         here.endpoint.set(failures=None)
         here.until_all_is_kept()
 
-        assert calls <= OUTAGES_TO_OPEN + 2 * CONCURRENCY + PROBES
+        assert calls <= PROCESSES * (TRIES_TO_OPEN + CONCURRENCY) + 2 * PROBES
         assert left.ready >= COUNT / 2
-        assert turns(here) == ["circuit_opened", "circuit_closed"]
+        assert Counter(turns(here)).keys() == {"circuit_opened", "circuit_closed"}
+        assert turns(here).count("circuit_opened") == turns(here).count("circuit_closed")
         assert_every_promise_was_kept(here, edits)

@@ -28,7 +28,14 @@ TWENTY = range(5001, 5021)
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     directory: Path = tmp_path_factory.mktemp("front_door")
     databases = {wiki: f"sqlite:///{directory}/{wiki}.db" for wiki in ("itwiki", "frwiki")}
-    with running(directory, databases, endpoint={"concurrency": 200}, web=WEB, redis_timeout_seconds=1) as here:
+    with running(
+        directory,
+        databases,
+        endpoint={"concurrency": 200},
+        web=WEB,
+        flight={"call_seconds": 4},
+        redis_timeout_seconds=1,
+    ) as here:
         front = Front(here)
         yield front
         front.close()
@@ -108,7 +115,8 @@ def test_an_endpoint_that_hangs_for_one_wiki_is_answered_for_and_holds_up_no_oth
         reply.json()["frwiki"]["scores"][str(each)]["damaging"]["error"]
         for each, reply in zip(range(700, 703), late, strict=True)
     ]
-    assert {error["type"] for error in errors} == {"TimeoutError"}
+    # Late, or not asked for at all while the circuit of that wiki is open.
+    assert {error["type"] for error in errors} <= {"TimeoutError", "ScoreProcessorOverloaded", "RequestError"}
 
 
 def test_what_an_endpoint_tells_of_a_model_comes_from_the_workers(front: Front) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tests.patience import PATIENCE_SECONDS
 from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import SCORE
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,36 @@ def test_a_score_is_the_result_of_the_task_with_its_id(here: Running) -> None:
     answer = ask(here, "itwiki:damaging:7:0.5.1").get(timeout=PATIENCE_SECONDS)
 
     assert answer["probability"] == probabilities(0, "itwiki", "damaging", 7)
+
+
+BARE_CLIENT = """
+import json, sys
+sys.modules.update(outbox=None, worker=None)  # As where neither is installed.
+from celery import Celery
+from celery.exceptions import TimeoutError
+{example}
+try:
+    app.send_task("score", task_id="itwiki:damaging:404:0.5.1", queue="outpatrol-score").get(timeout=60)
+except TimeoutError:
+    raise
+except Exception as error:
+    print(type(error).__name__, error)
+print(json.dumps(app.send_task("score", task_id="itwiki:damaging:6:0.5.1", queue="outpatrol-score").get(timeout=60)))
+"""
+
+
+def test_the_client_in_the_readme_gets_scores_and_errors_where_nothing_of_ours_is_installed(here: Running) -> None:
+    here.endpoint.set(missing_revisions=[404])
+    example = next(code for code in README.read_text().split("```") if "task_keyprefix" in code)
+    lines = (
+        example.removeprefix("python\n").replace("redis://…", here.settings.redis_url.get_secret_value()).splitlines()
+    )
+    program = BARE_CLIENT.format(example="\n".join(line for line in lines if "send_task" not in line))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    refused, answer = done.stdout.splitlines()
+
+    assert refused.startswith("ScoreRefused itwiki:damaging:404:0.5.1: RevisionNotFound")
+    assert json.loads(answer)["probability"] == probabilities(0, "itwiki", "damaging", 6)
 
 
 def test_requests_for_one_score_at_one_time_share_one_call(here: Running) -> None:

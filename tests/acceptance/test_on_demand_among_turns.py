@@ -20,7 +20,7 @@ SECONDS = 30
 def here(tmp_path: Path) -> Iterator[Running]:
     # One place for scores on demand.
     databases = {"itwiki": f"sqlite:///{tmp_path}/itwiki.db"}
-    with running(tmp_path, databases, worker_settings={"threads": 4}) as here:
+    with running(tmp_path, databases, worker_settings={"threads": 4, "processes": 1}) as here:
         # So that the versions are known, and turns ask for nothing but scores.
         here.save(sample_edits("itwiki", 400)[:1])
         here.until_all_is_kept()

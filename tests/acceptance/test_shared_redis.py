@@ -84,7 +84,7 @@ def test_garbage_in_our_queues_is_dropped_with_a_line_and_ends_no_worker(
 def test_a_task_that_nobody_knows_is_told_once_fails_for_its_asker_and_does_not_come_again(
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as here:
         asked = [
             here.client.send_task("of_tomorrow", task_id=f"t{n}", queue=QUEUE_OF[TURN], ignore_result=False)
             for n in range(10)

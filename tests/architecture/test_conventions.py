@@ -57,6 +57,17 @@ def test_a_reader_of_the_environment_is_noticed(source: str) -> None:
     assert reads_environment(ast.parse(source))
 
 
+def test_every_engine_hides_parameters_which_may_be_an_editors_name_or_address() -> None:
+    made = [
+        (path, {word.arg: ast.unparse(word.value) for word in call.keywords}.get("hide_parameters"))
+        for path, tree in modules("outbox", "worker", "migrations")
+        for call in calls(tree)
+        if ast.unparse(call.func).rpartition(".")[2] in {"create_engine", "create_async_engine", "engine_from_config"}
+    ]
+
+    assert made == [("outbox/server.py", "True")] * 2
+
+
 def test_every_log_event_is_declared() -> None:
     names = {(path, name) for path, tree in modules("worker") for name in logged(tree)}
 
@@ -77,6 +88,13 @@ def test_the_outbox_logs_nothing_since_it_can_not_know_where_to() -> None:
     }
 
     assert names & {"logging", "structlog"} == set()
+
+
+def test_nothing_reads_tags_since_those_of_mw_private_are_not_for_everybody() -> None:
+    readers = [path for path, tree in modules("outbox", "worker", "migrations") if "change_tag" in ast.unparse(tree)]
+
+    assert readers == []
+    assert "change_tag" not in (ROOT / "docs/admin-sql.md").read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

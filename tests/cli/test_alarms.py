@@ -28,7 +28,7 @@ def told(redis: Redis, redis_url: str, wiki: Database, monkeypatch: pytest.Monke
 
 
 def tell(limits: SharedLimits, report: Report) -> None:
-    limits.exchange(report, in_flight=0, want=0)
+    limits.together(report, in_flight=0, waiting=0, want=0)
 
 
 every_command = pytest.mark.parametrize("command", ["status", "streams"])
@@ -38,7 +38,7 @@ every_command = pytest.mark.parametrize("command", ["status", "streams"])
 def test_a_refusing_endpoint_is_an_alarm_with_address_status_and_cure(
     command: str, told: SharedLimits, run: Run
 ) -> None:
-    tell(told, Report(outages=1, refused=1, reason=REFUSAL, refusal=REFUSAL))
+    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
 
     result = run(command)
 
@@ -49,7 +49,7 @@ def test_a_refusing_endpoint_is_an_alarm_with_address_status_and_cure(
 @every_command
 def test_a_refusal_beside_what_is_served_is_an_alarm_too(command: str, told: SharedLimits, run: Run) -> None:
     tell(told, Report(served=1))
-    tell(told, Report(outages=1, refused=1, reason=REFUSAL, refusal=REFUSAL))
+    tell(told, Report(refusal=REFUSAL))
     tell(told, Report(served=1))
 
     result = run(command)
@@ -87,7 +87,7 @@ def test_without_redis_the_rest_is_told_and_that_this_is_not_known(command: str,
 
 
 def test_json_of_the_streams_has_the_alarm_of_the_endpoint(told: SharedLimits, run: Run) -> None:
-    tell(told, Report(outages=1, refused=1, reason=REFUSAL, refusal=REFUSAL))
+    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
 
     alarms = json.loads(run("streams", "--json").stdout)["enwiki"]["alarms"]
 
@@ -95,7 +95,7 @@ def test_json_of_the_streams_has_the_alarm_of_the_endpoint(told: SharedLimits, r
 
 
 def test_json_of_the_status_is_the_same_with_an_alarm_beside_it(told: SharedLimits, run: Run) -> None:
-    tell(told, Report(outages=1, refused=1, reason=REFUSAL, refusal=REFUSAL))
+    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
 
     result = run("status", "--json")
 

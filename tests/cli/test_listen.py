@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,6 @@ from worker.demo.processes import Processes
 SINCE = ("--since", "2026-01-01")
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_they_were() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
 def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.send(a_recent_change(1), a_recent_change(2, type="log"), a_recent_change(3, wiki="dewiki"))
     event_stream.send(a_recent_change(4))
@@ -43,6 +34,7 @@ def test_edits_are_saved_and_told_in_json(run: Run, wiki: Database, event_stream
         "edits": 2,
         "saved": {"enwiki": 2},
         "promised": {},
+        "page_changes": {},
         "left_out": {"not an edit": 1, "other wikis": 1},
         "connections": 1,
     }
@@ -76,11 +68,24 @@ def test_a_trusted_group_can_be_named(run: Run, wiki: Database, event_stream: Em
     assert Edit.decode(claim.payload).patrol_status == 2
 
 
+def test_who_is_autopatrolled_is_told_before_anything_is_heard_and_a_named_group_takes_nobodys_place(
+    run: Run, wiki: Database, event_stream: EmulatedEventStream
+) -> None:
+    event_stream.send(a_page_change(1, performer=a_performer(groups=["sysop"])), stream=PAGE_CHANGES)
+
+    result = run("listen", event_stream.stream(PAGE_CHANGES), *SINCE, "--limit", "1", "--autopatrolled-group", "editor")
+
+    told = "autopatrolled on enwiki, where the stream does not say: autopatrolled, autoreviewer, bot, editor, sysop"
+    assert told in result.stderr
+    (claim,) = claim_all(wiki, EDITS)
+    assert Edit.decode(claim.payload).patrol_status == 2
+
+
 def test_an_unknown_stream_ends_with_a_sentence(run: Run, wiki: Database, event_stream: EmulatedEventStream) -> None:
     result = run("listen", event_stream.stream("nonsense"))
 
     assert result.exit_code == 1
-    assert "answers with status 404; correct the name of the stream, or --since" in result.stderr
+    assert "answers with status 400; correct the name of the stream, or --since" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -107,6 +112,13 @@ def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:
 
     assert result.exit_code == 1
     assert "at most 255 bytes" in result.stderr
+
+
+def test_a_stream_that_is_not_read_is_refused_before_it_is_asked(run: Run) -> None:
+    result = run("listen", "http://127.0.0.1:1/v2/stream/recentchange,revision-create")
+
+    assert result.exit_code == 1
+    assert "revision-create: this stream is not read; listen to mediawiki.page_change.v1" in result.stderr
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are(run: Run) -> None:

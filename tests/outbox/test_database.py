@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,14 +11,15 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import event, make_url, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from outbox import EDITS, record
 from outbox.database import TRANSACTION_TRIES, Database, Engines
-from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable
+from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable, OutboxError
 from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
+from outbox.server_errors import told
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
 from tests.patience import PATIENCE_SECONDS
@@ -58,6 +60,10 @@ def hurried_sqlite(engines: Engines, tmp_path: Path) -> Database:
     return database
 
 
+#: May stand in place of an editor's name.
+ADDRESS = "192.0.2.77"
+
+
 def count_up(session: Session, message: int) -> None:
     messages = EDITS.messages
     session.execute(update(messages).where(messages.c.id == message).values(attempt=messages.c.attempt + 1))
@@ -68,6 +74,27 @@ def sentence_of(database: Database) -> str:
     with pytest.raises(DatabaseUnavailable) as caught, database.reading() as connection:
         connection.execute(text("SELECT 1"))
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO outbox (payload, attempt) VALUES (:value, NULL)",
+        "INSERT INTO outbox (no_such) VALUES (:value)",
+        "INSERT INTO no_such VALUES (:value)",
+        "INSERT INTO outbox VALUES (:value",
+        "SELECT CAST(:value AS",
+        # An id that is there twice is told by MariaDB with its value.
+        "INSERT INTO outpatrol_own_table (name) VALUES (:value), (:value)",
+    ],
+)
+def test_no_error_and_no_stack_holds_what_was_to_be_written(database: Database, statement: str) -> None:
+    with pytest.raises((OutboxError, SQLAlchemyError)) as caught, database.transaction() as session:
+        session.execute(text(statement), {"value": ADDRESS})
+    stack = "".join(traceback.format_exception(caught.value))
+
+    assert "Traceback" in stack
+    assert ADDRESS not in str(told(caught.value)) + str(caught.value) + stack
 
 
 def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> None:

@@ -6,25 +6,32 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
-from typing import NamedTuple
+from dataclasses import replace
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
 
 import pymysql
 import pytest
-from sqlalchemy import insert, make_url, text
+from sqlalchemy import delete, insert, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from outbox import EDITS
+from outbox import EDITS, Dead, Outcome, RetryLater, claim, settle
 from outbox.database import Database, Engines
+from outbox.dead_letters import list_dead_letters, requeue
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
 from outbox.server_errors import told
-from tests.services import QUICK, own_mariadb_server
+from tests.services import QUICK, own_mariadb_server, stop_process
 from tests.wiki_tables import make_tables
+
+Result = TypeVar("Result")
 
 #: A deadline in small: the real one is ten seconds.
 SECONDS = 0.5
 WIKIS = ("enwiki", "frwiki")
 ADDRESS = "192.0.2.77"
+#: A payload of 50 KB.
+LARGE = ADDRESS * 5000
 TRIGGER = "CREATE TRIGGER enwiki.{} BEFORE INSERT ON enwiki.outbox FOR EACH ROW "
 
 
@@ -44,7 +51,7 @@ class Disturbed(NamedTuple):
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        os.kill(self.pid, signal.SIGSTOP)
+        stop_process(self.pid)
         try:
             yield
         finally:
@@ -102,6 +109,18 @@ def seconds_of(work: Callable[[], None], error: type[Exception]) -> float:
     with pytest.raises(error):
         work()
     return time.monotonic() - started
+
+
+def once_there_is_room(work: Callable[[], Result]) -> Result:
+    """Do *work*, again while connections that were closed a moment ago still count."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return work()
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != 1040 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -223,7 +242,13 @@ def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Distu
         ),
         (["ALTER USER modest@'127.0.0.1' ACCOUNT LOCK"], [], DatabaseUnavailable, "ACCOUNT UNLOCK"),
         (["ALTER USER modest@'127.0.0.1' PASSWORD EXPIRE"], [], DatabaseUnavailable, "IDENTIFIED BY"),
-        (["ALTER USER modest@'127.0.0.1' REQUIRE SSL"], [], DatabaseUnavailable, "correct user and password"),
+        (["ALTER USER modest@'127.0.0.1' REQUIRE SSL"], [], DatabaseUnavailable, "where it wants TLS, add ?ssl_ca="),
+        (
+            ["SET GLOBAL init_connect = 'nonsense'"],
+            ["SET GLOBAL init_connect = ''"],
+            DatabaseUnavailable,
+            "correct its init_connect",
+        ),
         (["ALTER USER modest@'127.0.0.1' IDENTIFIED BY 'new'"], [], DatabaseUnavailable, "correct user and password"),
         (["REVOKE ALL ON enwiki.* FROM modest@'127.0.0.1'"], [], DatabaseRefuses, "1142: "),
         (
@@ -297,30 +322,73 @@ def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_o
     url = account.url
     with ExitStack() as stack:
         for _ in range(10):
-            stack.enter_context(pymysql.connect(host="127.0.0.1", port=url.port or 0, user="modest", password="modest"))
+            stack.enter_context(
+                once_there_is_room(
+                    lambda: pymysql.connect(host="127.0.0.1", port=url.port or 0, user="modest", password="modest")
+                )
+            )
 
         with pytest.raises(DatabaseUnavailable, match=r"has no connection left \(1040: .*raise its max_connections"):
             look(account)
         with pytest.raises(ServerGone):
             look(account)
-    server.sql("SET GLOBAL max_connections = 151")
+    once_there_is_room(lambda: server.sql("SET GLOBAL max_connections = 151"))
 
     until(account.server.probe)
     look(account)
 
 
-def test_a_packet_that_is_too_large_is_told_with_its_cure(server: Disturbed, account: Database) -> None:
+@pytest.fixture
+def small_packets(server: Disturbed, account: Database) -> Iterator[Database]:
+    """A database with a message that came while the server took larger packets than it does now."""
+    with account.transaction() as session:
+        session.execute(delete(EDITS.messages))
+        session.execute(delete(EDITS.dead_letters))
+        session.execute(insert(EDITS.messages).values(payload=LARGE))
+    account.server.close()
     server.sql("SET GLOBAL max_allowed_packet = 16384")
-    try:
-        with (
-            pytest.raises(OutboxError, match="max_allowed_packet") as caught,
-            account.transaction() as session,
-        ):
-            session.execute(insert(EDITS.messages).values(payload=ADDRESS * 5000))
-    finally:
-        server.sql("SET GLOBAL max_allowed_packet = 16777216")
+    yield account
+    server.sql("SET GLOBAL max_allowed_packet = 16777216")
 
-    assert ADDRESS not in str(caught.value)
+
+def test_a_packet_that_is_too_large_is_told_with_its_cure_and_closes_nothing(small_packets: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, small_packets.transaction() as session:
+        session.execute(insert(EDITS.messages).values(payload=LARGE))
+    shown = str(told(caught.value))
+
+    assert "takes no packet that large (1153: Got a packet bigger than max_allowed_packet: 50" in shown
+    assert "raise its max_allowed_packet to 64M" in shown
+    assert ADDRESS not in shown
+    assert not small_packets.server.circuit.is_open
+
+
+def test_many_rows_go_in_packets_as_large_as_the_server_takes(small_packets: Database) -> None:
+    with small_packets.transaction() as session:
+        session.execute(insert(EDITS.messages), [{"payload": "a" * 1000}] * 100)
+
+    with small_packets.reading() as connection:
+        assert inspect_lane(connection, EDITS).ready == 101
+
+
+@pytest.mark.parametrize("outcome", [Dead("poison", "it is too large"), RetryLater(timedelta(0), "it is too large")])
+def test_a_message_that_is_larger_than_the_server_takes_goes_where_others_go(
+    small_packets: Database, outcome: Outcome
+) -> None:
+    lease = timedelta(seconds=30)
+    (large,) = small_packets.run(lambda session: claim(session, EDITS, limit=10, lease=lease))
+    lost = replace(large, token="of another claim")
+    assert small_packets.run(lambda session: settle(session, EDITS, {lost: outcome})) == frozenset()
+    kept = small_packets.run(lambda session: settle(session, EDITS, {large: outcome}))
+
+    assert kept == {large}
+    if isinstance(outcome, Dead):
+        (dead,) = small_packets.run(lambda session: list_dead_letters(session, EDITS))
+        assert (dead.payload, dead.attempt, dead.reason, dead.error) == (LARGE, 1, "poison", "it is too large")
+        assert small_packets.run(lambda session: requeue(session, EDITS, [dead.id])) == 1
+        assert small_packets.run(lambda session: requeue(session, EDITS, [dead.id])) == 0
+    (again,) = small_packets.run(lambda session: claim(session, EDITS, limit=10, lease=lease))
+    assert again.payload == LARGE
+    assert again.attempt == (1 if isinstance(outcome, Dead) else 2)
 
 
 def test_an_account_that_is_refused_closes_no_server_to_other_accounts(server: Disturbed, account: Database) -> None:

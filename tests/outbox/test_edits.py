@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from outbox import Edit, EditSource, PatrolStatus
+from outbox.details import Details, PageLink, Person, PriorRevision
 from outbox.errors import UndecodableMessage
 from tests.builders import an_edit
 from tests.examples import examples
@@ -22,13 +23,31 @@ OFFSETS = st.integers(min_value=-14 * 60, max_value=14 * 60).map(lambda minutes:
 # Within the first day of 2001 and the last one of 2099, the offset decides whether there was a wiki.
 MOMENTS = st.datetimes(min_value=datetime(2001, 1, 2), max_value=datetime(2099, 12, 30), timezones=OFFSETS)  # noqa: DTZ001
 
+PEOPLE = st.builds(Person, name=st.text(min_size=1, max_size=60), central_id=IDS, is_system=st.none() | st.booleans())
+FLAGS: dict[str, Any] = dict.fromkeys(
+    ["is_content_visible", "is_editor_visible", "is_comment_visible"], st.none() | st.booleans()
+)
+DETAILS = st.builds(
+    Details,
+    sha1=st.none() | st.from_regex(r"[a-z0-9]{31}", fullmatch=True),
+    comment=st.none() | st.text(max_size=80),
+    editor=st.none() | PEOPLE,
+    namespace_is_content=st.none() | st.booleans(),
+    redirect_link=st.none() | st.builds(PageLink, title=st.text(min_size=1, max_size=80), page=st.none() | IDS),
+    prior_revision=st.none()
+    | st.builds(
+        PriorRevision, revision=IDS, timestamp=MOMENTS, length=SIZES, comment=st.text(), editor=PEOPLE, **FLAGS
+    ),
+    **FLAGS,
+)
+
 valid_edits = st.builds(
     Edit,
     wiki=st.from_regex(r"[a-z0-9_]{1,64}", fullmatch=True),
     revision=IDS,
     parent_revision=st.just(0) | IDS,
-    change=st.none() | IDS,
-    page=IDS,
+    change=st.none() | st.integers(min_value=1, max_value=2**63 - 1),
+    page=st.none() | IDS,
     namespace=st.integers(min_value=-2, max_value=10_000),
     user_id=st.none() | IDS,
     user_groups=st.none() | st.lists(st.text(min_size=1, max_size=20), max_size=3).map(tuple),
@@ -44,6 +63,7 @@ valid_edits = st.builds(
     length=SIZES,
     parent_length=SIZES,
     request_id=st.none() | st.text(max_size=128),
+    details=st.none() | DETAILS,
 )
 
 
@@ -71,7 +91,7 @@ def test_a_payload_with_a_wrong_field_is_refused_by_the_name_of_the_field(field:
 def test_an_error_never_tells_what_a_field_holds(value: object) -> None:
     right: dict[str, Any] = an_edit().model_dump(mode="json")
     told = {}
-    for field in set(Edit.model_fields) - {"title", "user", "user_groups", "request_id"}:
+    for field in set(Edit.model_fields) - {"title", "user", "user_groups", "request_id", "announced"}:
         with pytest.raises(UndecodableMessage) as caught:
             Edit.decode(_json(right | {field: value}))
         told[field] = str(caught.value)
@@ -135,9 +155,9 @@ def test_an_unknown_field_is_refused_so_that_no_client_address_slips_in() -> Non
 
 @pytest.mark.parametrize(
     ("source", "parent_revision", "is_new_page"),
-    [(EditSource.EDIT, 7, False), (EditSource.NEW, 7, True), (EditSource.EDIT, 0, True), (EditSource.NEW, 0, True)],
+    [(EditSource.EDIT, 7, False), (EditSource.NEW, 7, True), (EditSource.EDIT, 0, False), (EditSource.NEW, 0, True)],
 )
-def test_a_page_is_new_by_its_source_or_for_want_of_a_parent(
+def test_a_page_is_new_where_its_source_says_so_and_not_for_want_of_a_parent(
     source: EditSource, parent_revision: int, is_new_page: bool
 ) -> None:
     assert an_edit(source=source, parent_revision=parent_revision).is_new_page is is_new_page
@@ -180,3 +200,29 @@ def test_nothing_is_kept_of_a_user_who_is_hidden() -> None:
     edit = an_edit(user=None, user_id=7, user_groups=["sysop"], user_edit_count=3, is_temporary=True)
 
     assert (edit.user_id, edit.user_groups, edit.user_edit_count, edit.is_temporary) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("switch", "hidden"),
+    [("is_comment_visible", "comment"), ("is_editor_visible", "editor"), ("is_content_visible", "sha1")],
+)
+@pytest.mark.parametrize("part", [Details, PriorRevision])
+def test_what_a_revision_hides_is_dropped_even_if_it_was_told(
+    part: type[Details] | type[PriorRevision], switch: str, hidden: str
+) -> None:
+    told: dict[str, Any] = {"comment": "why", "editor": {"name": "Alice"}, "sha1": "0a"}
+
+    kept = part.model_validate(told | {switch: False}).model_dump(exclude_none=True)
+
+    assert kept == {name: value for name, value in told.items() if name != hidden} | {switch: False}
+
+
+def test_an_edit_whose_editor_is_hidden_has_no_user() -> None:
+    edit = an_edit(user="Mallory", user_id=7, user_central_id=70, details={"is_editor_visible": False})
+
+    assert "Mallory" not in edit.encode()
+    assert (edit.user, edit.user_id, edit.user_central_id) == (None, None, None)
+
+
+def test_a_hidden_user_does_not_come_back_as_the_editor() -> None:
+    assert "Mallory" not in an_edit(user=None, details={"editor": {"name": "Mallory"}}).encode()

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import until
 from tests.silent_relay import silent_relay
 from tests.web.conftest import OpenFront
 from tests.web.documents import scores
@@ -122,6 +123,18 @@ def test_an_endpoint_that_fails_is_an_error_of_each_score_without_its_address(
 
     assert (reply.status_code, error["type"]) == (200, "RequestError")
     assert "127.0.0.1" not in reply.text
+
+
+def test_an_endpoint_that_wants_to_be_asked_later_is_asked_later(front: Front, endpoint: EmulatedEndpoint) -> None:
+    endpoint.set(failures={"rate": 1, "status": 429, "retry_after": "1"})
+
+    async def work() -> object:
+        asked = asyncio.create_task(front.http.get("/v3/scores/enwiki/1/damaging"))
+        await asyncio.to_thread(until, lambda: endpoint.summary()["calls"] > 0, "a call")
+        await asyncio.to_thread(endpoint.set, failures=None)
+        return (await asked).json()["enwiki"]["scores"]
+
+    assert front.run(work()) == scores(1, models=("damaging",))
 
 
 def test_a_failure_is_not_kept(front: Front, endpoint: EmulatedEndpoint) -> None:

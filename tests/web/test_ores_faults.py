@@ -161,7 +161,7 @@ def test_fault_12_a_result_that_ran_out_is_asked_for_again(open_front: OpenFront
 def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(
     open_front: OpenFront, redis: Redis, redis_url: str
 ) -> None:
-    other = redis_url.removesuffix("/0") + "/5?protocol=3"
+    other = redis_url.removesuffix("/0") + "/5"
     front = open_front(redis_url=other)
 
     assert front.json(PATH)["enwiki"]["scores"] == ONE

@@ -1,7 +1,6 @@
 """Both clients, made inside an event loop as the worker makes them, asked and closed."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -29,8 +28,11 @@ LANGUAGES = {"enwiki": "en", "be_x_oldwiki": "be-tarask", "zh_min_nanwiki": "nan
 class Unlimited:
     """Limits that nothing reaches."""
 
-    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
-        return Grant(requests=want, slots=in_flight + want, rate=1e6, members=1)
+    def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> None:
+        return None
+
+    def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
+        return Grant(starts=want, places=in_flight + waiting, rate=1e6, members=1)
 
 
 def ids(
@@ -41,7 +43,7 @@ def ids(
 
 def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
     settings = some_settings(scoring_url=url, endpoint={"kind": kind} | endpoint)
-    pacer = Pacer(url, Unlimited(), patience=10, clock=time.monotonic)
+    pacer = Pacer(url, Unlimited(), patience=10)
     if kind == "ores":
         return OresClient(Endpoint(settings.endpoints_by_name["default"], pacer))
     return LiftWingClient(Endpoint(settings.endpoints_by_name["default"], pacer), settings.scoring_models(), LANGUAGES)

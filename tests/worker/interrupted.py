@@ -34,8 +34,8 @@ class InterruptedClient:
     async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
         return await self._client.information(wiki, model, paths)
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        return self._client.claim_size(models)
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        return self._client.claim_size(wiki, models)
 
     async def close(self) -> None:
         await self._client.close()

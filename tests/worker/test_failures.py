@@ -12,7 +12,6 @@ from worker.domain.failures import (
     Failure,
     burns_attempt,
     failure_of_status,
-    is_outage,
     retry_after_seconds,
 )
 
@@ -53,7 +52,7 @@ def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_no
 @pytest.mark.parametrize(
     ("failure", "alone", "in_an_outage"),
     [
-        (Failure.TRANSIENT, True, True),
+        (Failure.TRANSIENT, True, False),
         (Failure.LATE, True, False),
         (Failure.OUTAGE, True, False),
         (Failure.REFUSED, False, False),
@@ -64,40 +63,7 @@ def test_saying_when_to_come_back_makes_throttling_of_unavailable_and_changes_no
 def test_only_what_may_be_the_edits_fault_burns_an_attempt(
     failure: Failure, *, alone: bool, in_an_outage: bool
 ) -> None:
-    assert (burns_attempt(failure, outage=False), burns_attempt(failure, outage=True)) == (alone, in_an_outage)
-
-
-@pytest.mark.parametrize(
-    ("failures", "revisions", "outage"),
-    [
-        ([], 1, False),
-        ([Failure.OUTAGE], 1, True),
-        ([Failure.THROTTLED], 1, True),
-        ([Failure.OUTAGE, Failure.THROTTLED], 2, True),
-        ([Failure.REFUSED], 1, True),
-        ([Failure.REFUSED, Failure.OUTAGE], 2, True),
-        ([Failure.REFUSED, None], 2, False),
-        ([Failure.OUTAGE, None], 2, False),
-        ([Failure.OUTAGE, Failure.TRANSIENT], 2, False),
-        ([Failure.TRANSIENT, Failure.TRANSIENT], 2, False),
-        ([None, None], 2, False),
-        # One revision that takes too long may be the reason itself; several are not.
-        ([Failure.LATE], 1, False),
-        ([Failure.LATE, Failure.LATE], 1, False),
-        ([Failure.LATE, Failure.LATE], 2, True),
-        ([Failure.LATE, Failure.OUTAGE], 2, True),
-        ([Failure.LATE, None], 2, False),
-    ],
-)
-def test_an_outage_is_where_nobody_was_served_for_no_fault_of_what_was_asked(
-    failures: list[Failure | None], revisions: int, *, outage: bool
-) -> None:
-    assert is_outage(failures, revisions=revisions) is outage
-
-
-@given(st.lists(st.sampled_from([*Failure, None])), st.integers(1, 50))
-def test_one_answer_among_the_failures_is_no_outage(failures: list[Failure | None], revisions: int) -> None:
-    assert not is_outage([*failures, None], revisions=revisions)
+    assert (burns_attempt(failure, is_outage=False), burns_attempt(failure, is_outage=True)) == (alone, in_an_outage)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_waiting_for_one_score_does_not_hold_up_the_calls_for_others(redis: Redi
 def test_no_answer_is_not_shared(redis: Redis) -> None:
     result = asyncio.run(a_flight(redis).scores(IDS, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE))))
 
-    assert result.is_outage
+    assert all(isinstance(answer, NoAnswer) for answer in result.answers.values())
     later = CountingEndpoint()
     asyncio.run(a_flight(redis).scores(IDS, later))
     assert later.asked == dict.fromkeys(IDS, 1)
@@ -183,7 +183,7 @@ def test_a_call_that_is_cancelled_gives_its_leases_back(redis: Redis) -> None:
 def test_a_call_that_takes_too_long_is_no_answer_and_gives_its_leases_back(redis: Redis) -> None:
     result = asyncio.run(a_flight(redis, call_seconds=0.05).scores(IDS, CountingEndpoint(seconds=60)))
 
-    assert set(result.answers.values()) == {NoAnswer("no answer within 0.05 s", Failure.LATE)}
+    assert set(result.answers.values()) == {NoAnswer("no answer within 0.05 s", Failure.LATE, is_outage=True)}
     assert redis.keys("ores-lease:*") == []
 
 
@@ -240,29 +240,3 @@ def test_where_nothing_can_be_shared_every_score_is_answered_all_the_same() -> N
 
     assert result.answers == {score_id: a_score() for score_id in IDS}
     assert set(endpoint.asked.values()) == {1}
-
-
-@pytest.mark.parametrize(
-    ("revisions", "failures", "is_outage"),
-    [
-        (1, [Failure.OUTAGE], True),
-        (2, [Failure.OUTAGE], True),
-        (1, [Failure.LATE], False),
-        (2, [Failure.LATE], True),
-        (2, [Failure.LATE, Failure.OUTAGE], True),
-        (2, [Failure.TRANSIENT], False),
-        (2, [Failure.OUTAGE, Failure.TRANSIENT], False),
-        (2, [None, Failure.OUTAGE], False),
-        (0, [Failure.OUTAGE], False),
-    ],
-)
-def test_an_outage_is_what_no_edit_can_be_to_failure_for(
-    revisions: int, failures: list[Failure | None], is_outage: bool
-) -> None:
-    result = FlightResult()
-    for revision in range(revisions):
-        failure = failures[revision % len(failures)]
-        answer = NoAnswer("down", failure) if failure else a_score()
-        result.answers[ScoreId("enwiki", "damaging", revision, "0.5.1")] = answer
-
-    assert result.is_outage is is_outage

@@ -1,14 +1,19 @@
 """What a batch of 200 costs in statements, HTTP calls and Redis commands: exact numbers, whatever the machine."""
 
+from typing import Any
+
 import pytest
 from redis import Redis
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import CacheStats
 
+from outbox import EDITS
 from outbox.database import Database
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import RISK
 from tests.worker.conftest import BuildServices
-from tests.worker.lines import drain, publish, save, statements
+from tests.worker.lines import drain, publish, save, statements, status
 from worker.bootstrap import Services
 
 BATCH = 200
@@ -89,3 +94,28 @@ def test_a_batch_costs_two_round_trips_to_redis_and_a_few_for_the_limits(
     assert scripts == {"evalsha": 2 + 2 * exchanges}
     # A lease and an answer for each score, and the state of the limits at each exchange.
     assert commands["set"] == 4 * BATCH + exchanges
+
+
+def test_the_second_batch_of_a_kind_has_no_statement_compiled_anew(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    warmed_up(services, database, endpoint)
+    drain(services)
+    publish(services)
+    save(database, edits(BATCH, first=1000))
+    compiled: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
+        if context.compiled is not None and context.cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(statement)
+
+    engine = services.wiki("enwiki").database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        drain(services)
+        publish(services)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert status(database, EDITS).pending == 0
+    assert compiled == []

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from outbox import Claim, Dead, Delivered, Outcome, RetryLater
+from outbox import Claim, Dead, Delivered, Edit, Outcome, RetryLater
 from outbox.backoff import LONGEST
 from tests.builders import a_claim, a_score, a_score_error, an_edit
-from worker.domain.failures import Failure
+from worker.domain.failures import REFUSED_SECONDS, Failure
 from worker.domain.models import DEFAULT_MODELS
 from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
 from worker.scores.outcomes import Decision, decide, read_edits
@@ -21,20 +21,31 @@ GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
 SCORED = a_score()
 REFUSED = a_score_error()
 SILENT = NoAnswer("status 503", Failure.OUTAGE)
+OUTAGE = NoAnswer("status 503", Failure.OUTAGE, is_outage=True)
 STRANGE = a_score(probability={"true": 0.1, "false": 0.8, "perhaps": 0.1})
 
 
-def judged(answers: Mapping[ScoreId, Answer], *, attempt: int = 1, is_outage: bool = False) -> Decision:
+WAIT = timedelta(seconds=300)
+
+
+def judged(
+    answers: Mapping[ScoreId, Answer], *, attempt: int = 1, edit: Edit | None = None, wait: timedelta | None = None
+) -> Decision:
     return decide(
         a_claim(attempt=attempt),
-        an_edit(),
+        edit or an_edit(),
         [DAMAGING, GOODFAITH],
         answers,
         DEFAULT_MODELS,
         MOST,
-        is_outage=is_outage,
         numbers=NUMBERS,
+        wait=wait,
     )
+
+
+def incomplete_for(seconds: float) -> Edit:
+    """An edit of which one model answered so long ago."""
+    return an_edit(incomplete_since=a_claim().claimed_at - timedelta(seconds=seconds), announced=("damaging",))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ def test_a_retry_burns_an_attempt_and_says_which_score_is_missing() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 3, MOST])
 def test_a_retry_waits_a_moment_and_no_longer_than_the_longest(attempt: int) -> None:
-    outcome = judged({DAMAGING: SILENT, GOODFAITH: SILENT}, attempt=attempt, is_outage=True).outcome
+    outcome = judged({DAMAGING: OUTAGE, GOODFAITH: OUTAGE}, attempt=attempt).outcome
 
     assert isinstance(outcome, RetryLater)
     assert timedelta(0) < outcome.delay <= LONGEST
@@ -87,10 +98,53 @@ def test_a_retry_waits_a_moment_and_no_longer_than_the_longest(attempt: int) -> 
 
 @pytest.mark.parametrize("attempt", [1, MOST, MOST + 1])
 def test_an_outage_burns_no_attempt(attempt: int) -> None:
-    outcome = judged({DAMAGING: SILENT, GOODFAITH: SILENT}, attempt=attempt, is_outage=True).outcome
+    outcome = judged({DAMAGING: OUTAGE, GOODFAITH: OUTAGE}, attempt=attempt).outcome
 
     assert isinstance(outcome, RetryLater)
     assert not outcome.burns_attempt
+
+
+def test_an_edit_of_which_one_model_has_answered_notes_since_when_it_waits_for_the_other() -> None:
+    outcome = judged({DAMAGING: SCORED, GOODFAITH: OUTAGE}, wait=WAIT).outcome
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.payload is not None
+    noted = Edit.decode(outcome.payload)
+    assert (noted.incomplete_since, noted.announced) == (a_claim().claimed_at, ("damaging",))
+
+
+@pytest.mark.parametrize("seconds", [0, 10, 200, 299])
+def test_while_the_last_model_is_waited_for_the_edit_comes_back_before_the_wait_ends(seconds: float) -> None:
+    outcome = judged({DAMAGING: SCORED, GOODFAITH: OUTAGE}, edit=incomplete_for(seconds), wait=WAIT).outcome
+
+    assert isinstance(outcome, RetryLater)
+    assert timedelta(seconds=seconds) + outcome.delay <= WAIT
+    assert outcome.payload is not None
+    assert Edit.decode(outcome.payload).incomplete_since == incomplete_for(seconds).incomplete_since
+
+
+def test_after_the_wait_the_edit_is_announced_with_the_missing_model_named_and_its_rows_owed() -> None:
+    found = judged({DAMAGING: SCORED, GOODFAITH: OUTAGE}, edit=incomplete_for(300), wait=WAIT)
+
+    assert found.outcome == Delivered()
+    assert found.owes_rows
+    assert found.answers[0] == SCORED
+    assert isinstance(found.answers[1], ScoreError)
+    assert (found.answers[1].model, found.answers[1].type) == ("goodfaith", "ModelUnavailable")
+
+
+def test_an_edit_of_which_no_model_has_answered_waits_for_the_end_of_the_outage() -> None:
+    found = judged({DAMAGING: OUTAGE, GOODFAITH: OUTAGE}, edit=incomplete_for(3000), wait=WAIT)
+
+    assert isinstance(found.outcome, RetryLater)
+    assert found.outcome.payload is None
+
+
+def test_an_edit_that_was_announced_waits_for_its_last_rows_without_end_and_seldom_looks() -> None:
+    found = judged({DAMAGING: SCORED, GOODFAITH: OUTAGE}, edit=incomplete_for(3000))
+
+    assert isinstance(found.outcome, RetryLater)
+    assert found.outcome.delay >= timedelta(seconds=REFUSED_SECONDS / 2)
 
 
 def test_an_edit_that_is_given_up_is_announced_with_what_is_known_and_what_is_not() -> None:

@@ -8,6 +8,7 @@ from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
+from tests.worker.clients.shapes import asked_revisions, right
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import (
     classified_revisions,
@@ -18,6 +19,7 @@ from tests.worker.lines import (
     set_attempts,
     status,
 )
+from tests.worker.raw_server import Request, http, raw_server_beside
 from worker.bootstrap import Services
 from worker.domain.models import with_overrides
 
@@ -57,7 +59,7 @@ def test_an_outage_burns_no_attempt_of_any_edit(
     assert waiting_attempts(database) == {0}
 
 
-def test_edits_that_the_endpoint_fails_over_run_out_of_attempts_even_if_there_are_several(
+def test_where_nothing_but_errors_is_answered_no_edit_runs_out_of_attempts(
     services: Services, database: Database, endpoint: EmulatedEndpoint
 ) -> None:
     endpoint.set(failures={"rate": 1, "status": 500})
@@ -67,8 +69,27 @@ def test_edits_that_the_endpoint_fails_over_run_out_of_attempts_even_if_there_ar
         drain(services)
         make_due(database, EDITS)
 
-    assert status(database, EDITS).dead == 2
-    assert len(promised_events(database)) == 2
+    assert status(database, EDITS).waiting == 2
+    assert promised_events(database) == []
+
+
+def test_an_edit_that_the_endpoint_fails_over_while_it_serves_others_runs_out_of_attempts(
+    services_for: BuildServices, database: Database
+) -> None:
+    def reply(request: Request) -> bytes:
+        return http(500, b"{}") if 7 in asked_revisions(request) else right(request)
+
+    save(database, edits(9))
+    with raw_server_beside(reply) as server:
+        services = services_for(scoring_url=server.url, outbox={"max_attempts": 3})
+        for number in range(4):
+            # There are always others, who are served.
+            save(database, edits(2, first=100 + 2 * number))
+            drain(services)
+            make_due(database, EDITS)
+
+    assert status(database, EDITS).dead == 1
+    assert {event["rev_id"] for event in promised_events(database) if "errors" in event} == {7}
 
 
 def test_once_the_endpoint_is_back_everything_is_delivered(

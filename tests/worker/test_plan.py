@@ -39,8 +39,8 @@ def test_the_first_revision_of_a_page_is_not_scored_by_revert_risk() -> None:
     assert plan(an_edit(source=EditSource.NEW, parent_revision=0), models(RISK, "damaging")) == ("damaging",)
 
 
-def test_a_revision_without_a_parent_counts_as_first_whatever_its_source_is() -> None:
-    assert plan(an_edit(source=EditSource.EDIT, parent_revision=0), models(RISK)) == ()
+def test_a_revision_whose_parent_nobody_told_is_not_taken_for_the_first_of_its_page() -> None:
+    assert plan(an_edit(source=EditSource.EDIT, parent_revision=0), models(RISK)) == (RISK,)
 
 
 def test_autopatrolled_edits_are_scored_like_all_others() -> None:

@@ -216,7 +216,7 @@ def test_contributions_show_the_scores_and_usercontribs_those_to_review(wiki: Ex
 def test_pagetriage_finds_the_predicted_class_of_each_new_page(wiki: ExampleWiki) -> None:
     new = [edit for edit in wiki.scored if edit.is_new_page and edit.namespace == 0]
 
-    rows = wiki.read(originals.DRAFT_QUALITY, pages=joined([edit.page for edit in wiki.edits]))
+    rows = wiki.read(originals.DRAFT_QUALITY, pages=joined([edit.page or 0 for edit in wiki.edits]))
 
     predicted = {}
     for edit in new:
@@ -229,7 +229,7 @@ def test_pagetriage_finds_the_predicted_class_of_each_new_page(wiki: ExampleWiki
 def test_pagetriage_finds_one_quality_of_each_article_and_its_band(wiki: ExampleWiki) -> None:
     articles = {edit.page: weighted_quality(edit.revision) for edit in wiki.scored if edit.namespace == 0}
 
-    rows = wiki.read(originals.ARTICLE_QUALITY, pages=joined([edit.page for edit in wiki.edits]))
+    rows = wiki.read(originals.ARTICLE_QUALITY, pages=joined([edit.page or 0 for edit in wiki.edits]))
 
     assert {row.page_id: row.oresc_probability for row in rows} == articles
     assert len(rows) == len(articles)

@@ -1,5 +1,6 @@
 """Settings come from the file and from variables; what is wrong is named, never shown."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -233,6 +234,27 @@ def test_a_url_that_is_no_redis_is_told_without_what_is_in_it(url: str, monkeypa
         load_settings()
 
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "words"),
+    [
+        ("OUTPATROL_ENDPOINT__CA_FILE", "/nowhere/ca.pem", "endpoint.ca_file: /nowhere/ca.pem can't be read: No such"),
+        ("OUTPATROL_ENDPOINT__CA_FILE", "/proc", "endpoint.ca_file: /proc can't be read: it is a directory"),
+        ("OUTPATROL_REDIS_URL", "rediss://localhost?ssl_ca_certs=/nowhere", "redis_url: ?ssl_ca_certs: /nowhere can't"),
+        ("OUTPATROL_CONFIG", "/nowhere.toml", "the settings file /nowhere.toml named by OUTPATROL_CONFIG is not there"),
+        ("OUTPATROL_CONFIG", "/proc", "the settings file /proc named by OUTPATROL_CONFIG is a directory"),
+        ("OUTPATROL_CONFIG", "/proc/self/mem", "settings (/proc/self/mem): the file can't be read: Input/output error"),
+    ],
+)
+def test_a_path_in_the_settings_that_leads_nowhere_is_told_when_they_are_read(
+    variable: str, file: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")
+    monkeypatch.setenv(variable, file)
+
+    with pytest.raises(SettingsInvalid, match=re.escape(words)):
+        load_settings()
 
 
 def test_a_password_in_the_endpoints_address_is_refused_and_not_shown(

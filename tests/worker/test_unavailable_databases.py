@@ -1,5 +1,6 @@
 """A turn whose database goes away gives its claims back later, and the server is watched until then."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -124,4 +125,22 @@ def test_a_server_that_stays_away_is_told_once_a_minute_and_asked_all_the_time(
     assert f"127.0.0.1:{port}" in logs[0]["error"]
     assert "start it" in logs[0]["error"]
     assert "hidden-word" not in str(logs)
+    assert back == []
+
+
+def test_a_server_that_is_gone_when_the_process_ends_is_not_told_to_be_back() -> None:
+    watch = ServerWatch(rest=30)
+    engines = Engines(tell=watch.tell, seconds=1)
+    back: list[Server] = []
+    watch.start(back.append)
+    gone = engines.open("enwiki", f"mariadb+pymysql://nobody@127.0.0.1:{free_port()}/enwiki")
+    with capture_logs() as lines:
+        with pytest.raises(DatabaseUnavailable), gone.reading():
+            pass
+        until(lambda: lines)
+        watch.close()
+        until(lambda: not any(thread.name == "server watch" for thread in threading.enumerate()))
+    engines.close()
+
+    assert [line["event"] for line in lines] == ["database_gone"]
     assert back == []

@@ -12,6 +12,7 @@ import typer
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
+from outbox.page_changes import Promised
 from worker.app import send_score
 from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
@@ -124,11 +125,12 @@ def _run(
         saving = shown.add_task("edits saved", total=edits)
         announcing = shown.add_task("scored and announced", total=edits)
 
-        def saved(edit: Edit) -> None:
-            if not patrollers.seen and surroundings.web_url is not None:
-                address = f"{surroundings.web_url}/v3/scores/{edit.wiki}/{edit.revision}/damaging"
-                shown.console.print(f"Meanwhile anybody can ask for a score, as of ORES: {address}", soft_wrap=True)
-            patrollers.look_at(edit)
+        def saved(edit: Promised) -> None:
+            if isinstance(edit, Edit):
+                if not patrollers.seen and surroundings.web_url is not None:
+                    address = f"{surroundings.web_url}/v3/scores/{edit.wiki}/{edit.revision}/damaging"
+                    shown.console.print(f"Meanwhile anybody can ask for a score, as of ORES: {address}", soft_wrap=True)
+                patrollers.look_at(edit)
             shown.advance(saving)
             if report.edits % 50 == 0:
                 shown.update(announcing, completed=report.edits - _pending(services))

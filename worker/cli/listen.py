@@ -12,12 +12,13 @@ from rich.table import Table
 
 from outbox import EDITS
 from worker.cli.console import command_services, err, fail, print_json, wikis_named
-from worker.cli.options import WikiOption
+from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import summary
+from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
-from worker.incoming.edits import AUTOPATROLLED_GROUPS
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
+from worker.incoming.streams import refusal, unread_streams
 
 
 def listen(
@@ -28,14 +29,13 @@ def listen(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many edits.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only edits of this kind: edit, new.")] = None,
-    autopatrolled_group: Annotated[
-        list[str] | None, typer.Option(help="Users in this group are autopatrolled, where the stream does not say.")
-    ] = None,
+    autopatrolled_group: AutopatrolledGroupOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and ring for the workers.
 
-    A wiki that is not emulated is not written to: its edits are promised, scored and announced.
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
+    where the stream does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
 
     Continues where it stopped the last time, and reconnects until it is interrupted.
 
@@ -45,18 +45,21 @@ def listen(
         fail(f"{url!r} is not the address of a stream; write https://stream.wikimedia.org/v2/stream/recentchange")
     if len(url.encode()) > LONGEST_SOURCE:
         fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once")
+    if unread := unread_streams(url):
+        fail(refusal(unread))
     if unknown := set(kind or ()) - {"edit", "new"}:
         fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new")
     listened = Listened()
     with command_services() as services:
+        wikis = wikis_named(services, wiki)
         listener = Listener(
             url,
-            {each.id: each.database for each in wikis_named(services, wiki)},
+            {each.id: each.database for each in wikis},
             listened,
             user_agent=user_agent(services.settings.contact),
             saved=lambda name: services.doorbell.turn(name, EDITS.name),
             kinds=kind or (),
-            autopatrolled_groups=autopatrolled_group or AUTOPATROLLED_GROUPS,
+            groups_of=told_groups(wikis, autopatrolled_group),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: listener.stop())
@@ -80,6 +83,7 @@ def _document(listened: Listened) -> dict[str, Any]:
         "edits": listened.edits,
         "saved": listened.saved,
         "promised": listened.promised,
+        "page_changes": listened.page_changes,
         "left_out": listened.left_out,
         "connections": listened.connections,
     }
@@ -95,6 +99,8 @@ def _table(listened: Listened, started: float) -> Table:
     ]
     if promised:
         rows.append((promised.total(), f"edits promised, not saved, on {', '.join(sorted(promised))}: not emulated"))
+    if changes := listened.page_changes.total():
+        rows.append((changes, "changes of pages that are no edits promised (delete, move …)"))
     rows += [
         (left_out.total(), "events left out"),
         *((count, f"  {kind}") for kind, count in left_out.most_common(5)),

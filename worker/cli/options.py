@@ -12,6 +12,15 @@ from worker.scores.filters import Cursor
 WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
+AutopatrolledGroupOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--autopatrolled-group",
+        help="Members of this group are autopatrolled too, where the stream does not say; may be repeated. "
+        "Added to autopatrolled_groups of each wiki's settings.",
+    ),
+]
+
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 #: Days have fewer digits, so that no time is before the first year of the calendar.
 DURATION = r"([0-9]{1,6}(?=[smh])|[0-9]{1,5}(?=d))([smhd])"
@@ -41,7 +50,7 @@ def since_when(text: str) -> str:
 
 def cursor(text: str) -> Cursor:
     """Read a `Cursor` from the text that `str` makes of it."""
-    match = re.fullmatch(r"([0-9]{14})/([0-9]{1,10})", text)
+    match = re.fullmatch(r"([0-9]{14})/([0-9]{1,19})", text)
     if match is None or not _is_moment(match[1]):
         raise typer.BadParameter(
             f"{text!r} is not a place in the list; copy what was printed after --before, or `next` of the JSON"

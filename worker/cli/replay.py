@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from outbox import EDITS
-from outbox.edits import Edit
+from outbox.page_changes import Promised
 from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
@@ -18,9 +18,12 @@ from worker.cli.console import (
     warn_if_redis_is_silent,
     wikis_named,
 )
-from worker.cli.options import JsonOption, WikiOption
+from worker.cli.options import AutopatrolledGroupOption, JsonOption, WikiOption
+from worker.cli.trusted import told_groups
+from worker.config.autopatrolled_groups import usual_groups
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
+from worker.incoming.edits import GroupsOf
 from worker.incoming.replaying import ReplayReport, edits_in, lines_of
 from worker.incoming.replaying import replay as replay_edits
 
@@ -32,25 +35,35 @@ def replay(
     wiki: WikiOption = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many edits.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.001, help="At most this many edits a second.")] = None,
+    autopatrolled_group: AutopatrolledGroupOption = None,
     strict: Annotated[bool, typer.Option(help="Exit code 1 if any line was left out.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Save recorded edits on the emulated wikis, each in a transaction of its own, and ring for the workers.
 
-    A wiki that is not emulated is not written to: its edits are promised, scored and announced.
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
+    where a line does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
 
     Example: `outpatrol replay recentchange.ndjson.gz --wiki frwiki --rate 50`
     """
     with command_services() as services:
         wikis, report = wikis_named(services, wiki), ReplayReport()
+        groups_of = told_groups(wikis, autopatrolled_group)
         with progress() as shown:
             task = shown.add_task("saving edits", total=limit)
-            replay_file(services, file, wikis, report, limit=limit, rate=rate, saved=lambda _: shown.advance(task))
+
+            def saved(_: Promised) -> None:
+                shown.advance(task)
+
+            replay_file(services, file, wikis, report, groups_of=groups_of, limit=limit, rate=rate, saved=saved)
     warn_if_redis_is_silent(services, "the edits are safe, and the workers' poll finds them once it is back")
     for complaint in report.complaints:
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
     err.print(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    if report.page_changes:
+        count = report.page_changes.total()
+        err.print(f"{count} changes of pages that are no edits promised (delete, move …)", highlight=False)
     if report.promised:
         err.print(
             f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
@@ -64,6 +77,7 @@ def replay(
                 "edits": report.edits,
                 "saved": report.saved,
                 "promised": report.promised,
+                "page_changes": report.page_changes,
                 "left_out": report.left_out,
                 "complaints": report.complaints,
             }
@@ -78,9 +92,10 @@ def replay_file(
     wikis: Iterable[Wiki],
     report: ReplayReport,
     *,
+    groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
     rate: float | None = None,
-    saved: Callable[[Edit], None] = lambda _: None,
+    saved: Callable[[Promised], None] = lambda _: None,
 ) -> None:
     """Replay *file*, ringing for each edit that is saved; the doorbell itself keeps that cheap.
 
@@ -88,14 +103,16 @@ def replay_file(
         CommandFailed: the file can't be read.
     """
 
-    def announce(edit: Edit) -> None:
+    def announce(edit: Promised) -> None:
         services.doorbell.turn(edit.wiki, EDITS.name)
         saved(edit)
 
     databases = {wiki.id: wiki.database for wiki in wikis}
     try:
         with lines_of(file) as lines:
-            edits = edits_in(lines, report, wikis=databases.keys(), limit=limit)
+            edits = edits_in(lines, report, wikis=databases.keys(), groups_of=groups_of, limit=limit)
             replay_edits(edits, databases, report, rate=rate, saved=announce)
+    except UnicodeError as error:
+        raise CommandFailed(f"{file} can't be read: {error}") from error
     except (OSError, EOFError) as error:
         raise CommandFailed(f"{file} can't be read: {error}; name an NDJSON file, or - for standard input") from error

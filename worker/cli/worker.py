@@ -53,6 +53,8 @@ def worker(processes: ProcessesOption = None, name: NameOption = None, options: 
     # Celery would import these before it comes to what we refuse, with a traceback where they are not installed.
     if any(each.endswith(("eventlet", "gevent")) for each in options or ()):
         fail(REFUSED["pool"], os.EX_CONFIG)
+    if any(each in {"-D", "--detach"} for each in options or ()):
+        fail(REFUSED["detach"], os.EX_CONFIG)
     configure_logging(settings.log_level)
     prefix = name or f"outpatrol-{os.getpid()}"
     count = processes or settings.worker.processes or cores()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from worker.config.files import ReadableFile
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 Network = IPv4Network | IPv6Network
@@ -45,7 +46,9 @@ class EndpointSettings(Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     token_file: Path | None = Field(default=None, description="Holds a bearer token; read again when it changes.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: Path | None = Field(default=None, description="Certificates that the endpoint's is checked by, PEM.")
+    ca_file: ReadableFile | None = Field(
+        default=None, description="Certificates that the endpoint's is checked by, PEM."
+    )
 
     @field_validator("url", "proxy")
     @classmethod
@@ -75,6 +78,11 @@ class EventsSettings(Section):
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
         default="1.1.0", description="Version of page/prediction_classification_change."
+    )
+    wait_seconds: float = Field(
+        default=300,
+        ge=0,
+        description="How long the event of an edit waits for the last models, once others have answered.",
     )
     ledger_days: float = Field(default=7, gt=0, description="How long the ledger keeps which events were sent.")
 
@@ -194,6 +202,10 @@ class WikiSettings(Section):
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
+    autopatrolled_groups: tuple[str, ...] | None = Field(
+        default=None,
+        description="Groups with the right autopatrol; default bot, sysop, autopatrolled and a Wikimedia wiki's own.",
+    )
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
 

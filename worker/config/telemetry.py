@@ -1,16 +1,17 @@
 """Logging: one JSON object a line on standard error, with the ids in fields and never an address or a secret."""
 
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Set
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from outbox.messages import Claim, Dead, Outcome
+from worker.config.log_lines import handler, renderer
 from worker.domain.redis_refusals import cure, redis_error, said
 
 #: The same message about Redis from a library is written again after so long.
@@ -19,6 +20,7 @@ REPEAT_SECONDS = 60.0
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
+    "page_changes_answered": "changes of pages that are no edits were heard; rows or names went where they had to",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "scores_answered": "a request for several scores on demand was answered",
@@ -26,6 +28,7 @@ EVENTS = {
     "request_failed": "a request at the front door met an error that nobody foresaw",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_buried": "a message was given up",
+    "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
@@ -39,8 +42,8 @@ EVENTS = {
     "wiki_unknown": "a task came for a wiki that the settings lack; it is passed on",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
-    "circuit_opened": "the endpoint serves nobody, for that reason; claiming edits pauses until it serves again",
-    "circuit_closed": "the endpoint serves again",
+    "circuit_opened": "what it is of fails, for that reason, and is asked now and then only, until it serves again",
+    "circuit_closed": "it serves again",
     "endpoint_unavailable": "the endpoint does not say which model versions it runs; the edits wait",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",
@@ -53,8 +56,8 @@ EVENTS = {
     "database_gone": "a database server serves nobody; its wikis wait",
     "database_back": "a database server serves again",
     "server_watch_failed": "a database server could not be asked in a way that is expected; it is asked again",
-    "database_unavailable": "a wiki's database does not answer; edits that were read wait",
-    "edit_not_saved": "an edit contradicts what the wiki has; it is left out",
+    "database_unavailable": "a wiki's database does not answer or refuses; edits that were read wait",
+    "edit_not_saved": "the database takes an edit in no way; it is a dead letter with the reason not_saved",
     "events_missing": "edits were never announced; they were queued again",
     "stream_unavailable": "the sink takes nothing of a stream; its events wait and burn no attempt",
     "claims_not_given_back": "messages could not be given back at once; others have them when their lease runs out",
@@ -70,8 +73,12 @@ EVENTS = {
 log: structlog.stdlib.BoundLogger = structlog.get_logger("outpatrol")
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Write this process' log, Celery's included, as JSON lines to standard error."""
+def configure_logging(level: str = "INFO", file: Path | None = None) -> None:
+    """Write this process' log, Celery's included, as JSON lines to *file* or to standard error.
+
+    Raises:
+        OSError: *file* can't be written.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -87,20 +94,20 @@ def configure_logging(level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
+    writer = handler(file)
+    writer.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                renderer(file),
             ],
         )
     )
     root = logging.getLogger()
-    handler.addFilter(_OneSentence())
-    root.handlers = [handler]
+    writer.addFilter(_OneSentence())
+    root.handlers = [writer]
     root.setLevel(level)
     # A line per request and per polled task says nothing an operator needs.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from outbox.database import Database
+from worker.config.autopatrolled_groups import usual_groups
 from worker.config.settings_sections import WikiSettings
 from worker.domain.models import ScoringModel
 from worker.domain.thresholds import Thresholds
@@ -20,3 +21,9 @@ class Wiki:
     #: Bands of the filters by model and level.
     thresholds: Thresholds
     database: Database
+
+    @property
+    def autopatrolled_groups(self) -> frozenset[str]:
+        """The groups whose members are autopatrolled: those of the settings, else the usual ones of this wiki."""
+        named = self.settings.autopatrolled_groups
+        return usual_groups(self.id) if named is None else frozenset(named)

@@ -1,23 +1,24 @@
 """Why there is no answer, and what follows from that: the one table of failures. Pure.
 
-| what happened                             | it is     | burns an attempt           | then                         |
-| ----------------------------------------- | --------- | -------------------------- | ---------------------------- |
-| an error about the revision, in words of  | final     |                            | a `ScoreError`, in the event |
-| the endpoint's own that name it           |           |                            |                              |
-| any other error of one score; 500; not    | transient | yes                        | backoff                      |
-| the reply that was asked for              |           |                            |                              |
-| 3xx, 4xx that name no revision; a page    | refused   | no                         | a slow backoff; opens the    |
-| in place of scores                        |           |                            | circuit, and is an alarm     |
-| no reply in time; 408, 504                | late      | unless all waited in vain  | backoff; opens the circuit   |
-| no connection; 502, 503                   | outage    | unless nobody was served   | backoff; opens the circuit   |
-| 429; 503 with Retry-After; our own limits | throttled | no                         | not before Retry-After       |
-| somebody else is computing it             | elsewhere | no                         | soon                         |
-| kills its worker; can't be read           | poison    | counted when it is claimed | dead letter                  |
+| what happened                              | it is     | counts an attempt        | then                       |
+| ------------------------------------------ | --------- | ------------------------ | -------------------------- |
+| an error about the revision, in words of   | final     |                          | a `ScoreError`, in the     |
+| the endpoint's own that name it            |           |                          | event                      |
+| any other error of one score; 500; not the | transient | unless it is an outage   | backoff; opens the circuit |
+| reply that was asked for                   |           |                          |                            |
+| no reply in time; 408, 504                 | late      | unless it is an outage   | backoff; opens the circuit |
+| no connection; 502, 503                    | outage    | unless others are served | backoff; opens the circuit |
+| 3xx, 4xx that name no revision; a page in  | refused   | no                       | a slow backoff; opens the  |
+| place of scores                            |           |                          | circuit, and is an alarm   |
+| 429; 503 with Retry-After; our own limits  | throttled | no                       | not before Retry-After     |
+| somebody else is computing it              | elsewhere | no                       | soon                       |
+| kills its worker; can't be read            | poison    | when it is claimed       | dead letter                |
 
+It is an outage where nothing of that model of that wiki was served since the revision was first asked for, and several
+revisions failed, or one several times: `worker/endpoints/tries.py`.
 Which words are about a revision, and in which spelling: `worker/endpoints/refusals.py`.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -53,21 +54,9 @@ def failure_of_status(status: int, *, says_when: bool = False) -> Failure:
     return Failure.TRANSIENT if status == 500 else Failure.OUTAGE
 
 
-def is_outage(failures: Iterable[Failure | None], *, revisions: int) -> bool:
-    """Whether nobody was served, and not because of what was asked.
-
-    *failures* has an entry for each score that was asked for, None if it was answered.
-    """
-    kinds = set(failures)
-    nobody = {Failure.OUTAGE, Failure.THROTTLED, Failure.REFUSED}
-    return bool(kinds) and (kinds <= nobody or (revisions > 1 and kinds <= nobody | {Failure.LATE}))
-
-
-def burns_attempt(failure: Failure, *, outage: bool) -> bool:
-    """Whether *failure* counts against the edit; *outage*: nothing else was served at the time."""
-    if failure in {Failure.THROTTLED, Failure.ELSEWHERE, Failure.REFUSED}:
-        return False
-    return failure is Failure.TRANSIENT or not outage
+def burns_attempt(failure: Failure, *, is_outage: bool) -> bool:
+    """Whether *failure* counts against the edit; *is_outage*: others failed the same way, and nobody was served."""
+    return not is_outage and failure not in {Failure.THROTTLED, Failure.ELSEWHERE, Failure.REFUSED}
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:

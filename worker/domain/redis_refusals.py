@@ -25,13 +25,16 @@ CURES = {
     "NOAUTH": "write its password into redis_url",
     "WRONGPASS": "correct user and password in redis_url",
     "invalid password": "correct the password in redis_url",
-    "NOPERM": "allow the user in redis_url all commands and keys (ACL SETUSER)",
+    "NOPERM": "give the user in redis_url the rights that README names (ACL SETUSER)",
     "max number of clients": "raise its maxclients, or end other clients",
     "WRONGTYPE": "somebody else uses that key: remove it, or let redis_url name a database of our own",
     "MOVED": _CLUSTER,
     "ASK": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
     "CLUSTERDOWN": _CLUSTER,
+    # No word of Redis, but of TLS before it.
+    "CERTIFICATE_VERIFY_FAILED": "let ?ssl_ca_certs= in redis_url name the authority that signed its certificate, and "
+    "the host be as the certificate has it",
 }
 _IN_PIPELINE = re.compile(r"^Command # \d+ \(.*?\) of pipeline caused error: ", re.DOTALL)
 _KNOWN = re.compile("|".join(rf"\b{re.escape(words)}\b" for words in CURES))

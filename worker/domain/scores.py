@@ -92,6 +92,8 @@ class NoAnswer:
     failure: Failure = Failure.TRANSIENT
     #: Seconds before which the endpoint does not want to be asked again.
     retry_after: float | None = None
+    #: Whether it is the endpoint's failure and not the revision's, as far as whoever asked can tell.
+    is_outage: bool = False
 
 
 Final = Score | ScoreError

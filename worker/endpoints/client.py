@@ -4,8 +4,9 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,16 +21,22 @@ from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import RequestRefused
+from worker.endpoints.bisecting import Ask, RequestRefused, bisected
+from worker.endpoints.circuits import Circuits
+from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.refusals import cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
 ReplyType = TypeVar("ReplyType")
+#: Cuts scores into the requests in which they are asked for.
+Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]
 
 #: Enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
+#: Edits that are claimed for a probe.
+PROBE_EDITS = 5
 
 
 class ScoringClient(Protocol):
@@ -62,8 +69,11 @@ class ScoringClient(Protocol):
             EndpointUnavailable: the endpoint did not answer.
         """
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        """How many edits that want *models* it makes sense to claim now; 0 while the endpoint is to be left alone."""
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        """How many edits of *wiki* that want *models* it makes sense to claim now, without asking anybody.
+
+        0 while the endpoint, or all these models of that wiki, are to be left alone. For any thread.
+        """
 
     async def close(self) -> None:
         """Close the connections."""
@@ -78,6 +88,7 @@ class Endpoint:
     def __init__(self, settings: EndpointSettings, pacer: Pacer) -> None:
         self.settings = settings
         self._pacer = pacer
+        self.circuits = Circuits(settings.url, lambda reason: pacer.tell(Report(outage=reason)))
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
         # client around it, with its merging of URLs, headers and cookies.
         self._http = AiohttpTransport(
@@ -94,9 +105,57 @@ class Endpoint:
         self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
         self._extensions = {"timeout": httpx.Timeout(settings.timeout_seconds).as_dict()}
 
-    def allowance(self) -> int:
-        """How many requests it makes sense to prepare now; 0 while the endpoint is to be left alone."""
-        return self._pacer.allowance()
+    def allowance(self, wiki: str, models: Collection[str]) -> int | None:
+        """How many requests for *models* of *wiki* it makes sense to prepare now, for any thread; 0 while it is to be
+        left alone, and None where a probe is due.
+        """
+        is_cut_off = self.circuits.is_cut_off(wiki, models)
+        if is_cut_off is None:
+            return None
+        return 0 if is_cut_off else self._pacer.allowance(wiki)
+
+    async def answers(self, ids: Sequence[ScoreId], cut: Cut, ask: Ask) -> dict[ScoreId, Answer]:
+        """An answer for each of *ids*, all of one wiki: of *ask* for the requests into which they are *cut*.
+
+        What fails as one request is asked for in parts; whose circuit is open is not asked for, but for a probe.
+        """
+        admitted = self.circuits.admit(ids)
+        requests = [*cut(admitted.asked), *([probe] for probe in admitted.probes)]
+        replies = await asyncio.gather(*(bisected(request, partial(self._told, ask)) for request in requests))
+        found = {score_id: answer for reply in replies for score_id, answer in reply.items()}
+        return self.circuits.judged(found | admitted.cut_off)
+
+    async def _told(self, ask: Ask, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        """What *ask* gets for *ids*, told to the circuits."""
+        began = time.monotonic()
+        try:
+            answers = await ask(ids)
+        except EndpointUnavailable as error:
+            self.circuits.unanswered(ids, error, began)
+            raise
+        except BaseException:
+            self.circuits.not_asked(ids)
+            raise
+        self.circuits.answered(answers, began)
+        return answers
+
+    async def question(
+        self, path: str, reply: TypeAdapter[ReplyType], *, wiki: str, params: Mapping[str, str] | None = None
+    ) -> ReplyType:
+        """Ask something about *wiki* that is about no revision.
+
+        Raises:
+            EndpointUnavailable: no such reply, or it is not to be asked now.
+        """
+        self.circuits.admit_question(wiki)
+        began = time.monotonic()
+        try:
+            said = await self.ask("GET", path, reply, wiki=wiki, params=params)
+        except EndpointUnavailable as error:
+            self.circuits.failed(wiki, error, began)
+            raise
+        self.circuits.served(wiki)
+        return said
 
     async def ask(
         self,
@@ -105,6 +164,7 @@ class Endpoint:
         reply: TypeAdapter[ReplyType],
         *,
         wiki: str,
+        models: Collection[str] = (),
         revisions: Collection[int] = (),
         params: Mapping[str, str] | None = None,
         body: Any = None,
@@ -112,37 +172,38 @@ class Endpoint:
     ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
-        It is about *wiki*, and about *revisions* of it. *host* is the Host header, where a gateway routes by it.
+        It is about *wiki*, and about *models* and *revisions* of it. *host* is the Host header, where a gateway routes
+        by it.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
             RequestRefused: a refusal of the request as such, and of which revisions it speaks, if of any.
         """
         where = f"{method} {self.settings.url}{path}"
-        await self._pacer.start()
+        await self._pacer.start(wiki, models)
         began = time.monotonic()
         failed: EndpointUnavailable | None = None
+        is_served = False
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._exchange(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions)
-            return _validated(where, response.status_code, content, wiki, reply)
+            said = _validated(where, response.status_code, content, wiki, reply)
         except TimeoutError as error:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
             raise failed from error
         except EndpointUnavailable as error:
             # Who speaks of a revision serves.
-            failed = None if isinstance(error, RequestRefused) and error.said else error
+            is_served = isinstance(error, RequestRefused) and bool(error.said)
+            failed = None if is_served else error
             raise
+        else:
+            is_served = True
+            return said
         finally:
             seconds = time.monotonic() - began
-            if failed is None:
-                self._pacer.end(None, seconds, None)
-            elif failed.failure is Failure.REFUSED and not revisions:
-                # Who tells nothing of one wiki's models may well score others' edits.
-                self._pacer.end_untold(str(failed))
-            else:
-                self._pacer.end(failed.failure, seconds, failed.retry_after, str(failed))
+            report = Report(served=1, seconds=seconds) if is_served else _report(failed, is_of_scores=bool(revisions))
+            self._pacer.end(wiki, models, report)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -177,6 +238,20 @@ class Endpoint:
         # line that is no text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
             raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
+
+
+def _report(failed: EndpointUnavailable | None, *, is_of_scores: bool) -> Report:
+    """What a request that served nobody tells of the endpoint; nothing if it was given up.
+
+    One of another sort than *is_of_scores* may be refused though scores are not.
+    """
+    report = Report(pause=failed.retry_after or 0.0) if failed else Report()
+    match failed.failure if failed else None:
+        case Failure.THROTTLED:
+            report.throttled = 1
+        case Failure.REFUSED if is_of_scores:
+            report.refusal = str(failed)
+    return report
 
 
 def _trusted(ca_file: Path) -> ssl.SSLContext:

@@ -30,8 +30,8 @@ class ClientInLoop:
     async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
         return await self._loop.call(self._client.information(wiki, model, paths))
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        return self._client.claim_size(models)
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        return self._client.claim_size(wiki, models)
 
     async def close(self) -> None:
         await self._loop.call(self._client.close())

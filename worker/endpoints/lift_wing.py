@@ -1,8 +1,7 @@
 """Lift Wing's `:predict` API: a revision a request, or up to twenty of one language where the server takes several."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,7 @@ from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import bisected
-from worker.endpoints.client import Endpoint
+from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
@@ -70,17 +68,8 @@ class LiftWingClient:
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         # To ask for one without its page would be our own fault, and be refused as that.
         homeless = {each for each in ids if self._models[each.model].server.needs_page and not each.page}
-        by_model: dict[str, list[ScoreId]] = defaultdict(list)
-        for score_id in ids:
-            if score_id not in homeless:
-                by_model[score_id.model].append(score_id)
-        requests = [
-            group[start : start + self._most(model)]
-            for model, group in by_model.items()
-            for start in range(0, len(group), self._most(model))
-        ]
-        replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
-        answers = {score_id: answer for reply in replies for score_id, answer in reply.items()}
+        wanted = [score_id for score_id in ids if score_id not in homeless]
+        answers = await self._endpoint.answers(wanted, self._requests, self._ask)
         return answers | {score_id: _without_page(score_id) for score_id in homeless}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
@@ -119,12 +108,23 @@ class LiftWingClient:
             raise InformationUnknown(paths[0])
         return {}
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        requests_an_edit = sum(1 / self._most(model) for model in models)
-        return _edits(self._endpoint.allowance(), requests_an_edit)
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        wanted = set(models)
+        allowance = self._endpoint.allowance(wiki, wanted)
+        if allowance is None:
+            return PROBE_EDITS
+        return _edits(allowance, sum(1 / self._most(model) for model in wanted))
 
     async def close(self) -> None:
         await self._endpoint.close()
+
+    def _requests(self, ids: Sequence[ScoreId]) -> Iterator[Sequence[ScoreId]]:
+        by_model: dict[str, list[ScoreId]] = defaultdict(list)
+        for score_id in ids:
+            by_model[score_id.model].append(score_id)
+        for model, group in by_model.items():
+            for start in range(0, len(group), self._most(model)):
+                yield group[start : start + self._most(model)]
 
     def _most(self, model: str) -> int:
         most = SERVERS[self._models[model].server].most
@@ -138,7 +138,7 @@ class LiftWingClient:
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, language)
         reply = await self._endpoint.ask(
-            "POST", address.path, server.reply, wiki=wiki, revisions=revisions, body=body, host=host
+            "POST", address.path, server.reply, wiki=wiki, models=[name], revisions=revisions, body=body, host=host
         )
         return server.answers(reply, ids, language)
 

@@ -3,7 +3,6 @@
 Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 """
 
-import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +12,8 @@ from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.endpoints.bisecting import RequestRefused, bisected
-from worker.endpoints.client import Endpoint
+from worker.endpoints.bisecting import RequestRefused
+from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.replies import OresInformationReply, OresModel, OresReply, OresStatisticsReply
 
 _Item = TypeVar("_Item")
@@ -33,14 +32,13 @@ class OresClient:
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         most = self._endpoint.settings.scores_per_request
-        # What is asked for with features is asked for apart from what is not.
-        requests = [
-            request
-            for has_features in (False, True)
-            for request in requests_for([each for each in ids if each.has_features is has_features], most)
-        ]
-        replies = await asyncio.gather(*(bisected(request, self._ask) for request in requests))
-        return {score_id: answer for reply in replies for score_id, answer in reply.items()}
+
+        def cut(some: Sequence[ScoreId]) -> Iterator[list[ScoreId]]:
+            # What is asked for with features is asked for apart from what is not.
+            for has_features in (False, True):
+                yield from requests_for([each for each in some if each.has_features is has_features], most)
+
+        return await self._endpoint.answers(ids, cut, self._ask)
 
     async def versions(
         self,
@@ -48,7 +46,7 @@ class OresClient:
         models: Sequence[str],
         sample: Sample | None,  # noqa: ARG002 - it tells them without
     ) -> dict[str, str]:
-        reply = await self._endpoint.ask("GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki)
+        reply = await self._endpoint.question(f"/v3/scores/{wiki}/", OresReply, wiki=wiki)
         known = reply[wiki].models if wiki in reply else {}
         return {name: model.version for name in models if isinstance(model := known.get(name), OresModel)}
 
@@ -58,9 +56,7 @@ class OresClient:
         paths = [f'statistics.thresholds.{each.label}."{each.formula}"' for each in wanted]
         params = {"models": model, "model_info": "|".join(["version", *paths])}
         try:
-            reply = await self._endpoint.ask(
-                "GET", f"/v3/scores/{wiki}/", OresStatisticsReply, wiki=wiki, params=params
-            )
+            reply = await self._endpoint.question(f"/v3/scores/{wiki}/", OresStatisticsReply, wiki=wiki, params=params)
             info = reply[wiki].models[model]
             return info.version, info.thresholds(wanted)
         except LookupError as error:
@@ -94,10 +90,12 @@ class OresClient:
         except KeyError as error:
             raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        return self._endpoint.allowance() * max(
-            1, self._endpoint.settings.scores_per_request // max(1, len(set(models)))
-        )
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        wanted = set(models)
+        allowance = self._endpoint.allowance(wiki, wanted)
+        if allowance is None:
+            return PROBE_EDITS
+        return allowance * max(1, self._endpoint.settings.scores_per_request // max(1, len(wanted)))
 
     async def close(self) -> None:
         await self._endpoint.close()
@@ -105,14 +103,15 @@ class OresClient:
     async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki = ids[0].wiki
         revisions = sorted({score_id.revision for score_id in ids})
+        models = sorted({score_id.model for score_id in ids})
         params = {
-            "models": "|".join(sorted({score_id.model for score_id in ids})),
+            "models": "|".join(models),
             "revids": "|".join(map(str, revisions)),
         }
         if ids[0].has_features:
             params["features"] = "true"
         reply = await self._endpoint.ask(
-            "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, revisions=revisions, params=params
+            "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, models=models, revisions=revisions, params=params
         )
         if wiki not in reply:
             raise EndpointUnavailable(f"the reply holds nothing for {wiki}", Failure.TRANSIENT)

@@ -1,213 +1,281 @@
-"""Holding one worker's requests to the limits that all workers share."""
+"""Holding one process' requests to the limits that all processes share, in turns that are fair to all wikis."""
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
-from worker.config.telemetry import log
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
-from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, OUTAGES_TO_OPEN, Grant, Report
+from worker.endpoints.fair_queue import FairQueue, Path
+from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, Grant, Report
+from worker.lanes.bulkheads import leaves_room
 
 #: Between two exchanges where nothing could be granted.
-ASK_AGAIN_SECONDS = 0.03
-#: What we were told of the endpoint counts for so long.
-FRESH_SECONDS = 0.5
-#: Work is taken on for so long at the present rate.
-AHEAD_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.04
+#: How long we wait to hear from the others before we go on alone.
+SILENT_SECONDS = 0.25
+#: While requests wait, others hear from us so often, and we of them.
+FRESH_SECONDS = 1.0
+#: Work is taken on for so long at the present rate; an eighth of it where that much waits already.
+AHEAD_SECONDS = 4.0
+#: As long as nothing is known of the rate.
+UNKNOWN_ALLOWANCE = 1_000
+
+WIKI = "wiki "
+
+_on_demand: ContextVar[bool] = ContextVar("on_demand", default=False)
+
+
+@contextmanager
+def on_demand() -> Iterator[None]:
+    """What is asked for meanwhile is awaited by somebody, and waits beside the edits."""
+    token = _on_demand.set(True)
+    try:
+        yield
+    finally:
+        # A thread's event loop keeps one context for all that it runs.
+        _on_demand.reset(token)
 
 
 class Limits(Protocol):
-    """What a pacer asks; never fails."""
+    """What a pacer asks; neither ever fails, and only the first may take its time."""
 
-    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant: ...
+    def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None: ...
+
+    def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A request that waits for its turn."""
+
+    path: Path
+    turn: asyncio.Future[None]
+
+    def fail(self, error: BaseException) -> None:
+        if not self.turn.done():
+            self.turn.set_exception(error)
 
 
 class Pacer:
-    """Lets requests start when the limits allow it. Belongs to the event loop in which it is first used."""
+    """Lets requests start when the limits allow it.
 
-    def __init__(self, endpoint: str, limits: Limits, *, patience: float, clock: Callable[[], float]) -> None:
+    Belongs to the event loop in which it is first used, but for `allowance`. What waits for Redis runs *in_thread*.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        limits: Limits,
+        *,
+        patience: float,
+        in_thread: Callable[[Callable[[], Grant | None]], Awaitable[Grant | None]] = asyncio.to_thread,
+    ) -> None:
         self._endpoint = endpoint
         self._limits = limits
         #: Seconds after which a request that may not start is given up.
         self._patience = patience
-        self._clock = clock
-        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
-        self._pump: asyncio.Task[None] | None = None
+        self._in_thread = in_thread
+        self._queue: FairQueue[_Waiting] = FairQueue()
+        #: Requests that wait, by wiki; and those under way, by wiki and by models.
+        self._waiting: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
         self._in_flight = 0
-        self._ended: asyncio.Event | None = None
+        #: The wikis that were asked about, and the models; where there is one alone, it need leave no room.
+        self._known: tuple[set[str], set[str]] = (set(), set())
         self._report = Report()
-        self._seconds_a_request = LEAD_SECONDS
         self._grant: Grant | None = None
-        self._granted_at = 0.0
+        self._granted_at = self._ask_at = self._paused_until = 0.0
+        #: When the requests may start that were granted and have not started yet.
+        self._starts: deque[float] = deque()
+        self._seconds_a_request, self._ended_at = LEAD_SECONDS, 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._asking: asyncio.Future[Grant | None] | None = None
+        #: Set where something changed that the pump may wait for.
+        self._news = asyncio.Event()
 
-    def allowance(self) -> int:
-        """How many requests it makes sense to prepare: none while the circuit is open, one while it is half open."""
-        grant = self._grant
-        if grant is None or self._clock() - self._granted_at > FRESH_SECONDS:
-            grant = self._exchange(0)
-        if grant.pause:
+    def allowance(self, wiki: str) -> int:
+        """How many requests for *wiki* it makes sense to prepare; 0 in a pause. For any thread."""
+        grant, loop = self._grant, self._loop
+        if grant is None or loop is None:
+            return UNKNOWN_ALLOWANCE
+        if self._paused_until > loop.time():
             return 0
-        return 1 if grant.is_half_open else max(1, int(grant.rate / grant.members * AHEAD_SECONDS))
+        waiting = self._waiting.copy()
+        ahead = max(1, int(grant.rate / grant.members * AHEAD_SECONDS / len({*waiting, wiki})))
+        return max(1, ahead // 8, ahead - waiting[wiki])
 
-    async def start(self) -> None:
-        """Wait until one more request may be sent; each that was started must be ended.
+    async def start(self, wiki: str, models: Iterable[str] = ()) -> None:
+        """Wait until one more request may be sent; each that was started must be ended with the same arguments.
 
         Raises:
             EndpointUnavailable: it may not be sent for now, and was not.
         """
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((waiting, loop.time() + self._patience))
-        if self._pump is None or self._pump.done():
-            self._ended = asyncio.Event()
-            self._pump = loop.create_task(self._let_start(self._ended))
+        path, self._loop = _path(wiki, models), asyncio.get_running_loop()
+        waiting = _Waiting(path, self._loop.create_future())
+        self._queue.put(path, waiting)
+        for known, group in zip(self._known, path[1:], strict=True):
+            known.add(group)
+        self._waiting[wiki] += 1
+        self._wake()
         try:
-            await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+            async with asyncio.timeout(self._patience):
+                await waiting.turn
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if waiting.turn.cancelled():
+                self._waits_no_more(waiting)
+            elif waiting.turn.done() and waiting.turn.exception() is None:
                 # Let start, and cancelled before it could.
-                self._end_one()
+                self._end_one(path)
+            if isinstance(error, TimeoutError):
+                raise self._not_now(f"its turn did not come within {self._patience:g} s") from error
             raise
 
-    def end(self, failure: Failure | None, seconds: float, retry_after: float | None, error: str = "") -> None:
-        """Say that a request has ended after so many *seconds*, and how; *error* is for operators."""
-        report = self._report
-        if failure is Failure.THROTTLED:
-            report.throttled += 1
-        elif failure in {Failure.OUTAGE, Failure.LATE, Failure.REFUSED}:
-            report.outages += 1
-            report.reason = error
-            if failure is Failure.REFUSED:
-                report.refused += 1
-                report.refusal = error
-        else:
-            report.served += 1
-            report.seconds += seconds
-            self._seconds_a_request += 0.2 * (seconds - self._seconds_a_request)
-        report.pause = max(report.pause, retry_after or 0.0)
-        self._end_one()
+    def end(self, wiki: str, models: Iterable[str], report: Report) -> None:
+        """Say that a request has ended, and how."""
+        self._ended_at = asyncio.get_running_loop().time()
+        if report.served:
+            self._seconds_a_request += 0.2 * (report.seconds - self._seconds_a_request)
+        self._report = self._report.plus(report)
+        if report.throttled or report.pause:
+            # It holds for us at once, and for the others as soon as they hear of it.
+            self._starts.clear()
+            self._paused_until = max(self._paused_until, self._ended_at + report.pause)
+        self._end_one(_path(wiki, models))
 
-    def end_untold(self, error: str) -> None:
-        """Say that a request has ended in a way that tells little of the endpoint: it counts only if it was a probe."""
-        if self._grant is not None and self._grant.is_half_open:
-            self.end(Failure.OUTAGE, 0.0, None, error)
-        else:
-            self._end_one()
+    def tell(self, report: Report) -> None:
+        """Have the others hear of *report*."""
+        self._report = self._report.plus(report)
+        self._wake()
 
-    def _end_one(self) -> None:
+    def _end_one(self, path: Path) -> None:
         self._in_flight -= 1
-        if self._ended is not None:
-            self._ended.set()
-        if not self._waiting and (not self._in_flight or self._is_bad_news()):
-            self._exchange(0)
+        self._under_way.subtract(path[1:])
+        self._under_way = +self._under_way
+        self._news.set()
+        if not self._in_flight or self._report.matters:
+            self._wake()
 
-    async def _let_start(self, ended: asyncio.Event) -> None:
-        """While requests wait, let them start as granted."""
+    def _wake(self) -> None:
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.get_running_loop().create_task(self._let_start())
+        self._news.set()
+
+    async def _let_start(self) -> None:
+        """While requests wait, let them start as granted; in the end give back the places that are not used."""
+        loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
-                self._give_up_the_late()
-                began = asyncio.get_running_loop().time()
-                grant = self._exchange(min(len(self._waiting), self._soon_wanted()))
-                if grant.pause:
-                    self._give_up_all(grant.pause)
-                elif grant.requests and grant.slots > self._in_flight:
-                    await self._start_granted(grant, began, ended)
-                elif grant.requests:
-                    # No room for more: others want our slots, who would wait for ever if we filled up what ends.
-                    await _wait(ended, LEAD_SECONDS)
-                else:
-                    await asyncio.sleep(ASK_AGAIN_SECONDS * (0.5 + random.random()))  # noqa: S311 - spreads the asking
-                if grant.slots and self._in_flight >= grant.slots:
-                    await _wait(ended, LEAD_SECONDS)
+            while self._waiting or self._has_to_tell():
+                self._news.clear()
+                if self._must_ask(loop.time()):
+                    await self._exchange()
+                if self._paused_until > loop.time():
+                    self._refuse_all(self._paused_until - loop.time())
+                    # Who was cancelled meanwhile has to hear of it before nobody waits.
+                    await asyncio.sleep(0)
+                elif self._waiting and not self._start_next(loop.time()):
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), self._until_next(loop.time()))
         except BaseException as error:
             # Nobody may be left waiting for a start that does not come.
-            while self._waiting:
-                _fail(self._waiting.popleft()[0], error)
+            while (waiting := self._queue.take(lambda _: True)) is not None:
+                self._waits_no_more(waiting)
+                waiting.fail(error)
             raise
 
-    async def _start_granted(self, grant: Grant, began: float, ended: asyncio.Event) -> None:
-        """Start what was granted in an exchange that *began* then, whenever within it the others' clock was read."""
-        loop = asyncio.get_running_loop()
-        granted_at = loop.time()
-        for number in range(grant.requests):
-            after = max(0.0, grant.delay + number * grant.interval)
-            due, latest = granted_at + after, began + after + LATE_SECONDS
-            if due > loop.time():
-                await asyncio.sleep(due - loop.time())
-            while self._in_flight >= grant.slots and await _wait(ended, latest - loop.time()):
-                pass
-            # What starts late would come together with what others were granted since; and bad news must be told first.
-            is_late = loop.time() > latest
-            if is_late or self._in_flight >= grant.slots or self._is_bad_news() or not self._start_one():
-                return
+    def _has_to_tell(self) -> bool:
+        return self._report.matters or (self._grant is not None and self._grant.places > self._in_flight)
 
-    def _start_one(self) -> bool:
-        while self._waiting:
-            waiting, _ = self._waiting.popleft()
-            if not waiting.done():
+    def _must_ask(self, now: float) -> bool:
+        while self._starts and self._starts[0] < now - LATE_SECONDS:
+            # It would come together with what others were granted since.
+            self._starts.popleft()
+        if self._report.matters or not self._waiting or now - self._granted_at > FRESH_SECONDS:
+            return True
+        return not self._starts and now >= self._ask_at and self._soon_wanted(now) > 0
+
+    def _soon_wanted(self, now: float) -> int:
+        """How many of those that wait can start within the lead: there is room, or requests will have ended."""
+        waiting = self._waiting.total()
+        if self._grant is None or not self._grant.places:
+            return waiting
+        free = self._grant.places - self._in_flight if any(map(self._has_room, self._queue.paths())) else 0
+        seconds = max(self._seconds_a_request, now - self._ended_at)
+        return min(waiting, max(0, free) + int(self._in_flight * LEAD_SECONDS / max(seconds, 1e-3)))
+
+    def _has_room(self, path: Path) -> bool:
+        """Whether one more request may be under way there."""
+        free = (self._grant.places if self._grant else 0) - self._in_flight
+        groups = [group for group, known in zip(path[1:], self._known, strict=True) if len(known) > 1]
+        return free > 0 and all(leaves_room(self._under_way[group], free) for group in groups)
+
+    def _start_next(self, now: float) -> bool:
+        """Let the next one start, if a start is due and there is room; returns whether one did."""
+        if not self._starts or self._starts[0] > now:
+            return False
+        while (waiting := self._queue.take(self._has_room)) is not None:
+            if not waiting.turn.done():
+                self._starts.popleft()
                 self._in_flight += 1
-                waiting.set_result(None)
+                self._under_way.update(waiting.path[1:])
+                self._waits_no_more(waiting)
+                waiting.turn.set_result(None)
                 return True
-        if not self._in_flight:
-            # No end of a request will give the slots back.
-            self._exchange(0)
         return False
 
-    def _is_bad_news(self) -> bool:
-        return bool(self._report.throttled or self._report.pause or self._report.outages >= OUTAGES_TO_OPEN)
+    def _until_next(self, now: float) -> float:
+        """Seconds until something can be done though nothing has changed."""
+        if self._starts:
+            return self._starts[0] - now if self._starts[0] > now else self._starts[0] + LATE_SECONDS - now + 1e-3
+        if self._soon_wanted(now):
+            return max(0.0, self._ask_at - now)
+        return self._granted_at + FRESH_SECONDS - now + 1e-3
 
-    def _soon_wanted(self) -> int:
-        """How many may start within the lead: twice the slots there are, and what requests under way will leave.
+    async def _exchange(self) -> None:
+        loop = asyncio.get_running_loop()
+        now, (report, self._report) = loop.time(), (self._report, Report())
+        asks = {"in_flight": self._in_flight, "waiting": self._waiting.total(), "want": self._soon_wanted(now)}
+        grant = None
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._in_thread(partial(self._limits.together, report, **asks)))
+            await asyncio.wait({self._asking}, timeout=SILENT_SECONDS)
+            if self._asking.done():
+                grant = self._asking.result()
+            else:
+                report = Report()
+        grant = grant or self._limits.alone(report, **asks)
+        self._take(grant if asks["waiting"] else replace(grant, starts=0, places=asks["in_flight"]), loop.time())
 
-        Who asked for no more than what is free, just when his only request had ended, would stay at one slot for ever.
-        """
-        if not (self._grant and self._grant.slots):
-            return len(self._waiting)
-        free = max(1, 2 * self._grant.slots - self._in_flight)
-        return free + int(self._in_flight * LEAD_SECONDS / max(self._seconds_a_request, 1e-3))
+    def _take(self, grant: Grant, now: float) -> None:
+        self._grant, self._granted_at = grant, now
+        if grant.pause:
+            self._paused_until = max(self._paused_until, now + grant.pause)
+        self._starts.extend(now + max(0.0, grant.delay + number * grant.interval) for number in range(grant.starts))
+        jitter = 0.5 + random.random()  # noqa: S311 - spreads the asking
+        self._ask_at = now if grant.starts else now + max(ASK_AGAIN_SECONDS, grant.again) * jitter
 
-    def _exchange(self, want: int) -> Grant:
-        report, self._report = self._report, Report()
-        grant = self._limits.exchange(report, in_flight=self._in_flight, want=want)
-        self._grant, self._granted_at = grant, self._clock()
-        if grant.turn == "opened":
-            log.warning(
-                "circuit_opened",
-                endpoint=self._endpoint,
-                reason=grant.reason,
-                effect="no edit is claimed until it serves again",
-            )
-        elif grant.turn == "closed":
-            log.info("circuit_closed", endpoint=self._endpoint)
-        return grant
+    def _refuse_all(self, pause: float) -> None:
+        while (waiting := self._queue.take(lambda _: True)) is not None:
+            if not waiting.turn.done():
+                self._waits_no_more(waiting)
+                waiting.fail(self._not_now(f"nothing is sent there for {pause:.1f} s", pause))
 
-    def _give_up_the_late(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._waiting = deque(each for each in self._waiting if not each[0].done())
-        while self._waiting and self._waiting[0][1] <= now:
-            self._refuse(self._waiting.popleft()[0], 0.0, f"its turn did not come within {self._patience:g} s")
+    def _waits_no_more(self, waiting: _Waiting) -> None:
+        _, wiki, _ = waiting.path
+        self._waiting[wiki.removeprefix(WIKI)] -= 1
+        self._waiting = +self._waiting
 
-    def _give_up_all(self, pause: float) -> None:
-        while self._waiting:
-            self._refuse(self._waiting.popleft()[0], pause, f"nothing is sent there for {pause:.1f} s")
-
-    def _refuse(self, waiting: asyncio.Future[None], pause: float, why: str) -> None:
-        _fail(waiting, EndpointUnavailable(f"{self._endpoint}: {why}", Failure.THROTTLED, pause or None))
-
-
-def _fail(waiting: asyncio.Future[None], error: BaseException) -> None:
-    if not waiting.done():
-        waiting.set_exception(error)
+    def _not_now(self, why: str, pause: float | None = None) -> EndpointUnavailable:
+        return EndpointUnavailable(f"{self._endpoint}: {why}", Failure.THROTTLED, pause)
 
 
-async def _wait(ended: asyncio.Event, seconds: float) -> bool:
-    """Wait no longer than *seconds* for the end of a request; returns whether one ended."""
-    try:
-        await asyncio.wait_for(ended.wait(), max(0.0, seconds))
-    except TimeoutError:
-        return False
-    ended.clear()
-    return True
+def _path(wiki: str, models: Iterable[str]) -> Path:
+    """Where a request waits, and in what company it is under way."""
+    return ("on demand" if _on_demand.get() else "edits", f"{WIKI}{wiki}", f"models {'|'.join(models)}")

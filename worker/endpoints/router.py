@@ -48,10 +48,13 @@ class EndpointRouter:
     async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
         return await self._clients[self._models[model].endpoint].information(wiki, model, paths)
 
-    def claim_size(self, models: Iterable[str]) -> int:
-        """How many edits the slowest of the endpoints of *models* can take; 0 while one of them must not be asked."""
-        by_endpoint = self._by_endpoint(models)
-        return min((self._clients[name].claim_size(some) for name, some in by_endpoint.items()), default=NO_LIMIT)
+    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
+        """What the slowest of the endpoints of *models* can take; 0 only while all of them are to be left alone.
+
+        One that is to be left alone holds up no other: what it has no answer for is asked for again.
+        """
+        sizes = [self._clients[name].claim_size(wiki, some) for name, some in self._by_endpoint(models).items()]
+        return min((size for size in sizes if size), default=0 if sizes else NO_LIMIT)
 
     async def close(self) -> None:
         for client in self._clients.values():

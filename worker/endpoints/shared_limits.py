@@ -1,9 +1,12 @@
-"""Where the workers keep what they know of an endpoint together: one key in Redis, exchanged by compare and set.
+"""Where the processes keep what they know of an endpoint together: one key in Redis, exchanged by compare and set.
 
-Without Redis each worker goes on with its share of the limits, as many workers as there were when it was last seen.
+Without Redis each goes on with an even share of the limits, which is never more than it held before the others can
+have noticed, too.
 """
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,12 +15,12 @@ from redis import Redis, RedisCluster, RedisError
 
 from worker.config.redis_state import RedisState
 from worker.domain.errors import RedisUnavailable
-from worker.endpoints.limits import Ceilings, Grant, Report, State, alarm, exchange
+from worker.endpoints.limits import LEAD_SECONDS, Ceilings, Grant, Report, State, alarm, exchange
 
 #: A state that nobody has touched for so long says nothing any more.
 KEPT_MILLISECONDS = 600_000
 TRIES = 20
-#: The most workers seen in this time are those who may go on without Redis.
+#: The most processes seen in this time are those who may go on without Redis.
 SEEN_SECONDS = 60.0
 #: By how much the clock may go back, as it does when a replica takes over, before all that is to come is in doubt.
 CLOCK_SECONDS = 1.0
@@ -37,7 +40,10 @@ return 1
 
 
 class SharedLimits:
-    """The limits of one endpoint as one worker sees them."""
+    """The limits of one endpoint as one process sees them.
+
+    Safe between threads. `together` waits for Redis, `alone` for nothing.
+    """
 
     def __init__(
         self,
@@ -57,29 +63,61 @@ class SharedLimits:
         self._clock = clock
         self._load: Any = redis.register_script(LOAD)
         self._save: Any = redis.register_script(SAVE)
-        self._alone = State()
-        self._members = 1
-        self._seen_at = 0.0
+        self._lock = threading.Lock()
+        #: The most that were seen at work at once, and when.
+        self._seen, self._seen_at = 1, 0.0
+        #: The last grant of all together.
+        self._last: Grant | None = None
+        #: What is used while we are alone, and since when; None while we are not.
+        self._alone: State | None = None
+        self._alone_since = self._careful_until = 0.0
         self._untold = Report()
 
-    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
-        """Tell what became of our requests, and be told what we may do; never fails."""
-        report, self._untold = self._untold.plus(report), Report()
-        if self._redis_state.may_be_there:
-            try:
-                grant = self._together(report, in_flight, want)
-            except RedisError as error:
-                self._redis_state.is_gone(error)
-            else:
-                self._redis_state.is_there()
-                if grant.members >= self._members or self._clock() - self._seen_at > SEEN_SECONDS:
-                    self._members, self._seen_at = grant.members, self._clock()
-                return grant
-        share = self._ceilings.divided_by(self._members)
-        return exchange(self._alone, share, self._member, report, in_flight=in_flight, want=want, now=self._clock())
+    def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
+        """Tell the others what became of our requests, and be told what we may do; None while they can't be asked."""
+        if not self._redis_state.may_be_there:
+            return None
+        try:
+            grant = self._exchanged(report, in_flight, waiting, want)
+        except RedisError as error:
+            self._redis_state.is_gone(error)
+            return None
+        self._redis_state.is_there()
+        with self._lock:
+            now = self._clock()
+            if grant.members >= self._seen or now - self._seen_at > SEEN_SECONDS:
+                self._seen, self._seen_at = grant.members, now
+            if self._alone is not None:
+                # Others may be alone still, and unknown to a Redis that has forgotten all.
+                self._careful_until = now + self._ceilings.lease_seconds
+            self._last, self._alone = grant, None
+            if now < self._careful_until:
+                grant = replace(grant, places=min(grant.places, self._share().concurrency))
+        return grant
+
+    def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
+        """What we may do while the others can't be asked: as much as an even share of the limits allows."""
+        with self._lock:
+            now, share = self._clock(), self._share()
+            if self._alone is None:
+                self._alone, self._alone_since = State(), now
+                if self._last is not None:
+                    # What was sold to all is used up first.
+                    self._alone.next_start = now + LEAD_SECONDS
+                    self._alone.rate = self._last.rate * share.requests_per_second / self._ceilings.requests_per_second
+                    self._alone.paused_until = now + self._last.pause
+            if self._last is not None and now - self._alone_since < self._ceilings.lease_seconds:
+                # Until then others may hold what they were granted; one place is everybody's, or nobody would go on.
+                share = replace(share, concurrency=min(share.concurrency, max(1, self._last.places)))
+            return exchange(
+                self._alone, share, self._member, report, in_flight=in_flight, waiting=waiting, want=want, now=now
+            )
+
+    def _share(self) -> Ceilings:
+        return self._ceilings.divided_by(max(self._ceilings.processes, self._seen))
 
     def alarm(self) -> str | None:
-        """What operators must know of the endpoint, as its workers told; None where nothing is wrong.
+        """What operators must know of the endpoint, as its processes told; None where nothing is wrong.
 
         Raises:
             RedisUnavailable: it can't be told.
@@ -92,17 +130,19 @@ class SharedLimits:
             ) from error
         return alarm(state, now)
 
-    def _together(self, report: Report, in_flight: int, want: int) -> Grant:
+    def _exchanged(self, report: Report, in_flight: int, waiting: int, want: int) -> Grant:
+        report, self._untold = self._untold.plus(report), Report()
         for _ in range(TRIES):
             state, now, before = self._loaded()
             if state.told_at > now + CLOCK_SECONDS:
                 state = State()
-            grant = exchange(state, self._ceilings, self._member, report, in_flight=in_flight, want=want, now=now)
+            asks: dict[str, Any] = {"in_flight": in_flight, "waiting": waiting, "want": want, "now": now}
+            grant = exchange(state, self._ceilings, self._member, report, **asks)
             if self._save(keys=[self._key], args=[before or "", _STATE.dump_json(state), KEPT_MILLISECONDS]):
                 return grant
-        # Nothing was reserved: everybody else is being served, and we ask again in a moment.
+        # Nothing was sold to us: everybody else is being served, and we ask again in a moment.
         self._untold = report
-        return Grant(slots=in_flight, rate=state.rate, members=max(self._members, len(state.members) + 1))
+        return Grant(places=in_flight, rate=state.rate, members=max(self._seen, len(state.members) + 1))
 
     def _loaded(self) -> tuple[State, float, bytes | None]:
         seconds, microseconds, before = self._load(keys=[self._key])

@@ -36,17 +36,25 @@ class Announcing:
     settings: EventsSettings
 
     def events_of(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
-        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are."""
-        origin = _Origin(domain, now)
-        return [*self._scores(edit, answers, origin), *self._prediction_changes(edit, answers, origin)]
+        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
 
-    def _scores(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        prefix = self.settings.stream_of_model
-        if prefix is None or not answers:
-            yield self._revision_score(edit, answers, self.settings.stream, origin)
-            return
-        for answer in answers:
-            yield self._revision_score(edit, [answer], f"{prefix}{answer.model}", origin)
+        Without those that `events_of_models` has announced before.
+        """
+        own = self.events_of_models(edit, answers, domain=domain, now=now)
+        if self.settings.stream_of_model is not None and answers:
+            return own
+        return [self._revision_score(edit, answers, self.settings.stream, _Origin(domain, now)), *own]
+
+    def events_of_models(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
+        """The events on streams of one model each; none of models that *edit* says are announced."""
+        origin, prefix = _Origin(domain, now), self.settings.stream_of_model
+        fresh = [answer for answer in answers if answer.model not in (edit.announced or ())]
+        scores = (
+            []
+            if prefix is None
+            else [self._revision_score(edit, [answer], f"{prefix}{answer.model}", origin) for answer in fresh]
+        )
+        return [*scores, *self._prediction_changes(edit, fresh, origin)]
 
     def _revision_score(
         self, edit: Edit, answers: Sequence[Final], stream: str, origin: "_Origin"
@@ -70,8 +78,8 @@ class Announcing:
         )
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        # The schema has no negative namespaces, and an edit has one only by mistake.
-        if edit.namespace < 0:
+        # The schema has no negative namespaces, and an edit has one only by mistake; it wants the page's id.
+        if edit.namespace < 0 or edit.page is None:
             return
         for answer in answers:
             stream = self.settings.prediction_streams.get(answer.model)

@@ -8,7 +8,7 @@ from typing import Any
 
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
-from outbox.edits import MOST
+from outbox.details import MOST
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 

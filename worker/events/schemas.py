@@ -77,7 +77,7 @@ class RevisionScoreEvent(Event):
 
     schema_uri: str = Field(default=REVISION_SCORE, serialization_alias="$schema")
     database: str
-    page_id: int = Field(ge=1)
+    page_id: int | None = Field(default=None, ge=1)
     #: Prefixed, with underscores.
     page_title: str = Field(min_length=1)
     page_namespace: int

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Insert, Row, delete, exists, insert, select
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -40,11 +41,21 @@ _INSERT_IF_MISSING = (
     .prefix_with("OR IGNORE", dialect="sqlite")
 )
 _COLUMNS = [column.name for column in score_flight.columns if not column.primary_key]
-_UPDATE = (
-    update(score_flight)
-    .where(score_flight.c.score_id == bindparam("key"))
-    .values({name: bindparam(name) for name in _COLUMNS})
-)
+
+
+def _overwrite_on_mariadb() -> Insert:
+    statement = mysql.insert(score_flight)
+    return statement.on_duplicate_key_update({name: statement.inserted[name] for name in _COLUMNS})
+
+
+def _overwrite_on_sqlite() -> Insert:
+    statement = sqlite.insert(score_flight)
+    values = {name: statement.excluded[name] for name in _COLUMNS}
+    return statement.on_conflict_do_update(index_elements=["score_id"], set_=values)
+
+
+#: The driver sends any number of rows in one INSERT, and an UPDATE for each of them.
+_OVERWRITE = {"mysql": _overwrite_on_mariadb(), "mariadb": _overwrite_on_mariadb(), "sqlite": _overwrite_on_sqlite()}
 
 
 class DatabaseTier:
@@ -108,12 +119,13 @@ class DatabaseTier:
             before = [_values(entry) for entry in entries]
             result = work(entries, now)
             changed = [
-                {"key": str(entry.score_id)} | after
+                {"score_id": str(entry.score_id)} | after
                 for entry, values in zip(entries, before, strict=True)
                 if (after := _values(entry)) != values
             ]
             if changed:
-                session.connection().execute(_UPDATE, changed)
+                connection = session.connection()
+                connection.execute(_OVERWRITE[connection.dialect.name], changed)
             return result
 
         with _translated_errors():
@@ -129,10 +141,11 @@ class DatabaseTier:
         with self._database.reading() as connection:
             query = select(score_flight.c.score_id).where(score_flight.c.score_id.in_(keys))
             there = set(connection.execute(query).scalars())
-        missing = [{"score_id": key} for key in keys if key not in there]
+            # Beforehand, since the driver sends rows one by one where there is an expression among their values.
+            runs_out = connection.execute(select(database_now(timedelta(seconds=self._lifetimes.lease)))).scalar_one()
+        missing = [{"score_id": key, "runs_out": runs_out} for key in keys if key not in there]
         if missing:
-            new = _INSERT_IF_MISSING.values(runs_out=database_now(timedelta(seconds=self._lifetimes.lease)))
-            self._database.run(lambda session: session.connection().execute(new, missing))
+            self._database.run(lambda session: session.connection().execute(_INSERT_IF_MISSING, missing))
 
 
 #: Whether there is anything for `tidy` to throw away.

@@ -8,7 +8,7 @@ Nothing here blocks the event loop, and nothing waits for longer than a request 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -20,8 +20,9 @@ from redis.asyncio import Redis as AsyncRedis
 
 from worker.config.redis_state import RedisState
 from worker.domain.errors import RedisUnavailable
+from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
-from worker.domain.scores import Answer, Final, ScoreId
+from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks
 from worker.flight.redis_tier import lease_key, result_key
@@ -31,6 +32,8 @@ from worker.lanes.rings import QUEUE_OF, SCORE
 
 #: What was asked of the workers is asked again after so long: its message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
+#: What the endpoint's limits left no room for is asked for again after so long, if the request has the time.
+THROTTLED_SECONDS = 1.0
 #: Threads that send; a broker that hangs holds them up, and no request.
 SENDERS = 4
 #: How long versions are known without a look: a new one is seen that much later.
@@ -103,12 +106,12 @@ class Door:
         Raises:
             RedisUnavailable: there is no way to look or to ask.
         """
-        asked = Asked()
+        asked, until = Asked(), self._now() + seconds
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 missing, stale = await self._cached(ids, asked)
                 if missing:
-                    await self._awaited(missing, stale, asked)
+                    await self._awaited(missing, stale, asked, until)
         return asked
 
     def remembered(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer] | None:
@@ -183,21 +186,41 @@ class Door:
             if value is not None and is_end(value) and (end := decode_end(value)).holder is None:
                 asked.answers[others[other]] = end.answer
 
-    async def _awaited(self, missing: list[ScoreId], stale: Collection[str], asked: Asked) -> None:
+    async def _awaited(self, missing: list[ScoreId], stale: set[str], asked: Asked, until: float) -> None:
         async with self._hints.listening([lease_key(score_id, self._prefix) for score_id in missing]) as listen:
             while missing:
                 asked.refused |= await self._ask(missing)
                 missing = [score_id for score_id in missing if score_id not in asked.refused]
+                seconds = ASK_AGAIN_SECONDS
                 for score_id, value in zip(missing, await self._values(missing), strict=True):
                     end = decode_end(value) if value is not None and is_end(value) else None
-                    if end is not None and end.holder not in stale:
-                        asked.answers[score_id] = end.answer
-                        self._asked_at.pop(score_id, None)
-                        if isinstance(end.answer, Final) and end.answer.version != score_id.version:
-                            self._newer[score_id.wiki, score_id.model] = end.answer.version
-                missing = [score_id for score_id in missing if score_id not in asked.answers]
+                    if end is None or end.holder in stale:
+                        continue
+                    asked.answers[score_id] = end.answer
+                    if (again := self._again(score_id, end.answer, until)) is not None:
+                        stale.add(str(end.holder))
+                        seconds = min(seconds, again)
+                missing = [each for each in missing if each not in asked.answers or self._may_ask_later(each, asked)]
                 if missing:
-                    await listen(ASK_AGAIN_SECONDS)
+                    await listen(seconds)
+
+    def _again(self, score_id: ScoreId, answer: Answer, until: float) -> float | None:
+        """Note how *score_id* ended; seconds until it can be asked for again, if there is time and that may help."""
+        self._asked_at.pop(score_id, None)
+        if isinstance(answer, Final) and answer.version != score_id.version:
+            self._newer[score_id.wiki, score_id.model] = answer.version
+        if not (isinstance(answer, NoAnswer) and answer.failure is Failure.THROTTLED):
+            return None
+        wait, now = max(THROTTLED_SECONDS, answer.retry_after or 0.0), self._now()
+        if now + wait >= until:
+            return None
+        self._asked_at[score_id] = now + wait - ASK_AGAIN_SECONDS
+        return wait
+
+    def _may_ask_later(self, score_id: ScoreId, asked: Asked) -> bool:
+        """Whether its answer is only that it could not be asked for yet, and it will be asked for again."""
+        answer = asked.answers[score_id]
+        return isinstance(answer, NoAnswer) and score_id in self._asked_at
 
     async def _ask(self, ids: Sequence[ScoreId]) -> set[ScoreId]:
         """Ask the workers for those of *ids* that nobody here asked for lately; returns those that were refused."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from worker.config.settings_sections import FlightSettings
 from worker.config.telemetry import log
-from worker.domain.failures import Failure, is_outage
+from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
 
@@ -47,14 +47,6 @@ class FlightResult:
 
     def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
         self.answers.update(answers)
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether the endpoint served nobody just now, and not because of what it was asked."""
-        asked = {score_id: answer for score_id, answer in self.answers.items() if score_id not in self.cached}
-        failures = [answer.failure if isinstance(answer, NoAnswer) else None for answer in asked.values()]
-        now = [failure for failure in failures if failure is not Failure.ELSEWHERE]
-        return is_outage(now, revisions=len({score_id.revision for score_id in asked}))
 
     def under_way(self) -> list[ScoreId]:
         """Those that somebody else was still computing when our patience ended."""
@@ -190,7 +182,10 @@ class _Request:
             async with asyncio.timeout(self._settings.call_seconds):
                 return await self._call(ids)
         except TimeoutError:
-            return dict.fromkeys(ids, NoAnswer(f"no answer within {self._settings.call_seconds:g} s", Failure.LATE))
+            # Where several wait in vain it is not because of one of them.
+            is_outage = len({score_id.revision for score_id in ids}) > 1
+            late = f"no answer within {self._settings.call_seconds:g} s"
+            return dict.fromkeys(ids, NoAnswer(late, Failure.LATE, is_outage=is_outage))
 
     def _until_a_lease_ends(self, under_way: Mapping[ScoreId, Lease]) -> float:
         first = min(lease.seconds for lease in under_way.values()) + JUST_AFTER_SECONDS

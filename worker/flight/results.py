@@ -61,13 +61,19 @@ def decode_final(result: bytes) -> Final:
 
 def encode_answer(answer: Answer) -> dict[str, Any]:
     if isinstance(answer, NoAnswer):
-        return {"error": answer.error, "failure": answer.failure, "retry_after": answer.retry_after}
+        return {
+            "error": answer.error,
+            "failure": answer.failure,
+            "retry_after": answer.retry_after,
+            "is_outage": answer.is_outage,
+        }
     return answer.model_dump(mode="json", exclude_none=True)
 
 
 def decode_answer(document: dict[str, Any]) -> Answer:
     if "error" in document:
-        return NoAnswer(document["error"], Failure(document["failure"]), document["retry_after"])
+        failure, is_outage = Failure(document["failure"]), document.get("is_outage", False)
+        return NoAnswer(document["error"], failure, document["retry_after"], is_outage)
     return ScoreError(**document) if "type" in document else Score(**document)
 
 

@@ -10,21 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import httpx
 from httpx_sse import SSEError, connect_sse
-from sqlalchemy.exc import OperationalError
 
-from outbox.backoff import backoff
-from outbox.database import Database, is_busy
+from outbox.database import Database
 from outbox.edits import Edit
-from outbox.errors import DatabaseUnavailable
+from outbox.page_changes import Promised
+from worker.config.autopatrolled_groups import usual_groups
 from worker.config.telemetry import log
 from worker.domain.errors import CommandFailed
-from worker.incoming.edits import AUTOPATROLLED_GROUPS, NotAnEdit, edit_of
+from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, promised_of
+from worker.incoming.keeping import Keeper
+from worker.incoming.patience import PATIENCE, Patience, asked_seconds
 from worker.incoming.positions import position, resume_from
-from worker.incoming.saving import save_heard
 
 #: The most events that are saved together.
 BATCH = 200
@@ -34,23 +34,6 @@ READ_AHEAD = 2000
 QUIET_SECONDS = 10.0
 #: Name of the thread that reads; it ends when the stream next sends something.
 READER = "stream-reader"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait, and for what."""
-
-    #: A connection that is silent for this long is dead; EventStreams sends canaries and comments more often.
-    silence: timedelta = timedelta(minutes=2)
-    #: For other events to be saved with the first.
-    others: timedelta = timedelta(seconds=0.5)
-    #: Before a new connection, and before another try to save.
-    first_pause: timedelta = timedelta(seconds=1)
-    longest_pause: timedelta = timedelta(minutes=1)
-
-    def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row; with jitter, so that listeners do not return together."""
-        return backoff(failures, first=self.first_pause, longest=self.longest_pause).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +51,8 @@ class Listened:
     saved: Counter[str] = field(default_factory=Counter)
     #: Only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
+    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     #: What prevents us from reading or saving at this moment.
@@ -90,8 +75,8 @@ class Listener:
         user_agent: str,
         saved: Callable[[str], None],
         kinds: Collection[str] = (),
-        autopatrolled_groups: Collection[str] = AUTOPATROLLED_GROUPS,
-        patience: Patience = Patience(),
+        groups_of: GroupsOf = usual_groups,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._url = url
         self._databases = databases
@@ -100,14 +85,19 @@ class Listener:
         #: Called with the wiki for which there is work.
         self._saved = saved
         self._kinds = kinds
-        self._groups = autopatrolled_groups
+        self._groups_of = groups_of
         self._patience = patience
         self._told_at = -math.inf
         #: The ids to continue from: of the last event, once there was one. And how often in a row none came since.
         self._last: list[str] = []
         self._failures = 0
+        #: Seconds before the next connection that the stream asked for: once, and from then on.
+        self._retry_after = self._retry = 0.0
+        #: Whether it was there once, so that the name is right; and whether anything that is read came from it.
+        self._was_served = self._was_read = False
         self._queue: queue.Queue[Incoming | Exception] = queue.Queue(READ_AHEAD)
         self._end = threading.Event()
+        self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
 
     def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
         """Listen until `stop` is called or *limit* edits are saved, or promised where the wiki is not emulated.
@@ -116,7 +106,7 @@ class Listener:
         other wikis are, or now.
 
         Raises:
-            CommandFailed: there is no such stream.
+            CommandFailed: there is no such stream, or it is one that is not read.
             OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
         self._last = self._start(since)
@@ -150,16 +140,24 @@ class Listener:
             while not self._end.is_set():
                 try:
                     self._read_connection(client, since)
-                    log.info("stream_ended", url=self._url)
-                    self._listened.trouble = "the stream ended"
+                    pause = self._next_pause("the stream ended")
+                    log.info("stream_ended", url=self._url, again_in_seconds=round(pause, 1))
                 except (httpx.HTTPError, SSEError) as error:
-                    self._listened.trouble = f"{type(error).__name__}: {error}"
-                    log.warning("stream_interrupted", url=self._url, error=self._listened.trouble)
+                    trouble = f"{type(error).__name__}: {error}"
+                    pause = self._next_pause(trouble)
+                    log.warning("stream_interrupted", url=self._url, error=trouble, again_in_seconds=round(pause, 1))
                 except Exception as error:  # noqa: BLE001 - whatever ends the reading has to end the listening
                     self._put(error)
                     return
-                self._failures += 1
-                self._rest(self._patience.pause(self._failures))
+                self._rest(pause)
+
+    def _next_pause(self, trouble: str) -> float:
+        """Seconds until the next connection, since *trouble* ended this one."""
+        self._failures += 1
+        self._listened.trouble = trouble
+        pause = self._patience.pause(self._failures, max(self._retry_after, self._retry))
+        self._retry_after = 0.0
+        return pause
 
     def _read_connection(self, client: httpx.Client, since: str | None) -> None:
         url, headers = httpx.URL(self._url), httpx.Headers({"User-Agent": self._user_agent})
@@ -169,18 +167,32 @@ class Listener:
             url = url.copy_merge_params({"since": since})
         self._listened.connections += 1
         with connect_sse(client, "GET", str(url), headers=headers) as source:
-            status = source.response.status_code
-            if 400 <= status < 500 and status not in {408, 425, 429}:
-                raise CommandFailed(f"{url} answers with status {status}; correct the name of the stream, or --since")
-            if status != 200:
-                raise SSEError(f"the stream answers with status {status}")
+            self._must_serve(source.response)
             for event in source.iter_sse():
+                if event.retry is not None:
+                    self._retry = event.retry / 1000
                 if event.event == "error":
                     raise SSEError(f"the stream reports {event.data[:200]}")
                 self._failures, self._listened.trouble = 0, None
                 self._last = [event.id] if event.id else self._last
                 if event.data and not self._put(Incoming(event.id, event.data)):
                     return
+
+    def _must_serve(self, response: httpx.Response) -> None:
+        """
+        Raises:
+            CommandFailed: there is no such stream, and never was.
+            SSEError: it refuses, this time.
+        """
+        status = response.status_code
+        if 400 <= status < 500 and status not in {408, 425, 429} and not self._was_served:
+            raise CommandFailed(
+                f"{response.url} answers with status {status}; correct the name of the stream, or --since"
+            )
+        if status != 200:
+            self._retry_after = asked_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
+            raise SSEError(f"the stream answers with status {status}")
+        self._was_served = True
 
     def _put(self, item: Incoming | Exception) -> bool:
         while not self._end.is_set():
@@ -214,9 +226,9 @@ class Listener:
         return events
 
     def _save(self, events: Sequence[Incoming]) -> None:
-        edits: dict[str, list[Edit]] = {}
+        edits: dict[str, list[Promised]] = {}
         for event in events:
-            edit = self._edit_of(event.data)
+            edit = self._promised_of(event.data)
             if edit is not None:
                 edits.setdefault(edit.wiki, []).append(edit)
         last = next((event.id for event in reversed(events) if event.id), None)
@@ -228,40 +240,35 @@ class Listener:
         if is_time:
             self._told_at = time.monotonic()
 
-    def _edit_of(self, data: str) -> Edit | None:
+    def _promised_of(self, data: str) -> Promised | None:
         try:
-            edit = edit_of(data, autopatrolled_groups=self._groups)
+            edit = promised_of(data, groups_of=self._groups_of)
+            self._was_read = True
         except NotAnEdit as error:
+            if isinstance(error, OtherStream) and not self._was_read:
+                raise CommandFailed(f"{self._url} sends {error}") from error
             self._listened.left_out[error.kind] += 1
             return None
         if edit.wiki not in self._databases:
             self._listened.left_out["other wikis"] += 1
             return None
-        if self._kinds and edit.source.value.removeprefix("mw.") not in self._kinds:
+        if isinstance(edit, Edit) and self._kinds and edit.source.value.removeprefix("mw.") not in self._kinds:
             self._listened.left_out["other kinds"] += 1
             return None
         return edit
 
-    def _commit(self, database: Database, edits: Sequence[Edit], last: str | None) -> int:
-        """Save *edits* and the position; waits for a database that can't be reached or is locked."""
-        failures = 0
-        while True:
-            try:
-                fates = save_heard(database, edits, self._url, last)
-            except (DatabaseUnavailable, OperationalError) as error:
-                if self._end.is_set() or (isinstance(error, OperationalError) and not is_busy(error)):
-                    raise
-                failures += 1
-                self._listened.trouble = str(error)
-                log.warning("database_unavailable", wiki=database.wiki, error=str(error))
-                self._rest(self._patience.pause(failures))
-                continue
-            if failures:
-                self._listened.trouble = None
-            saved, promised = fates.pop("saved", 0), fates.pop("promised", 0)
-            if saved:
-                self._listened.saved[database.wiki] += saved
-            if promised:
-                self._listened.promised[database.wiki] += promised
-            self._listened.left_out.update(fates)
-            return saved + promised
+    def _commit(self, database: Database, edits: Sequence[Promised], last: str | None) -> int:
+        """Save *edits* and the position; returns how many are new."""
+        fates = self._keeper.keep(database, edits, last)
+        saved, promised, changes = (fates.pop(fate, 0) for fate in ("saved", "promised", "page changes"))
+        if saved:
+            self._listened.saved[database.wiki] += saved
+        if promised:
+            self._listened.promised[database.wiki] += promised
+        if changes:
+            self._listened.page_changes[database.wiki] += changes
+        self._listened.left_out.update(fates)
+        return saved + promised + changes
+
+    def _told_trouble(self, trouble: str | None) -> None:
+        self._listened.trouble = trouble

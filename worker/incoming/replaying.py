@@ -3,22 +3,26 @@
 A line that is not an edit is left out and reported by its number.
 """
 
+import codecs
 import gzip
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from outbox.database import Database
 from outbox.edits import Edit
-from worker.incoming.edits import NotAnEdit, edit_of
-from worker.incoming.saving import Fate, keep, save_alone
+from outbox.page_changes import Promised
+from worker.config.autopatrolled_groups import usual_groups
+from worker.incoming.edits import GroupsOf, NotAnEdit, promised_of
+from worker.incoming.saving import Fate, is_of_an_edit, keep, save_alone
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
@@ -31,6 +35,8 @@ class ReplayReport:
     saved: Counter[str] = field(default_factory=Counter)
     #: Only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
+    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     #: A sentence for each of the first lines that were left out, with the line's number.
     complaints: list[str] = field(default_factory=list)
@@ -46,8 +52,13 @@ class ReplayReport:
 
 
 def edits_in(
-    lines: Iterator[bytes], report: ReplayReport, *, wikis: Collection[str], limit: int | None = None
-) -> Iterator[Edit]:
+    lines: Iterator[bytes],
+    report: ReplayReport,
+    *,
+    wikis: Collection[str],
+    groups_of: GroupsOf = usual_groups,
+    limit: int | None = None,
+) -> Iterator[Promised]:
     """The edits in *lines* that are of *wikis*, at most *limit*; what is left out is counted in *report*."""
     taken = 0
     for number, line in enumerate(lines, start=1):
@@ -56,7 +67,7 @@ def edits_in(
         if not line.strip():
             continue
         try:
-            edit = edit_of(line)
+            edit = promised_of(line, groups_of=groups_of)
         except NotAnEdit as error:
             report.complain(number, error.kind, str(error))
             continue
@@ -64,17 +75,17 @@ def edits_in(
             hint = f"{edit.wiki} is not among the wikis to replay; add [wikis.{edit.wiki}] to the settings"
             report.complain(number, "unknown wiki", hint)
             continue
-        taken += 1
+        taken += isinstance(edit, Edit)
         yield edit
 
 
 def replay(
-    edits: Iterator[Edit],
+    edits: Iterator[Promised],
     databases: Mapping[str, Database],
     report: ReplayReport,
     *,
     rate: float | None = None,
-    saved: Callable[[Edit], None] = lambda _: None,
+    saved: Callable[[Promised], None] = lambda _: None,
 ) -> None:
     """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
 
@@ -86,17 +97,20 @@ def replay(
         if rate:
             time.sleep(max(0.0, started + number / rate - time.monotonic()))
         fate = _save(databases[edit.wiki], edit)
-        if fate in {"saved", "promised"}:
-            (report.saved if fate == "saved" else report.promised)[edit.wiki] += 1
+        kept = {"saved": report.saved, "promised": report.promised, "page changes": report.page_changes}.get(fate)
+        if kept is not None:
+            kept[edit.wiki] += 1
             saved(edit)
         else:
             report.left_out[fate] += 1
 
 
-def _save(database: Database, edit: Edit) -> Fate:
+def _save(database: Database, edit: Promised) -> Fate:
     try:
         return database.run(partial(keep, edit=edit))
-    except IntegrityError:
+    except DBAPIError as error:
+        if not is_of_an_edit(error):
+            raise
         return save_alone(database, edit)
 
 
@@ -106,12 +120,23 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
     Raises:
         OSError: the file can't be read, or is not what its name says.
+        UnicodeError: it is text of another kind than UTF-8, so that not one line of it is taken.
     """
     if str(file) == "-":
-        yield iter(sys.stdin.buffer)
+        yield _in_utf8(sys.stdin.buffer)
     elif str(file).endswith(".gz"):
         with gzip.open(file, "rb") as compressed:
-            yield iter(compressed)
+            yield _in_utf8(compressed)
     else:
         with Path(file).open("rb") as plain:
-            yield iter(plain)
+            yield _in_utf8(plain)
+
+
+def _in_utf8(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """*lines*, once the first has shown that they are in UTF-8; a mark of the byte order is left out."""
+    rest = iter(lines)
+    first = next(rest, b"")
+    # No line of JSON in UTF-8 holds a NUL, and each one in UTF-16 or UTF-32 does.
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:
+        raise UnicodeError("it is in UTF-16 or UTF-32; convert it to UTF-8")
+    return chain([first.removeprefix(codecs.BOM_UTF8)], rest)

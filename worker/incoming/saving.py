@@ -1,4 +1,4 @@
-"""Keeping edits that come from elsewhere: many in one transaction, or each in its own if one of them fails.
+"""Keeping edits that come from elsewhere: many in one transaction, or each in its own if they can't be kept together.
 
 On an emulated wiki they are saved. A wiki that exists has them, or has its own reasons: there they are promised only.
 """
@@ -8,74 +8,123 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from outbox import EDITS
 from outbox.database import Database
+from outbox.dead_letters import bury
 from outbox.edits import Edit
 from outbox.mediawiki.reading import has_revision
-from outbox.mediawiki.saving import free_title, is_emulated, save_edit
+from outbox.mediawiki.saving import free_title, is_emulated, save_edit, save_page_change
+from outbox.page_changes import PageChange, Promised
 from outbox.recording import record
+from outbox.server_errors import Kind, said, trouble_of
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
 #: Another process may save the same user, page or edit at this moment; at the next try it is there.
 TRIES = 4
-Fate = Literal["saved", "promised", "saved before", "contradicting"]
+#: Of a dead letter that holds an edit which the database did not take.
+NOT_SAVED = "not_saved"
+#: A change of a page that is no edit counts apart from the edits.
+Fate = Literal["saved", "promised", "page changes", "saved before", "contradicting", "kept aside"]
 
 
-def save_heard(database: Database, edits: Sequence[Edit], source: str, event_id: str | None) -> Counter[Fate]:
+def save_heard(
+    database: Database, edits: Sequence[Promised], source: str, event_id: str | None
+) -> Counter[Fate] | None:
     """Keep *edits*, and the position *event_id* in *source*, in one transaction.
 
-    On an emulated wiki only those that it lacks.
+    On an emulated wiki only those that it lacks. Returns None, and has kept nothing, where one of them is at fault:
+    then `save_alone` keeps the others, and `save_heard` of no edits the position.
     """
     try:
         return database.run(partial(_keep_all, edits=edits, source=source, event_id=event_id))
-    except IntegrityError:
-        fates = Counter(save_alone(database, edit) for edit in edits)
-        database.run(partial(_keep_all, edits=(), source=source, event_id=event_id))
-        return fates
+    except DBAPIError as error:
+        if edits and is_of_an_edit(error):
+            return None
+        raise
 
 
-def keep(session: Session, edit: Edit) -> Fate:
+def keep(session: Session, edit: Promised) -> Fate:
     """Save *edit* where the wiki is an emulated one, and only promise it elsewhere. Does not commit.
 
     Raises:
         sqlalchemy.exc.IntegrityError: as `save_edit`; `save_alone` knows what to do then.
     """
-    if not is_emulated(session):
+    emulated = is_emulated(session)
+    if isinstance(edit, PageChange):
+        save_page_change(session, edit) if emulated else record(session, edit)
+        return "page changes"
+    if not emulated:
         record(session, edit)
         return "promised"
     save_edit(session, edit)
     return "saved"
 
 
-def save_alone(database: Database, edit: Edit) -> Fate:
-    """Keep *edit* in a transaction of its own, even where another page has its title."""
-    reason = None
-    for _ in range(TRIES):
+def is_of_an_edit(error: DBAPIError) -> bool:
+    """Whether *error* may be the fault of what was to be saved, and not of the database or of others who use it."""
+    return isinstance(error, IntegrityError) or trouble_of(error).kind in {Kind.VALUE, Kind.UNKNOWN}
+
+
+def save_alone(database: Database, edit: Promised) -> Fate:
+    """Keep *edit* in a transaction of its own, even where another page has its title.
+
+    One that can't be saved is told, and becomes a dead letter: it can be listed, requeued (then it is scored and
+    announced, but stands in no table of the wiki) and discarded.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, OutboxError: it is not the edit's fault, for no other would be taken either.
+    """
+    for left in reversed(range(TRIES)):
         try:
             return database.run(partial(_keep_one, edit=edit))
-        except IntegrityError as error:
-            reason = error.orig
-    log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=str(reason))
-    return "contradicting"
+        except DBAPIError as error:
+            if left and is_of_an_edit(error):
+                continue
+            if not (is_of_an_edit(error) and _takes_others(database, edit)):
+                raise
+            reason, is_contradicting = said(error), isinstance(error, IntegrityError)
+            break
+    database.run(partial(bury, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
+    log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=reason)
+    return "contradicting" if is_contradicting else "kept aside"
 
 
-def _keep_all(session: Session, edits: Sequence[Edit], source: str, event_id: str | None) -> Counter[Fate]:
+def _takes_others(database: Database, edit: Promised) -> bool:
+    """Whether the database would take another edit at this moment, one with nothing unusual; nothing is kept of it."""
+    other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
+    try:
+        with database.transaction() as session:
+            keep(session, other)
+            session.rollback()
+    except IntegrityError:
+        # It contradicts what is there: the tables were asked, and answered.
+        return True
+    except DBAPIError:
+        return False
+    return True
+
+
+def _keep_all(session: Session, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
     fates = Counter[Fate]()
-    emulated = is_emulated(session)
     for edit in edits:
-        is_there = emulated and has_revision(session, edit.revision)
-        fates["saved before" if is_there else keep(session, edit)] += 1
+        fates["saved before" if _is_there(session, edit) else keep(session, edit)] += 1
     if event_id is not None:
         remember(session, source, event_id)
     return fates
 
 
-def _keep_one(session: Session, edit: Edit) -> Fate:
+def _keep_one(session: Session, edit: Promised) -> Fate:
+    if _is_there(session, edit):
+        return "saved before"
     if is_emulated(session):
-        if has_revision(session, edit.revision):
-            return "saved before"
         free_title(session, edit)
     return keep(session, edit)
+
+
+def _is_there(session: Session, edit: Promised) -> bool:
+    """Whether an emulated wiki has that edit; another change of a page is made again, which makes no difference."""
+    return isinstance(edit, Edit) and is_emulated(session) and has_revision(session, edit.revision)

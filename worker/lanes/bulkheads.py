@@ -8,28 +8,58 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+#: So many times as much as it leaves free nobody holds more of what is shared.
+SHARE = 7
+
+
+def leaves_room(held: int, free: int) -> bool:
+    """Whether one who holds so many may take one more of those that are *free*, for there is enough left for others.
+
+    Alone he gets seven eighths, two get seven fifteenths each; a first one is never refused.
+    """
+    return not held or held < SHARE * (free - 1)
+
 
 class Bulkheads:
-    """Places with resources, by name; at most *places* for each, so that one which hangs leaves room for the others."""
+    """Places with resources, by name; at most *places* for each, so that one which hangs leaves room for the others.
+
+    Of each the turns of one wiki leave some for those of the others.
+    """
 
     def __init__(self, places: int) -> None:
         self._places = places
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        #: Those that ever had a turn; a wiki alone need leave no room.
+        self._wikis: set[str] = set()
+        #: By resource and wiki.
+        self._of_wiki: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def place(self, resources: Collection[str]) -> Iterator[bool]:
-        """Hold a place with each of *resources*; yields False, and holds none, where one of them has none left."""
+    def place(self, resources: Collection[str], *, wiki: str) -> Iterator[bool]:
+        """Hold a place with each of *resources* for a turn of *wiki*.
+
+        Yields False, and holds none, where one of them has none left for it.
+        """
+        of_wiki = [(name, wiki) for name in resources]
         with self._lock:
-            has_place = all(self._taken[name] < self._places for name in resources)
+            free = {name: self._places - self._taken[name] for name in resources}
+            self._wikis.add(wiki)
+            may_all = len(self._wikis) == 1
+            has_place = all(
+                free[name] > 0 and (may_all or leaves_room(self._of_wiki[name, wiki], free[name])) for name in resources
+            )
             if has_place:
                 self._taken.update(resources)
+                self._of_wiki.update(of_wiki)
         try:
             yield has_place
         finally:
             if has_place:
                 with self._lock:
                     self._taken.subtract(resources)
+                    self._of_wiki.subtract(of_wiki)
+                    self._of_wiki = +self._of_wiki
 
     def taken(self) -> dict[str, int]:
         """How many places are taken, by resource."""

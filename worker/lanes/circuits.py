@@ -72,6 +72,17 @@ class Circuit:
             state = self._state
             return state.reason is not None and self._clock() < max(state.open_until, state.probing_until)
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether it is open and a probe is under way."""
+        return self._state.reason is not None and self._clock() < self._state.probing_until
+
+    def until_probe(self) -> float:
+        """Seconds until it may be asked again; below 0 where that has been so for a while."""
+        with self._lock:
+            state = self._state
+            return max(state.open_until, state.probing_until) - self._clock()
+
     def served(self) -> None:
         """Close it: it was asked and served."""
         with self._lock:

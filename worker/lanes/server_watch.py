@@ -54,9 +54,12 @@ class ServerWatch:
             self._closed.wait(self._rest)
         with self._lock:
             self._watched.discard(server.name)
+        if self._closed.is_set():
+            # Whether it is back is not known.
+            return
         if was_told:
             log.info("database_back", server=server.name)
-        if self._is_back is not None and not self._closed.is_set():
+        if self._is_back is not None:
             self._is_back(server)
 
     def _say_why(self, server: Server) -> bool:

@@ -13,16 +13,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from outbox import Claim, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
+from outbox import Claim, Dead, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
 from outbox.backoff import backoff
 from outbox.errors import DatabaseUnavailable, OutboxError
-from outbox.server_errors import told
+from outbox.server_errors import refuses_a_value, told
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.domain.errors import WorkerError
 from worker.lanes.bulkheads import Bulkheads, Computing
-from worker.lanes.consumer import Consumer
+from worker.lanes.consumer import Consumer, Worked
 from worker.lanes.held import Held
 from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
@@ -55,7 +55,7 @@ class Turns:
         if consumer is None:
             # The settings had its sink when this was rung for; what waits is safe until they have it again.
             return False
-        with self.bulkheads.place(consumer.needs(wiki)) as has_place:
+        with self.bulkheads.place(consumer.needs(wiki), wiki=wiki.id) as has_place:
             if not has_place:
                 self.bell.turn(wiki.id, lane, after=NO_PLACE_SECONDS)
                 return False
@@ -100,7 +100,7 @@ class Turns:
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
             async with self._renewed(wiki, lane, claims):
-                worked = await consumer.work(wiki, claims)
+                worked = await self._halved(wiki, consumer, claims)
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
             raise
@@ -111,6 +111,26 @@ class Turns:
         if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
         return worked.goes_on
+
+    async def _halved(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim]) -> Worked:
+        """Work on *claims*, in halves where the database refuses a value: only the message whose it is must wait."""
+        try:
+            return await consumer.work(wiki, claims)
+        except Exception as error:
+            if not refuses_a_value(error):
+                raise
+            if len(claims) == 1:
+                text = told(error)
+                log.error("value_refused", wiki=wiki.id, lane=consumer.lane.name, message=claims[0].message, error=text)
+                self._give_back(wiki, consumer.lane, claims, error)
+                return Worked()
+        middle = len(claims) // 2
+        halves = [await self._halved(wiki, consumer, half) for half in (claims[:middle], claims[middle:])]
+        return Worked(
+            promised=tuple(dict.fromkeys(lane for half in halves for lane in half.promised)),
+            prompts=tuple(dict.fromkeys(task for half in halves for task in half.prompts)),
+            goes_on=all(half.goes_on for half in halves),
+        )
 
     def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim], int]:
         """Claim as much as makes sense now; returns how much that is, too."""
@@ -145,16 +165,21 @@ class Turns:
     def _give_back(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim], error: BaseException) -> None:
         """Let others have *claims* at once, instead of when their lease runs out.
 
-        What is known to be nobody's fault burns no attempt. Anything else may be the fault of one of the messages.
+        What is known to be nobody's fault burns no attempt. Anything else may be the fault of one of the messages, and
+        ends as a dead letter where even to give the message up failed so.
         """
         text = told(error) or f"{type(error).__name__}: {error}"
+        is_nobodys = isinstance(error, OutboxError | WorkerError)
         outcomes: dict[Claim, Outcome] = {
-            each: Released(text)
-            if isinstance(error, OutboxError | WorkerError)
-            else RetryLater(backoff(each.attempt), text)
-            for each in claims
+            each: Released(text) if is_nobodys else self._failed(each, text) for each in claims
         }
         self._return(wiki, lane, outcomes)
+
+    def _failed(self, claim: Claim, text: str) -> Outcome:
+        # Past its last attempt a message is settled without being worked on.
+        if claim.attempt > self.settings.max_attempts:
+            return Dead("not_settled", text)
+        return RetryLater(backoff(claim.attempt), text)
 
     def _return(self, wiki: Wiki, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> None:
         try:

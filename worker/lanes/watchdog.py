@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
+from worker.config.log_lines import STANDARD_ERROR
 from worker.config.settings_sections import WorkerSettings
 from worker.config.telemetry import log
 from worker.domain.errors import ProcessEnding
@@ -22,8 +23,6 @@ from worker.lanes.supervisor import ENDING, STUCK, Signals
 
 #: The most that giving back may take before the process ends without it.
 GIVE_BACK_SECONDS = 3.0
-#: Where stacks are written, whatever became of `sys.stderr`.
-STANDARD_ERROR = 2
 #: By how much an interpreter that runs no Python at all, this thread included, outlives a loop that is silent.
 MARGIN_SECONDS = 5.0
 

@@ -25,7 +25,7 @@ def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dic
         (revision, names[model_id])
         for revision, model_id in stored_scores(session, {edit.revision for edit in edits}, names)
     }
-    latest = latest_revisions(session, {edit.page for edit in edits})
+    latest = latest_revisions(session, {edit.revision for edit in edits})
     return {
         edit.revision: {
             name

@@ -1,7 +1,7 @@
 """What becomes of a claimed edit, once everything about it is known. Pure: the only place that decides it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from outbox.backoff import backoff
@@ -26,18 +26,32 @@ class Decision:
     claim: Claim
     edit: Edit
     outcome: Outcome
+    #: What is known of it, and an error for each score that is not.
     answers: tuple[Final, ...]
+    #: Models that have no answer yet.
+    missing: frozenset[str]
     #: Whether patrollers must look at the edit.
     leaves_rows: bool
 
     @property
     def is_final(self) -> bool:
-        """Whether rows and the event are due now; an edit that is retried has neither yet."""
+        """Whether the event of all models is due now."""
         return not isinstance(self.outcome, RetryLater)
 
     @property
+    def owes_rows(self) -> bool:
+        """Whether rows are still to come after the event."""
+        return self.leaves_rows and bool(self.missing) and isinstance(self.outcome, Delivered)
+
+    @property
     def scores(self) -> tuple[Score, ...]:
+        """Stored now, whatever becomes of the other models."""
         return tuple(answer for answer in self.answers if isinstance(answer, Score))
+
+    @property
+    def given(self) -> tuple[Final, ...]:
+        """What models have answered."""
+        return tuple(answer for answer in self.answers if answer.model not in self.missing)
 
 
 def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
@@ -65,13 +79,15 @@ def decide(
     *,
     numbers: Mapping[tuple[str, str], int],
     leaves_rows: bool = True,
-    is_outage: bool = False,
+    wait: timedelta | None = None,
 ) -> Decision:
     """Decide about *edit*, for which *asked* are the scores that were wanted; one without an answer was not asked for.
 
     *numbers* are the ids under which versions of models can be stored.
 
-    If a score failed and attempts are left, the whole edit is tried later; what was scored comes from the cache then.
+    If a score failed and attempts are left, the edit is tried later; what was scored comes from the cache then. Once
+    some models have answered the others are waited for no longer than *wait*: then the event names them. None: the edit
+    has been announced, and the missing are waited for without end.
     If no attempts are left, the edit is given up: announced with an error for each missing score, and kept as a dead
     letter. What is not the edit's fault counts no attempt; `worker.domain.failures` says what that is.
     """
@@ -81,30 +97,65 @@ def decide(
     final = tuple(_final(score_id, answer, claim.attempt) for score_id, answer in by_id.items())
     outcome: Outcome = Delivered()
     if silent:
-        outcome = _without_answers(claim, silent, max_attempts, is_outage=is_outage)
+        outcome = _without_answers(claim, silent, max_attempts, is_announced=wait is None)
+        if wait is not None and len(silent) < len(by_id) and isinstance(outcome, RetryLater):
+            outcome = _waiting(claim, edit, outcome, {each.model for each in by_id.keys() - silent.keys()}, wait)
+            if isinstance(outcome, Delivered):
+                final = tuple(_late(score_id, answer, wait) for score_id, answer in by_id.items())
     elif problem := _unstorable(final, models):
         outcome = Dead("unknown_class", problem)
     if leaves_rows and not isinstance(outcome, RetryLater) and (problem := _unnumbered(final, numbers, models)):
         outcome = Dead("no_model_id", problem)
-    return Decision(claim=claim, edit=edit, outcome=outcome, answers=final, leaves_rows=leaves_rows)
+    missing = frozenset(score_id.model for score_id in silent)
+    return Decision(claim=claim, edit=edit, outcome=outcome, answers=final, missing=missing, leaves_rows=leaves_rows)
 
 
 def _without_answers(
-    claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int, *, is_outage: bool
+    claim: Claim, silent: Mapping[ScoreId, NoAnswer], max_attempts: int, *, is_announced: bool
 ) -> Outcome:
     """Try later, and not before the endpoint wants to be asked again; or give up, if this was the last attempt."""
     charged = {
-        score_id: answer for score_id, answer in silent.items() if burns_attempt(answer.failure, outage=is_outage)
+        score_id: answer
+        for score_id, answer in silent.items()
+        if burns_attempt(answer.failure, is_outage=answer.is_outage)
     }
     score_id, answer = next(iter((charged or silent).items()))
     error = f"{score_id}: {answer.error}"
     if charged and claim.attempt >= max_attempts:
         return Dead("attempts_exhausted", error)
     pauses = [backoff(claim.attempt), timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))]
-    if any(answer.failure is Failure.REFUSED for answer in silent.values()):
+    is_refused = any(answer.failure is Failure.REFUSED for answer in silent.values())
+    if is_refused or (is_announced and not charged):
         # Its attempts don't grow, so nothing else would make it come back less often.
         pauses.append(backoff(1, first=timedelta(seconds=REFUSED_SECONDS)))
     return RetryLater(max(pauses), error, burns_attempt=bool(charged))
+
+
+def _waiting(
+    claim: Claim, edit: Edit, outcome: RetryLater, answered: Collection[str], wait: timedelta
+) -> RetryLater | Delivered:
+    """Wait on for the last models, but no longer than *wait* since the first ones answered."""
+    since = edit.incomplete_since or claim.claimed_at
+    left = since + wait - claim.claimed_at
+    if left <= timedelta(0):
+        return Delivered()
+    noted = edit.model_copy(
+        update={"incomplete_since": since, "announced": tuple(sorted({*answered, *(edit.announced or ())}))}
+    )
+    # The longer it has waited, the less often it looks.
+    delay = max(outcome.delay, (claim.claimed_at - since) / 2)
+    return replace(outcome, delay=min(delay, left), payload=noted.encode())
+
+
+def _late(score_id: ScoreId, answer: Answer, wait: timedelta) -> Final:
+    if not isinstance(answer, NoAnswer):
+        return answer
+    return ScoreError(
+        model=score_id.model,
+        version=score_id.version,
+        type="ModelUnavailable",
+        message=f"no answer for {wait.total_seconds():g} s after the other models'; the last: {answer.error}",
+    )
 
 
 def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:

@@ -11,12 +11,12 @@ leases run out. An edit that is given up is announced all the same, with its err
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
-from outbox.edits import MOST
+from outbox.details import MOST
 from outbox.inspection import has_work
 from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
@@ -26,7 +26,9 @@ from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
+from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
+from worker.events.schemas import Event
 from worker.flight.flight import Flight, FlightResult
 from worker.flight.told import Tells
 from worker.lanes.bulkheads import Computing
@@ -36,6 +38,8 @@ from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
 from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
 from worker.scores.outcomes import Decision, decide, read_edits
+from worker.scores.own_tables import BACKFILL
+from worker.scores.page_changes import answer_changes
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
@@ -75,14 +79,15 @@ class ScoreConsumer:
             with wiki.database.reading() as connection:
                 if has_work(connection, EDITS):
                     return 0
-        return min(self.settings.batch_size, self.client.claim_size(wiki.models))
+        return min(self.settings.batch_size, self.client.claim_size(wiki.id, wiki.models))
 
     def nothing_claimed(self) -> None:
         """Nothing was held back for it."""
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
-        """Score the claimed edits and settle them all."""
-        new_versions = await self.score_edits(wiki, claims)
+        """Answer the claimed page changes, then score the claimed edits; all are settled."""
+        edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, self.settings.max_attempts)
+        new_versions = await self.score_edits(wiki, edits) if edits else frozenset()
         return Worked(promised=tuple(self.event_lanes), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ())
 
     async def score_edits(self, wiki: Wiki, claims: Sequence[Claim]) -> frozenset[str]:
@@ -113,7 +118,7 @@ class ScoreConsumer:
                 most,
                 numbers=numbers,
                 leaves_rows=must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled),
-                is_outage=result.is_outage,
+                wait=timedelta(seconds=self.announcing.settings.wait_seconds) if self.event_lanes else None,
             )
             for claim, edit in edits.items()
         ]
@@ -130,10 +135,14 @@ class ScoreConsumer:
         decisions: Sequence[Decision],
         numbers: Mapping[tuple[str, str], int],
     ) -> frozenset[Claim]:
-        """One transaction: the messages go, the rows that patrollers need and an event for every edit come."""
+        """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
+
+        Of an edit that waits for the last of its models the rows of the others come now, and the events on streams of
+        their own.
+        """
         kept = settle(session, self.lane, outcomes)
-        final = [each for each in decisions if each.is_final and each.claim in kept]
-        stored = [each for each in final if each.leaves_rows]
+        settled = [each for each in decisions if each.claim in kept]
+        stored = [each for each in settled if each.leaves_rows]
         store(
             session,
             [
@@ -150,15 +159,18 @@ class ScoreConsumer:
         scored = {score.model for each in stored for score in each.scores}
         forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            now, domain = datetime.now(UTC), wiki.settings.domain
-            events = [
-                event.encode()
-                for each in final
-                for event in self.announcing.events_of(each.edit, each.answers, domain=domain, now=now)
-            ]
+            events = [event.encode() for each in settled for event in self._events(wiki, each)]
             for lane in self.event_lanes:
                 record_payloads(session, lane, events)
+            # Their event has gone; of what comes late there are rows only.
+            record_payloads(session, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
+
+    def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
+        now, domain = datetime.now(UTC), wiki.settings.domain
+        if decision.is_final:
+            return self.announcing.events_of(decision.edit, decision.answers, domain=domain, now=now)
+        return self.announcing.events_of_models(decision.edit, decision.given, domain=domain, now=now)
 
     async def _known_models(self, wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
         """The current versions of the wiki's models; the endpoint is asked for those the database does not have yet."""
@@ -203,7 +215,8 @@ async def scores_on_demand(wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, c
     if homeless:
         pages = wiki.database.run(lambda session: pages_of(session, homeless))
         known = [replace(each, page=pages.get(each.revision)) for each in known]
-    result = await flight.scores(known, client.score, patience=0)
+    with on_demand():
+        result = await flight.scores(known, client.score, patience=0)
     _after_scoring(wiki, flight, result)
     log.info("scores_answered", wiki=wiki.id, scores=len(known), called=result.called, shared=result.shared)
     return result.under_way()
@@ -225,7 +238,8 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if wiki.models[score_id.model].server.needs_page:
         pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
         score_id = replace(score_id, page=pages.get(score_id.revision))
-    result = await flight.scores([score_id], client.score, patience=0)
+    with on_demand():
+        result = await flight.scores([score_id], client.score, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
     _after_scoring(wiki, flight, result)
     answer = result.answers[score_id]

@@ -91,7 +91,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
             return
         if is_passed_on(here, wiki_id):
             return
-        with here.turns.bulkheads.place([PLACES]) as has_place:
+        with here.turns.bulkheads.place([PLACES], wiki=wiki_id) as has_place:
             here.doorbell.answer(task, wiki_id, *rest)
             if has_place:
                 work(here.wiki(wiki_id))

@@ -20,6 +20,7 @@ from worker.lanes.watchdog import Tasks, Watchdog
 REFUSED = {
     "pool": "--pool: a turn is a thread here; leave it out, and raise worker.threads or `outpatrol worker --processes`",
     "autoscale": "--autoscale: threads that wait cost nothing; leave it out, and set worker.threads",
+    "detach": "--detach: who keeps processes running must see them end; have systemd, or nohup and &, run this instead",
     "beat": "--beat: there are several worker processes and one schedule; run `celery -A worker.app beat` beside them",
 }
 

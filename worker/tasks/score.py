@@ -37,7 +37,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     if is_passed_on(here, score_id.wiki):
         raise Ignore
     wiki = here.wiki(score_id.wiki)
-    with here.turns.bulkheads.place([ON_DEMAND]) as has_place:
+    with here.turns.bulkheads.place([ON_DEMAND], wiki=wiki.id) as has_place:
         if not has_place:
             ignored = bool(self.request.ignore_result)
             here.doorbell.later(NO_PLACE_SECONDS, lambda: send_score(str(score_id), ignore_result=ignored))
@@ -66,7 +66,7 @@ def scores(wiki: str, score_ids: Sequence[str]) -> None:
         here = services()
         if is_passed_on(here, wiki):
             return
-        with here.turns.bulkheads.place([ON_DEMAND]) as has_place:
+        with here.turns.bulkheads.place([ON_DEMAND], wiki=wiki) as has_place:
             if not has_place:
                 here.doorbell.later(NO_PLACE_SECONDS, lambda: send_scores(wiki, score_ids))
                 return

@@ -41,7 +41,7 @@ def tell(kind: str, wiki: str, *rest: str) -> None:
         here = services()
         if is_passed_on(here, wiki):
             return
-        with here.turns.bulkheads.place([ON_DEMAND]) as has_place:
+        with here.turns.bulkheads.place([ON_DEMAND], wiki=wiki) as has_place:
             if has_place:
                 KINDS[kind](here, here.wiki(wiki), *rest)
             else:

@@ -8,11 +8,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, create_engine, func, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, func, select
 
 import worker
-from outbox.database import STRICT, Database, translated_errors
+from outbox.database import Database, translated_errors
 from outbox.errors import DatabaseNotMigrated
+from outbox.server import mariadb_engine
 from outbox.tables import UTF8
 from worker.upkeep.foreign_tables import complete, refuse_foreign
 
@@ -28,6 +29,7 @@ UNRELEASED = {"0001", "0002", "0003", "0004", "0005"}
 PATIENCE_SECONDS = 60
 #: For a table that a migration changes or makes.
 LOCK_SECONDS = 60
+CONNECT_SECONDS = 10
 
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
@@ -85,14 +87,9 @@ def _run(
     engine = (
         database.engine
         if is_sqlite
-        else create_engine(
-            database.url,
-            hide_parameters=True,
-            connect_args={
-                # A table that is in use is not waited for without end; what was made stays, and is gone on from there.
-                "init_command": f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, {STRICT}",
-                "connect_timeout": 10,
-            },
+        # A table that is in use is not waited for without end; what was made stays, and is gone on from there.
+        else mariadb_engine(
+            database.url, {"lock_wait_timeout": LOCK_SECONDS}, connect_args={"connect_timeout": CONNECT_SECONDS}
         )
     )
     try:

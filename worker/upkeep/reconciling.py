@@ -83,8 +83,11 @@ def _promised(connection: Connection, lane: Lane, revisions: set[int]) -> set[in
 def _revision_in(payload: str) -> int | None:
     try:
         message = json.loads(payload)
+        if "kind" in message:
+            # A change of the page: it announces no edit.
+            return None
         revision = message.get("revision", message.get("rev_id"))
         number = revision.get("rev_id") if isinstance(revision, dict) else revision
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         return None
     return number if isinstance(number, int) else None

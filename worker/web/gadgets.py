@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from outbox.edits import MOST
+from outbox.details import MOST
 from worker.web.desk import Desk
 from worker.web.questions import MOST_REVISIONS, Parameters
 from worker.web.refusals import TIMED_OUT, Refusal, unknown_wiki

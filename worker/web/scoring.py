@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from outbox.edits import MOST
+from outbox.details import MOST
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.web.asking import House

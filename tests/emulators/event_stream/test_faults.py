@@ -105,7 +105,7 @@ def test_a_share_of_the_connections_is_refused_the_same_for_a_seed() -> None:
 
     for _ in range(2):
         with_stream(conversation, failures={"rate": 0.5})
-    assert set(statuses[0]) == {404, 503}
+    assert set(statuses[0]) == {400, 503}
     assert statuses[0] == statuses[1]
 
 

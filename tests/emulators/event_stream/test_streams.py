@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.emulators.event_stream.asking import STREAM, connections, listening, send, with_stream
+from tests.emulators.event_stream.asking import connections, listening, send, with_stream
 from worker.emulators.event_stream.history import BEGINNING_MS
 
 EQIAD, CODFW = "eqiad.mediawiki.recentchange", "codfw.mediawiki.recentchange"
@@ -165,28 +165,6 @@ def test_everybody_hears_everything() -> None:
         async with listening(client) as one, listening(client) as other:
             await send(client, 1, 2)
             assert await one.numbers(2) == await other.numbers(2) == [1, 2]
-
-    with_stream(conversation)
-
-
-@pytest.mark.parametrize(
-    ("path", "last", "status"),
-    [
-        ("/v2/stream/nonsense", None, 404),
-        ("/v2/stream/recentchange,nonsense", None, 404),
-        (f"{STREAM}?since=yesterday", None, 400),
-        (STREAM, "{", 400),
-        (STREAM, "7", 400),
-        (STREAM, "[]", 400),
-        (STREAM, '[{"topic":"eqiad.mediawiki.recentchange"}]', 400),
-        (STREAM, at(1, "eqiad.mediawiki.page-delete"), 404),
-    ],
-)
-def test_a_wrong_question_is_refused_in_json(path: str, last: str | None, status: int) -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
-        reply = await client.get(path, headers={} if last is None else {"Last-Event-ID": last})
-        assert (reply.status_code, reply.json()["status"]) == (status, status)
-        assert [each["status"] for each in await connections(client)] == [status]
 
     with_stream(conversation)
 

@@ -72,9 +72,16 @@ def test_a_namespace_that_only_the_wiki_knows_comes_back_by_its_number(database:
 
 
 def test_the_newest_come_first(database: Database) -> None:
-    save(database, [an_edit(revision=revision) for revision in (2, 3, 1)])
+    save(database, [an_edit(revision=revision, change=change) for change, revision in enumerate((2, 3, 1), start=1)])
 
     assert revisions(database) == [1, 3, 2]
+
+
+def test_numbers_that_nobody_told_are_told_to_nobody(database: Database) -> None:
+    saved = an_edit(revision=7, page=None)
+    save(database, [saved])
+
+    assert read(database) == ([saved], None)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
@@ -123,7 +130,15 @@ def test_a_hidden_user_does_not_come_back(database: Database) -> None:
     save(database, edits(3))
     change(database, 2, rc_deleted=DELETED_USER | 1)
 
-    assert revisions(database) == [3, 1]
+    found, _ = read(database)
+    assert [(edit.revision, edit.user) for edit in found] == [(3, "Alice"), (2, None), (1, "Alice")]
+
+
+def test_an_edit_that_was_saved_without_a_user_comes_back_without_one(database: Database) -> None:
+    saved = an_edit(revision=7, change=70, user=None)
+    save(database, [saved])
+
+    assert read(database) == ([saved], None)
 
 
 def test_a_hidden_text_hides_no_edit(database: Database) -> None:
@@ -146,7 +161,7 @@ def test_a_change_whose_values_make_no_edit_costs_no_other(database: Database, b
 def test_a_page_of_changes_that_make_no_edits_does_not_end_the_reading(database: Database) -> None:
     save(database, edits(4))
     for of in (3, 4):
-        change(database, of, rc_deleted=DELETED_USER)
+        change(database, of, rc_patrolled=9)
 
     nothing, before = read(database, limit=2)
     some, _ = read(database, before=before, limit=2)

@@ -72,11 +72,15 @@ def test_a_hidden_performer_is_as_empty_as_the_schema_allows(version: str, perfo
 
 
 @VERSIONS
-@pytest.mark.parametrize("source", EditSource)
-def test_a_new_page_is_inserted_by_a_revision_without_a_parent(version: str, source: EditSource) -> None:
+@pytest.mark.parametrize(
+    ("source", "kinds"), [(EditSource.NEW, ("insert", "create")), (EditSource.EDIT, ("update", "edit"))]
+)
+def test_a_page_is_inserted_only_by_an_edit_that_was_told_to_create_it(
+    version: str, source: EditSource, kinds: tuple[str, str]
+) -> None:
     event = prediction_event(an_edit(source=source, parent_revision=0), version)
 
-    assert (event["changelog_kind"], event["page_change_kind"]) == ("insert", "create")
+    assert (event["changelog_kind"], event["page_change_kind"]) == kinds
     assert "rev_parent_id" not in event["revision"]
 
 

@@ -14,9 +14,10 @@ from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import RISK
 from tests.worker.clients.shapes import asked_models, asked_revisions, ok, ores_error, right, right_document, server_of
 from tests.worker.conftest import BuildServices
-from tests.worker.lines import classified_revisions, drain, make_due, promised_events, save, status
+from tests.worker.lines import classified_revisions, drain, drain_missing, make_due, promised_events, save, status
 from tests.worker.raw_server import RawServer, Request, http, raw_server_beside
 from tests.worker.schema import validated
+from worker.scores.own_tables import BACKFILL
 from worker.scores.tables import ores_classification, ores_model
 
 RISK_SERVER = "revertrisk-language-agnostic"
@@ -116,15 +117,62 @@ def test_while_one_model_gives_no_answer_the_edit_waits_and_the_other_models_sco
     assert [model for request in server.requests for model in asked_models(request)].count("damaging") <= 2
 
 
-def test_a_model_that_never_answers_ends_as_an_error_beside_the_scores_of_the_others(
+def test_the_rows_of_a_model_are_stored_while_another_gives_no_answer(drained: Drained, database: Database) -> None:
+    drained(but_for(RISK_SERVER, http(500, b"{}")))
+
+    assert classified_models(database) == {"damaging"}
+    assert promised_events(database) == []
+    assert status(database, EDITS).waiting == 1
+
+
+def test_an_event_on_a_stream_of_one_model_goes_once_without_waiting_for_the_others(
     drained: Drained, database: Database
 ) -> None:
-    drained(but_for(RISK_SERVER, http(500, b"{}")), rounds=2, outbox={"max_attempts": 2})
+    drained(
+        but_for(RISK_SERVER, http(500, b"{}")),
+        rounds=4,
+        outbox={"max_attempts": 20},
+        events={"prediction_streams": {"damaging": "predictions.damaging", RISK: "predictions.risk"}},
+    )
+
+    assert [event["meta"]["stream"] for event in promised_events(database)] == ["predictions.damaging"]
+
+
+def test_a_model_that_never_answers_is_named_in_the_event_of_the_others_after_a_while_and_owes_its_rows(
+    drained: Drained, database: Database
+) -> None:
+    drained(but_for(RISK_SERVER, http(500, b"{}")), events={"wait_seconds": 0})
 
     event = event_of(database)
     assert (set(event["scores"]), set(event["errors"])) == ({"damaging"}, {RISK})
-    assert event["errors"][RISK]["type"] == "AttemptsExhausted"
+    assert event["errors"][RISK]["type"] == "ModelUnavailable"
     assert classified_models(database) == {"damaging"}
+    assert status(database, BACKFILL).pending == 1
+
+
+def test_a_score_that_comes_after_the_event_adds_its_rows_and_no_event(
+    services_for: BuildServices, database: Database
+) -> None:
+    is_down = [True]
+
+    def reply(request: Request) -> bytes:
+        return http(500, b"{}") if is_down and server_of(request) == RISK_SERVER else right(request)
+
+    save(database, [an_edit(revision=7)])
+    with raw_server_beside(reply) as server:
+        endpoint = {"kind": "lift_wing"}
+        services = services_for(
+            scoring_url=server.url, models=["damaging", RISK], endpoint=endpoint, events={"wait_seconds": 0}
+        )
+        drain(services)
+        before = promised_events(database)
+        is_down.clear()
+        make_due(database, BACKFILL)
+        drain_missing(services)
+
+    assert classified_models(database) == {"damaging", RISK}
+    assert promised_events(database) == before
+    assert status(database, BACKFILL).pending == 0
 
 
 def test_one_edits_error_costs_no_other_edits_score(

@@ -18,6 +18,7 @@ from tests.worker.asking import LANGUAGES, RISK, ids, of_pages
 from tests.worker.clients.damage import damaged
 from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.endpoints.circuits import Circuits
 from worker.endpoints.client import Endpoint, ScoringClient, _validated
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
@@ -35,6 +36,11 @@ class Saying(Endpoint):
     def __init__(self) -> None:
         self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoints_by_name["default"]
         self.content = b""
+
+    @property
+    def circuits(self) -> Circuits:  # type: ignore[override]
+        """None ever opens: each reply is the first one."""
+        return Circuits("here", lambda _: None)
 
     async def ask(self, method: str, path: str, reply: TypeAdapter[ReplyType], **request: Any) -> ReplyType:
         return _validated("here", 200, self.content, "enwiki", reply)

@@ -31,7 +31,7 @@ def ask_once(base: str | None = None, **settings: Any) -> tuple[Answer, list[Req
     async def ask() -> tuple[Answer, list[Request]]:
         async with raw_server(right) as server:
             section = EndpointSettings(**({"url": base or server.url} | settings_at(server.url, settings)))
-            client = OresClient(Endpoint(section, Pacer(server.url, Unlimited(), patience=5, clock=lambda: 0.0)))
+            client = OresClient(Endpoint(section, Pacer(server.url, Unlimited(), patience=5)))
             try:
                 return (await client.score([ONE]))[ONE], server.requests
             finally:

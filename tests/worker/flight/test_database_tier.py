@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
+from typing import Any
 
+import pymysql
 import pytest
 from sqlalchemy import event, func, insert, select
 
@@ -199,3 +201,24 @@ def test_a_database_without_the_table_does_not_answer(tmp_path_factory: pytest.T
     with pytest.raises(TierUnavailable, match="outpatrol migrate"):
         a_tier(empty).acquire([ONE], MINE, {})
     engines.close()
+
+
+def test_a_batch_costs_as_many_round_trips_as_two_scores(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    query = pymysql.connections.Connection.query
+
+    def note(self: Any, sql: Any, unbuffered: bool = False) -> int:
+        sent.append(str(sql)[:40])
+        return query(self, sql, unbuffered)
+
+    tier, counts = a_tier(database), []
+    monkeypatch.setattr(pymysql.connections.Connection, "query", note)
+    for count in (2, 400):
+        sent.clear()
+        ids = [ScoreId("enwiki", "damaging", 1000 * count + number, "0.5.1") for number in range(count)]
+        tier.acquire(ids, MINE, {})
+        tier.finish(ids, {score_id: a_score() for score_id in ids}, MINE)
+        counts.append(len(sent))
+
+    assert counts[0] == counts[1]
+    assert len(tier.ends(ids)) == 400

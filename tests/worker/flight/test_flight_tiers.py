@@ -156,7 +156,7 @@ def test_who_has_no_patience_is_told_at_once_that_somebody_computes_it(two: tupl
     result = asyncio.run(ask())
 
     assert result.under_way() == [ONE]
-    assert (result.called, result.shared, result.is_outage) == (0, 0, False)
+    assert (result.called, result.shared) == (0, 0)
     (answer,) = result.answers.values()
     assert isinstance(answer, NoAnswer)
     assert answer.failure is Failure.ELSEWHERE

@@ -1,6 +1,7 @@
 """An event becomes an edit, or a reason why it is not one."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -71,6 +72,40 @@ def test_who_has_no_account_is_anonymous() -> None:
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        a_recent_change(user=None),
+        a_recent_change() | {"user": None},
+        a_recent_change(user=""),
+        a_recent_change(patrolled=True)
+        | {"user": None, "bot": None, "minor": None, "comment": None, "anonymous": None},
+        a_page_change(performer=None),
+        a_page_change() | {"performer": None},
+        # So EventStreams redacts edits of certain pages.
+        a_page_change(performer={}),
+        a_page_change(performer=a_performer(user_text=None)),
+        a_page_change(revision=a_revision(is_editor_visible=False, editor={"user_text": "Alice"})),
+    ],
+    ids=[
+        "no user",
+        "null",
+        "empty",
+        "all null",
+        "no performer",
+        "null performer",
+        "redacted",
+        "no name",
+        "hidden editor",
+    ],
+)
+def test_an_edit_whose_user_is_suppressed_is_an_edit_without_a_user(event: dict[str, Any]) -> None:
+    found = edit_from(event)
+
+    assert (found.revision, found.user, found.user_id, found.is_anonymous) == (1, None, None, False)
+    assert "Alice" not in found.encode()
+
+
+@pytest.mark.parametrize(
     ("user", "expected"), [("192.0.2.7", True), ("2001:DB8::1", True), ("Alice", False), ("1.2", False)]
 )
 def test_in_a_recent_change_an_address_is_anonymous(user: str, expected: bool) -> None:
@@ -82,7 +117,8 @@ def test_in_a_recent_change_an_address_is_anonymous(user: str, expected: bool) -
     [
         (["*", "user", "sysop"], PatrolStatus.AUTOPATROLLED),
         (["bot"], PatrolStatus.AUTOPATROLLED),
-        (["*", "user", "autopatrolled"], PatrolStatus.UNPATROLLED),
+        (["*", "user", "autopatrolled"], PatrolStatus.AUTOPATROLLED),
+        (["*", "user", "autoconfirmed"], PatrolStatus.UNPATROLLED),
         ([], PatrolStatus.UNPATROLLED),
     ],
 )
@@ -90,12 +126,11 @@ def test_who_is_in_a_trusted_group_is_autopatrolled(groups: list[str], expected:
     assert edit_from(a_page_change(performer=a_performer(groups=groups))).patrol_status is expected
 
 
-def test_the_trusted_groups_of_a_wiki_replace_the_usual_ones() -> None:
-    trusted = {"autopatrolled_groups": ["autopatrolled"]}
+@pytest.mark.parametrize(("wiki", "expected"), [("enwiki", False), ("eswiki", True), ("wikidatawiki", False)])
+def test_the_trusted_groups_are_those_of_the_wiki_of_the_edit(wiki: str, expected: bool) -> None:
+    found = edit_from(a_page_change(wiki_id=wiki, performer=a_performer(groups=["*", "patroller"])))
 
-    helper, admin = a_performer(groups=["autopatrolled"]), a_performer(groups=["sysop"])
-    assert edit_from(a_page_change(performer=helper), **trusted).patrol_status is PatrolStatus.AUTOPATROLLED
-    assert edit_from(a_page_change(performer=admin), **trusted).patrol_status is PatrolStatus.UNPATROLLED
+    assert (found.patrol_status is PatrolStatus.AUTOPATROLLED) is expected
 
 
 def test_later_minor_versions_of_the_schema_are_read_too() -> None:
@@ -119,7 +154,7 @@ def test_later_minor_versions_of_the_schema_are_read_too() -> None:
         (a_page_change(page_change_kind=None), "not an edit"),
         (a_page_change(page_change_kind=["edit"]), "not an edit"),
         (a_page_change(type="edit", page_change_kind="move"), "not an edit"),
-        (a_page_change() | {"$schema": "/mediawiki/page/change/2.0.0"}, "not an edit"),
+        (a_page_change() | {"$schema": "/mediawiki/page/change/2.0.0"}, "other stream"),
         (a_page_change() | {"$schema": ["/mediawiki/page/change/1.2.0"]}, "not an edit"),
         (a_page_change(meta={"domain": "canary"}), "canary"),
         (a_recent_change(meta={"domain": "canary"}), "canary"),
@@ -199,3 +234,27 @@ def test_no_page_change_however_odd_is_anything_but_an_edit_or_a_reason(odd: lis
     except NotAnEdit:
         return
     assert Edit.decode(found.encode()) == found
+
+
+@pytest.mark.parametrize("place", ["tags", "rc_tags", "change_tags", "mw-private-tags"])
+@pytest.mark.parametrize("make", [a_recent_change, a_page_change])
+def test_private_tags_are_never_taken_up(make: Any, place: str) -> None:
+    told = {place: ["mw-private-suspect"]}
+
+    for event in (make(**told), make(meta={"domain": "en.wikipedia.org"} | told), make(revision={"new": 1} | told)):
+        with suppress(NotAnEdit):
+            assert "mw-private" not in edit_from(event).encode()
+
+
+def test_a_large_id_of_a_change_is_taken() -> None:
+    assert edit_from(a_recent_change(id=2**32)).change == 2**32
+    assert edit_from(a_recent_change(id=2**63 - 1)).change == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [a_page_change(revision=a_revision(rev_id=5_000_000_000)), a_recent_change(revision={"new": 5_000_000_000})],
+)
+def test_a_revision_that_no_score_can_be_stored_for_is_refused_by_the_name_of_the_column(event: dict[str, Any]) -> None:
+    with pytest.raises(NotAnEdit, match="revision 5000000000 is more than the column oresc_rev holds"):
+        edit_from(event)

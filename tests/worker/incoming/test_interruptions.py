@@ -8,8 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import event
 
 from outbox.database import Database, Engines
@@ -24,7 +22,6 @@ from tests.worker.incoming.listeners import IMPATIENT, listen, listening, positi
 from tests.worker.incoming.stream_events import a_recent_change, changes
 from tests.worker.lines import count
 from worker.demo.processes import Processes, kill_group
-from worker.incoming.listening import Patience
 
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
 
@@ -141,11 +138,6 @@ def test_trouble_is_over_with_the_next_event(database: Database, event_stream: E
         event_stream.send(a_recent_change(1))
         until(lambda: run.saved == 1)
         assert run.listened.trouble is None
-
-
-@given(st.integers(1, 10**9))
-def test_no_pause_is_longer_than_a_minute_nor_shorter_than_half_a_second(failures: int) -> None:
-    assert 0.5 <= Patience().pause(failures) <= 60
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_no_more_edits_are_saved_than_asked_for(database: Database, event_stream
 def test_trusted_groups_are_those_that_were_named(database: Database, event_stream: EmulatedEventStream) -> None:
     event_stream.send(a_page_change(1, performer=a_performer(groups=["editor"])), stream=PAGE_CHANGES)
 
-    listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, autopatrolled_groups=["editor"], limit=1)
+    listen(event_stream.stream(PAGE_CHANGES), {"enwiki": database}, groups_of=lambda _: ["editor"], limit=1)
 
     assert column(database, recentchanges, "rc_patrolled") == [PatrolStatus.AUTOPATROLLED]
 
@@ -173,7 +173,7 @@ def test_the_listener_says_who_it_is(database: Database, event_stream: EmulatedE
 
 
 def test_an_unknown_stream_ends_the_listening(database: Database, event_stream: EmulatedEventStream) -> None:
-    with pytest.raises(CommandFailed, match="status 404; correct the name of the stream"):
+    with pytest.raises(CommandFailed, match="status 400; correct the name of the stream"):
         listen(event_stream.stream("nonsense"), {"enwiki": database})
 
 

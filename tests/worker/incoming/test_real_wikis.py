@@ -42,7 +42,7 @@ def real_wiki(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def replayed(database: Database, *events: dict[str, Any]) -> ReplayReport:
     report = ReplayReport()
-    rung: list[int] = []
+    rung: list[int | None] = []
     lines = iter([line(event) for event in events])
     edits = edits_in(lines, report, wikis=["enwiki"])
     replay(edits, {"enwiki": database}, report, saved=lambda edit: rung.append(edit.revision))

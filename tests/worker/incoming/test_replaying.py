@@ -23,16 +23,6 @@ def test_page_changes_are_replayed(database: Database) -> None:
     assert revisions(database) == list(range(1, 11))
 
 
-def test_other_changes_of_pages_are_left_out_and_told_by_their_lines(database: Database) -> None:
-    kinds = ["move", "delete", "undelete", "visibility_change"]
-
-    report = replayed(database, a_page_change(1), *(a_page_change(page_change_kind=kind) for kind in kinds))
-
-    assert report.saved == {"enwiki": 1}
-    assert report.left_out == {"not an edit": 4}
-    assert report.complaints[0] == "line 2: a change of type 'move', not an edit"
-
-
 def test_both_formats_may_stand_in_one_file_and_an_edit_in_both(database: Database) -> None:
     report = replayed(database, a_page_change(1), a_recent_change(1), a_recent_change(2), a_page_change(2))
 

@@ -28,26 +28,25 @@ class Crowd:
     #: When the granted requests are to start.
     starts: list[float] = field(default_factory=list)
 
-    def ask(self, member: str = "a", report: Report | None = None, *, in_flight: int = 0, want: int = 0) -> Grant:
-        """One exchange of *member* at this moment."""
-        grant = exchange(
-            self.state, self.ceilings, member, report or Report(), in_flight=in_flight, want=want, now=self.now
-        )
+    def ask(
+        self,
+        member: str = "a",
+        report: Report | None = None,
+        *,
+        in_flight: int = 0,
+        want: int = 0,
+        waiting: int | None = None,
+    ) -> Grant:
+        """One exchange of *member* at this moment, which wants to start all that waits unless told otherwise."""
+        asks: dict[str, Any] = {"in_flight": in_flight, "want": want, "now": self.now}
+        asks["waiting"] = want if waiting is None else waiting
+        grant = exchange(self.state, self.ceilings, member, report or Report(), **asks)
         self.starts += starts_of(grant, self.now)
         return grant
 
-    def open_circuit(self) -> None:
-        """Have as many outages reported as it takes, by a worker that wants nothing further."""
-        while not self.state.open_until > self.now:
-            self.ask("reporter", Report(outages=1))
-
-    def half_open_circuit(self) -> None:
-        self.open_circuit()
-        self.now = self.state.open_until + 0.001
-
 
 def starts_of(grant: Grant, now: float) -> list[float]:
-    return [now + max(0.0, grant.delay + number * grant.interval) for number in range(grant.requests)]
+    return [now + max(0.0, grant.delay + number * grant.interval) for number in range(grant.starts)]
 
 
 def most_in_a_window(moments: list[float], seconds: float) -> int:

@@ -3,12 +3,11 @@
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from tests.worker.limits.crowd import Crowd, ceilings
 from worker.domain.errors import EndpointUnavailable
-from worker.domain.failures import Failure
 from worker.endpoints.limits import Grant, Report
 from worker.endpoints.pacer import Limits, Pacer
 
@@ -60,7 +59,7 @@ def block(seconds: float) -> None:
 
 
 def a_grant(**fields: Any) -> Grant:
-    defaults: dict[str, Any] = {"requests": 1, "slots": 1, "rate": 100.0, "members": 1}
+    defaults: dict[str, Any] = {"starts": 1, "places": 1, "rate": 100.0, "members": 1}
     return Grant(**(defaults | fields))
 
 
@@ -70,6 +69,7 @@ class Exchange:
 
     report: Report
     in_flight: int
+    waiting: int
     want: int
     at: float
 
@@ -78,17 +78,24 @@ class Exchange:
 class Scripted:
     """Limits that answer as they are told, and keep what they were asked."""
 
-    answer: Callable[[Exchange], Grant]
+    answer: Callable[[Exchange], Grant | None]
     exchanges: list[Exchange] = field(default_factory=list)
+    #: What was asked where the answer was that the others can't be asked.
+    alone_exchanges: list[Exchange] = field(default_factory=list)
 
-    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
-        exchange = Exchange(report, in_flight, want, now())
+    def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
+        exchange = Exchange(report, in_flight, waiting, want, now())
         self.exchanges.append(exchange)
         return self.answer(exchange)
 
+    def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
+        exchange = Exchange(report, in_flight, waiting, want, now())
+        self.alone_exchanges.append(exchange)
+        return all_that_is_wanted(exchange)
+
 
 def all_that_is_wanted(exchange: Exchange) -> Grant:
-    return a_grant(requests=exchange.want, slots=exchange.in_flight + exchange.want)
+    return a_grant(starts=exchange.want, places=exchange.in_flight + exchange.waiting)
 
 
 @dataclass(slots=True)
@@ -99,10 +106,13 @@ class Member:
     name: str
     exchanges: int = 0
 
-    def exchange(self, report: Report, *, in_flight: int, want: int) -> Grant:
+    def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         self.exchanges += 1
         self.crowd.now = now()
-        return self.crowd.ask(self.name, report, in_flight=in_flight, want=want)
+        return self.crowd.ask(self.name, report, in_flight=in_flight, waiting=waiting, want=want)
+
+    def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
+        raise AssertionError("the others can be asked")
 
 
 def members(count: int, **fields: Any) -> list[Member]:
@@ -110,38 +120,51 @@ def members(count: int, **fields: Any) -> list[Member]:
     return [Member(crowd, f"worker {number}") for number in range(count)]
 
 
-def pacer_of(limits: Limits, patience: float = 60.0) -> Pacer:
-    return Pacer(ENDPOINT, limits, patience=patience, clock=now)
+async def at_once(exchange: Callable[[], Grant | None]) -> Grant | None:
+    return exchange()
+
+
+def pacer_of(
+    limits: Limits,
+    patience: float = 60.0,
+    in_thread: Callable[[Callable[[], Grant | None]], Awaitable[Grant | None]] = at_once,
+) -> Pacer:
+    return Pacer(ENDPOINT, limits, patience=patience, in_thread=in_thread)
 
 
 @dataclass(slots=True)
 class Endpoint:
     """Notes the requests that pacers let start; each ends as *reply* says, after so many seconds."""
 
-    reply: Callable[[int], Failure | None] = lambda _: None
+    reply: Callable[[int], Report] = lambda _: Report(served=1)
     seconds: float = 0.1
-    retry_after: float | None = None
     starts: list[float] = field(default_factory=list)
+    #: The wikis of these.
+    wikis: list[str] = field(default_factory=list)
     under_way: int = 0
     peak: int = 0
 
-    async def serve(self, pacer: Pacer, seconds: float | None = None) -> Failure | None:
-        """One request from its start to its end; returns how it failed, as refused by the pacer or by the endpoint."""
+    async def serve(
+        self, pacer: Pacer, seconds: float | None = None, *, wiki: str = "enwiki", model: str = "damaging"
+    ) -> Report | None:
+        """One request from its start to its end; returns what it told, None where the pacer refused it."""
         try:
-            await pacer.start()
-        except EndpointUnavailable as error:
-            return error.failure
+            await pacer.start(wiki, [model])
+        except EndpointUnavailable:
+            return None
         lasts = self.seconds if seconds is None else seconds
         self.starts.append(now())
-        failure = self.reply(len(self.starts))
+        self.wikis.append(wiki)
+        report = self.reply(len(self.starts))
         self.under_way += 1
         self.peak = max(self.peak, self.under_way)
         try:
             await asyncio.sleep(lasts)
         finally:
             self.under_way -= 1
-        pacer.end(failure, lasts, self.retry_after if failure else None)
-        return failure
+        pacer.end(wiki, [model], replace(report, seconds=lasts if report.served else 0.0))
+        return report
 
-    async def serve_all(self, pacer: Pacer, count: int) -> list[Failure | None]:
-        return await asyncio.gather(*(self.serve(pacer) for _ in range(count)))
+    async def serve_all(self, pacer: Pacer, count: int) -> list[Report | None]:
+        """So many requests, of a wiki each."""
+        return await asyncio.gather(*(self.serve(pacer, wiki=f"wiki{number}") for number in range(count)))

@@ -20,7 +20,7 @@ GOODFAITH = ScoreId("enwiki", "goodfaith", 1001, "0.5.1")
 NOBODYS_FAULT = [Failure.THROTTLED, Failure.ELSEWHERE, Failure.REFUSED]
 
 
-def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: bool = False) -> Decision:
+def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1) -> Decision:
     return decide(
         a_claim(attempt=attempt),
         an_edit(),
@@ -28,7 +28,6 @@ def judged(damaging: Answer, goodfaith: Answer, *, attempt: int = 1, is_outage: 
         {DAMAGING: damaging, GOODFAITH: goodfaith},
         DEFAULT_MODELS,
         MOST,
-        is_outage=is_outage,
         numbers=NUMBERS,
     )
 
@@ -62,11 +61,17 @@ def test_the_last_attempt_ends_with_the_failure_that_burned_it(failure: Failure)
     assert outcome == Dead("attempts_exhausted", f"{GOODFAITH}: it was {failure}")
 
 
-@pytest.mark.parametrize(("failure", "burns"), [(Failure.TRANSIENT, True), (Failure.LATE, False)])
-def test_in_an_outage_only_an_error_of_the_reply_itself_burns_an_attempt(failure: Failure, *, burns: bool) -> None:
-    outcome = later(judged(silent(Failure.OUTAGE), silent(failure), is_outage=True))
+@pytest.mark.parametrize("failure", [Failure.TRANSIENT, Failure.LATE, Failure.OUTAGE])
+def test_in_an_outage_nothing_burns_an_attempt_not_even_the_last(failure: Failure) -> None:
+    out = NoAnswer("it fails for everybody", failure, is_outage=True)
 
-    assert outcome.burns_attempt is burns
+    assert not later(judged(out, out, attempt=MOST)).burns_attempt
+
+
+def test_a_failure_of_the_edit_itself_burns_one_though_another_model_is_out() -> None:
+    out = NoAnswer("it fails for everybody", Failure.OUTAGE, is_outage=True)
+
+    assert later(judged(out, silent(Failure.TRANSIENT))).burns_attempt
 
 
 @pytest.mark.parametrize("attempt", [1, 4, MOST])

@@ -1,7 +1,6 @@
-"""Pacers of several workers on the limits they share, in virtual time: rate, concurrency, circuit, and their cost."""
+"""Pacers of several processes on the limits they share, in virtual time."""
 
 import asyncio
-from collections.abc import Callable
 from math import ceil
 
 import pytest
@@ -11,18 +10,18 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
-from worker.domain.failures import Failure
-from worker.endpoints.limits import OUTAGES_TO_OPEN
-from worker.endpoints.pacer import Pacer
+from worker.endpoints.limits import Report
+from worker.endpoints.pacer import Pacer, on_demand
 
 
-def send(
-    endpoint: Endpoint, everybody: list[Member], requests: int, patience: float = 1e6
-) -> list[list[Failure | None]]:
-    """Each member sends so many requests; returns how they failed, for each member."""
+def send(endpoint: Endpoint, everybody: list[Member], requests: int, patience: float = 1e6) -> list[Report | None]:
+    """Each member sends so many requests; returns what they told."""
 
-    async def work() -> list[list[Failure | None]]:
-        return await asyncio.gather(*(endpoint.serve_all(pacer_of(member, patience), requests) for member in everybody))
+    async def work() -> list[Report | None]:
+        served = await asyncio.gather(
+            *(endpoint.serve_all(pacer_of(member, patience), requests) for member in everybody)
+        )
+        return [report for reports in served for report in reports]
 
     return run(work)
 
@@ -45,7 +44,12 @@ def test_together_they_keep_to_rate_and_concurrency_and_every_request_is_sent(
         pacers = [pacer_of(member, patience=1e6) for member in everybody]
         await asyncio.gather(
             *(
-                endpoint.serve(pacers[number % workers], seconds=latencies[number % len(latencies)])
+                endpoint.serve(
+                    pacers[number % workers],
+                    seconds=latencies[number % len(latencies)],
+                    wiki=f"wiki{number % 7}",
+                    model=f"model{number % 2}",
+                )
                 for number in range(workers * requests)
             )
         )
@@ -65,7 +69,30 @@ def test_four_hundred_requests_at_a_high_rate_cost_a_handful_of_exchanges() -> N
     assert member.exchanges <= 12
 
 
-def test_workers_that_all_have_much_to_send_get_about_as_much() -> None:
+@pytest.mark.parametrize("rate", [10.0, 100.0])
+def test_at_the_limit_of_the_rate_a_process_asks_a_few_times_a_second(rate: float) -> None:
+    everybody = members(2, requests_per_second=rate)
+    send(Endpoint(seconds=0.05), everybody, int(10 * rate))
+
+    assert all(member.exchanges <= 12 * 20 for member in everybody)
+
+
+@pytest.mark.parametrize(("concurrency", "processes"), [(16, 2), (32, 2), (3, 2), (1, 2), (8, 5)])
+def test_four_hundred_requests_of_several_processes_take_little_longer_than_the_ideal(
+    concurrency: int, processes: int
+) -> None:
+    endpoint = Endpoint(seconds=0.05)
+
+    async def work() -> float:
+        pacers = [pacer_of(each, 1e6) for each in members(processes, requests_per_second=1e5, concurrency=concurrency)]
+        await asyncio.gather(*(endpoint.serve(pacers[number % processes]) for number in range(400)))
+        return now()
+
+    assert run(work) <= 1.5 * 400 * 0.05 / concurrency
+    assert endpoint.peak <= concurrency
+
+
+def test_processes_that_all_have_much_to_send_get_about_as_much() -> None:
     endpoint = Endpoint(seconds=1.0)
     everybody = members(4, requests_per_second=1000, concurrency=8)
     ended: list[list[float]] = [[] for _ in everybody]
@@ -84,10 +111,11 @@ def test_workers_that_all_have_much_to_send_get_about_as_much() -> None:
 
 
 @pytest.mark.parametrize("ahead", [0.0, 0.3])
-def test_two_workers_of_an_endpoint_with_many_slots_share_them_evenly_whoever_came_first(ahead: float) -> None:
-    """As much waits as an endpoint of 64 slots and 50 ms serves in some two seconds."""
+@pytest.mark.parametrize("rate", [10_000.0, 300.0])
+def test_two_processes_share_evenly_whoever_came_first(ahead: float, rate: float) -> None:
+    """As much waits as an endpoint of 64 places and 50 ms serves in some two seconds, or at that rate in eight."""
     endpoint = Endpoint(seconds=0.05)
-    first, second = members(2, requests_per_second=10_000, concurrency=64)
+    first, second = members(2, requests_per_second=rate, concurrency=64)
     ended: dict[str, list[float]] = {first.name: [], second.name: []}
 
     async def work() -> None:
@@ -111,53 +139,107 @@ def test_two_workers_of_an_endpoint_with_many_slots_share_them_evenly_whoever_ca
     assert shares[0] >= 0.8 * shares[1] > 0
 
 
-def outage(until: float = float("inf")) -> Callable[[int], Failure | None]:
-    """The endpoint serves nobody until that time."""
-    return lambda _: Failure.OUTAGE if now() < until else None
-
-
-def test_in_an_outage_only_few_requests_are_sent_before_all_are_refused() -> None:
-    endpoint = Endpoint(outage(), seconds=0.01)
-    failures = send(endpoint, members(3, requests_per_second=100, concurrency=4), 100)
-
-    assert len(endpoint.starts) <= OUTAGES_TO_OPEN + 2 * 4
-    assert {failure for each in failures for failure in each} == {Failure.OUTAGE, Failure.THROTTLED}
-
-
-def test_requests_that_come_again_and_again_in_a_long_outage_are_probes_further_and_further_apart() -> None:
-    endpoint = Endpoint(outage(until=120.0), seconds=0.01)
-    everybody = members(3, requests_per_second=100, concurrency=4)
-
-    async def work() -> list[Failure | None]:
-        async def insistent(member: Member) -> Failure | None:
-            pacer = pacer_of(member)
-            while now() < 240.0:
-                await endpoint.serve_all(pacer, 10)
-                await asyncio.sleep(0.5)
-            return await endpoint.serve(pacer)
-
-        return await asyncio.gather(*(insistent(member) for member in everybody))
-
-    assert run(work) == [None] * 3
-    probes = [start for start in endpoint.starts if start < 120.0][OUTAGES_TO_OPEN + 8 :]
-    assert len(probes) <= 7
-
-
 def test_an_endpoint_that_takes_fewer_than_allowed_is_asked_for_little_more_than_it_takes() -> None:
     """It refuses what comes before its next token, twenty of which it gets a second."""
     tokens, counted = 4.0, 0.0
 
-    def bucket(_: int) -> Failure | None:
+    def bucket(_: int) -> Report:
         nonlocal tokens, counted
         tokens, counted = min(4.0, tokens + 20.0 * (now() - counted)), now()
         if tokens < 1.0:
-            return Failure.THROTTLED
+            return Report(throttled=1)
         tokens -= 1.0
-        return None
+        return Report(served=1)
 
     endpoint = Endpoint(bucket, seconds=0.02)
-    failures = send(endpoint, members(3, requests_per_second=100, concurrency=32), 300)
+    reports = send(endpoint, members(3, requests_per_second=100, concurrency=32), 300)
 
-    refused = sum(failure is Failure.THROTTLED for each in failures for failure in each)
+    throttled = sum(report is not None and report.throttled for report in reports)
     assert len(endpoint.starts) == 900
-    assert 0 < refused <= 0.2 * len(endpoint.starts)
+    assert 0 < throttled <= 0.2 * len(endpoint.starts)
+
+
+def started_after(work_behind: int, wiki: str, *, rate: float = 10.0, awaited: bool = False) -> float:
+    """When *wiki*'s single request starts, which comes after a second behind so many of another wiki."""
+    endpoint = Endpoint(seconds=0.05)
+    (member,) = members(1, requests_per_second=rate)
+
+    async def work() -> float:
+        pacer = pacer_of(member, patience=1e6)
+        behind = [asyncio.create_task(endpoint.serve(pacer, wiki="large")) for _ in range(work_behind)]
+        await asyncio.sleep(1.0)
+        began = now()
+        if awaited:
+            with on_demand():
+                await endpoint.serve(pacer, wiki=wiki)
+        else:
+            await endpoint.serve(pacer, wiki=wiki)
+        for task in behind:
+            task.cancel()
+        return now() - 0.05 - began
+
+    return run(work)
+
+
+def test_a_single_edit_waits_no_longer_than_twice_its_fair_share_behind_thousands_of_another_wiki() -> None:
+    assert started_after(3_000, "small") <= 2 * 2 / 10.0
+
+
+def test_a_score_on_demand_does_not_wait_for_the_edits_of_its_own_wiki() -> None:
+    assert started_after(3_000, "large", awaited=True) <= 2 * 2 / 10.0
+
+
+def test_wikis_that_wait_get_about_as_many_starts_each_however_much_is_behind_each() -> None:
+    endpoint = Endpoint(seconds=0.05)
+    (member,) = members(1, requests_per_second=50)
+
+    async def work() -> None:
+        pacer = pacer_of(member, patience=1e6)
+        for wiki, count in (("a", 1000), ("b", 100), ("c", 40)):
+            tasks.extend(asyncio.create_task(endpoint.serve(pacer, wiki=wiki)) for _ in range(count))
+        await asyncio.sleep(2.4)
+        for task in tasks:
+            task.cancel()
+
+    tasks: list[asyncio.Task[Report | None]] = []
+    run(work)
+    counts = [endpoint.wikis.count(wiki) for wiki in "abc"]
+    assert max(counts) - min(counts) <= 1 < min(counts)
+
+
+def test_a_wiki_whose_requests_hang_leaves_places_for_the_others() -> None:
+    endpoint = Endpoint(seconds=0.05)
+    (member,) = members(1, requests_per_second=1000, concurrency=16)
+
+    async def work() -> float:
+        pacer = pacer_of(member, patience=1e6)
+        await endpoint.serve(pacer, wiki="healthy")
+        hung = [
+            asyncio.create_task(endpoint.serve(pacer, seconds=1e6, wiki="hung", model=f"m{number % 2}"))
+            for number in range(1000)
+        ]
+        await asyncio.sleep(1.0)
+        began = now()
+        for _ in range(20):
+            await endpoint.serve(pacer, wiki="healthy")
+        for task in hung:
+            task.cancel()
+        return (now() - began) / 20
+
+    assert run(work) <= 0.05 + 0.1
+    assert endpoint.peak <= 16
+
+
+def test_where_requests_hang_few_exchanges_are_made() -> None:
+    endpoint = Endpoint()
+    (member,) = members(1, requests_per_second=1000, concurrency=16)
+
+    async def work() -> None:
+        pacer = pacer_of(member, patience=1e6)
+        hung = [asyncio.create_task(endpoint.serve(pacer, seconds=1e6)) for _ in range(1000)]
+        await asyncio.sleep(20.0)
+        for task in hung:
+            task.cancel()
+
+    run(work)
+    assert member.exchanges <= 120

@@ -36,7 +36,9 @@ def limits_of(
 
 
 def ask(limits: SharedLimits, report: Report | None = None, *, in_flight: int = 0, want: int = 0) -> Grant:
-    return limits.exchange(report or Report(), in_flight=in_flight, want=want)
+    """Together, or alone where that can't be."""
+    asks = {"in_flight": in_flight, "waiting": want, "want": want}
+    return limits.together(report or Report(), **asks) or limits.alone(report or Report(), **asks)
 
 
 def redis_time(redis: Redis) -> float:
@@ -60,7 +62,7 @@ def test_workers_in_a_tight_loop_are_granted_no_more_together_than_the_rate_allo
     def work(member: str) -> None:
         with Redis.from_url(redis_url) as own:
             limits = limits_of(own, member, requests_per_second=rate, concurrency=10_000)
-            granted.append(sum(ask(limits, want=1000).requests for _ in range(turns)))
+            granted.append(sum(ask(limits, want=1000).starts for _ in range(turns)))
 
     threads = [threading.Thread(target=work, args=(f"worker {number}",)) for number in range(6)]
     for thread in threads:
@@ -76,8 +78,8 @@ def test_workers_in_a_tight_loop_are_granted_no_more_together_than_the_rate_allo
 def test_what_one_worker_reserved_the_others_do_not_get(redis: Redis) -> None:
     first, second = limits_of(redis, "a"), limits_of(redis, "b")
 
-    assert ask(first, want=1000).requests > 20
-    assert ask(second, want=1000).requests <= 10
+    assert ask(first, want=1000).starts > 20
+    assert ask(second, want=1000).starts <= 10
 
 
 def test_a_pause_told_to_one_worker_holds_for_the_other(redis: Redis) -> None:
@@ -89,7 +91,7 @@ def test_a_pause_told_to_one_worker_holds_for_the_other(redis: Redis) -> None:
 def test_two_endpoints_have_nothing_to_do_with_each_other(redis: Redis) -> None:
     ask(limits_of(redis), Report(throttled=1, pause=60))
 
-    assert ask(limits_of(redis, url="http://elsewhere.test"), want=1).requests == 1
+    assert ask(limits_of(redis, url="http://elsewhere.test"), want=1).starts == 1
 
 
 def test_what_nobody_touches_is_forgotten(redis: Redis) -> None:
@@ -126,7 +128,7 @@ def test_somebody_who_was_quicker_costs_neither_of_us_a_reservation(redis: Redis
     ask(limits, want=1)
 
     assert contended.conflicts == 3
-    assert ask(limits_of(redis, "c", requests_per_second=1), want=1).requests == 0
+    assert ask(limits_of(redis, "c", requests_per_second=1), want=1).starts == 0
 
 
 def test_what_could_not_be_told_for_all_the_others_is_told_the_next_time(redis: Redis, redis_url: str) -> None:
@@ -134,7 +136,7 @@ def test_what_could_not_be_told_for_all_the_others_is_told_the_next_time(redis: 
     contended.quicker = TRIES
     limits = limits_of(contended)
     grant = ask(limits, Report(throttled=1, pause=60), in_flight=3, want=5)
-    assert (grant.requests, grant.slots, grant.pause) == (0, 3, 0)
+    assert (grant.starts, grant.places, grant.pause) == (0, 3, 0)
     ask(limits)
 
     assert ask(limits_of(redis, "c")).pause > 50
@@ -149,7 +151,7 @@ def test_what_can_not_be_read_is_as_good_as_nothing_and_replaced(redis: Redis, g
     ask(limits, want=1)
     redis.set(only_key(redis), garbage)
 
-    assert ask(limits, want=1).requests == 1
+    assert ask(limits, want=1).starts == 1
     assert b'"rate":100.0' in (redis.get(only_key(redis)) or b"")
 
 
@@ -159,7 +161,7 @@ def test_a_clock_that_was_set_back_does_not_hold_anybody_up(redis: Redis) -> Non
     later = f"{redis_time(redis) + 3600:.3f}".encode()
     redis.set(only_key(redis), b'{"told_at":%b,"next_start":%b,"paused_until":%b}' % (later, later, later))
 
-    assert ask(limits, want=1).requests == 1
+    assert ask(limits, want=1).starts == 1
 
 
 def gone() -> Redis:
@@ -171,9 +173,9 @@ def test_without_redis_a_worker_alone_goes_on_with_the_whole_rate_and_no_more() 
     limits = limits_of(gone(), clock=Clock(), requests_per_second=100, concurrency=10)
     grant = ask(limits, want=1000)
 
-    assert grant.slots == 10
-    assert 20 <= grant.requests <= 30
-    assert ask(limits, in_flight=10, want=1000).requests == 0
+    assert grant.places == 10
+    assert 20 <= grant.starts <= 30
+    assert ask(limits, in_flight=10, want=1000).starts == 0
 
 
 def limits_that_lost_redis(redis: Redis, clock: Clock, seconds_before: float = 0.0) -> SharedLimits:
@@ -191,13 +193,24 @@ def limits_that_lost_redis(redis: Redis, clock: Clock, seconds_before: float = 0
 
 
 def test_without_redis_each_of_the_workers_last_seen_goes_on_with_its_share(redis: Redis) -> None:
-    grant = ask(limits_that_lost_redis(redis, Clock()), want=1000)
+    clock = Clock()
+    limits = limits_that_lost_redis(redis, clock)
+    # Others may hold what they were granted, for as long as a request can last.
+    assert (ask(limits, want=1000).rate, ask(limits, want=1000).places) == (25, 1)
 
-    assert (grant.rate, grant.slots) == (25, 10)
+    clock.now += 10
+    assert ask(limits, want=1000).places == 10
 
 
 def test_workers_that_were_last_seen_long_ago_get_no_share(redis: Redis) -> None:
     assert ask(limits_that_lost_redis(redis, Clock(), seconds_before=600), want=1000).rate == 100
+
+
+@pytest.mark.usefixtures("redis")
+def test_without_redis_the_processes_of_the_settings_are_counted_before_they_are_seen() -> None:
+    grant = ask(limits_of(gone(), clock=Clock(), requests_per_second=100, concurrency=10, processes=2), want=1000)
+
+    assert (grant.rate, grant.places) == (50, 5)
 
 
 def test_the_loss_and_the_return_of_redis_are_told_once_each(redis: Redis) -> None:
@@ -215,14 +228,35 @@ def test_the_loss_and_the_return_of_redis_are_told_once_each(redis: Redis) -> No
     assert [line["event"] for line in lines] == ["redis_gone", "redis_back"]
 
 
-def test_a_circuit_that_opened_for_one_is_open_for_the_others_and_told_once(redis: Redis) -> None:
-    turns = [ask(limits_of(redis, member), Report(outages=2)).turn for member in "abcdef"]
+def test_an_outage_that_one_process_tells_is_an_alarm_that_another_sees_and_ends(redis: Redis) -> None:
+    first, second = limits_of(redis, "a"), limits_of(redis, "b")
+    ask(first, Report(outage="status 503"))
+    assert second.alarm() == "nobody is served: status 503"
 
-    assert turns.count("opened") == 1
-    assert ask(limits_of(redis, "g"), want=1).pause > 0
+    ask(second, Report(served=1))
+    assert first.alarm() is None
+
+
+def test_where_redis_was_emptied_nobody_takes_more_than_the_share_of_one_of_all_processes(redis: Redis) -> None:
+    first, second = (limits_of(redis, member, concurrency=32, processes=2) for member in "ab")
+    ask(first, want=32)
+    redis.flushdb()
+
+    assert ask(second, want=32).places == 16
 
 
 def test_a_worker_with_a_lower_ceiling_keeps_to_its_own(redis: Redis) -> None:
     ask(limits_of(redis, "a", requests_per_second=100), want=1)
 
     assert ask(limits_of(redis, "b", requests_per_second=5), want=1).rate == 5
+
+
+def test_a_worker_that_was_idle_when_redis_went_goes_on_with_one_place_at_once(redis: Redis) -> None:
+    own = Redis(connection_pool=redis.connection_pool)
+    limits = limits_of(own, "d", Clock(), concurrency=40)
+    ask(limits, want=1)
+    ask(limits)
+    own.connection_pool = gone().connection_pool
+
+    grant = ask(limits, want=100)
+    assert (grant.places, grant.starts > 0) == (1, True)

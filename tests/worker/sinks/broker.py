@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from tests.patience import PATIENCE_SECONDS, until
+from tests.services import stop_process
 from worker.demo.processes import Child, Processes
 
 #: What the mock cluster makes of a topic that it does not know yet.
@@ -29,7 +30,7 @@ class Broker:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """It takes connections, and answers nothing meanwhile."""
-        os.kill(self.child.process.pid, signal.SIGSTOP)
+        stop_process(self.child.process.pid)
         os.waitid(os.P_PID, self.child.process.pid, os.WSTOPPED)
         try:
             yield

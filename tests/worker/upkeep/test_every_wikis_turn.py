@@ -96,7 +96,10 @@ def test_a_wiki_that_still_waits_is_not_rung_for_again(sent: Sent, timer: Standi
 def test_a_wiki_for_which_there_is_no_place_now_has_its_turn_later(
     many: Services, sent: Sent, timer: StandingTimer
 ) -> None:
-    taken = [many.turns.bulkheads.place([maintenance.PLACES]) for _ in range(many.settings.worker.places)]
+    taken = [
+        many.turns.bulkheads.place([maintenance.PLACES], wiki=f"other{number}")
+        for number in range(many.settings.worker.places)
+    ]
     for place in taken:
         assert place.__enter__()
     maintenance.purge.run("wiki7", "200")

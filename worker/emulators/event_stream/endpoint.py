@@ -13,8 +13,15 @@ from typing import NoReturn
 from aiohttp import web
 
 from worker.emulators import serving
-from worker.emulators.event_stream.history import History, Reading, StreamRefused, topics_of
+from worker.emulators.documents import encode
+from worker.emulators.event_stream.history import History, Reading, topics_of
 from worker.emulators.event_stream.hub import Connection, Hub
+from worker.emulators.event_stream.refusals import (
+    StreamRefused,
+    no_client_address,
+    no_such_streams,
+    too_many_connections,
+)
 from worker.emulators.event_stream.settings import EventStreamSettings
 from worker.emulators.event_stream.side_channel import EventStreamSideChannel
 from worker.emulators.side_channel import reply as json_reply
@@ -30,11 +37,14 @@ STREAMS = frozenset(
     {
         "mediawiki.page-create",
         "mediawiki.page-delete",
+        "mediawiki.page-links-change",
         "mediawiki.page-move",
+        "mediawiki.page-properties-change",
         "mediawiki.page-undelete",
         "mediawiki.page_change.v1",
         "mediawiki.recentchange",
         "mediawiki.revision-create",
+        "mediawiki.revision-tags-change",
         "mediawiki.revision-visibility-change",
     }
 )
@@ -63,20 +73,44 @@ class EventStreams:
                 connection.status = settings.failures.status
                 return json_reply({"detail": "refused"}, connection.status, settings.failures.retry_after)
             try:
+                self._count(request, connection)
                 reading = self._reading(connection)
             except StreamRefused as refused:
                 connection.status = refused.status
-                return json_reply({"status": refused.status, "detail": str(refused)}, refused.status)
+                return _refusal(request, refused)
             return await _OpenStream(request, connection, self._hub).send(reading)
         finally:
             connection.is_open = False
 
     def _reading(self, connection: Connection) -> Reading:
         named = [name if name in STREAMS else PREFIX + name for name in connection.streams.split(",")]
-        if unknown := set(named) - STREAMS:
-            raise StreamRefused(404, f"{', '.join(sorted(unknown))}: no such stream")
+        if set(named) - STREAMS:
+            raise no_such_streams(
+                [name for name in connection.streams.split(",") if not {name, PREFIX + name} & STREAMS]
+            )
         topics = [topic for stream in named for topic in topics_of(stream)]
         return Reading(self._hub.history, topics, connection.last_event_id, connection.since)
+
+    def _count(self, request: web.Request, connection: Connection) -> None:
+        """
+        Raises:
+            StreamRefused: the client has as many connections as the settings let one client have.
+        """
+        limit = self._hub.settings.connections_per_client
+        if limit is None:
+            return
+        connection.client = request.headers.get("X-Client-IP")
+        if not connection.client:
+            raise no_client_address()
+        if self._hub.open_connections(connection.client) > limit:
+            raise too_many_connections()
+
+
+def _refusal(request: web.Request, refused: StreamRefused) -> web.Response:
+    if refused.reason is None:
+        return json_reply(refused.document | {"method": request.method, "uri": request.path_qs}, refused.status)
+    reason = " ".join(refused.reason.split())
+    return web.Response(body=(encode(refused.document) + "\n").encode(), status=refused.status, reason=reason)
 
 
 class _OpenStream:
@@ -89,13 +123,18 @@ class _OpenStream:
         self._settings = hub.settings
         self._generation = hub.generation
         self._interruption = hub.settings.interruption if hub.interrupts(connection) else None
-        self._response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        accept = request.headers.get("Accept")
+        #: Lines of JSON and nothing else, for who wants them: no ids, no comments.
+        self._is_json = (accept or "").startswith("application/json")
+        kind = "application/json; charset=utf-8" if self._is_json else "text/event-stream; charset=utf-8"
+        headers = {"Content-Type": "text/event-stream" if accept is None else kind, "Cache-Control": "no-cache"}
+        self._response = web.StreamResponse(headers=headers)
 
     async def send(self, reading: Reading) -> web.StreamResponse:
         await self._response.prepare(self._request)
         self._connection.status = 200
         try:
-            await self._send(":ok\n\n")
+            await self._send("\n" if self._is_json else ":ok\n\n")
             number = self._hub.history.first
             while not await self._is_over():
                 number = max(number, self._hub.history.first)
@@ -106,7 +145,7 @@ class _OpenStream:
                 number += 1
                 if reading.has_before_it(event):
                     event_id = reading.id_after(event, self._settings.ids)
-                    await self._send_event(f"event: message\nid: {event_id}\ndata: {event.data}\n\n")
+                    await self._send_event(self._block("message", event.data, event_id))
         except ConnectionError:
             pass
         return self._response
@@ -118,12 +157,17 @@ class _OpenStream:
         await self._send(block)
         self._connection.sent += 1
 
+    def _block(self, name: str, data: str, event_id: str | None = None) -> str:
+        if self._is_json:
+            return f"{data}\n"
+        return f"event: {name}\n" + (f"id: {event_id}\n" if event_id else "") + f"data: {data}\n\n"
+
     async def _is_over(self) -> bool:
         if self._is_gone():
             return True
         how = self._interruption.how if self._is_due() and self._interruption else None
         if how == "error":
-            await self._send('event: error\ndata: {"message":"asked for in the settings of the emulator"}\n\n')
+            await self._send(self._block("error", '{"message":"asked for in the settings of the emulator"}'))
         elif how == "cut":
             self._cut()
         elif how == "silence":
@@ -145,7 +189,7 @@ class _OpenStream:
     async def _wait(self) -> None:
         heartbeat_seconds = self._settings.heartbeat_seconds
         await self._hub.news(min(heartbeat_seconds, LOOK_SECONDS))
-        if time.monotonic() >= self._spoke_at + heartbeat_seconds:
+        if not self._is_json and time.monotonic() >= self._spoke_at + heartbeat_seconds:
             await self._send(":heartbeat\n\n")
             self._connection.comments += 1
 

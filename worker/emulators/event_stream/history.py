@@ -8,21 +8,15 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 from worker.emulators.documents import Document, encode
+from worker.emulators.event_stream.refusals import invalid_assignment, no_such_topics, no_time
 
 DATACENTRES = ("eqiad", "codfw")
 #: The time of the first event; fixed, so that every run is the same.
 BEGINNING_MS = 1_767_225_600_000
-
-
-class StreamRefused(Exception):
-    """The request for a stream is invalid; *status* is that of the reply."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+WANTED = "Must provide either an array topic names, or  an array of objects with topic, partition and offset|timestamp."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class Reading:
     """Where one connection is in each of its topics."""
 
     def __init__(self, history: History, topics: Collection[str], last_event_id: str | None, since: str | None) -> None:
-        places = _assignments(topics, last_event_id) if last_event_id else dict.fromkeys(topics, _since(since))
+        places = _assignments(topics, last_event_id, since) if last_event_id else dict.fromkeys(topics, _since(since))
         #: The place in each topic, as ids write it.
         self._places: dict[str, tuple[str, int]] = {}
         self._next: dict[str, int] = {}
@@ -107,25 +101,35 @@ def _since(text: str | None) -> tuple[str, int]:
             return "timestamp", int(text)
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise StreamRefused(400, f"since: {text} is not a time") from error
+        raise no_time(text) from error
     return "timestamp", int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _assignments(topics: Collection[str], last_event_id: str) -> dict[str, tuple[str, int]]:
+def _assignments(topics: Collection[str], last_event_id: str, since: str | None) -> dict[str, tuple[str, int]]:
     try:
         parts = json.loads(last_event_id)
     except ValueError as error:
-        raise StreamRefused(400, f"Last-Event-ID: {error}") from error
+        raise invalid_assignment(str(error), last_event_id=last_event_id) from error
+    parts = parts.split(",") if isinstance(parts, str) else parts
     if not isinstance(parts, list) or not parts or not all(map(_is_assignment, parts)):
-        raise StreamRefused(400, "Must provide either an array topic names, or an array of assignments.")
-    if unknown := {part["topic"] for part in parts} - set(topics):
-        raise StreamRefused(404, f"Topics {', '.join(sorted(unknown))} are not available for consumption.")
-    kinds = {part["topic"]: "offset" if "offset" in part else "timestamp" for part in parts}
-    return {part["topic"]: (kinds[part["topic"]], part[kinds[part["topic"]]]) for part in parts}
+        raise invalid_assignment(WANTED, assignments=parts)
+    named = [part if isinstance(part, str) else part["topic"] for part in parts]
+    if unknown := [topic for topic in dict.fromkeys(named) if topic not in topics]:
+        raise no_such_topics(unknown, topics)
+    return {
+        topic: _since(since) if isinstance(part, str) else _place(part)
+        for topic, part in zip(named, parts, strict=True)
+    }
+
+
+def _place(part: Document) -> tuple[str, int]:
+    kind = "offset" if "offset" in part else "timestamp"
+    return kind, cast("int", part[kind])
 
 
 def _is_assignment(part: object) -> bool:
-    return (
+    """A topic by its name, or a place in one."""
+    return isinstance(part, str) or (
         isinstance(part, dict)
         and isinstance(part.get("topic"), str)
         and isinstance(part.get("partition"), int)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from worker.emulators.documents import Document, encode
 from worker.emulators.event_stream.history import History, canary
@@ -27,6 +27,8 @@ class Connection:
     sent: int = 0
     comments: int = 0
     is_open: bool = True
+    #: Whose it is, where connections are counted by client; an address, and so never shown.
+    client: str | None = field(default=None, repr=False)
 
 
 class Hub:
@@ -81,7 +83,12 @@ class Hub:
 
     def connections(self) -> list[Document]:
         """The connections, in the order in which they came."""
-        return [asdict(connection) for connection in self._connections]
+        told = [asdict(connection) for connection in self._connections]
+        return [{name: value for name, value in each.items() if name != "client"} for each in told]
+
+    def open_connections(self, client: str) -> int:
+        """How many connections of *client* are open."""
+        return sum(each.is_open and each.client == client for each in self._connections)
 
     def reset(self) -> None:
         """Forget all events and connections; open connections are ended."""

@@ -37,6 +37,8 @@ class EventStreamSettings(CommonSettings):
     failures: RefusedConnections = RefusedConnections()
     interruption: Interruption = Interruption()
     drip: Drip = Drip()
+    #: How many connections one client may have at once, by its X-Client-IP; None: as many as it likes.
+    connections_per_client: int | None = Field(default=None, ge=0)
     #: Seconds between comments while there are no events.
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     #: How ids mark the place in a topic: EventStreams writes timestamps, other services write offsets.

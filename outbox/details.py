@@ -1,0 +1,115 @@
+"""What a page change tells of an edit beyond its own fields: comment, what is hidden, the state before it. Pure.
+
+Everything is optional: None where nobody told. Consumers carry it on or leave it out, and never guess it.
+Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/ @ 284b89a (page/change 1.11.0).
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+#: The first wiki went online in January 2001. A time outside of these comes from a wrong unit or a broken clock.
+EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+#: What MediaWiki's INT UNSIGNED columns hold, its signed ones, and those of 64 bits as far as we use them.
+MOST, MOST_SIGNED, MOST_LONG = 2**32 - 1, 2**31 - 1, 2**63 - 1
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError(f"not between {EARLIEST:%Y} and {LATEST:%Y}")
+    return moment.astimezone(UTC)
+
+
+def _in_255_bytes(name: str) -> str:
+    if len(name.encode()) > 255:
+        raise ValueError("longer than 255 bytes")
+    return name
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+UserName = Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)]
+Group = Annotated[str, Field(min_length=1, max_length=255)]
+#: MediaWiki keeps 500 characters, and more only of what other software saved.
+Comment = Annotated[str, Field(max_length=65_535)]
+Title = Annotated[str, Field(min_length=1, max_length=300)]
+WikiId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+
+
+class Told(BaseModel):
+    """A part of what was told; frozen, and with whitelisted fields only, as the edit itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Person(Told):
+    """A user entity: somebody else than the one who made the edit."""
+
+    name: UserName | None = None
+    id: int | None = Field(default=None, ge=0, le=MOST)
+    groups: tuple[Group, ...] | None = None
+    is_bot: bool | None = None
+    is_system: bool | None = None
+    is_temporary: bool | None = None
+    edit_count: int | None = Field(default=None, ge=0, le=MOST)
+    registered_at: Timestamp | None = None
+    #: Id of the global account, and the wiki whose account it is.
+    central_id: int | None = Field(default=None, ge=0, le=MOST_LONG)
+    wiki: WikiId | None = None
+
+
+class PageLink(Told):
+    """The target of a redirect."""
+
+    #: With its namespace prefix, spaces for underscores.
+    title: Title
+    page: int | None = Field(default=None, gt=0, le=MOST)
+    namespace: int | None = Field(default=None, ge=-2, le=MOST_SIGNED)
+    is_redirect: bool | None = None
+    interwiki_prefix: str | None = Field(default=None, min_length=1, max_length=64)
+
+
+#: Part of a revision to the field that says whether everybody may see it.
+SHOWN_IF = {"comment": "is_comment_visible", "editor": "is_editor_visible", "sha1": "is_content_visible"}
+
+
+class _Shown(Told):
+    """What a revision shows; what it hides is dropped, even if it was told."""
+
+    sha1: str | None = Field(default=None, min_length=1, max_length=64)
+    comment: Comment | None = None
+    is_content_visible: bool | None = None
+    is_editor_visible: bool | None = None
+    is_comment_visible: bool | None = None
+    editor: Person | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drops_what_is_hidden(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        hidden = {part for part, switch in SHOWN_IF.items() if fields.get(switch) is False}
+        return {name: value for name, value in fields.items() if name not in hidden}
+
+
+class PriorRevision(_Shown):
+    """The revision before the edit; only what differs where nothing but visibility changed."""
+
+    revision: int | None = Field(default=None, gt=0, le=MOST)
+    #: 0 where it was the first of its page.
+    parent_revision: int | None = Field(default=None, ge=0, le=MOST)
+    timestamp: Timestamp | None = None
+    length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
+    is_minor: bool | None = None
+
+
+class Details(_Shown):
+    """What a page change tells of the revision that an edit made, of its page, and of the state before.
+
+    `editor` only where the revision names another than the edit's user, as an imported one does.
+    """
+
+    namespace_is_content: bool | None = None
+    redirect_link: PageLink | None = None
+    prior_revision: PriorRevision | None = None

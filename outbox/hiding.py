@@ -1,0 +1,104 @@
+"""Taking out of promises what a wiki hides later: a suppressed user, comment or text leaves every message it stands in.
+
+A message that somebody has claimed is rewritten, too; what comes of it meanwhile has to be looked at once more.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Table, and_, false, or_, select, update
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY, database_now
+from outbox.edits import OF_THE_USER, Edit
+from outbox.tables import Lane
+
+#: Makes of a payload, as JSON, one that hides what is to be hidden; None where it is not about that.
+Hide = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """What a wiki hides from now on: parts of one revision, or of all revisions of a page."""
+
+    revision: int | None = None
+    page: int | None = None
+    #: Fields of a revision's visibility that are off now, such as `is_editor_visible`.
+    switches: frozenset[str]
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        return frozenset(number for number in (self.revision, self.page) if number is not None)
+
+    def is_about(self, *, revision: object, page: object) -> bool:
+        return (self.revision is not None and revision == self.revision) or (
+            self.page is not None and page == self.page
+        )
+
+    def in_edit(self, edit: dict[str, Any]) -> dict[str, Any] | None:
+        """The payload of an edit, as JSON, without what is hidden; None if it is about another revision and page.
+
+        It may also be about the revision before the edit, of which its details tell. Pure.
+        """
+        if "kind" in edit:
+            # A page change, which tells of nobody.
+            return None
+        details = edit.get("details")
+        details = details if isinstance(details, dict) else {}
+        prior = details.get("prior_revision")
+        page = edit.get("page")
+        prior = prior if isinstance(prior, dict) else {}
+        of_prior = bool(prior) and self.is_about(revision=prior.get("revision"), page=page)
+        of_edit = self.is_about(revision=edit.get("revision"), page=page)
+        if not (of_prior or of_edit):
+            return None
+        off = dict.fromkeys(self.switches, False)
+        details = details | ({"prior_revision": prior | off} if of_prior else {}) | (off if of_edit else {})
+        try:
+            return Edit.model_validate(edit | {"details": details}).model_dump(mode="json", exclude_none=True)
+        except ValidationError:
+            # Of an older version, or broken: then all goes that may say who it was.
+            return {name: value for name, value in edit.items() if name not in OF_THE_USER | {"details"}}
+
+
+def hide_in(session: Session, lane: Lane, numbers: Collection[int], hide: Hide, *, ours: str | None = None) -> int:
+    """Rewrite with *hide* the payloads of *lane* that hold one of *numbers*; returns how many others have claimed.
+
+    Those are rewritten, too, but who claimed one under another token than *ours* may still tell what it held: look
+    again once that claim has ended. Reads the whole lane, dead letters included, for suppressions are rare. Does not
+    commit.
+    """
+    messages = lane.messages
+    is_claimed = and_(messages.c.leased_until >= database_now(), messages.c.lease_token != (ours or ""))
+    claimed = _hide(session, messages, numbers, hide, is_claimed)
+    for table in (lane.waiting, lane.dead_letters):
+        _hide(session, table, numbers, hide, false())
+    return claimed
+
+
+def _hide(session: Session, table: Table, numbers: Collection[int], hide: Hide, is_claimed: ColumnElement[bool]) -> int:
+    holds = or_(*(table.c.payload.like(f"%{number}%") for number in sorted(numbers)))
+    claimed = 0
+    for row in session.execute(select(table.c.id, table.c.payload, is_claimed.label("is_claimed")).where(holds)).all():
+        hidden = rewritten(row.payload, hide)
+        if hidden is None:
+            continue
+        claimed += bool(row.is_claimed)
+        if hidden != row.payload:
+            change = update(table).where(table.c.id == row.id).values(payload=hidden)
+            session.execute(change, execution_options=BY_KEY)
+    return claimed
+
+
+def rewritten(payload: str, hide: Hide) -> str | None:
+    """*payload* as *hide* has it; None if it is not about what is hidden. Pure."""
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return None
+    hidden = hide(document) if isinstance(document, dict) else None
+    # In ASCII where it was, since only that can spell half of a character, as JSON of others may.
+    return None if hidden is None else json.dumps(hidden, ensure_ascii=payload.isascii(), separators=(",", ":"))

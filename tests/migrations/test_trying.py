@@ -1,0 +1,111 @@
+"""What is in the way of the first write only is told by `migrate`, before there is an edit that waits for it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pymysql
+import pytest
+from sqlalchemy import make_url
+from typer.testing import CliRunner, Result
+
+from outbox import EDITS
+from outbox.database import Engines
+from outbox.inspection import inspect_lane
+from tests.acceptance.commands import write_settings
+from tests.services import QUICK, own_mariadb_server
+from worker.cli.main import app
+from worker.settings import FILE_VARIABLE
+from worker.upkeep.migrating import migrate
+
+TRIGGER = "CREATE TRIGGER enwiki.no BEFORE INSERT ON enwiki.outbox FOR EACH ROW SIGNAL SQLSTATE '45000'"
+
+
+class Server(NamedTuple):
+    url: str
+
+    def sql(self, *statements: str) -> None:
+        port = make_url(self.url).port or 0
+        with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    @property
+    def database_url(self) -> str:
+        url = make_url(self.url).set(username="modest", password="modest", database="enwiki")
+        return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server with a binary log, on which enwiki was migrated already."""
+    with own_mariadb_server([*QUICK, "--log-bin=log", "--server-id=1", "--binlog-format=ROW"]) as (url, _):
+        here = Server(url)
+        here.sql(
+            "CREATE DATABASE enwiki",
+            "CREATE USER modest@'127.0.0.1' IDENTIFIED BY 'modest'",
+            "GRANT ALL ON enwiki.* TO modest@'127.0.0.1'",
+        )
+        engines = Engines()
+        migrate(engines.open("enwiki", here.database_url), emulated=True)
+        engines.close()
+        yield here
+
+
+@pytest.fixture
+def migrated(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Result]:
+    """Runs `outpatrol migrate` in this process."""
+    write_settings(tmp_path, database_url=server.database_url)
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "outpatrol.toml"))
+    return lambda: CliRunner().invoke(app, ["migrate"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "words"),
+    [
+        (
+            ["SET GLOBAL binlog_format = STATEMENT"],
+            ["SET GLOBAL binlog_format = ROW"],
+            1,
+            "set its binlog_format to ROW",
+        ),
+        (["SET GLOBAL read_only = 1"], ["SET GLOBAL read_only = 0"], 1, "wait for the failover to end"),
+        (["SET GLOBAL tx_read_only = 1"], ["SET GLOBAL tx_read_only = 0"], 1, "is read-only (1792: "),
+        (
+            ["SET GLOBAL max_allowed_packet = 65536"],
+            ["SET GLOBAL max_allowed_packet = 16777216"],
+            0,
+            "takes packets of 65,536 bytes only; raise its max_allowed_packet to 64M",
+        ),
+        ([TRIGGER], ["DROP TRIGGER enwiki.no"], 1, "failed (1644: "),
+        (
+            ["REVOKE DELETE ON enwiki.* FROM modest@'127.0.0.1'"],
+            ["GRANT DELETE ON enwiki.* TO modest@'127.0.0.1'"],
+            1,
+            "1142: DELETE command denied",
+        ),
+    ],
+)
+def test_a_setting_that_keeps_turns_from_writing_is_told_by_migrate(
+    server: Server, migrated: Callable[[], Result], before: list[str], after: list[str], code: int, words: str
+) -> None:
+    server.sql(*before)
+    try:
+        told = migrated()
+    finally:
+        server.sql(*after)
+
+    assert told.exit_code == code
+    assert words in told.stderr
+    assert "enwiki: the database mariadb+pymysql://modest:***@" in told.stderr
+    assert isinstance(told.exception, SystemExit | None)
+
+
+def test_what_was_tried_is_taken_back(server: Server, migrated: Callable[[], Result]) -> None:
+    assert migrated().exit_code == 0
+    engines = Engines()
+    with engines.open("enwiki", server.database_url).reading() as connection:
+        status = inspect_lane(connection, EDITS)
+    engines.close()
+
+    assert (status.pending, status.dead) == (0, 0)

@@ -1,0 +1,22 @@
+"""Who is autopatrolled where a stream does not say: the groups of each wiki, told before the first edit is read."""
+
+from collections.abc import Sequence
+
+from worker.cli.console import err
+from worker.config.wiki import Wiki
+from worker.incoming.edits import GroupsOf
+
+#: So many wikis are named, where many have the same groups.
+MOST_NAMED = 5
+
+
+def told_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
+    """The groups of each of *wikis*, with *also* among them; tells them on standard error."""
+    groups = {wiki.id: wiki.autopatrolled_groups | set(also or ()) for wiki in wikis}
+    sets = {names: [wiki for wiki, theirs in groups.items() if theirs == names] for names in groups.values()}
+    for names, those in sets.items():
+        more = f" and {len(those) - MOST_NAMED} more" if len(those) > MOST_NAMED else ""
+        where = ", ".join(those[:MOST_NAMED]) + more
+        who = ", ".join(sorted(names)) or "nobody"
+        err.print(f"autopatrolled on {where}, where the stream does not say: {who}", highlight=False, soft_wrap=True)
+    return lambda wiki: groups.get(wiki, frozenset())

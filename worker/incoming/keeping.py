@@ -1,0 +1,76 @@
+"""Keeping what was heard, however long its database takes: an edit is passed by only where it alone is at fault."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from outbox.database import Database
+from outbox.errors import DatabaseRefuses, DatabaseUnavailable
+from outbox.page_changes import Promised
+from outbox.server_errors import told
+from worker.config.telemetry import log
+from worker.incoming.patience import Patience
+from worker.incoming.saving import Fate, save_alone, save_heard
+
+Result = TypeVar("Result")
+
+
+class Keeper:
+    """Saves edits and the position in the stream at *source*; *rest* waits so many seconds, *trouble* hears of it.
+
+    *is_ending* says that nobody wants to wait any more: then what the database says is raised.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        patience: Patience,
+        *,
+        rest: Callable[[float], None],
+        is_ending: Callable[[], bool],
+        trouble: Callable[[str | None], None],
+    ) -> None:
+        self._source = source
+        self._patience = patience
+        self._rest = rest
+        self._is_ending = is_ending
+        self._trouble = trouble
+
+    def keep(self, database: Database, edits: Sequence[Promised], last: str | None) -> Counter[Fate]:
+        """Save *edits* and the position *last*; returns what became of them.
+
+        Waits for a database that can't be reached, is locked, is read-only or refuses.
+        """
+        heard = partial(save_heard, database, source=self._source, event_id=last)
+        fates = self._patiently(database, partial(heard, edits))
+        if fates is None:
+            # One of them is at fault: each alone, and the position once all are through.
+            fates = Counter(self._patiently(database, partial(save_alone, database, edit)) for edit in edits)
+            self._patiently(database, partial(heard, ()))
+        return fates
+
+    def _patiently(self, database: Database, work: Callable[[], Result]) -> Result:
+        """What *work* returns, once the database takes it."""
+        failures = 0
+        while True:
+            try:
+                result = work()
+            except (DatabaseUnavailable, DatabaseRefuses, DBAPIError) as error:
+                if self._is_ending():
+                    raise
+                failures += 1
+                self._wait(database, error, failures)
+            else:
+                if failures:
+                    self._trouble(None)
+                return result
+
+    def _wait(self, database: Database, error: Exception, failures: int) -> None:
+        pause = self._patience.pause(failures)
+        sentence = told(error) or str(error)
+        self._trouble(sentence)
+        log.warning("database_unavailable", wiki=database.wiki, error=sentence, again_in_seconds=round(pause, 1))
+        self._rest(pause)

@@ -1,0 +1,54 @@
+"""The fields of a change that is no edit, in `page/change` and `revision/visibility-change` events. Pure.
+
+Source: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php and
+includes/EventFactory.php @ 284b89a.
+"""
+
+from typing import Any
+
+from outbox.page_changes import PageChange, PageChangeKind
+from worker.incoming.page_changes import VISIBILITY
+from worker.incoming.parts import part, readable, title_of
+
+
+def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the change that *event* tells of, not yet validated."""
+    page, revision, prior = part(event, "page"), part(event, "revision"), part(part(event, "prior_state"), "page")
+    needed = {
+        "kind": event.get("page_change_kind"),
+        "wiki": event.get("wiki_id"),
+        "page": page.get("page_id"),
+        "namespace": page.get("namespace_id", 0),
+        "title": title_of(page.get("page_title")),
+        # Of a delete or a suppression the event's own time; the revision is older.
+        "timestamp": event.get("dt") or part(event, "meta").get("dt"),
+        "revision": revision.get("rev_id"),
+        **{name: revision.get(name) for name in VISIBILITY},
+    }
+    further = {
+        "prior_page": prior.get("page_id"),
+        "prior_namespace": prior.get("namespace_id"),
+        "prior_title": title_of(prior.get("page_title")),
+        "redirect_page": part(event, "created_redirect_page").get("page_id"),
+        "request_id": part(event, "meta").get("request_id"),
+    }
+    return readable(PageChange, needed | further) or needed
+
+
+def fields_of_visibility_change(event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a visibility change of any revision; a page change tells only of those of the current one."""
+    visibility, meta = part(event, "visibility"), part(event, "meta")
+    return {
+        "kind": PageChangeKind.VISIBILITY,
+        "wiki": event.get("database"),
+        "page": event.get("page_id"),
+        "namespace": event.get("page_namespace", 0),
+        "title": title_of(event.get("page_title")),
+        # The revision's own time is older.
+        "timestamp": meta.get("dt") or event.get("dt"),
+        "revision": event.get("rev_id"),
+        "is_content_visible": visibility.get("text"),
+        "is_editor_visible": visibility.get("user"),
+        "is_comment_visible": visibility.get("comment"),
+        "request_id": meta.get("request_id"),
+    }

@@ -1,0 +1,36 @@
+"""Which streams are read, and what to listen to instead of the others. Pure."""
+
+from urllib.parse import unquote, urlsplit
+
+WHAT_IS_READ = "listen to mediawiki.page_change.v1 or mediawiki.recentchange instead"
+VISIBILITY_CHANGE = "/mediawiki/revision/visibility-change/1"
+SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.", f"{VISIBILITY_CHANGE}.")
+PREFIX = "mediawiki."
+#: Streams of EventStreams that tell of something else than edits, or of more: revision-create also has imported
+#: revisions and those of moves and protections, with the times of long ago and nobody who waits for their scores.
+#: Source: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
+NOT_READ = {
+    "mediawiki.page-create", "mediawiki.page-delete", "mediawiki.page-links-change", "mediawiki.page-move",
+    "mediawiki.page-properties-change", "mediawiki.page-undelete", "mediawiki.page_html_feature_counts_change",
+    "mediawiki.page_outlink_topic_prediction_change.v1", "mediawiki.page_revert_risk_multilingual_prediction_change.v1",
+    "mediawiki.page_revert_risk_prediction_change.v1", "mediawiki.page_revert_risk_wikidata_prediction_change.v1",
+    "mediawiki.revision-create", "mediawiki.revision-score", "mediawiki.revision-tags-change",
+    "rdf-streaming-updater.mutation.v2",
+}  # fmt: skip
+
+
+def is_read(schema: str) -> bool:
+    """Whether events of *schema*, as their `$schema` spells it, are read."""
+    return f"{schema.removesuffix('.yaml')}.".startswith(SCHEMAS_READ)
+
+
+def unread_streams(url: str) -> list[str]:
+    """The streams in the address *url* that are known and not read, as they are spelled there."""
+    names = unquote(urlsplit(url).path).rpartition("/")[2].split(",")
+    return [name for name in names if {name, PREFIX + name} & NOT_READ]
+
+
+def refusal(names: list[str]) -> str:
+    """The sentence for an operator who named streams that are not read."""
+    is_one = len(names) == 1
+    return f"{', '.join(names)}: {'this stream is' if is_one else 'these streams are'} not read; {WHAT_IS_READ}"

@@ -1,0 +1,106 @@
+"""What scores do about changes of pages that are no edits: rows go with a page, names with a suppression.
+
+Undeletes, moves and protections need nothing here; they are promised for other consumers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from outbox import Claim, Dead, Delivered, Lane, Outcome, RetryLater, settle
+from outbox.errors import UndecodableMessage
+from outbox.hiding import Hidden, hide_in, rewritten
+from outbox.mediawiki.reading import has_page, has_recent_changes, revisions_of_page
+from outbox.page_changes import HAS_KIND, PageChange, PageChangeKind
+from worker.config.telemetry import log
+from worker.config.wiki import Wiki
+from worker.events.hiding import hide_in_event
+from worker.events.kinds import EVENT_LANES
+from worker.lanes.consumer import claimed_too_often
+from worker.scores.removal import purge_of_revisions
+
+#: Rows of so many revisions go in one statement.
+REVISIONS = 1000
+#: Somebody has claimed what is to be hidden; their lease, or their work, ends.
+CLAIMED_SECONDS = timedelta(seconds=5)
+
+
+def answer_changes(
+    wiki: Wiki, lane: Lane, edit_lanes: Sequence[Lane], claims: Sequence[Claim], max_attempts: int
+) -> list[Claim]:
+    """Settle those of *claims* that are page changes, each in a transaction of its own; returns the others.
+
+    The others no longer hold what one of the changes hides, nor what stands in *edit_lanes* or the lanes of events.
+    """
+    changes = [claim for claim in claims if HAS_KIND.search(claim.payload)]
+    if not changes:
+        return list(claims)
+    edits = [claim for claim in claims if claim not in set(changes)]
+    for claim in changes:
+        change = _read(claim, max_attempts)
+        if isinstance(change, Dead):
+            wiki.database.run(partial(settle, lane=lane, outcomes={claim: change}))
+            continue
+        hidden = hidden_by(change)
+        wiki.database.run(partial(_answer, claim=claim, change=change, hidden=hidden, lane=lane, edit_lanes=edit_lanes))
+        if hidden is not None:
+            edits = [replace(each, payload=rewritten(each.payload, hidden.in_edit) or each.payload) for each in edits]
+    log.info("page_changes_answered", wiki=wiki.id, changes=len(changes))
+    return edits
+
+
+def _read(claim: Claim, max_attempts: int) -> PageChange | Dead:
+    if claim.attempt > max_attempts:
+        return claimed_too_often(claim)
+    try:
+        return PageChange.decode(claim.payload)
+    except UndecodableMessage as error:
+        return Dead("undecodable", str(error))
+
+
+def hidden_by(change: PageChange) -> Hidden | None:
+    """What *change* hides; of a page that was deleted and suppressed at once, all its revisions."""
+    if not change.hides:
+        return None
+    if change.kind is PageChangeKind.DELETE:
+        return Hidden(revision=change.revision, page=change.page, switches=change.hides)
+    return Hidden(revision=change.revision, switches=change.hides)
+
+
+def _answer(
+    session: Session,
+    claim: Claim,
+    change: PageChange,
+    hidden: Hidden | None,
+    lane: Lane,
+    edit_lanes: Sequence[Lane],
+) -> None:
+    """One transaction, fenced as any settlement: the message goes, and so do rows or names."""
+    claimed = 0 if hidden is None else _hide(session, hidden, edit_lanes, claim.token)
+    outcome: Outcome = Delivered()
+    if claimed:
+        reason = f"{claimed} messages that tell of what is hidden are being worked on"
+        outcome = RetryLater(CLAIMED_SECONDS, reason, burns_attempt=False)
+    if claim in settle(session, lane, {claim: outcome}) and change.kind is PageChangeKind.DELETE:
+        _remove_rows(session, change)
+
+
+def _hide(session: Session, hidden: Hidden, edit_lanes: Sequence[Lane], token: str) -> int:
+    claimed = sum(hide_in(session, lane, hidden.numbers, hidden.in_edit, ours=token) for lane in edit_lanes)
+    in_event = partial(hide_in_event, hidden=hidden)
+    return claimed + sum(hide_in(session, lane, hidden.numbers, in_event) for lane in EVENT_LANES.values())
+
+
+def _remove_rows(session: Session, change: PageChange) -> None:
+    """Remove the rows of the page's revisions, unless it is there again: then its deletion was heard late."""
+    revisions = {change.revision} if change.revision is not None else set()
+    if has_recent_changes(session):
+        if has_page(session, change.page):
+            return
+        revisions |= revisions_of_page(session, change.page, change.namespace, change.title)
+    ordered = sorted(revisions)
+    for start in range(0, len(ordered), REVISIONS):
+        purge_of_revisions(session, ordered[start : start + REVISIONS], kept_forever=())

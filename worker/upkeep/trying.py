@@ -1,0 +1,68 @@
+"""Tries what every turn does, before the first edit: some settings of a server are found at the first write only."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from sqlalchemy import Table, delete, false, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from outbox.columns import BY_KEY
+from outbox.database import Database
+from outbox.tables import metadata
+from worker.scores.tables import ORES_TABLES
+
+#: Events with many models and long titles have some kilobytes, and a turn writes many at once.
+SMALLEST_PACKET = 1024 * 1024
+PAYLOAD = "{}"
+
+
+class _Tried(Exception):
+    """Takes back what was tried."""
+
+
+def try_writing(database: Database) -> None:
+    """Write to every table that a turn writes to, as it does; all is rolled back, and nobody sees it.
+
+    Raises:
+        OutboxError: the database does not let us; one sentence with the cure.
+        SQLAlchemyError: it does not, in words that nobody foresaw.
+    """
+    with suppress(_Tried), database.transaction() as session:
+        for table in _written():
+            _try_without_rows(session, table)
+            if "lease_token" in table.c:
+                _try_message(session, table)
+        raise _Tried
+
+
+def small_packets(database: Database) -> str | None:
+    """A sentence where the server takes no packets that are large enough for all that may come."""
+    if database.server.is_sqlite:
+        return None
+    with database.reading() as connection:
+        limit = int(connection.execute(text("SELECT @@max_allowed_packet")).scalar_one())
+    if limit >= SMALLEST_PACKET:
+        return None
+    return (
+        f"{database.wiki}: the database {database.shown_url} takes packets of {limit:,} bytes only; raise its "
+        "max_allowed_packet to 64M, for what is larger ends as a dead letter"
+    )
+
+
+def _written() -> Collection[Table]:
+    ours = [*metadata.tables.values(), *ORES_TABLES]
+    return sorted(ours, key=lambda table: table.name)
+
+
+def _try_without_rows(session: Session, table: Table) -> None:
+    """Rights and modes are looked at whether or not there is a row."""
+    nothing = select(table).where(false())
+    session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
+    session.execute(delete(table).where(false()))
+
+
+def _try_message(session: Session, messages: Table) -> None:
+    new = insert(messages).values(payload=PAYLOAD).returning(messages.c.id)
+    is_it = messages.c.id == session.execute(new).scalar_one()
+    session.execute(update(messages).where(is_it).values(attempt=1).execution_options(**BY_KEY))
+    session.execute(delete(messages).where(is_it).returning(messages.c.id).execution_options(**BY_KEY))
