@@ -6,6 +6,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION
 from tests.web.fronts import Front
+from worker.tasks.telling import KINDS
 
 #: As Extension:ORES asks for the ends of a level: mediawiki-extensions-ORES includes/Storage/ThresholdLookup.php.
 FORMULAS = (
@@ -105,3 +106,16 @@ def test_an_endpoint_that_does_not_answer_is_overload(open_front: OpenFront) -> 
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
     assert reply.json()["error"]["code"] == "server overloaded"
+
+
+def test_for_a_model_that_the_endpoint_lacks_it_is_not_asked_again_and_again(
+    open_front: OpenFront, endpoint: EmulatedEndpoint
+) -> None:
+    endpoint.set(vanished_models=["goodfaith"])
+    front = open_front(knows_versions=False)
+
+    assert front.json("/v3/scores/")["enwiki"]["models"] == {"damaging": {"version": VERSION}}
+    calls = endpoint.summary()["calls"]
+    for _ in range(3):
+        KINDS["versions"](front.workers.services, front.workers.services.wiki("enwiki"), "name")
+    assert endpoint.summary()["calls"] == calls

@@ -51,7 +51,11 @@ class Telling:
         last, at = self._last.get(wiki, ({}, float("-inf")))
         if are_all and last == versions and self._clock() - at < REPEAT_SECONDS:
             return
-        self._last[wiki] = (dict(versions), self._clock())
+        if are_all:
+            self._last[wiki] = (dict(versions), self._clock())
+        else:
+            # Where the rest becomes known, that has to be told at once.
+            self._last.pop(wiki, None)
         self.tell(versions_name(wiki), dict(versions), seconds=VERSIONS_SECONDS if are_all else INCOMPLETE_SECONDS)
 
     def tell(self, name: str, document: Any, *, seconds: float) -> None:

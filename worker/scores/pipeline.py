@@ -100,7 +100,8 @@ class ScoreConsumer:
         known = await self._known_models(wiki, edits)
         if known:
             versions = {name: model.version for name, model in known.items()}
-            self.telling.versions(wiki.id, versions, are_all=versions.keys() >= wiki.models.keys())
+            enabled = {name for name, model in wiki.models.items() if model.enabled}
+            self.telling.versions(wiki.id, versions, are_all=versions.keys() >= enabled)
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]

@@ -52,9 +52,10 @@ def _versions(here: Services, wiki: Wiki, _name: str) -> None:
     """The current versions of the models of *wiki*; the endpoint is asked for those that are not known."""
     if tell_versions(wiki, here.telling, even_none=False):
         return
-    # Those that are known have been told; those that only the endpoint knows come later.
-    with contextlib.suppress(EndpointUnavailable):
-        here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))
+    # Those that are known have been told; those that only the endpoint knows come later, if it has them at all.
+    if here.doorbell.is_first(f"{TELL}:versions:{wiki.id}", here.settings.upkeep.prompted_seconds):
+        with contextlib.suppress(EndpointUnavailable):
+            here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))
     tell_versions(wiki, here.telling)
 
 
