@@ -19,9 +19,10 @@ from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from worker.domain.errors import CommandFailed
 from worker.events.eventgate import EventGateSink
 from worker.events.file_sink import FileSink
-from worker.events.kafka import KafkaSink
+from worker.events.kafka import KafkaSink, message_key
 from worker.events.sinks import EventSink, OutgoingEvent
 from worker.events.stdout_sink import DESCRIPTOR, StdoutSink
+from worker.lanes.loops import HttpLoop
 
 #: Delivers one batch, or raises.
 Send = Callable[[Sequence[OutgoingEvent]], None]
@@ -102,9 +103,12 @@ def _eventgate(eventgate: EmulatedEventGate, batch_size: int) -> Iterator[Pair]:
         summary = eventgate.summary()
         return Counts(requests=summary["requests"], bytes=summary["bytes"])
 
-    sink = EventGateSink(eventgate.url, timeout_seconds=TIMEOUT_SECONDS, batch_size=batch_size, user_agent="benchmark")
+    loop = HttpLoop()
+    sink = EventGateSink(
+        eventgate.url, timeout_seconds=TIMEOUT_SECONDS, batch_size=batch_size, user_agent="benchmark", loop=loop
+    )
     headers = {"User-Agent": "benchmark", "Content-Type": "application/json"}
-    with closing(sink), httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client:
+    with closing(loop), closing(sink), httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client:
         yield Pair(all_of(sink), bare, totals)
 
 
@@ -116,8 +120,7 @@ def _kafka(bootstrap_servers: str, _batch_size: int) -> Iterator[Pair]:
 
     def bare(events: Sequence[OutgoingEvent]) -> None:
         for event in events:
-            key = json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode()
-            producer.produce(event.stream, value=event.body.encode(), key=key, on_delivery=delivered)
+            producer.produce(event.stream, value=event.body.encode(), key=message_key(event), on_delivery=delivered)
         if producer.flush(TIMEOUT_SECONDS):
             raise CommandFailed("the bare producer's events were not acknowledged")
 

@@ -79,6 +79,9 @@ class Edit(BaseModel):
     request_id: str | None = Field(default=None, max_length=128)
     #: What else a page change told.
     details: Details | None = None
+    #: Read from the wiki's tables after the fact, which tell less than its source did: no groups, and of a page outside
+    #: the main namespace not the title that its wiki gives it.
+    is_reconciled: bool | None = None
     #: Since when some of its models have answered and others have not; and the models that have been announced on
     #: streams of their own meanwhile. Written by whoever serves the lane.
     incomplete_since: Timestamp | None = None

@@ -6,7 +6,7 @@
     ├── DatabaseUnavailable   the wiki's database does not answer
     │   └── ServerGone        its server serves nobody, and was not asked again
     ├── DatabaseRefuses       it answers, and does not do what it is asked
-    ├── DatabaseNotMigrated   it answers, but lacks our tables
+    ├── DatabaseNotMigrated   it answers, but lacks tables that we need
     └── ForeignTables         it has somebody else's tables where ours, or MediaWiki's, are needed
 
 A lost lease is no error. It is normal, and seen from what `settle` returns.
@@ -38,7 +38,7 @@ class DatabaseRefuses(OutboxError):
 
 
 class DatabaseNotMigrated(OutboxError):
-    """The database answers, but a table or column of ours is missing."""
+    """The database answers, but a table or column of ours, or one of MediaWiki's that we read, is missing."""
 
 
 class ForeignTables(OutboxError):

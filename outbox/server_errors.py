@@ -5,6 +5,7 @@ SQLite's (sqlite/sqlite src/main.c, sqlite3ErrStr). Pure.
 """
 
 import enum
+import re
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -25,7 +26,7 @@ class Kind(enum.Enum):
     SERVER = enum.auto()
     #: This wiki's database is not there for us; others on the server may be.
     DATABASE = enum.auto()
-    #: A table or column of ours is missing.
+    #: A table or column that we need is missing.
     NOT_MIGRATED = enum.auto()
     #: The server answers and refuses, whatever is asked: no message's fault.
     REFUSED = enum.auto()
@@ -92,6 +93,14 @@ _CHANGED = Trouble(Kind.REFUSED, "has a table that was changed", "give that colu
 _VALUE = Trouble(Kind.VALUE, "refuses a value", "compare the column with that of a new installation")
 _BUSY = Trouble(Kind.BUSY, "is locked by others", "see who holds the lock (SHOW ENGINE INNODB STATUS), and end it")
 _NOT_MIGRATED = Trouble(Kind.NOT_MIGRATED, "lacks a table or column of ours", "run: outpatrol migrate --wiki {wiki}")
+#: `migrate` makes MediaWiki's tables for emulated wikis only.
+_NO_MEDIAWIKI = Trouble(
+    Kind.NOT_MIGRATED,
+    "lacks a table or column of MediaWiki's",
+    "what is recorded there is scored and announced without it, but recentchanges, reconcile, populate and purges read "
+    f"it: name a MediaWiki of 1.39 or newer in {_URL} or run its update.php, or for a wiki of ours set "
+    "wikis.{wiki}.emulated = true and run: outpatrol migrate --wiki {wiki}",
+)
 _ENCRYPTION = Trouble(Kind.SERVER, "wants an encrypted connection", f"add ?ssl_ca=/path/ca.pem to {_URL}")
 _PLUGIN = Trouble(
     Kind.SERVER, "wants a way to log in that we do not have", "ALTER USER … IDENTIFIED VIA mysql_native_password"
@@ -188,6 +197,11 @@ _TEXTS: dict[str, Trouble] = {
     "is locked": Trouble(Kind.BUSY, "is locked by others", "end the program that holds it open for writing"),
 }
 
+#: A table that the worker reads and never makes on a wiki that exists, or a column of one (outbox/mediawiki/schema.py).
+_OF_MEDIAWIKI = re.compile(
+    r"(?:table: (?:\w+\.)?|Table '[^']*\.)(?:actor|page|revision|recentchanges)\b|\b(?:actor|page|rev|rc)_\w+"
+)
+
 _UNKNOWN = Trouble(Kind.UNKNOWN, "failed", "see its error log")
 _NO_CONNECTION = Trouble(
     Kind.DATABASE, "has no connection of our pool free", "lower worker.threads, or report this as a fault of ours"
@@ -200,7 +214,12 @@ def trouble_of(error: SQLAlchemyError) -> Trouble:
         return _NO_CONNECTION
     if not isinstance(error, DBAPIError):
         return _UNKNOWN
-    number, text = number_of(error), str(error.orig)
+    trouble = _trouble_of_driver(error, str(error.orig))
+    return _NO_MEDIAWIKI if trouble is _NOT_MIGRATED and _OF_MEDIAWIKI.search(str(error.orig)) else trouble
+
+
+def _trouble_of_driver(error: DBAPIError, text: str) -> Trouble:
+    number = number_of(error)
     if number is None:
         return next((trouble for words, trouble in _TEXTS.items() if words in text), _UNKNOWN)
     by_text = (trouble for numbers, words, trouble in _BY_TEXT if number in numbers and words in text)

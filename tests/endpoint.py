@@ -45,7 +45,7 @@ def emulated_endpoint(directory: Path) -> Iterator[EmulatedEndpoint]:
     port = free_port()
     with Processes(directory) as processes:
         child = processes.start(
-            "scoring", [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--port", str(port)]
+            "scoring", [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--any-wiki", "--port", str(port)]
         )
         processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         yield EmulatedEndpoint(f"http://127.0.0.1:{port}")

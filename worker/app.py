@@ -16,6 +16,7 @@ from kombu import Exchange, Queue
 from worker.config.files import unwritable
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
+from worker.domain.visible import visible
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE, SCORES
 from worker.settings import Settings, load_settings
 
@@ -128,7 +129,7 @@ def _configuration_of_this_process() -> dict[str, Any]:
         return configuration(load_settings())
     except SettingsInvalid as error:
         # Celery would print a traceback for what is a user's slip.
-        raise SystemExit(f"outpatrol: {error}") from error
+        raise SystemExit(f"outpatrol: {visible(str(error))}") from error
 
 
 # Read when the first task is sent or the worker starts, not when this module is imported.

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from worker.endpoints.limits import Ceilings
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.router import EndpointRouter
 from worker.endpoints.shared_limits import SharedLimits
+from worker.endpoints.wiki_api import WikiApi, cure_of_api
 from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
@@ -51,8 +52,9 @@ from worker.lanes.rings import POLL_SERVER, TELL
 from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
+from worker.scores.pages import OwnTables, WikiApis
 from worker.scores.pipeline import ScoreConsumer
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, load_settings, section_of
 
 #: How the front door asks the workers.
 SENDS = Sends(score=send_score, scores=send_scores, tell=partial(send, TELL))
@@ -72,6 +74,8 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
+    #: The wikis' own APIs, of those whose address is set.
+    wiki_apis: Mapping[str, WikiApi]
     #: What all workers know of each endpoint, by its name.
     limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
@@ -121,6 +125,8 @@ class Services:
         self.watch.close()
         self.doorbell.close()
         self.runner.run(self.client.close())
+        for api in self.wiki_apis.values():
+            self.runner.run(api.close())
         for sink in self.sinks.values():
             sink.close()
         self.runner.close()
@@ -145,11 +151,15 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
-    client = ClientInLoop(http_loop.run(_client(settings, limits)), http_loop)
+    wiki_apis = http_loop.run(_wiki_apis(settings, redis, redis_state, http_loop))
+    client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
     agent = user_agent(settings.contact)
-    sinks = {name: SINKS[name].open(section, agent) for name, section in settings.sinks.named.items()}
+    sinks = {
+        name: SINKS[name].open(section, agent, settings.routes, http_loop)
+        for name, section in settings.sinks.named.items()
+    }
     doorbell = Doorbell(
         redis,
         send,
@@ -160,7 +170,9 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         prefix=settings.redis_prefix,
     )
     telling = Telling(redis, prefix=settings.redis_prefix)
-    consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, telling)}
+    consumers = {
+        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, telling)
+    }
     return Services(
         settings=settings,
         wikis=wikis,
@@ -169,6 +181,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         redis=redis,
         doorbell=doorbell,
         client=client,
+        wiki_apis=wiki_apis,
         limits=limits,
         flights=flights,
         telling=telling,
@@ -193,7 +206,7 @@ def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:
         wiki_id: Wiki(
             id=wiki_id,
             settings=wiki,
-            models={name: models[name] for name in wiki.models},
+            models=settings.models_of(wiki_id, models),
             thresholds=with_thresholds(wiki.thresholds),
             database=engines.open(wiki_id, wiki.database_url.get_secret_value()),
         )
@@ -207,20 +220,22 @@ def _consumers(
     flights: Mapping[str, Flight],
     sinks: Mapping[str, EventSink],
     computing: Computing,
+    wiki_apis: Mapping[str, WikiApi],
     telling: Telling,
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
-    event_lanes = tuple(EVENT_LANES[name] for name in sinks)
-    for lane, announced in ((EDITS, event_lanes), (BACKFILL, ())):
+    event_lanes = {name: EVENT_LANES[name] for name in sinks}
+    for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
         yield ScoreConsumer(
             lane=lane,
             client=client,
             flights=flights,
-            announcing=Announcing(settings=settings.events),
+            announcing=Announcing(settings=settings.events, models=settings.scoring_models()),
             telling=telling,
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,
+            page_sources=(OwnTables(), WikiApis(wiki_apis)),
         )
     for name, sink in sinks.items():
         yield Publisher(
@@ -316,13 +331,36 @@ def _limits(here: EndpointSettings, settings: Settings, redis: Redis, redis_stat
     return SharedLimits(here.url, ceilings, member, redis, redis_state, time.monotonic, prefix=prefix)
 
 
-async def _client(settings: Settings, limits: Mapping[str, SharedLimits]) -> ScoringClient:
+async def _client(
+    settings: Settings, limits: Mapping[str, SharedLimits], wiki_apis: Mapping[str, WikiApi]
+) -> ScoringClient:
     """A client of all endpoints, made inside the event loop that will use it: the connections belong to that loop."""
     models = settings.scoring_models()
     languages = {wiki_id: wiki.language for wiki_id, wiki in settings.wikis.items()}
+
+    async def pages(wiki: str, revisions: Collection[int]) -> Mapping[int, int] | None:
+        return await wiki_apis[wiki].pages_of_revisions(revisions) if wiki in wiki_apis else None
+
     clients = {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
         pacer = Pacer(here.url, limits[name], patience=patience)
-        clients[name] = KINDS[here.kind].open(Endpoint(here, pacer), models, languages)
+        endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
+        clients[name] = KINDS[here.kind].open(endpoint, models, languages, pages)
     return EndpointRouter(clients, models)
+
+
+async def _wiki_apis(
+    settings: Settings, redis: Redis, redis_state: RedisState, http_loop: HttpLoop
+) -> dict[str, WikiApi]:
+    """The APIs of the wikis, made inside the event loop of HTTP."""
+    apis = {}
+    for wiki in settings.wikis:
+        here = settings.wiki_api_of(wiki)
+        if here is not None:
+            limits = _limits(here, settings, redis, redis_state)
+            pacer = Pacer(here.url, limits, patience=settings.wiki_api.patience_seconds)
+            setting = f"wikis.{wiki}.api_url"
+            endpoint = Endpoint(here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api)
+            apis[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
+    return apis

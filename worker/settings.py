@@ -11,28 +11,40 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from outbox.places import place_of
 from outbox.settings import OutboxSettings
+from worker.config.http_routes import HttpRoutes
 from worker.config.redis_url import RedisUrl, read_redis_url
 from worker.config.settings_sections import (
     DatabaseSettings,
     EndpointSettings,
     EventsSettings,
     FlightSettings,
+    HttpSettings,
     Section,
+    SinkSection,
     UpkeepSettings,
     WebSettings,
+    WikiApiSettings,
     WikiSettings,
     WorkerSettings,
 )
+from worker.config.variables import LEVEL, PREFIX, unknown_variables
 from worker.config.wikimedia_sites import site_of
 from worker.domain.errors import SettingsInvalid
-from worker.domain.models import DEFAULT_ENDPOINT, LiftWingServer, ScoringModel, with_overrides
+from worker.domain.models import (
+    DEFAULT_ENDPOINT,
+    LiftWingServer,
+    ScoringModel,
+    announced_name,
+    with_classes,
+    with_overrides,
+)
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.kinds import KINDS
 from worker.events.file_sink import FILE
 from worker.events.kinds import SINKS
 
 #: Names the settings file; without it `outpatrol.toml` in the current directory is read if it is there.
-FILE_VARIABLE = "OUTPATROL_CONFIG"
+FILE_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("outpatrol.toml")
 
 
@@ -46,7 +58,7 @@ class _Sinks(Section):
         return self
 
     @property
-    def named(self) -> dict[str, Section]:
+    def named(self) -> dict[str, SinkSection]:
         """The sections of the sinks that events go to, by name."""
         return {name: section for name in SINKS if (section := getattr(self, name)) is not None}
 
@@ -64,8 +76,8 @@ class Settings(BaseSettings):
     """All settings; immutable once read."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OUTPATROL_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=LEVEL,
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
@@ -87,6 +99,8 @@ class Settings(BaseSettings):
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
     # No default value, of which what is named would change a part: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
+    http: HttpSettings = HttpSettings()
+    wiki_api: WikiApiSettings = WikiApiSettings()
     events: EventsSettings = EventsSettings()
     flight: FlightSettings = FlightSettings()
     outbox: OutboxSettings = OutboxSettings()
@@ -175,6 +189,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _sendings_end_before_the_process(self) -> Self:
+        """A turn that runs for too long is taken for one that is stuck, and its process ends."""
+        for name, section in self.sinks.named.items():
+            if section.longest_send_seconds >= self.worker.turn_seconds:
+                raise ValueError(
+                    f"sinks.{name}.timeout_seconds: a sending may take {section.longest_send_seconds:g} s then, and "
+                    f"worker.turn_seconds, which is {self.worker.turn_seconds:g}, ends the process before; lower the "
+                    "one or raise the other"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _models_are_known(self) -> Self:
         known = self.scoring_models()
         for wiki, settings in self.wikis.items():
@@ -185,7 +211,9 @@ class Settings(BaseSettings):
                         f"add its classes under [models.{name}]"
                     )
                 self._endpoint_has_model(wiki, settings, name, known[name])
+            self._announced_names_differ(wiki, settings, known)
             self._formulas_can_be_resolved(wiki, settings, known)
+            self.models_of(wiki, known)
         return self
 
     @property
@@ -199,9 +227,38 @@ class Settings(BaseSettings):
         return self.endpoints if self.endpoint is None else {DEFAULT_ENDPOINT: self.endpoint, **self.endpoints}
 
     @property
+    def routes(self) -> HttpRoutes:
+        """How requests go out: by `[http]`, then by the environment as it is now."""
+        return HttpRoutes(self.http, dict(os.environ))  # noqa: TID251 - this module is the reader
+
+    @property
     def contact(self) -> str | None:
         """Whom those can ask whom requests are sent to."""
         return next((each.contact for each in self.endpoints_by_name.values() if each.contact), None)
+
+    @model_validator(mode="after")
+    def _wikimedia_knows_who_asks_its_wikis(self) -> Self:
+        for wiki, settings in self.wikis.items():
+            if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
+                raise ValueError(
+                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    "address or a web page of yours"
+                )
+        return self
+
+    def wiki_api_of(self, wiki: str) -> EndpointSettings | None:
+        """How the API of *wiki* is asked; None where its address is not set."""
+        url, api = self.wikis[wiki].api_url, self.wiki_api
+        if url is None:
+            return None
+        return EndpointSettings(
+            url=url,
+            contact=self.contact,
+            timeout_seconds=api.timeout_seconds,
+            requests_per_second=api.requests_per_second,
+            concurrency=api.concurrency,
+            slow_seconds=api.timeout_seconds,
+        )
 
     def _endpoint_has_model(self, wiki: str, settings: WikiSettings, name: str, model: ScoringModel) -> None:
         endpoint, server = self.endpoints_by_name.get(model.endpoint), model.server
@@ -221,6 +278,17 @@ class Settings(BaseSettings):
             )
         if server is LiftWingServer.REVERT_RISK_WIKIDATA and wiki != "wikidatawiki":
             raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
+
+    def _announced_names_differ(self, wiki: str, settings: WikiSettings, known: Mapping[str, ScoringModel]) -> None:
+        """Of two models under one name an event could tell only one."""
+        names: dict[str, str] = {}
+        for model in settings.models:
+            other = names.setdefault(announced_name(model, known), model)
+            if other != model:
+                raise ValueError(
+                    f"wikis.{wiki}.models: {other} and {model} are both announced as {announced_name(model, known)}; "
+                    f"set another models.{model}.announced_as, or remove one of them"
+                )
 
     def _formulas_can_be_resolved(self, wiki: str, settings: WikiSettings, models: Mapping[str, ScoringModel]) -> None:
         for model, levels in with_thresholds(settings.thresholds).items():
@@ -253,6 +321,23 @@ class Settings(BaseSettings):
         """Every model by name, the changes of `[models.…]` applied."""
         return with_overrides(self.models)
 
+    def models_of(self, wiki: str, known: Mapping[str, ScoringModel]) -> dict[str, ScoringModel]:
+        """The models of *wiki* by name, in the order of its settings and with the classes that it has.
+
+        *known* are all `scoring_models`.
+        """
+        settings = self.wikis[wiki]
+        models = {name: known[name] for name in settings.models}
+        for name, classes in settings.classes.items():
+            where = f"wikis.{wiki}.classes.{name}"
+            if name not in models:
+                raise ValueError(f"{where}: {wiki} has no such model; add it to wikis.{wiki}.models, or remove this")
+            try:
+                models[name] = with_classes(models[name], classes)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+        return models
+
 
 def section_of(endpoint: str) -> str:
     """The section of the settings file in which the endpoint of that name stands."""
@@ -275,7 +360,7 @@ def settings_file() -> Path | None:
 
 def use_settings_file(file: Path) -> None:
     """Make this process and the children it starts from now on read *file*, and nothing else."""
-    for variable in [name for name in os.environ if name.startswith("OUTPATROL_")]:  # noqa: TID251
+    for variable in [name for name in os.environ if name.startswith(PREFIX)]:  # noqa: TID251
         del os.environ[variable]  # noqa: TID251
     os.environ[FILE_VARIABLE] = str(file)  # noqa: TID251
 
@@ -290,6 +375,8 @@ def load_settings() -> Settings:
     if file is not None and not file.is_file():
         why = "is a directory" if file.is_dir() else "is not there"
         raise SettingsInvalid(f"the settings file {file} named by {FILE_VARIABLE} {why}; create it or unset it")
+    if unknown := unknown_variables(os.environ, Settings.model_fields):  # noqa: TID251
+        raise SettingsInvalid(f"settings (environment): {'; '.join(unknown)}")
     source = str(file) if file else "no outpatrol.toml here"
     try:
         return Settings()
@@ -304,7 +391,7 @@ def load_settings() -> Settings:
 
 
 def _variable(path: Sequence[str]) -> str:
-    return "OUTPATROL_" + "__".join(path).upper()
+    return PREFIX + LEVEL.join(path).upper()
 
 
 def describe(error: ValidationError) -> str:

@@ -42,12 +42,12 @@ def wiki_refused(bench: Bench) -> Result:
 def model_hangs(bench: Bench) -> Result:
     """Both models of three wikis at a Lift Wing; one model of one of them hangs."""
     wikis = (*MEASURED, "frwiki")
-    models = {"models": ["articlequality", "wp10"]}
+    models = {"models": ["articlequality", "articlequality_v2"]}
     settings: dict[str, Any] = {"endpoint": {"kind": "lift_wing"}, "wikis": dict.fromkeys(wikis, models)}
     with bench.line(wikis, measured=wikis, **settings) as line:
         line.here.endpoint.set(latency_ms=LATENCY_MS)
         before = line.traffic.trickle(MEASURED, bench.seconds)
-        line.here.endpoint.set(troubles=[{"wikis": ["frwiki"], "models": ["wp10"], **HANGS}])
+        line.here.endpoint.set(troubles=[{"wikis": ["frwiki"], "models": ["articlequality_v2"], **HANGS}])
         keys = line.traffic.commit("frwiki", 20)
         began, rows_after = time.monotonic(), math.inf
         while math.isinf(rows_after) and time.monotonic() < began + 60:

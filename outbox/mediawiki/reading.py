@@ -103,8 +103,15 @@ def revisions_of_page(session: Session, page_id: int, namespace: int, title: str
 
 
 def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
-    """Revision to the page it is of, as far as the wiki has those revisions."""
-    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(revisions))
+    """Revision to the page it is of, as far as the wiki has those revisions; without numbers that were made up here.
+
+    Nothing where the database has no table of revisions, since an application that uses the outbox need not be a wiki.
+    """
+    connection = session.connection()
+    if not inspect(connection).has_table(revision.name, schema=schema_of(connection)):
+        return {}
+    is_told = revision.c.rev_page < FIRST_INVENTED_PAGE
+    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(sorted(revisions)), is_told)
     return {row.rev_id: row.rev_page for row in session.execute(query)}
 
 

@@ -46,7 +46,9 @@ def call(
         capture_output=True,
         timeout=120,
     )
-    return Finished(finished.returncode, finished.stdout.decode(), finished.stderr.decode())
+    # In whatever encoding it was told to write.
+    encoding = dict(variables or {}).get("PYTHONIOENCODING", "utf-8")
+    return Finished(finished.returncode, finished.stdout.decode(encoding), finished.stderr.decode(encoding))
 
 
 def outpatrol(directory: Path, *arguments: str | Path, **more: Any) -> Finished:

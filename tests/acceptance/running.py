@@ -104,7 +104,7 @@ class Running:
         return [each.replace("{port}", str(self.redis_port)) for each in self.redis_options]
 
     def start_endpoint(self) -> None:
-        self._emulate("endpoint", "scoring", self.scoring_port)
+        self._emulate("endpoint", "scoring", self.scoring_port, "--any-wiki")
 
     def start_eventgate(self) -> None:
         """What it takes is in `eventgate.ndjson`, too, so that it outlives the process."""

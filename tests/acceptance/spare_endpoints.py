@@ -43,7 +43,7 @@ def give_back(child: Child, port: int) -> None:
 
 def _started() -> tuple[Child, int]:
     port = free_port()
-    command = [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--port", str(port)]
+    command = [sys.executable, "-m", "worker.cli", "emulate", "scoring", "--any-wiki", "--port", str(port)]
     child = _processes.start(f"scoring-{port}", command, cwd=_directory)
     _processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
     return child, port

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from outbox import EDITS
 from tests.acceptance.commands import (
     CELERY,
     NOBODY_LISTENS,
@@ -20,9 +21,10 @@ from tests.acceptance.commands import (
     write_settings,
 )
 from tests.patience import PATIENCE_SECONDS
-from worker.bootstrap import LANES
 from worker.cli.main import app
 from worker.demo.processes import Processes
+from worker.events.file_sink import FILE
+from worker.scores.own_tables import BACKFILL
 
 
 def assert_says(ended: Finished, *words: str, code: int = 1) -> None:
@@ -162,7 +164,7 @@ def test_status_as_json_has_every_state_of_every_lane(migrated: Path) -> None:
     states = {"lane", "ready", "claimed", "waiting", "dead", "oldest_age_seconds"}
 
     lanes = json.loads(ended.out)["enwiki"]
-    assert lanes.keys() == {lane.name for lane in LANES}
+    assert lanes.keys() == {EDITS.name, FILE.lane.name, BACKFILL.name}
     assert all(set(status) == states for status in lanes.values())
 
 

@@ -1,4 +1,4 @@
-"""`outpatrol demo`: the main job on real edits, its sums held against counts made straight from the sample."""
+"""`outpatrol demo`: what Outpatrol does, on real edits; its sums held against counts made straight from the sample."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.commands import OUTPATROL, outpatrol, session_members
+from tests.acceptance.commands import OUTPATROL, call, outpatrol, session_members
 from tests.acceptance.running import environment
 from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.surroundings import SAMPLE
@@ -147,6 +147,19 @@ def is_answered(address: str) -> bool:
         return httpx.get(address, timeout=PATIENCE_SECONDS).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
+    """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
+    latin = {"PYTHONIOENCODING": "latin-1"}
+    told = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
+    command = told.out.splitlines()[-1]
+
+    again = call(["sh", "-c", f"{command} --json"], tmp_path)
+
+    assert told.code == 0
+    assert "Traceback" not in told.said
+    assert json.loads(again.out)["changes"]
 
 
 def test_while_it_runs_a_score_can_be_asked_for_and_interrupted_it_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Commands in this process, with settings of their own for one SQLite wiki."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,3 +44,12 @@ def wiki(tmp_path: Path, run: Run) -> Iterator[Database]:
     make_tables(database)
     yield database
     engines.close()
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    """Commands that run in this process handle signals; the next test must not inherit that."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -83,7 +83,7 @@ def test_without_redis_the_rest_is_told_and_that_this_is_not_known(command: str,
 
     assert result.exit_code == 0
     assert "enwiki" in result.stdout
-    assert "whether the endpoint serves is not known: Redis does not answer at redis_url" in result.stderr
+    assert "it is not known whether the endpoint answers: Redis does not answer at redis_url" in result.stderr
 
 
 def test_json_of_the_streams_has_the_alarm_of_the_endpoint(told: SharedLimits, run: Run) -> None:

@@ -1,10 +1,12 @@
 """The table of changes, as `outpatrol recentchanges` and `outpatrol demo` show it."""
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 
 from tests.builders import some_settings
@@ -44,6 +46,38 @@ def a_change(**fields: Any) -> Change:
     return Change(**(defaults | fields))
 
 
+def printed(filters: dict[str, Filters], change: Change, *, width: int, with_wiki: bool = False) -> list[str]:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(changes_table([(filters["enwiki"], change)], NOW, width=width, with_wiki=with_wiki))
+    return console.export_text().splitlines()
+
+
+LONG_TITLE = "Lista de monumentos del patrimonio histórico de la provincia"
+
+
+@pytest.mark.parametrize("with_wiki", [False, True])
+@pytest.mark.parametrize("width", [80, 90, 109])
+def test_on_a_narrow_terminal_a_long_title_can_be_read_whole(
+    width: int, with_wiki: bool, filters: dict[str, Filters]
+) -> None:
+    fields = {"title": LONG_TITLE, "user": "A name that is long", "length_change": -12_345, "is_new": True}
+    change = a_change(**fields, patrolled=0, probabilities={"damaging": 0.712, "goodfaith": 0.3})
+
+    header, *lines = printed(filters, change, width=width, with_wiki=with_wiki)
+    first, end = header.index("title"), header.index("user")
+
+    assert " ".join("".join(f"{line[first:end].strip()} " for line in lines).split()) == LONG_TITLE
+    assert end - first >= 22
+    assert {"N!", "-12,345", "0.712", "0.300"} <= set(" ".join(lines).split())
+
+
+def test_on_a_wide_terminal_a_change_takes_one_line_and_has_bars(filters: dict[str, Filters]) -> None:
+    _header, *lines = printed(filters, a_change(title=LONG_TITLE, probabilities={"damaging": 0.7}), width=110)
+
+    assert len(lines) == 1
+    assert "██████░░" in lines[0]
+
+
 @pytest.mark.parametrize(
     ("fields", "letters"),
     [
@@ -78,7 +112,7 @@ def test_an_age_is_in_the_largest_whole_unit(ago: timedelta, text: str) -> None:
 
 
 def cell(filters: Filters, change: Change, column: str) -> Text:
-    table = changes_table([(filters, change)], NOW)
+    table = changes_table([(filters, change)], NOW, width=200)
     (found,) = [each for each in table.columns if each.header == column]
     (only,) = found.cells
     assert isinstance(only, Text)
@@ -120,10 +154,10 @@ def test_a_size_change_has_its_sign(difference: int | None, text: str, filters: 
 
 
 def test_changes_of_several_wikis_name_theirs(filters: dict[str, Filters]) -> None:
-    table = changes_table([(each, a_change()) for each in filters.values()], NOW, with_wiki=True)
+    table = changes_table([(each, a_change()) for each in filters.values()], NOW, width=200, with_wiki=True)
 
-    assert list(table.columns[0].cells) == ["enwiki", "frwiki"]
+    assert [str(each) for each in table.columns[0].cells] == ["enwiki", "frwiki"]
 
 
 def test_no_changes_are_a_table_without_rows() -> None:
-    assert changes_table([], NOW).row_count == 0
+    assert changes_table([], NOW, width=200).row_count == 0

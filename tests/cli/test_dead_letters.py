@@ -104,13 +104,25 @@ def test_nothing_selected_ends_nothing(verb: str, wiki: Database, run: Run) -> N
 
     result = run("dead-letters", verb)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "nothing is selected" in result.stderr
     assert ids_left(wiki) == {1}
 
 
 def test_ids_need_their_wiki(wiki: Database, run: Run) -> None:
-    assert "name it with --wiki" in run("dead-letters", "requeue", 1).stderr
+    result = run("dead-letters", "requeue", 1)
+
+    assert result.exit_code == 2
+    assert "name it with --wiki" in result.stderr
+
+
+def test_a_letter_that_is_not_there_is_told_with_a_command_for_its_lane(wiki: Database, run: Run) -> None:
+    result = run("dead-letters", "show", "enwiki", 7, "--lane", "event_outbox")
+    command = result.stderr.partition("see: outpatrol ")[2].split()
+
+    assert result.exit_code == 1
+    assert command == ["dead-letters", "list", "--wiki", "enwiki", "--lane", "event_outbox"]
+    assert run(*command).exit_code == 0
 
 
 def test_all_selects_everything(wiki: Database, run: Run) -> None:

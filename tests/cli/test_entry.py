@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+from typer.testing import CliRunner
+
+from worker.cli.main import app
 
 #: A module that is None there is one that can't be found.
 WITHOUT = "import sys; sys.modules |= dict.fromkeys({missing!r}.split()); sys.argv = ['outpatrol', *{words}]; {run}"
@@ -21,6 +25,14 @@ def test_a_package_of_the_worker_that_is_missing_is_named_with_its_extra(package
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"outpatrol: {package} is not installed; run: pip install 'outpatrol[worker]'\n"
+
+
+@pytest.mark.parametrize("words", [("--version",), ("status", "--help")])
+def test_it_says_its_version_and_its_help_without_settings(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, words)
+
+    assert done.exit_code == 0
+    assert version("outpatrol") in done.stdout or "Usage" in done.stdout
 
 
 def test_a_module_of_our_own_that_is_missing_is_our_fault_and_shown_as_one() -> None:

@@ -103,28 +103,47 @@ def test_a_database_without_our_tables_ends_with_a_sentence(run: Run, event_stre
 def test_what_is_no_address_is_refused(run: Run, url: str) -> None:
     result = run("listen", url)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is not the address of a stream; write https://" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY names a socks5 proxy, which can't be used"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "SSL_CERT_FILE: /nowhere/ca.pem holds no certificates"),
+    ],
+)
+def test_what_the_environment_asks_for_in_vain_ends_with_a_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    result = run("listen", "http://stream.invalid/v2/stream/recentchange")
+
+    assert result.exit_code == 1
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
 
 
 def test_an_address_that_can_not_be_remembered_is_refused(run: Run) -> None:
     result = run("listen", "https://stream.example/v2/stream/" + "mediawiki.recentchange," * 10 + "page_change")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "at most 255 bytes" in result.stderr
 
 
 def test_a_stream_that_is_not_read_is_refused_before_it_is_asked(run: Run) -> None:
     result = run("listen", "http://127.0.0.1:1/v2/stream/recentchange,revision-create")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "revision-create: this stream is not read; listen to mediawiki.page_change.v1" in result.stderr
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are(run: Run) -> None:
     result = run("listen", "http://127.0.0.1:1/", "--kind", "move")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "move: no such kind of edit; there are edit and new" in result.stderr
 
 

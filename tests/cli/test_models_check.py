@@ -267,6 +267,20 @@ def test_an_endpoint_that_tells_nothing_of_one_wiki_costs_no_other_its_look(
     assert current_versions(database) == BOTH_OLD
 
 
+def test_an_endpoint_that_has_moved_is_told_with_what_to_write(commands: Callable[..., Run]) -> None:
+    def moved(request: Request) -> bytes:
+        location = f"HTTP/1.1 301 -\r\nLocation: https://scores.example{request.target}\r\n"
+        return http(301, b"").replace(b"HTTP/1.1 301 -\r\n", location.encode())
+
+    with raw_server_beside(moved) as server:
+        result = commands(endpoint={"url": server.url})("models", "check")
+
+    assert result.exit_code == 1
+    assert "status 301; it leads to https://scores.example/v3/scores/enwiki/; write https://scores.example into" in (
+        " ".join(result.stderr.split())
+    )
+
+
 def test_a_database_that_is_not_migrated_costs_no_other_wiki_its_look(
     commands: Callable[..., Run], database: Database, tmp_path: Path
 ) -> None:

@@ -18,6 +18,13 @@ from tests.migrations.schemas import tables
 from tests.worker.incoming.stream_events import a_recent_change, line
 from tests.worker.lines import count
 
+#: A wiki of another kind may have tables with these names, and even with the columns that are read.
+PAGE = "CREATE TABLE page (page_id INTEGER, page_namespace INTEGER, page_title TEXT, page_latest INTEGER, slug TEXT)"
+REVISION = (
+    "CREATE TABLE revision (rev_id INTEGER, rev_page INTEGER, rev_actor INTEGER, rev_timestamp TEXT, "
+    "rev_parent_id INTEGER)"
+)
+NEEDS_CHANGES = [("scores", "populate"), ("recentchanges", "--wiki", "enwiki"), ("reconcile",)]
 SAME_DATABASE_TWICE = """\
 [endpoint]
 url = "http://127.0.0.1:1"
@@ -148,3 +155,33 @@ def test_a_worker_does_not_start_with_two_wikis_in_one_database(tmp_path: Path) 
 
     assert told.code != 0
     assert "wikis.frwiki.database_url: leads to the database of enwiki" in told.said
+
+
+@pytest.fixture
+def run_on_another_kind(tmp_path: Path, run: Run) -> Iterator[Run]:
+    """Commands on a wiki that has `page` and `revision`, and is no MediaWiki."""
+    write_settings(tmp_path, emulated=False)
+    engines = Engines()
+    database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
+    run_sql(database, PAGE, REVISION)
+    assert run("migrate").exit_code == 0
+    yield run
+    engines.close()
+
+
+@pytest.mark.parametrize("command", NEEDS_CHANGES)
+def test_what_needs_mediawikis_tables_says_which_is_missing_and_what_works_without(
+    command: tuple[str, ...], run_on_another_kind: Run
+) -> None:
+    result = run_on_another_kind(*command)
+
+    assert result.exit_code == 1
+    assert "no such table: recentchanges" in result.stderr
+    assert "what is recorded there is scored and announced without it" in result.stderr
+
+
+def test_what_does_not_need_them_works_without(run_on_another_kind: Run, tmp_path: Path) -> None:
+    (tmp_path / "edits.ndjson").write_bytes(line(a_recent_change(1)))
+
+    assert run_on_another_kind("replay", tmp_path / "edits.ndjson", "--strict").exit_code == 0
+    assert json.loads(run_on_another_kind("status", "--json").stdout)["enwiki"]["outbox"]["ready"] == 1

@@ -131,7 +131,7 @@ def test_nothing_found_says_what_the_newest_change_is(database: Database, run: R
     said = said_of_nothing(run, "--since", "2026-06-01")
 
     assert "no change since 2026-06-01 00:00:00 UTC matches" in said
-    assert "the newest one of enwiki is from 2026-01-01 12:00:02 UTC; widen --since" in said
+    assert "the newest one of enwiki is from 2026-01-01 12:00:02 UTC; say --since 2026-01-01," in said
 
 
 def test_a_page_after_the_last_one_says_that_no_older_change_matches(database: Database, run: Run) -> None:
@@ -153,15 +153,27 @@ def test_a_wiki_without_changes_says_so(run: Run) -> None:
         ("--wiki nowiki", "'nowiki' is no wiki of the settings"),
         ("--wiki enwiki --damaging bad", "no level 'bad' of damaging; there are: likelygood, maybebad, likelybad"),
         ("--wiki enwiki --goodfaith verylikelybad", "no level 'verylikelybad' of goodfaith"),
-        ("--wiki enwiki --csv --json", "--csv and --json can't be combined"),
-        ("--wiki enwiki --sql --explain", "--sql and --explain can't be combined"),
-        ("--wiki enwiki --sql --csv --json", "--csv and --sql and --json can't be combined"),
     ],
 )
 def test_what_can_not_be_done_is_told_in_a_sentence(options: str, sentence: str, run: Run) -> None:
     result = run("recentchanges", *options.split())
 
     assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("forms", "sentence"),
+    [
+        ("--csv --json", "--csv and --json can't be combined"),
+        ("--sql --explain", "--sql and --explain can't be combined"),
+        ("--sql --csv --json", "--csv and --sql and --json can't be combined"),
+    ],
+)
+def test_two_forms_at_once_end_as_other_wrong_options_do(forms: str, sentence: str, run: Run) -> None:
+    result = run("recentchanges", "--wiki", "enwiki", *forms.split())
+
+    assert (result.exit_code, result.stdout) == (2, "")
     assert sentence in result.stderr
 
 

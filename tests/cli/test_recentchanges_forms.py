@@ -161,7 +161,10 @@ def test_the_table_says_that_a_user_is_hidden(database: Database, run: Run) -> N
     assert "(hidden)" in said(run)
 
 
-def test_the_table_shows_title_user_flags_size_and_bar(database: Database, run: Run) -> None:
+def test_the_table_shows_title_user_flags_size_and_bar(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     fields = {"is_minor": True, "is_bot": True, "source": EditSource.NEW, "length": 1500, "parent_length": 3}
     scored_edits(database, {1: 0.5}, **fields)
 

@@ -68,7 +68,7 @@ def test_further_than_the_ledger_reaches_nothing_can_be_told(wiki: Database, run
     result = run("reconcile", "--since", "8d")
 
     assert result.exit_code == 1
-    assert "the ledger reaches back 7 days only; ask for less, or raise events.ledger_days" in result.stderr
+    assert "the ledger reaches back 7 days only; choose a shorter --since, or raise events.ledger_days" in result.stderr
     assert unannounced
     assert promised(wiki) == []
 

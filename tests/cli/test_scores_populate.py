@@ -257,6 +257,6 @@ def test_only_the_wiki_that_is_named_is_looked_at(
 def test_all_and_a_number_together_are_refused(run: Run, database: Database) -> None:
     result = run("scores", "populate", "--all", "--number", 3)
 
-    assert result.exit_code == 1
-    assert "--all and --number contradict each other" in result.stderr
+    assert result.exit_code == 2
+    assert "--all and --number can't be combined" in result.stderr
     assert promised(database) == []

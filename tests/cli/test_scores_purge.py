@@ -205,8 +205,8 @@ def test_the_progress_of_old_is_over_all_rows(run: Run) -> None:
 def test_all_and_old_together_are_refused(run: Run, database: Database) -> None:
     result = run("scores", "purge", "--all", "--old", "--yes")
 
-    assert result.exit_code == 1
-    assert "--all removes what --old would, and more; name one of them" in result.stderr
+    assert result.exit_code == 2
+    assert "--all and --old can't be combined" in result.stderr
     assert rows_of_versions(database).total() == 12
 
 

@@ -70,19 +70,19 @@ def test_a_formula_that_was_not_looked_up_says_how_to(run: Run) -> None:
     level = damaging(run)["levels"]["likelybad"]
 
     assert (level["min"], level["max"]) == (None, None)
-    assert level["problem"] == "not resolved: call outpatrol models check"
+    assert level["problem"] == "not resolved yet; run: outpatrol models check"
 
 
 def test_what_a_formula_came_to_for_another_version_means_nothing(database: Database, run: Run) -> None:
     resolve(database, version="0.4.0")
 
-    assert damaging(run)["levels"]["likelybad"]["problem"] == "not resolved: call outpatrol models check"
+    assert damaging(run)["levels"]["likelybad"]["problem"] == "not resolved yet; run: outpatrol models check"
 
 
 def test_a_formula_that_no_threshold_reaches_is_not_to_be_looked_up_again(database: Database, run: Run) -> None:
     resolve(database, low=None)
 
-    assert damaging(run)["levels"]["likelybad"]["problem"] == "no probability matches: set a number"
+    assert damaging(run)["levels"]["likelybad"]["problem"] == "no probability matches; set a number"
 
 
 def test_a_filter_by_a_level_that_nothing_reaches_asks_for_a_number(database: Database, run: Run) -> None:
@@ -123,7 +123,7 @@ def test_the_table_shows_the_setting_beside_what_it_means(database: Database, ru
 def test_the_table_says_what_is_not_resolved(run: Run) -> None:
     words = " ".join(run("thresholds").stdout.split())
 
-    assert "(not resolved:" in words
+    assert "(not resolved yet;" in words
 
 
 def test_a_wiki_that_is_not_there_is_told_in_a_sentence(run: Run) -> None:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
+import worker.upkeep.foreign_tables  # noqa: F401 - declares all tables of ours
 from outbox.server_errors import Kind, said, sentence, told, trouble_of
+from outbox.tables import metadata
 
 ADDRESS = "192.0.2.77"
 
@@ -90,6 +92,37 @@ def test_each_text_of_sqlite_has_its_kind_and_its_cure(text: str, kind: Kind, cu
     assert trouble_of(error).kind is kind
     assert f"({text}); " in sentence(error, "enwiki", "sqlite:///enwiki.db")
     assert cure in sentence(error, "enwiki", "sqlite:///enwiki.db")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        of_mariadb(1146, "Table 'enwiki.recentchanges' doesn't exist"),
+        of_mariadb(1146, "Table 'enwiki.page' doesn't exist"),
+        of_mariadb(1054, "Unknown column 'revision.rev_actor' in 'SELECT'"),
+        of_mariadb(1054, "Unknown column 'r.rc_source' in 'WHERE'"),
+        of_sqlite("no such table: revision"),
+        of_sqlite("no such table: enwiki.actor"),
+        of_sqlite("no such column: page.page_latest"),
+    ],
+)
+def test_of_a_table_of_mediawikis_it_is_said_what_works_without(error: DBAPIError) -> None:
+    shown = sentence(error, "enwiki", "mariadb://db/enwiki")
+
+    assert trouble_of(error).kind is Kind.NOT_MIGRATED
+    assert "lacks a table or column of MediaWiki's" in shown
+    assert "what is recorded there is scored and announced without it" in shown
+    assert "update.php" in shown
+
+
+@pytest.mark.parametrize("name", sorted(metadata.tables))
+def test_no_table_or_column_of_ours_is_taken_for_mediawikis(name: str) -> None:
+    texts = [
+        f"no such table: {name}",
+        *(f"no such column: {name}.{each.name}" for each in metadata.tables[name].columns),
+    ]
+
+    assert all("of ours" in sentence(of_sqlite(text), "enwiki", "sqlite:///enwiki.db") for text in texts)
 
 
 def test_a_time_out_of_the_driver_is_told_from_a_server_that_is_gone() -> None:

@@ -97,6 +97,7 @@ def test_every_request_is_answered(front: Front, parts: list[str], params: dict[
     | st.fixed_dictionaries(
         {
             "rev_id": st.integers(0, 5) | JSON,
+            "extended_output": JSON,
             "database": wikis | JSON,
             "meta": st.just({"stream": "mediawiki.revision-create"}) | JSON,
         },

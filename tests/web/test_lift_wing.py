@@ -8,11 +8,17 @@ from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSIONS, scores
 from tests.web.fronts import Front, Reply
-from worker.emulators.scoring.shapes import prediction, probabilities
+from worker.emulators.scoring.shapes import (
+    ARTICLE_QUALITY,
+    ARTICLE_QUALITY_V2,
+    prediction,
+    probabilities,
+    quality_score,
+)
 
 RISK = "revertrisk-language-agnostic"
 MULTILINGUAL = "revertrisk-multilingual"
-QUALITY = "articlequality-v2"
+QUALITY, QUALITY_V2 = "articlequality", "articlequality_v2"
 
 
 @pytest.fixture
@@ -22,6 +28,7 @@ def front(open_front: OpenFront) -> Front:
         "revertrisklanguageagnostic",
         "revertriskmultilingual",
         "articlequalitylanguageagnostic",
+        "articlequality_v2",
         "outlinktopic",
     )
     return open_front(endpoint={"kind": "lift_wing"}, models=models, knows_versions=False)
@@ -86,18 +93,34 @@ def test_several_instances_are_several_predictions(front: Front, endpoint: Emula
     }
 
 
-def test_article_quality_says_how_good_on_the_whole(front: Front) -> None:
-    instances = [{"rev_id": revision, "lang": "en"} for revision in (5, 6)]
-    reply = predict(front, QUALITY, {"instances": instances}).json()
-    probability = probabilities(0, "enwiki", QUALITY, 5)
+def test_article_quality_is_a_number_and_with_the_extended_output_a_class(front: Front) -> None:
+    plain = predict(front, QUALITY, {"rev_id": 5, "lang": "en"}).json()
+    extended = predict(front, QUALITY, {"rev_id": 5, "lang": "en", "extended_output": "true"}).json()
+    probability = probabilities(0, "enwiki", ARTICLE_QUALITY, 5)
 
-    assert reply["model_name"] == QUALITY
+    assert plain == {
+        "score": pytest.approx(quality_score(probability)),
+        "model_name": "articlequality",
+        "model_version": "1",
+        "wiki_db": "enwiki",
+        "revision_id": 5,
+    }
+    assert extended == plain | {"label": prediction(probability), "features": {}}
+
+
+def test_its_second_version_gives_a_probability_for_each_class(front: Front) -> None:
+    instances = [{"rev_id": revision, "lang": "en"} for revision in (5, 6)]
+    reply = predict(front, QUALITY_V2, {"instances": instances}).json()
+    probability = probabilities(0, "enwiki", ARTICLE_QUALITY_V2, 5)
+
+    assert (reply["model_name"], reply["model_version"]) == ("articlequality", "2")
     assert len(reply["predictions"]) == 2
-    assert reply["predictions"][0]["prediction_probabilities"] == probability
-    assert reply["predictions"][0]["label"] == prediction(probability)
-    places = ("Stub", "Start", "C", "B", "GA", "FA")
-    mean = sum(place * probability[name] for place, name in enumerate(places)) / 5
-    assert reply["predictions"][0]["score"] == pytest.approx(mean)
+    assert reply["predictions"][0] == {
+        "label": prediction(probability),
+        "score": pytest.approx(quality_score(probability)),
+        "prediction_probabilities": probability,
+        "features": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,7 +169,8 @@ def test_a_model_that_is_not_there_is_not_found(front: Front, name: str) -> None
         (RISK, {"instances": [{"rev_id": 7, "lang": "en"}] * 21}, "detail"),
         (RISK, {"instances": [{"rev_id": 7, "lang": "en"}, {"rev_id": 8, "lang": "fr"}]}, "detail"),
         (MULTILINGUAL, {"instances": [{"rev_id": 7, "lang": "en"}]}, "detail"),
-        (QUALITY, {"rev_id": 7, "lang": "en"}, "detail"),
+        (QUALITY, {"instances": [{"rev_id": 7, "lang": "en"}]}, "detail"),
+        (QUALITY_V2, {"rev_id": 7, "lang": "en"}, "detail"),
     ],
 )
 def test_what_cannot_be_read_is_a_bad_request_in_the_envelope_of_the_server(

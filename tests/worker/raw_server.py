@@ -83,9 +83,20 @@ def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> It
         yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
         asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
     finally:
+        asyncio.run_coroutine_threadsafe(_end_conversations(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end_conversations() -> None:
+    """Those that go on after their client has left."""
+    conversations = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in conversations:
+        each.cancel()
+    await asyncio.gather(*conversations, return_exceptions=True)
+    # A transport closes itself in a later round of the loop.
+    await asyncio.sleep(0)
 
 
 def http(status: int, body: bytes, *, length: int | None = None, encoding: str = "identity") -> bytes:

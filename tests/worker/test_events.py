@@ -108,25 +108,12 @@ def test_an_event_says_who_did_what_where_and_when() -> None:
         "rev_id": 7,
     }
     assert event["dt"] == event["rev_timestamp"] == "2026-01-01T12:00:07.000Z"
-    assert event["performer"] == {"user_text": "Alice", "user_groups": ["*", "user"], "user_is_bot": False}
+    assert event["performer"] == {"user_text": "Alice"}
 
 
 def test_a_new_page_has_no_parent() -> None:
     assert "rev_parent_id" not in event_of(an_edit(source=EditSource.NEW, parent_revision=0))
     assert event_of(an_edit(parent_revision=6))["rev_parent_id"] == 6
-
-
-def test_an_anonymous_editor_is_in_no_group_but_everybodys() -> None:
-    performer = event_of(an_edit(user="203.0.113.4", is_anonymous=True))["performer"]
-
-    assert performer == {"user_text": "203.0.113.4", "user_groups": ["*"], "user_is_bot": False}
-
-
-def test_a_bot_is_named_as_one() -> None:
-    performer = event_of(an_edit(is_bot=True))["performer"]
-
-    assert performer["user_is_bot"]
-    assert performer["user_groups"] == ["*", "user", "bot"]
 
 
 @pytest.mark.parametrize("letter", ["維", "😀", "ქ", "؟", " ", "%", "\u202e"])

@@ -70,7 +70,7 @@ def test_what_a_formula_came_to_for_an_old_version_means_nothing(wiki: Wiki) -> 
 def test_a_formula_that_is_not_resolved_is_told_with_the_cure(wiki: Wiki) -> None:
     assert refusal(filters(wiki, {DAMAGING: {"likelybad": BY_FORMULA}}), DAMAGING, "likelybad") == (
         "enwiki: what likelybad of damaging means is not known, since its formula is not resolved; "
-        "call `outpatrol models check --wiki enwiki`, or set a number"
+        "run: outpatrol models check --wiki enwiki, or set a number"
     )
 
 

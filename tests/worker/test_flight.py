@@ -1,7 +1,9 @@
 """Single flight: one call per score, whoever asks, however many, and whatever happens to the one who calls."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -10,7 +12,7 @@ from tests.builders import a_score, a_score_error
 from tests.worker.flights import CountingEndpoint, a_flight, no_redis, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.flight.flight import FlightResult
+from worker.flight.flight import FlightResult, _Held
 from worker.flight.redis_tier import lease_key
 
 IDS = some_ids(3)
@@ -240,3 +242,27 @@ def test_where_nothing_can_be_shared_every_score_is_answered_all_the_same() -> N
 
     assert result.answers == {score_id: a_score() for score_id in IDS}
     assert set(endpoint.asked.values()) == {1}
+
+
+def test_a_renewal_that_fails_in_any_way_is_followed_by_the_next() -> None:
+    async def renew_thrice() -> int:
+        thrice, renewals = asyncio.Event(), 0
+
+        class Failing:
+            def renew(self, ids: Sequence[ScoreId], token: str) -> None:
+                nonlocal renewals
+                renewals += 1
+                if renewals == 3:
+                    thrice.set()
+                raise ValueError("no such thing")
+
+        tier: Any = Failing()
+        renewing = asyncio.create_task(_Held(tier, some_ids(1), "token", tier).renew(every=0))
+        waiting = asyncio.create_task(thrice.wait())
+        await asyncio.wait([renewing, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (renewing, waiting):
+            task.cancel()
+        await asyncio.gather(renewing, waiting, return_exceptions=True)
+        return renewals
+
+    assert asyncio.run(renew_thrice()) >= 3

@@ -112,7 +112,7 @@ def test_each_edit_is_scored_by_its_own_models(services_for: BuildServices, data
     drain(services_for(models=["damaging", "draftquality", RISK], endpoint={"kind": "lift_wing"}))
 
     assert {event["rev_id"]: set(event["scores"]) for event in promised_events(database)} == {
-        1: {"damaging", RISK},
+        1: {"damaging", "revertrisk-language-agnostic"},
         2: {"damaging", "draftquality"},
         3: {"damaging"},
     }

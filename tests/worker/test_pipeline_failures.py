@@ -182,4 +182,6 @@ def test_a_class_that_is_not_configured_is_announced_and_kept_as_a_dead_letter(
 
     assert promised_events(database)[0]["scores"].keys() == {"damaging"}
     with database.reading() as connection:
-        assert [letter.reason for letter in list_dead_letters(connection, EDITS)] == ["unknown_class"]
+        (letter,) = list_dead_letters(connection, EDITS)
+    assert letter.reason == "unknown_class"
+    assert '[wikis.enwiki.classes] damaging = { "false" = ?, "true" = 1 }' in str(letter.error)

@@ -190,7 +190,7 @@ def test_the_largest_values_that_are_let_through_can_be_saved(database: Database
         "id": 2**32 - 1,
         "page_id": 2**32 - 1,
         "namespace": 2**31 - 1,
-        "title": "維" * 300,
+        "title": "Talk:" + "維" * 85,
         "user": "維" * 85,
         "revision": {"new": 2**32 - 1, "old": 2**32 - 1},
         "length": {"new": 2**31 - 1, "old": 2**31 - 1},

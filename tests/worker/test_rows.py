@@ -1,5 +1,6 @@
 """A score becomes the rows that Extension:ORES would write."""
 
+import tomllib
 from decimal import ROUND_HALF_EVEN, Decimal
 from random import Random
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.builders import a_score
 from tests.examples import examples
-from worker.domain.models import DEFAULT_MODELS, ScoringModel, with_overrides
+from worker.domain.models import DEFAULT_MODELS, ScoringModel, with_classes, with_overrides
 from worker.domain.thresholds import REVERT_RISK
 from worker.scores.rows import Classification, rounded, rows_of, unknown_class
 
@@ -185,11 +186,36 @@ def test_a_mean_that_lacks_a_class_is_not_stored() -> None:
 def test_a_class_that_is_not_configured_is_named_with_the_cure() -> None:
     score = a_score(model="draftquality", version="0.2.1", prediction="OK", probability=DRAFT | {"poem": 0.5})
 
-    assert unknown_class(score, DEFAULT_MODELS["draftquality"]) == (
-        "draftquality 0.2.1 answers with the class 'poem', which is not configured; "
-        "add it to classes under [models.draftquality] and requeue this letter"
+    assert unknown_class(score, DEFAULT_MODELS["draftquality"], "frwiki") == (
+        "draftquality 0.2.1 answers with 'poem', which frwiki has no number for; write one for each ? into "
+        '[wikis.frwiki.classes] draftquality = { "OK" = 1, "attack" = 0, "poem" = ?, '
+        '"spam" = 2, "vandalism" = 3 }, restart the workers and requeue this letter'
     )
 
 
+@settings(max_examples=examples(100))
+@given(
+    st.sets(st.text(st.characters(exclude_categories=["C"]), min_size=1), min_size=1, max_size=8),
+    st.sets(st.sampled_from(sorted(QUALITY))),
+)
+def test_who_follows_the_advice_has_rows_and_no_other_class(strange: set[str], usual: set[str]) -> None:
+    names = sorted(strange | usual)
+    score = a_score(model="articlequality", prediction=names[0], probability=dict.fromkeys(names, 1 / len(names)))
+    model = DEFAULT_MODELS["articlequality"]
+    advice = unknown_class(score, model, "frwiki")
+    if advice is None:
+        return
+    line = advice.split("[wikis.frwiki.classes] ")[1].split(", restart the workers")[0]
+    for number in range(50, 50 + len(names)):
+        line = line.replace("= ?", f"= {number}", 1)
+
+    classes = tomllib.loads(line)["articlequality"]
+
+    assert classes.keys() == score.probability.keys()
+    followed = with_classes(model, classes)
+    assert unknown_class(score, followed, "frwiki") is None
+    assert len(rows_of(score, 7, 3, followed)) == 1
+
+
 def test_configured_classes_are_no_problem() -> None:
-    assert unknown_class(a_score(), DEFAULT_MODELS["damaging"]) is None
+    assert unknown_class(a_score(), DEFAULT_MODELS["damaging"], "enwiki") is None

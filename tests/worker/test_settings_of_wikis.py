@@ -11,7 +11,7 @@ from worker.scores.plan import plan
 from worker.settings import Settings, describe
 
 RISK = "revertrisklanguageagnostic"
-OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "outlinktopic"]
+OF_A_LANGUAGE = [RISK, "revertriskmultilingual", "articlequalitylanguageagnostic", "articlequality_v2", "outlinktopic"]
 
 
 def settings_of(
@@ -126,6 +126,17 @@ def test_a_model_that_nobody_knows_is_refused_with_those_that_are_known() -> Non
 
     assert sentence.startswith("wikis.enwiki.models: 'tone' is no model; known are articlequality, ")
     assert sentence.endswith("add its classes under [models.tone]")
+
+
+@pytest.mark.parametrize(("first", "name"), [("articlequality", "articlequality"), ("fluency", "x")])
+def test_two_models_of_a_wiki_can_not_be_announced_under_one_name(first: str, name: str) -> None:
+    """An event has a place for each name."""
+    own = {"fluency": {"classes": {}, "announced_as": "x"}, "tone": {"classes": {}, "announced_as": name}}
+
+    assert problem("enwiki", first, "tone", models=own) == (
+        f"wikis.enwiki.models: {first} and tone are both announced as {name}; "
+        "set another models.tone.announced_as, or remove one of them"
+    )
 
 
 def test_a_model_of_ones_own_can_be_added() -> None:
@@ -291,3 +302,41 @@ def test_a_wiki_is_one_that_exists_unless_it_is_declared_emulated() -> None:
     here = two_wikis({"database_url": "sqlite:///a.db"}, {"database_url": "sqlite:///b.db", "emulated": True}).wikis
 
     assert [here[wiki].emulated for wiki in ("enwiki", "frwiki")] == [False, True]
+
+
+OF_FRWIKI = {"e": 0, "bd": 1, "b": 2, "a": 3, "ba": 4, "adq": 5, "ébauche": 6}
+
+
+def classes_of(**classes: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """The classes of articlequality on each of two wikis, of which some have *classes* of their own."""
+    wikis = {
+        name: {"database_url": f"sqlite:///{name}.db", "models": ["articlequality"], "classes": classes.get(name, {})}
+        for name in ("enwiki", "frwiki")
+    }
+    settings = Settings.model_validate({"endpoint": {"url": "http://127.0.0.1:1"}, "wikis": wikis})
+    known = settings.scoring_models()
+    return {wiki: settings.models_of(wiki, known)["articlequality"].classes for wiki in wikis}
+
+
+def test_classes_of_one_wiki_take_the_place_of_the_models_and_are_no_others() -> None:
+    usual = classes_of()["enwiki"]
+
+    found = classes_of(frwiki={"articlequality": OF_FRWIKI})
+
+    assert found == {"enwiki": usual, "frwiki": OF_FRWIKI}
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ({"damaging": {"true": 1}}, "wikis.frwiki.classes.damaging: frwiki has no such model; add it to"),
+        ({"articlequality": {"a": 1, "b": 1}}, "wikis.frwiki.classes.articlequality: two classes have one number"),
+        ({"articlequality": {"a": 128}}, "wikis.frwiki.classes.articlequality: Input should be less than"),
+        ({"articlequality": {"a": -1}}, "wikis.frwiki.classes.articlequality: Input should be greater than"),
+    ],
+)
+def test_classes_that_a_wiki_can_not_have_are_refused_by_name(classes: dict[str, dict[str, int]], says: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        classes_of(frwiki=classes)
+
+    assert says in describe(raised.value)

@@ -65,6 +65,23 @@ def test_it_polls_again_and_again_while_it_is_needed(ran: Ran, new_standby: NewS
     assert set(ran.all) == {(POLL,)}
 
 
+def test_a_look_that_fails_does_not_end_the_polling(ran: Ran) -> None:
+    looks = iter([True, False, True])
+
+    def is_needed() -> bool:
+        if next(looks, True):
+            return True
+        raise ValueError("no such thing")
+
+    standby = Standby(ran, is_needed, threads=1, poll_seconds=0.01)
+    with capture_logs() as logs:
+        standby.start()
+        ran.until(3)
+        standby.close()
+
+    assert [each["error"] for each in logs if each["event"] == "task_failed"] == ["ValueError: no such thing"]
+
+
 def test_a_poll_that_hangs_is_not_begun_again_more_than_once(ran: Ran, new_standby: NewStandby) -> None:
     ran.may_go_on.clear()
     standby = new_standby(threads=1)

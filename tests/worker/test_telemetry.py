@@ -1,6 +1,7 @@
 """What a worker writes to its log: JSON lines on standard error, with ids in fields."""
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -19,7 +20,7 @@ from redis.exceptions import ReadOnlyError
 from worker.config.telemetry import configure_logging, log
 configure_logging({level!r})
 log.info("edits_settled", wiki="viwiki", title="Thể loại")
-log.warning("lease_lost", messages=[1, 2])
+log.warning("lease_lost", messages=[1, 2], error={hostile!r})
 logging.getLogger("celery.worker").warning("from %s", "elsewhere")
 try:
     1 / 0
@@ -35,11 +36,21 @@ for _ in range(3):
 WITHOUT_STACK = f"a timer: will retry: READONLY no writing here; {CURES['READONLY']}"
 
 
-def logged(level: str) -> list[dict[str, Any]]:
-    """The lines that a process of its own writes, since logging is the whole process'."""
-    done = subprocess.run([sys.executable, "-c", LOG_SOMETHING.format(level=level)], capture_output=True, check=True)
+#: Its direction override and its one-character CSI are what JSON leaves as they are.
+HOSTILE = "\x1b[2J\r\n\x9b2J\u202e"
+
+
+def written(level: str, encoding: str = "utf-8") -> bytes:
+    """What a process of its own writes, since logging is the whole process'."""
+    program = LOG_SOMETHING.format(level=level, hostile=HOSTILE)
+    variables = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=variables)
     assert done.stdout == b""
-    return [json.loads(line) for line in done.stderr.splitlines()]
+    return done.stderr
+
+
+def logged(level: str, encoding: str = "utf-8") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written(level, encoding).splitlines()]
 
 
 def test_every_line_is_json_with_time_level_and_event() -> None:
@@ -58,6 +69,18 @@ def test_every_line_is_json_with_time_level_and_event() -> None:
     assert lines[0]["title"] == "Thể loại"
     assert lines[3]["exception"].endswith("ZeroDivisionError: division by zero")
     assert "exception" not in lines[4]
+
+
+def test_no_line_has_power_over_a_terminal() -> None:
+    text = written("WARNING").decode()
+
+    assert "\\u009b2J\\u202e" in text
+    assert not set(text) & set("\x1b\r\x9b\u202e")
+    assert json.loads(text.splitlines()[0])["error"] == HOSTILE
+
+
+def test_every_line_is_json_where_letters_can_not_be_written() -> None:
+    assert logged("INFO", "ascii")[0]["title"] == "Thể loại"
 
 
 def test_lines_below_the_level_are_left_out() -> None:

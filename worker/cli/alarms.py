@@ -1,13 +1,17 @@
 """Alarms: what a monitor must hear of, told in the same way by every command that knows of some."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
+from outbox import EDITS
+from outbox.inspection import LaneStatus
 from worker.bootstrap import Services
-from worker.cli.console import err
+from worker.cli.console import complain, err, warn
 from worker.domain.errors import RedisUnavailable
+from worker.domain.visible import visible
 
 #: Exit code of an alarm, to be told from that of a command that could not be carried out.
 ALARM = 3
@@ -18,17 +22,31 @@ def endpoint_alarms(services: Services) -> list[str]:
     try:
         said = {name: limits.alarm() for name, limits in services.limits.items()}
     except RedisUnavailable as error:
-        note = f"[yellow]whether the endpoint serves is not known: {escape(str(error))}[/]"
-        err.print(note, highlight=False, soft_wrap=True)
+        warn(f"it is not known whether the endpoint answers: {error}")
         return []
     urls = {name: endpoint.url for name, endpoint in services.settings.endpoints_by_name.items()}
     return [f"{urls[name]}: {alarm}" for name, alarm in said.items() if alarm is not None]
 
 
-def tell(alarms: Iterable[str]) -> None:
-    """Print *alarms*, a line each; raises `typer.Exit` with the code of an alarm if there are any."""
+def late(lane: LaneStatus, most: timedelta, *, sink: str | None = None) -> list[str]:
+    """An alarm if the oldest promise of *lane*, of *sink* if it is a sink's, waits for longer than *most*."""
+    seconds = lane.oldest_age_seconds or 0
+    if seconds <= most.total_seconds():
+        return []
+    if lane.lane == EDITS.name:
+        return [f"the oldest edit has waited for {seconds:.0f} s; see whether workers run, and what their log says"]
+    return [f"{sink}: the oldest event has waited for {seconds:.0f} s"]
+
+
+def tell(alarms: Iterable[str], errors: Mapping[str, str]) -> None:
+    """Print *alarms*, and the *errors* of wikis that could not be looked at, a line each.
+
+    Raises `typer.Exit` with the code of an alarm if there are any, or else with that of an error if there are any.
+    """
     sentences = list(alarms)
     for sentence in sentences:
-        err.print(f"[bold red]alarm:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
-    if sentences:
-        raise typer.Exit(ALARM)
+        err.print(Text.assemble(("alarm:", "bold red"), " ", visible(sentence)), soft_wrap=True)
+    for sentence in errors.values():
+        complain(sentence)
+    if sentences or errors:
+        raise typer.Exit(ALARM if sentences else 1)

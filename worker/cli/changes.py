@@ -11,11 +11,15 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from worker.cli.options import moment_of
-from worker.cli.tables import table
+from worker.cli.output import spelled
+from worker.cli.tables import from_elsewhere, table
 from worker.scores.filtering import Filters
 from worker.scores.filters import Change
 
 BAR = 8
+#: Where the terminal has fewer columns, the bars and half of the gaps go, and titles are folded.
+WIDE = 110
+NARROW_TITLE, NARROW_USER = 22, 8
 #: A probability has the colour of the last of its levels.
 STYLES = {
     "likelygood": "green",
@@ -30,14 +34,21 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def changes_table(
-    found: Sequence[tuple[Filters, Change]], now: datetime, *, title: str | None = None, with_wiki: bool = False
+    found: Sequence[tuple[Filters, Change]],
+    now: datetime,
+    *,
+    width: int,
+    title: str | None = None,
+    with_wiki: bool = False,
 ) -> Table:
-    """The changes, each with the filters of its wiki, which say what is highlighted."""
+    """The changes, each with the filters of its wiki, which say what is highlighted, on a terminal of that *width*."""
+    is_wide = width >= WIDE
     models = list(dict.fromkeys(model for filters, _ in found for model in filters.columns))
     columns = [
         *(Column(name, no_wrap=True) for name in (["wiki", ""] if with_wiki else [""])),
         # These two give way where the terminal is narrow; the others are of little use when cut.
-        *(Column(name, overflow="ellipsis") for name in ("title", "user")),
+        Column("title", overflow="ellipsis" if is_wide else "fold", min_width=None if is_wide else NARROW_TITLE),
+        Column("user", overflow="ellipsis", min_width=None if is_wide else NARROW_USER),
         *(Column(name, justify="right", no_wrap=True) for name in ("age", "change")),
         *(Column(model, no_wrap=True) for model in models),
     ]
@@ -45,15 +56,15 @@ def changes_table(
         (
             *([filters.wiki.id] if with_wiki else []),
             Text(flags(change), "bold"),
-            Text(change.title, no_wrap=True, overflow="ellipsis"),
-            Text("(hidden)", "dim") if change.user is None else Text(change.user, no_wrap=True, overflow="ellipsis"),
+            from_elsewhere(change.title, on_one_line=is_wide),
+            Text("(hidden)", "dim") if change.user is None else from_elsewhere(change.user, on_one_line=True),
             age(change.timestamp, now),
             _length_change(change.length_change),
-            *(_probability(filters, model, change.probabilities.get(model)) for model in models),
+            *(_probability(filters, model, change.probabilities.get(model), bar=is_wide) for model in models),
         )
         for filters, change in found
     ]
-    return table(columns, rows, title=title)
+    return table(columns, rows, title=title, is_tight=not is_wide)
 
 
 def flags(change: Change) -> str:
@@ -104,10 +115,13 @@ def _length_change(difference: int | None) -> Text:
     return Text(f"{difference:+,}" if difference else "0", "green" if difference > 0 else "red" if difference else "")
 
 
-def _probability(filters: Filters, model: str, probability: float | None) -> Text:
+def _probability(filters: Filters, model: str, probability: float | None, *, bar: bool) -> Text:
     if probability is None:
-        return Text("–", "dim")
+        return from_elsewhere("–", "dim")
     levels = filters.matching(model, probability)
     style = STYLES.get(levels[-1], "") if levels else ""
     filled = round(probability * BAR)
-    return Text.assemble((f"{probability:.3f} {'█' * filled}", style), ("░" * (BAR - filled), "dim"))
+    if not bar:
+        return Text(f"{probability:.3f}", style)
+    full, rest = spelled("█" * filled), spelled("░" * (BAR - filled))
+    return Text.assemble((f"{probability:.3f} {full}", style), (rest, "dim"))

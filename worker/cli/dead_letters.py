@@ -17,10 +17,22 @@ from outbox.dead_letters import DeadLetter, list_dead_letters
 from outbox.dead_letters import discard as discard_letters
 from outbox.dead_letters import requeue as requeue_letters
 from worker.bootstrap import LANES, Services
-from worker.cli.console import command_services, err, fail, out, print_json, wikis_named
+from worker.cli.console import (
+    USAGE,
+    command_services,
+    documents_of_errors,
+    end_with,
+    fail,
+    on_each,
+    print_document,
+    print_json,
+    print_table,
+    say,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption, duration
 from worker.cli.tables import table
-from worker.domain.errors import CommandFailed
+from worker.config.wiki import Wiki
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -48,32 +60,30 @@ class Selection:
     reason: str | None
     older_than: timedelta | None
 
-    def find(self, services: Services, *, limit: int = 10**9) -> dict[str, list[DeadLetter]]:
-        """The newest *limit* letters of each wiki, by wiki."""
-        found = {}
-        for wiki in wikis_named(services, self.wikis):
-            with wiki.database.reading() as connection:
-                found[wiki.id] = list_dead_letters(
-                    connection,
-                    self.lane,
-                    ids=self.ids,
-                    reason=self.reason,
-                    older_than=self.older_than,
-                    limit=limit,
-                )
-        return found
+    def find(self, services: Services) -> dict[str, list[DeadLetter]]:
+        """The letters of each wiki, the newest first, by wiki."""
+        return {wiki.id: self.of(wiki) for wiki in wikis_named(services, self.wikis)}
+
+    def of(self, wiki: Wiki, *, limit: int = 10**9) -> list[DeadLetter]:
+        """The newest *limit* letters of *wiki*."""
+        with wiki.database.reading() as connection:
+            return list_dead_letters(
+                connection, self.lane, ids=self.ids, reason=self.reason, older_than=self.older_than, limit=limit
+            )
 
 
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
 LaneOption = Annotated[Lane, typer.Option("--lane", parser=_lane, metavar="LANE", help=f"One of {', '.join(LANE_OF)}.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only of this reason: undecodable, …")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", help="Only letters with this reason, such as undecodable.")
+]
 AgeOption = Annotated[
     timedelta | None,
     typer.Option(
         "--older-than", parser=duration, metavar="AGE", help="Only letters dead for longer than this: 90s, 2h, 7d."
     ),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="All letters, if nothing else selects any.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All letters, if none are chosen by id, reason or age.")]
 
 
 @app.command("list")
@@ -91,11 +101,13 @@ def list_(
     """
     with command_services() as services:
         selection = Selection(wikis=wiki or [], lane=lane, ids=[], reason=reason, older_than=older_than)
-        found = selection.find(services, limit=limit)
+        found, errors = on_each(wikis_named(services, selection.wikis), partial(selection.of, limit=limit))
     if as_json:
-        print_json({name: [_document(letter) for letter in letters] for name, letters in found.items()})
+        documents = {name: [_document(letter) for letter in letters] for name, letters in found.items()}
+        print_json(documents | documents_of_errors(errors))
     else:
-        out.print(_table(found))
+        print_table(_table(found), errors)
+    end_with(errors)
 
 
 @app.command()
@@ -112,12 +124,13 @@ def show(
     with command_services() as services:
         letters = Selection(wikis=[wiki], lane=lane, ids=[id], reason=None, older_than=None).find(services)[wiki]
     if not letters:
-        fail(f"{wiki} has no dead letter {id} in {lane.name}; see `outpatrol dead-letters list --wiki {wiki}`")
+        see = f"outpatrol dead-letters list --wiki {wiki} --lane {lane.name}"
+        fail(f"{wiki} has no dead letter {id} in {lane.name}; see: {see}")
     document = _document(letters[0])
     if as_json:
         print_json(document)
     else:
-        out.print_json(json.dumps(document, ensure_ascii=False))
+        print_document(document)
 
 
 @app.command()
@@ -130,7 +143,7 @@ def requeue(
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue dead letters again, with no attempts counted, and ring for the workers.
+    """Queue dead letters again, with no attempts counted, and tell the workers.
 
     Example: `outpatrol dead-letters requeue --wiki frwiki --reason unknown_class`
     """
@@ -164,11 +177,11 @@ def _end(
     everything: bool,
     as_json: bool,
 ) -> None:
+    if not (selection.ids or selection.reason or selection.older_than or everything):
+        fail("nothing is selected; name ids, --reason or --older-than, or add --all", USAGE)
+    if selection.ids and len(selection.wikis) != 1:
+        fail("ids belong to one wiki; name it with --wiki", USAGE)
     with command_services() as services:
-        if not (selection.ids or selection.reason or selection.older_than or everything):
-            raise CommandFailed("nothing is selected; name ids, --reason or --older-than, or say --all")
-        if selection.ids and len(selection.wikis) != 1:
-            raise CommandFailed("ids belong to one wiki; name it with --wiki")
         lane, found = selection.lane, selection.find(services)
         counts = dict.fromkeys(found, 0)
         for name, letters in found.items():
@@ -179,7 +192,7 @@ def _end(
     if as_json:
         print_json({done: counts})
     for name, count in counts.items():
-        err.print(f"{name}: {count} {done}", highlight=False)
+        say(f"{name}: {count} {done}")
 
 
 def _chunks(letters: list[DeadLetter]) -> Iterator[list[int]]:

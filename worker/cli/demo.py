@@ -1,6 +1,9 @@
-"""`outpatrol demo`: the main job on real edits, from the first save to the summary."""
+"""`outpatrol demo`: what Outpatrol does, on real edits, from the first save to the summary."""
 
 import dataclasses
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
@@ -26,10 +30,12 @@ from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.domain.errors import CommandFailed
 from worker.domain.scores import ScoreId
 from worker.domain.thresholds import DAMAGING
+from worker.domain.visible import visible
 from worker.incoming.replaying import ReplayReport
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change
 from worker.scores.model_versions import current_models
+from worker.settings import FILE_VARIABLE
 
 #: While the worker drains, a patroller opens one edit in this many, and asks for its score by task id.
 OPENED = 20
@@ -64,7 +70,9 @@ class Patrollers:
 
 
 def demo(
-    file: Annotated[Path, typer.Argument(help="NDJSON file of recentchange events, instead of the sample.")] = SAMPLE,
+    file: Annotated[
+        Path, typer.Argument(help="NDJSON file of recentchange events.", show_default="the sample")
+    ] = SAMPLE,
     wiki: WikiOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many edits.")] = None,
     keep: Annotated[
@@ -72,7 +80,7 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the main job on real edits: save them, score them, announce them, and show what admins see.
+    """Show what Outpatrol does: save real edits, score them, announce them, and list what patrollers should see.
 
     Starts a private Redis, an emulated scoring endpoint, two worker processes, a beat and the front door of ORES; stops
     them at the end.
@@ -162,7 +170,7 @@ def _pending(services: Services) -> int:
 def _check_alive(processes: Processes, directory: Path) -> None:
     for child in processes.children:
         if child.process.poll() is not None:
-            raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:\n{child.end_of_log()}")
+            raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:", child.end_of_log())
 
 
 def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> Counts:
@@ -208,9 +216,10 @@ def _show(
     out.print()
     # The sample was recorded years ago: ages are as of its newest change, not as of today.
     now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))
-    out.print(changes_table(changes, now, title="RecentChanges: likely bad, unpatrolled", with_wiki=True))
+    title = "RecentChanges: likely bad, unpatrolled"
+    out.print(changes_table(changes, now, width=out.width, title=title, with_wiki=True))
     out.print()
-    out.print(f"[bold]Left for you to look at[/] in {directory}")
+    out.print(Text.assemble(("Left for you to look at", "bold"), f" in {visible(str(directory))}"), soft_wrap=True)
     for name, what in (
         ("*.db", "the wikis' databases (SQLite)"),
         ("events/", "the events (NDJSON)"),
@@ -218,3 +227,18 @@ def _show(
         ("scoring-calls.ndjson", "every call of the scoring endpoint"),
     ):
         out.print(f"  {name:<22} {what}", highlight=False)
+    if changes:
+        out.print()
+        out.print(Text.assemble(("Look again", "bold"), " with"))
+        out.print(Text(f"  {visible(_looking_again(*changes[0], directory))}"), soft_wrap=True)
+
+
+def _looking_again(filters: Filters, change: Change, directory: Path) -> str:
+    """A command for the shell that shows the changes of one wiki again, however old they are."""
+    program = Path(sys.argv[0])
+    called = [sys.executable, "-m", "worker.cli"] if program.suffix == ".py" else [str(program)]
+    if shutil.which(program.name) == str(program):
+        called = [program.name]
+    day = moment_of(change.timestamp).date()
+    words = [*called, "recentchanges", "--wiki", filters.wiki.id, "--since", str(day), "--damaging", "likelybad"]
+    return f"{FILE_VARIABLE}={shlex.quote(str(directory / 'outpatrol.toml'))} {shlex.join(words)}"

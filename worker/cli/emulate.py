@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.console import err, fail
+from worker.cli.console import fail, say
 from worker.domain.errors import not_installed
 from worker.emulators.event_stream.endpoint import EventStreamSettings
 from worker.emulators.event_stream.endpoint import serve as serve_event_stream
 from worker.emulators.scoring.endpoint import EmulatorSettings
 from worker.emulators.scoring.endpoint import serve as serve_scoring
+from worker.emulators.wiki.endpoint import WikiSettings
+from worker.emulators.wiki.endpoint import serve as serve_wiki
 
 app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -29,12 +31,15 @@ def scoring(
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each scoring call takes.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed gives other probabilities.")] = 0,
     log: Annotated[Path | None, typer.Option(help="Append every call to this NDJSON file.")] = None,
+    any_wiki: Annotated[
+        bool, typer.Option("--any-wiki", help="Score wikis that the originals do not know, too, with every model.")
+    ] = False,
 ) -> None:
     """Answer ORES v3 and Lift Wing requests with seeded scores; its settings and call log are at /_emulator/.
 
     Example: `outpatrol emulate scoring --port 8080 --latency-ms 50`
     """
-    settings = EmulatorSettings(seed=seed, latency_ms=latency_ms)
+    settings = EmulatorSettings(seed=seed, latency_ms=latency_ms, any_wiki=any_wiki)
     _run(host, port, lambda ready: serve_scoring(host, port, settings, log, ready))
 
 
@@ -73,9 +78,23 @@ def stream(
     _run(host, port, lambda ready: serve_event_stream(host, port, settings, ready))
 
 
+@app.command("wiki")
+def wiki(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8194,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds each call takes.")] = 0,
+) -> None:
+    """Answer calls of MediaWiki's action API and REST API under /w; post pages to /_emulator/pages.
+
+    Example: `outpatrol emulate wiki --port 8194`
+    """
+    settings = WikiSettings(latency_ms=latency_ms)
+    _run(host, port, lambda ready: serve_wiki(host, port, settings, ready))
+
+
 def _run(host: str, port: int, serve: Callable[[Callable[[int], None]], None]) -> None:
     try:
-        serve(lambda actual: err.print(f"listening on http://{host}:{actual}", highlight=False))
+        serve(lambda actual: say(f"listening on http://{host}:{actual}"))
     except OSError as error:
         reason = error.strerror or error
         if error.filename is not None:

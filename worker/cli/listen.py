@@ -2,23 +2,27 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from outbox import EDITS
-from worker.cli.console import command_services, err, fail, print_json, wikis_named
+from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
-from worker.cli.tables import summary
+from worker.cli.tables import from_elsewhere, summary
 from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
 from worker.incoming.streams import refusal, unread_streams
+
+AN_ADDRESS = "https://stream.wikimedia.org/v2/stream/recentchange"
 
 
 def listen(
@@ -32,7 +36,7 @@ def listen(
     autopatrolled_group: AutopatrolledGroupOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and ring for the workers.
+    """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and tell the workers.
 
     A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
     where the stream does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
@@ -42,13 +46,13 @@ def listen(
     Example: `outpatrol listen https://stream.wikimedia.org/v2/stream/recentchange --wiki frwiki`
     """
     if not _is_address(url):
-        fail(f"{url!r} is not the address of a stream; write https://stream.wikimedia.org/v2/stream/recentchange")
+        fail(f"{url!r} is not the address of a stream; write {AN_ADDRESS}", USAGE)
     if len(url.encode()) > LONGEST_SOURCE:
-        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once")
+        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once", USAGE)
     if unread := unread_streams(url):
-        fail(refusal(unread))
+        fail(refusal(unread), USAGE)
     if unknown := set(kind or ()) - {"edit", "new"}:
-        fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new")
+        fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new", USAGE)
     listened = Listened()
     with command_services() as services:
         wikis = wikis_named(services, wiki)
@@ -60,14 +64,24 @@ def listen(
             saved=lambda name: services.doorbell.turn(name, EDITS.name),
             kinds=kind or (),
             groups_of=told_groups(wikis, autopatrolled_group),
+            route=services.settings.routes.to(url),
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: listener.stop())
         started = time.monotonic()
-        with Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2):
+        shown = Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2)
+        with _stopped_by_signals(listener), shown:
             listener.listen(since=since, limit=limit)
     if as_json:
         print_json(_document(listened))
+
+
+@contextmanager
+def _stopped_by_signals(listener: Listener) -> Iterator[None]:
+    before = {each: signal.signal(each, lambda *_: listener.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_address(url: str) -> bool:
@@ -93,7 +107,7 @@ def _table(listened: Listened, started: float) -> Table:
     seconds = max(1e-9, time.monotonic() - started)
     # Copies, since the listener's thread counts while this is drawn.
     saved, promised, left_out = listened.saved.copy(), listened.promised.copy(), listened.left_out.copy()
-    rows: list[tuple[int | str, str]] = [
+    rows: list[tuple[int | str, str | Text]] = [
         (saved.total(), f"edits saved, {saved.total() / seconds:.1f} a second"),
         *((count, f"  {wiki}") for wiki, count in saved.most_common(5)),
     ]
@@ -107,5 +121,5 @@ def _table(listened: Listened, started: float) -> Table:
         (listened.connections, "connections"),
     ]
     if listened.trouble:
-        rows.append(("", f"[yellow]{escape(listened.trouble)}[/]"))
+        rows.append(("", from_elsewhere(listened.trouble, "yellow")))
     return summary(rows)

@@ -1,5 +1,8 @@
 """`outpatrol`: the commands, put together."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from worker.cli import (
@@ -19,10 +22,12 @@ from worker.cli import (
     web,
     worker,
 )
+from worker.cli.output import Commands
 from worker.config.telemetry import configure_logging
 
 app = typer.Typer(
     name="outpatrol",
+    cls=Commands,
     help="Scores and announces every wiki edit; stores only what patrollers must look at.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -47,8 +52,18 @@ app.add_typer(models.app, name="models")
 app.add_typer(scores.app, name="scores")
 
 
+def _tell_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"outpatrol {version('outpatrol')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _before_every_command() -> None:
+def _before_every_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     # Commands speak in sentences of their own; what workers log belongs to workers.
     configure_logging("CRITICAL")
 

@@ -1,6 +1,17 @@
 """`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
-from worker.cli.console import command_services, err, print_json, warn, wikis_named
+from typing import Any
+
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    on_each,
+    print_json,
+    say,
+    warn,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.upkeep.foreign_tables import missing_core_tables
@@ -20,33 +31,36 @@ def migrate(
     Example: `outpatrol migrate --wiki enwiki`
     """
     with command_services() as services:
-        result, wikis = {}, wikis_named(services, wiki)
-        for each in wikis:
-            before, after = migrate_database(each.database, emulated=each.settings.emulated)
-            result[each.id] = {"before": before, "after": after}
-            state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
-            err.print(f"{each.id}: {state}", highlight=False)
-            _tell_what_is_missing(each)
+        wikis = wikis_named(services, wiki)
+        result, errors = on_each(wikis, _migrate)
         if as_json:
-            print_json(result)
-        for each in wikis:
-            try_writing(each.database)
-            if sentence := small_packets(each.database):
-                warn(sentence)
+            print_json(result | documents_of_errors(errors))
+        _, errors_of_writing = on_each([each for each in wikis if each.id in result], _try_server)
+    end_with(errors | errors_of_writing)
+
+
+def _migrate(wiki: Wiki) -> dict[str, Any]:
+    before, after = migrate_database(wiki.database, emulated=wiki.settings.emulated)
+    state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
+    say(f"{wiki.id}: {state}")
+    _tell_what_is_missing(wiki)
+    return {"before": before, "after": after}
+
+
+def _try_server(wiki: Wiki) -> None:
+    try_writing(wiki.database)
+    if sentence := small_packets(wiki.database):
+        warn(sentence)
 
 
 def _tell_what_is_missing(wiki: Wiki) -> None:
     missing, prefixed = missing_core_tables(wiki.database)
     if not missing:
         return
-    seen = f" ({', '.join(prefixed)} is there, but prefixes of tables are not known here)" if prefixed else ""
-    err.print(
+    seen = f" ({', '.join(prefixed)} is there, but prefixes of tables are not supported)" if prefixed else ""
+    warn(
         f"{wiki.id}: there is no {', '.join(missing)} in {wiki.database.shown_url}{seen}; edits that are recorded "
         "there are scored and announced, but recentchanges, reconcile, populate and purges have nothing to read: for "
         f"an emulated wiki set wikis.{wiki.id}.emulated = true, for a MediaWiki correct wikis.{wiki.id}.database_url, "
-        f"then run: outpatrol migrate --wiki {wiki.id}",
-        style="yellow",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"then run: outpatrol migrate --wiki {wiki.id}"
     )

@@ -6,10 +6,23 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from outbox.errors import OutboxError
 from worker.bootstrap import Services
-from worker.cli.console import command_services, err, fail, out, print_json, warn_if_redis_is_silent, wikis_named
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    fail,
+    on_each,
+    out,
+    print_json,
+    print_table,
+    say,
+    warn_if_redis_is_silent,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
 from worker.cli.tables import seconds_shown, table
 from worker.config.wiki import Wiki
@@ -63,18 +76,20 @@ def list_(wiki: WikiOption = None, as_json: JsonOption = False) -> None:
     Example: `outpatrol models list --wiki frwiki`
     """
     with command_services() as services:
-        found = {each.id: entries_of(each) for each in wikis_named(services, wiki)}
+        found, errors = on_each(wikis_named(services, wiki), entries_of)
     if as_json:
-        print_json({name: [asdict(entry) for entry in entries] for name, entries in found.items()})
+        documents = {name: [asdict(entry) for entry in entries] for name, entries in found.items()}
+        print_json(documents | documents_of_errors(errors))
     else:
-        out.print(_table_of_entries(found))
+        print_table(_table_of_entries(found), errors)
+    end_with(errors)
 
 
 @app.command()
 def check(
     wiki: WikiOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only ask and judge; write nothing and ring for nobody.")
+        bool, typer.Option("--dry-run", help="Only ask and show; change nothing, tell no worker.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +105,7 @@ def check(
         out.print(_table_of_checks(found))
     for name, looked in found.items():
         if looked.promised:
-            err.print(f"{name}: {looked.promised} edits queued to be scored again", highlight=False)
+            say(f"{name}: {looked.promised} edits queued to be scored again")
     warn_if_redis_is_silent(services, "beat's next purge removes the old rows")
     if failures := [
         f"{name}: {looked.error.removeprefix(f'{name}: ')}" for name, looked in found.items() if looked.error
@@ -165,13 +180,13 @@ def _table_of_entries(found: Mapping[str, list[ListedVersion]]) -> Table:
     return table(("wiki", "model", "version", "id", "rows", ""), rows, numbers={"id", "rows"})
 
 
-def _state_of(entry: ListedVersion) -> str:
+def _state_of(entry: ListedVersion) -> Text:
     if entry.version is None:
-        return "[yellow]no version yet[/]"
-    states = ["[green]current[/]"] if entry.is_current else []
+        return Text("no version yet", "yellow")
+    states = [Text("current", "green")] if entry.is_current else []
     if entry.candidate_seconds is not None:
-        states.append(f"[yellow]candidate since {seconds_shown(entry.candidate_seconds)} ago[/]")
-    return ", ".join(states) or "old"
+        states.append(Text(f"candidate since {seconds_shown(entry.candidate_seconds)} ago", "yellow"))
+    return Text(", ").join(states) if states else Text("old")
 
 
 def _table_of_checks(found: Mapping[str, Looked]) -> Table:
@@ -180,12 +195,12 @@ def _table_of_checks(found: Mapping[str, Looked]) -> Table:
     return table(columns, rows, numbers={"still to wait"})
 
 
-def _row_of(check: ModelCheck) -> tuple[str | None, ...]:
+def _row_of(check: ModelCheck) -> tuple[str | Text | None, ...]:
     colour = COLOURS.get(check.finding, "yellow")
     return (
         check.model,
         check.before,
-        f"[{colour}]{check.finding}[/]",
+        Text(check.finding, colour),
         check.version,
         ", ".join(f"{count} × {version}" for version, count in sorted(check.seen.items())) or None,
         "" if check.wait_seconds is None else seconds_shown(check.wait_seconds),

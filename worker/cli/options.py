@@ -36,6 +36,12 @@ def duration(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
+MaxLagOption = Annotated[
+    timedelta,
+    typer.Option(parser=duration, metavar="AGE", help="An alarm if an edit or event has waited for longer than this."),
+]
+
+
 def since_when(text: str) -> str:
     """Read a time in UTC, or a duration before now; returned as the timestamp columns have it."""
     if re.fullmatch(DURATION, text):

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from worker.cli.changes import change_document, changes_csv, changes_table
-from worker.cli.console import command_services, err, out, print_json
+from worker.cli.console import USAGE, command_services, fail, out, print_data, print_json, say
 from worker.cli.options import JsonOption, cursor, moment_of, since_when
 from worker.cli.tables import table
-from worker.domain.errors import CommandFailed
 from worker.domain.thresholds import DAMAGING, GOODFAITH, LEVELS, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change, Cursor, Query
@@ -67,8 +65,8 @@ def recentchanges(
 
     Example: `outpatrol recentchanges --wiki frwiki --damaging likelybad --unpatrolled --since 2h`
     """
+    _check_one_form({"--csv": as_csv, "--sql": sql, "--explain": explain, "--json": as_json and not explain})
     with command_services() as services:
-        _check_one_form({"--csv": as_csv, "--sql": sql, "--explain": explain, "--json": as_json and not explain})
         filters = filters_of(services.wiki(wiki))
         levels = {
             DAMAGING: damaging or [],
@@ -86,7 +84,7 @@ def recentchanges(
         }
         query = filters.query(since=since, after=before, **choices)
         if sql:
-            typer.echo(filters.script(query))
+            print_data(filters.script(query) + "\n")
         elif explain:
             _show_plan(wiki, filters.plan(query), as_json=as_json)
         else:
@@ -94,16 +92,16 @@ def recentchanges(
             if as_json:
                 print_json(_document(filters, query, choices, changes))
             elif as_csv:
-                typer.echo(changes_csv(filters, changes), nl=False)
+                print_data(changes_csv(filters, changes))
             elif changes:
-                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC)))
+                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC), width=out.width))
             _say_how_to_go_on(filters, query, changes)
 
 
 def _check_one_form(forms: dict[str, bool]) -> None:
     chosen = [name for name, is_chosen in forms.items() if is_chosen]
     if len(chosen) > 1:
-        raise CommandFailed(f"{' and '.join(chosen)} can't be combined; choose one")
+        fail(f"{' and '.join(chosen)} can't be combined; choose one", USAGE)
 
 
 def _document(filters: Filters, query: Query, choices: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
@@ -128,13 +126,14 @@ def _say_how_to_go_on(filters: Filters, query: Query, changes: list[Change]) -> 
     elif query.after:
         sentence = "no older change matches; this was the last page"
     elif newest := filters.find(filters.query(since="", levels={}, limit=1)):
+        then = newest[0].timestamp
         sentence = (
             f"no change since {_shown(query.since)} matches; the newest one of {filters.wiki.id} is from "
-            f"{_shown(newest[0].timestamp)}; widen --since, or leave a filter out"
+            f"{_shown(then)}; say --since {moment_of(then):%Y-%m-%d}, or leave a filter out"
         )
     else:
         sentence = f"{filters.wiki.id} has no changes yet"
-    err.print(sentence, highlight=False, soft_wrap=True)
+    say(sentence)
 
 
 def _shown(timestamp: str) -> str:
@@ -145,6 +144,6 @@ def _show_plan(wiki: str, plan: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json({"wiki": wiki, "plan": plan})
         return
-    rows = [[Text("–" if value is None else str(value)) for value in row.values()] for row in plan]
+    rows = [row.values() for row in plan]
     # MariaDB's plans have ten columns: long lines that the terminal wraps can be read, ten narrow columns can't.
     Console(width=PLAN_WIDTH, soft_wrap=True).print(table(plan[0], rows))

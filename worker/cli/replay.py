@@ -10,10 +10,10 @@ from outbox.page_changes import Promised
 from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
-    err,
     fail,
     print_json,
     progress,
+    say,
     warn,
     warn_if_redis_is_silent,
     wikis_named,
@@ -39,7 +39,7 @@ def replay(
     strict: Annotated[bool, typer.Option(help="Exit code 1 if any line was left out.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Save recorded edits on the emulated wikis, each in a transaction of its own, and ring for the workers.
+    """Save recorded edits on the emulated wikis, each in a transaction of its own, and tell the workers.
 
     A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
     where a line does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
@@ -56,20 +56,17 @@ def replay(
                 shown.advance(task)
 
             replay_file(services, file, wikis, report, groups_of=groups_of, limit=limit, rate=rate, saved=saved)
-    warn_if_redis_is_silent(services, "the edits are safe, and the workers' poll finds them once it is back")
+    warn_if_redis_is_silent(services, "the edits are safe, and the workers' next poll finds them")
     for complaint in report.complaints:
         warn(complaint)
     left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
-    err.print(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}", highlight=False)
+    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
     if report.page_changes:
-        count = report.page_changes.total()
-        err.print(f"{count} changes of pages that are no edits promised (delete, move …)", highlight=False)
+        say(f"{report.page_changes.total()} changes of pages that are no edits promised (delete, move …)")
     if report.promised:
-        err.print(
-            f"{report.promised.total()} edits promised, not saved: not emulated, and so not written to, is "
-            f"{', '.join(sorted(report.promised))}",
-            style="yellow",
-            soft_wrap=True,
+        warn(
+            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
+            "written to a wiki that is not emulated"
         )
     if as_json:
         print_json(

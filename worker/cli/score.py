@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from worker.bootstrap import Services
 from worker.cli.console import command_services, fail, out, print_json
@@ -53,7 +54,9 @@ def score_ids(services: Services, wiki: str, revisions: list[int], models: list[
             there_are = ", ".join(here.models)
             raise CommandFailed(f"{wiki} has no model {name!r}; there are {there_are}; see wikis.{wiki}.models")
         if name not in known:
-            raise CommandFailed(f"{wiki} has scored nothing with {name} yet, so its version is not known; save an edit")
+            raise CommandFailed(
+                f"no edit of {wiki} has a score of {name} yet, so its version is not known; save an edit first"
+            )
     return [ScoreId(wiki, name, revision, known[name].version) for revision in revisions for name in names]
 
 
@@ -70,9 +73,9 @@ def _table(answers: dict[ScoreId, Answer]) -> Table:
     return table(("revision", "model", "version", "prediction", "probability"), rows)
 
 
-def _shown(answer: Answer) -> tuple[str, str]:
+def _shown(answer: Answer) -> tuple[str | Text, str]:
     if not isinstance(answer, Score):
-        return "[red]none[/]", answer.error if isinstance(answer, NoAnswer) else answer.message
+        return Text("none", "red"), answer.error if isinstance(answer, NoAnswer) else answer.message
     prediction = answer.prediction if isinstance(answer.prediction, str) else ", ".join(answer.prediction)
     likely = sorted(answer.probability.items(), key=lambda pair: pair[1], reverse=True)
     return prediction, ", ".join(f"{name} {probability:.3f}" for name, probability in likely[:4])

@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from worker.bootstrap import Services
 from worker.cli.console import (
+    USAGE,
     command_services,
-    err,
     fail,
     out,
     print_json,
     progress,
+    say,
     warn_if_redis_is_silent,
     wikis_named,
 )
@@ -90,7 +92,7 @@ def purge(
     Example: `outpatrol scores purge --wiki frwiki --model damaging --dry-run`
     """
     if everything and old:
-        fail("--all removes what --old would, and more; name one of them")
+        fail("--all and --old can't be combined; --all removes what --old would, and more", USAGE)
     with command_services() as services:
         # All are planned before the first row is removed, so that a mistyped name changes nothing.
         purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis_named(services, wiki)]
@@ -135,14 +137,14 @@ def populate(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue the newest edits in recentchanges that lack a model's score, and ring for the workers.
+    """Queue the newest edits in recentchanges that lack a model's score, and tell the workers.
 
     What is queued survives a crash, even of this command. Nothing is announced again.
 
     Example: `outpatrol scores populate --wiki frwiki --number 5000`
     """
     if everything and number is not None:
-        fail("--all and --number contradict each other; name one of them")
+        fail("--all and --number can't be combined; choose one", USAGE)
     most = None if everything else number or NUMBER
     found: dict[str, Counter[str]] = {}
     is_done = False
@@ -160,8 +162,8 @@ def populate(
         print_json(found)
     for name, counts in found.items():
         end = "would be queued" if dry_run else "queued"
-        err.print(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}", highlight=False)
-    warn_if_redis_is_silent(services, "their poll finds the edits once it is back")
+        say(f"{name}: {counts['looked_at']} edits looked at, {counts['promised']} {end}")
+    warn_if_redis_is_silent(services, "their next poll finds the edits")
     if not is_done:
         fail("interrupted; what is queued stays queued, and the same command continues with the rest", INTERRUPTED)
 
@@ -223,7 +225,7 @@ def _document(purge: Purge) -> list[dict[str, Any]]:
 
 
 def _table(purges: Sequence[Purge], done: str) -> Table:
-    states = {True: "[green]current[/]", False: "old"}
+    states = {True: Text("current", "green"), False: "old"}
     rows = [
         (purge.wiki.id, each.name, each.version, states[each.is_current], purge.removed[each.id])
         for purge in purges

@@ -2,7 +2,10 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,73 +14,108 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import LANES, Services
-from worker.cli.alarms import endpoint_alarms, tell
-from worker.cli.console import command_services, err, out, print_json, wikis_named
-from worker.cli.options import WikiOption
-from worker.cli.tables import seconds_shown, table
+from worker.cli.alarms import endpoint_alarms, late, tell
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    on_each,
+    out,
+    print_json,
+    print_table,
+    say,
+    wikis_named,
+)
+from worker.cli.options import MaxLagOption, WikiOption
+from worker.cli.tables import from_elsewhere, seconds_shown, table, with_errors
 from worker.config.wiki import Wiki
 
 #: The age of an oldest message above these, in seconds, is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look found: the lanes of each wiki, why a wiki could not be looked at, and what a monitor must hear."""
+
+    lanes: dict[str, list[LaneStatus]]
+    errors: dict[str, str]
+    alarms: list[str]
+
+
 def status(
     wiki: WikiOption = None,
+    max_lag: MaxLagOption = "5m",  # type: ignore[assignment]  # typer parses the default, too
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until interrupted.")] = False,
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two refreshes with --watch.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each look.")] = False,
 ) -> None:
     """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
-    An endpoint that serves nobody, or refuses, is an alarm, and ends with exit code 3.
+    An edit or event that waits too long, and an endpoint that answers nobody or refuses, are alarms: exit code 3.
 
     Example: `outpatrol status --watch`
     """
     with command_services() as services:
-        wikis = wikis_named(services, wiki)
+        look = partial(_look, services, wikis_named(services, wiki), max_lag)
         if as_json:
-            _each_look(lambda: print_json(_as_document(lanes_by_wiki(wikis))), watch, interval)
-        elif watch:
-            with Live(_picture(services, wikis), console=out, auto_refresh=False) as live:
-                _each_look(lambda: live.update(_picture(services, wikis), refresh=True), watch, interval)
+            last = _each_look(look, lambda found: print_json(_as_document(found)), watch, interval)
         else:
-            out.print(_table(lanes_by_wiki(wikis)))
-        tell(endpoint_alarms(services))
+            with Live(console=out, auto_refresh=False) if watch else nullcontext() as live:
+                show = partial(_refresh, live) if live else _print
+                last = _each_look(look, show, watch, interval)
+    tell(last.alarms, last.errors)
 
 
-def lanes_by_wiki(wikis: Iterable[Wiki]) -> dict[str, list[LaneStatus]]:
-    """The status of every lane of *wikis*: one short statement each.
+def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Look:
+    """One look at every lane that is served, or still holds something: one short statement each."""
 
-    Raises:
-        DatabaseUnavailable, DatabaseNotMigrated: a wiki can't be asked.
-    """
-    found = {}
-    for wiki in wikis:
+    def lanes_of(wiki: Wiki) -> list[LaneStatus]:
         with wiki.database.reading() as connection:
-            found[wiki.id] = [inspect_lane(connection, lane) for lane in LANES]
-    return found
+            lanes = [inspect_lane(connection, lane) for lane in LANES]
+        return [lane for lane in lanes if lane.lane in services.consumers or lane.pending or lane.dead]
+
+    found, errors = on_each(wikis, lanes_of)
+    sinks = {EDITS.name: EDITS.name} | {lane.name: sink for sink, lane in services.event_lanes.items()}
+    alarms = [
+        f"{wiki}: {sentence}"
+        for wiki, lanes in found.items()
+        for lane in lanes
+        if lane.lane in sinks
+        for sentence in late(lane, max_lag, sink=sinks[lane.lane])
+    ]
+    return _Look(found, errors, alarms + endpoint_alarms(services))
 
 
-def _each_look(look: Callable[[], None], watch: bool, interval: float) -> None:
+def _each_look(look: Callable[[], _Look], show: Callable[[_Look], None], watch: bool, interval: float) -> _Look:
+    """Look and show, again and again if somebody watches; returns the last look."""
+    last = look()
     try:
-        look()
+        show(last)
         while watch:
             time.sleep(interval)
-            look()
+            last = look()
+            show(last)
     except KeyboardInterrupt:
-        err.print("stopped watching")
+        say("stopped watching")
+    return last
 
 
-def _as_document(found: dict[str, list[LaneStatus]]) -> dict[str, Any]:
-    return {wiki: {lane.lane: dataclasses.asdict(lane) for lane in lanes} for wiki, lanes in found.items()}
+def _as_document(found: _Look) -> dict[str, Any]:
+    lanes = {wiki: {lane.lane: dataclasses.asdict(lane) for lane in lanes} for wiki, lanes in found.lanes.items()}
+    return lanes | documents_of_errors(found.errors)
 
 
-def _picture(services: Services, wikis: Sequence[Wiki]) -> Group:
+def _print(found: _Look) -> None:
+    print_table(_table(found.lanes), found.errors)
+
+
+def _refresh(live: Live, found: _Look) -> None:
     """One look while watching: the alarms stand below the table."""
-    alarms = [Text(f"alarm: {sentence}", style="bold red") for sentence in endpoint_alarms(services)]
-    return Group(_table(lanes_by_wiki(wikis)), *alarms)
+    alarms = [from_elsewhere(f"alarm: {sentence}", "bold red") for sentence in found.alarms]
+    live.update(Group(with_errors(_table(found.lanes), found.errors), *alarms), refresh=True)
 
 
 def _table(found: dict[str, list[LaneStatus]]) -> Table:
@@ -87,12 +125,11 @@ def _table(found: dict[str, list[LaneStatus]]) -> Table:
 
 
 def _row_of(lane: LaneStatus) -> tuple[object, ...]:
-    dead = f"[red]{lane.dead}[/]" if lane.dead else 0
+    dead = Text(str(lane.dead), "red" if lane.dead else "")
     return lane.lane, lane.ready, lane.claimed, lane.waiting, dead, _age(lane.oldest_age_seconds)
 
 
-def _age(seconds: float | None) -> str | None:
+def _age(seconds: float | None) -> Text | None:
     if seconds is None:
         return None
-    colour = "red" if seconds >= VERY_LATE else "yellow" if seconds >= LATE else None
-    return f"[{colour}]{seconds_shown(seconds)}[/]" if colour else seconds_shown(seconds)
+    return Text(seconds_shown(seconds), "red" if seconds >= VERY_LATE else "yellow" if seconds >= LATE else "")

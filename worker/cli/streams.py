@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +12,19 @@ from rich.table import Table
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
-from worker.cli.alarms import endpoint_alarms, tell
-from worker.cli.console import command_services, err, fail, out, print_json, progress, wikis_named
-from worker.cli.options import JsonOption, WikiOption, duration
+from worker.cli.alarms import endpoint_alarms, late, tell
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    fail,
+    on_each,
+    print_json,
+    print_table,
+    progress,
+    say,
+    wikis_named,
+)
+from worker.cli.options import JsonOption, MaxLagOption, WikiOption, duration
 from worker.cli.tables import table
 from worker.config.settings_sections import EventsSettings
 from worker.config.wiki import Wiki
@@ -23,18 +34,17 @@ from worker.upkeep.reconciling import reconcile as reconcile_wiki
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wiki:
-    """The events of one wiki: the lanes of its sinks, its streams, and what was sent to each stream."""
+    """The events of one wiki: edits to come, the lanes of its sinks, its streams, and what was sent to each stream."""
 
+    edits: LaneStatus
     lanes: dict[str, LaneStatus]
     streams: set[str]
     traffic: list[Traffic]
 
     def alarms(self, silence: timedelta, lag: timedelta) -> list[str]:
-        late = [
-            f"{sink}: the oldest event has waited for {lane.oldest_age_seconds:.0f} s"
-            for sink, lane in self.lanes.items()
-            if (lane.oldest_age_seconds or 0) > lag.total_seconds()
-        ]
+        waiting = late(self.edits, lag)
+        for sink, lane in self.lanes.items():
+            waiting += late(lane, lag, sink=sink)
         last = {(each.sink, each.stream): each.silent_seconds for each in self.traffic}
         silent = [
             f"{sink}: no event on {stream} for {'a day' if seconds is None else f'{seconds:.0f} s'}"
@@ -42,35 +52,37 @@ class _Wiki:
             for stream in sorted(self.streams)
             if (seconds := last.get((sink, stream))) is None or seconds > silence.total_seconds()
         ]
-        return late + silent
+        return waiting + silent
 
 
 def streams(
     wiki: WikiOption = None,
     max_silence: Annotated[
         timedelta,
-        typer.Option(parser=duration, metavar="AGE", help="A stream without an event for longer is an alarm."),
+        typer.Option(
+            parser=duration, metavar="AGE", help="An alarm if a stream has had no event for longer than this."
+        ),
     ] = "1h",  # type: ignore[assignment]  # typer parses the default, too
-    max_lag: Annotated[
-        timedelta, typer.Option(parser=duration, metavar="AGE", help="An event that has waited for longer is an alarm.")
-    ] = "5m",  # type: ignore[assignment]
+    max_lag: MaxLagOption = "5m",  # type: ignore[assignment]
     as_json: JsonOption = False,
 ) -> None:
     """Show what was sent to each stream lately and what waits.
 
-    Silence, lag, and an endpoint that serves nobody or refuses are alarms, and end with exit code 3.
+    Silence, lag (of edits too), and an endpoint that answers nobody or refuses are alarms: exit code 3.
 
     Example: `outpatrol streams --max-silence 15m --max-lag 2m`
     """
     with command_services() as services:
-        found = {each.id: _look(services, each) for each in wikis_named(services, wiki)}
+        found, errors = on_each(wikis_named(services, wiki), partial(_look, services))
         of_endpoint = endpoint_alarms(services)
     alarms = {name: here.alarms(max_silence, max_lag) for name, here in found.items()}
     if as_json:
-        print_json({name: _document(here) | {"alarms": alarms[name] + of_endpoint} for name, here in found.items()})
+        documents = {name: _document(here) | {"alarms": alarms[name] + of_endpoint} for name, here in found.items()}
+        print_json(documents | documents_of_errors(errors))
     else:
-        out.print(_table(found))
-    tell([*(f"{name}: {sentence}" for name, sentences in alarms.items() for sentence in sentences), *of_endpoint])
+        print_table(_table(found), errors)
+    of_wikis = [f"{name}: {sentence}" for name, sentences in alarms.items() for sentence in sentences]
+    tell(of_wikis + of_endpoint, errors)
 
 
 def reconcile(
@@ -88,13 +100,13 @@ def reconcile(
     with command_services() as services:
         days = services.settings.events.ledger_days
         if since > timedelta(days=days):
-            fail(f"the ledger reaches back {days:g} days only; ask for less, or raise events.ledger_days")
+            fail(f"the ledger reaches back {days:g} days only; choose a shorter --since, or raise events.ledger_days")
         result = {}
         for each in wikis_named(services, wiki):
             compared, missing = _reconcile(services, each, datetime.now(UTC) - since, dry_run=dry_run)
             result[each.id] = {"compared": compared, "missing": missing}
             what = "are missing" if dry_run else "were missing and are queued again"
-            err.print(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}", highlight=False)
+            say(f"{each.id}: {compared:,} edits compared, {len(missing):,} {what}")
             if missing and not dry_run:
                 services.doorbell.turn(each.id, EDITS.name)
     if as_json:
@@ -114,9 +126,10 @@ def _reconcile(services: Services, wiki: Wiki, since: datetime, *, dry_run: bool
 
 def _look(services: Services, wiki: Wiki) -> _Wiki:
     with wiki.database.reading() as connection:
+        edits = inspect_lane(connection, EDITS)
         lanes = {sink: inspect_lane(connection, lane) for sink, lane in services.event_lanes.items()}
         heard = [each for each in traffic(connection) if each.sink in lanes]
-    return _Wiki(lanes, _streams_of(wiki, services.settings.events), heard)
+    return _Wiki(edits, lanes, _streams_of(wiki, services.settings.events), heard)
 
 
 def _streams_of(wiki: Wiki, events: EventsSettings) -> set[str]:
@@ -129,6 +142,7 @@ def _streams_of(wiki: Wiki, events: EventsSettings) -> set[str]:
 
 def _document(here: _Wiki) -> dict[str, Any]:
     return {
+        "edits": dataclasses.asdict(here.edits),
         "sinks": {sink: dataclasses.asdict(lane) for sink, lane in here.lanes.items()},
         "streams": [dataclasses.asdict(each) for each in here.traffic],
     }

@@ -1,17 +1,27 @@
 """`outpatrol thresholds`: what each level of the filters means now."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from worker.cli.console import command_services, out, print_json, wikis_named
+from worker.cli.console import (
+    command_services,
+    documents_of_errors,
+    end_with,
+    on_each,
+    print_json,
+    print_table,
+    wikis_named,
+)
 from worker.cli.options import JsonOption, WikiOption
 from worker.cli.tables import table
 from worker.domain.thresholds import Threshold
 from worker.scores.filtering import Filters, Level, filters_of
 
-NOT_RESOLVED = "not resolved: call outpatrol models check"
-NOTHING_MATCHES = "no probability matches: set a number"
+NOT_RESOLVED = "not resolved yet; run: outpatrol models check"
+NOTHING_MATCHES = "no probability matches; set a number"
 
 
 def thresholds(
@@ -23,11 +33,12 @@ def thresholds(
     Example: `outpatrol thresholds --wiki enwiki`
     """
     with command_services() as services:
-        found = [filters_of(each) for each in wikis_named(services, wiki)]
+        found, errors = on_each(wikis_named(services, wiki), filters_of)
     if as_json:
-        print_json({filters.wiki.id: _document(filters) for filters in found})
+        print_json({name: _document(filters) for name, filters in found.items()} | documents_of_errors(errors))
     else:
-        out.print(_table(found))
+        print_table(_table(found.values()), errors)
+    end_with(errors)
 
 
 def _levels(filters: Filters) -> dict[str, dict[str, Level]]:
@@ -59,7 +70,7 @@ def _problem(level: Level) -> str | None:
     return NOTHING_MATCHES if level.is_resolved else NOT_RESOLVED
 
 
-def _table(found: list[Filters]) -> Table:
+def _table(found: Iterable[Filters]) -> Table:
     rows = [
         (filters.wiki.id, model, filters.versions.get(model, "none yet"), name, *_shown(level))
         for filters in found
@@ -69,10 +80,11 @@ def _table(found: list[Filters]) -> Table:
     return table(("wiki", "model", "version", "level", "min", "max", "as set"), rows)
 
 
-def _shown(level: Level) -> tuple[str | None, ...]:
+def _shown(level: Level) -> tuple[str | Text | None, ...]:
     ends = (f"{level.band.low:g}", f"{level.band.high:g}") if level.band else (None, None)
     problem = _problem(level)
-    return (*ends, _as_written(level.threshold) + (f" [red]({problem})[/]" if problem else ""))
+    problem_shown = (f" ({problem})" if problem else "", "red")
+    return (*ends, Text.assemble(_as_written(level.threshold), problem_shown))
 
 
 def _as_written(threshold: Threshold) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from worker.cli.console import err
+from worker.cli.console import say
 from worker.config.wiki import Wiki
 from worker.incoming.edits import GroupsOf
 
@@ -18,5 +18,5 @@ def told_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
         more = f" and {len(those) - MOST_NAMED} more" if len(those) > MOST_NAMED else ""
         where = ", ".join(those[:MOST_NAMED]) + more
         who = ", ".join(sorted(names)) or "nobody"
-        err.print(f"autopatrolled on {where}, where the stream does not say: {who}", highlight=False, soft_wrap=True)
+        say(f"autopatrolled on {where}, where the stream does not say: {who}")
     return lambda wiki: groups.get(wiki, frozenset())

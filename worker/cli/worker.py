@@ -20,7 +20,7 @@ ProcessesOption = Annotated[
     typer.Option(
         min=1,
         max=1024,
-        help="How many; by default `worker.processes` of the settings, or one a core.",
+        help="How many; by default `worker.processes` of the settings, or one for each core.",
         show_default=False,
     ),
 ]
@@ -41,7 +41,7 @@ OptionsArgument = Annotated[
 
 
 def worker(processes: ProcessesOption = None, name: NameOption = None, options: OptionsArgument = None) -> None:
-    """Run worker processes, one a core by default, each with the threads of the settings; start again what ends.
+    """Run worker processes, one for each core by default, each with `worker.threads` threads; restart those that end.
 
     Ends within half a minute of SIGTERM or Ctrl-C, with nothing left claimed. The schedule is beat's, which runs beside
     it: `celery -A worker.app beat`.

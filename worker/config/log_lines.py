@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 
 from structlog.processors import JSONRenderer
 
+from worker.domain.visible import carries_all, visible
+
 #: Characters kept of one value; whole replies have no place in a log.
 LONGEST_VALUE = 4000
-#: What ends a line, steers a terminal, turns the direction of the text, or is no character: legal in JSON, but raw.
-_RAW = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 STANDARD_ERROR = 2
 
 
@@ -32,16 +31,12 @@ def handler(file: Path | None) -> logging.Handler:
 
 def renderer(file: Path | None) -> JSONRenderer:
     """What makes the line: letters as they are where they can be written, and as their numbers elsewhere."""
-    encoding = "utf-8" if file else str(sys.stderr.encoding)
-    return JSONRenderer(_dumps_ascii if encoding.lower().replace("-", "") != "utf8" else _dumps)
+    return JSONRenderer(_dumps, ensure_ascii=file is None and not carries_all(sys.stderr))
 
 
 def _dumps(line: Any, **options: Any) -> str:
-    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(_cut(line), ensure_ascii=False, **options))
-
-
-def _dumps_ascii(line: Any, **options: Any) -> str:
-    return json.dumps(_cut(line), **options).replace("\x7f", "\\u007f")
+    """*line* as JSON; control characters and the like are legal there, and do something to a terminal."""
+    return visible(json.dumps(_cut(line), **options))
 
 
 def _cut(line: Any) -> Any:

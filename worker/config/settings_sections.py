@@ -12,10 +12,21 @@ from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 Network = IPv4Network | IPv6Network
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+#: Of Wikimedia's wikis.
+USUAL_ARTICLE_PATH = "/wiki/$1"
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SinkSection(Section):
+    """Where events go."""
+
+    @property
+    def longest_send_seconds(self) -> float:
+        """How long one sending may take; 0 where nothing bounds it but the machine."""
+        return 0.0
 
 
 def without_password(url: str) -> str:
@@ -65,6 +76,23 @@ class EndpointSettings(Section):
         return self
 
 
+class HttpSettings(Section):
+    """How all requests go out; what is not set here follows the environment (`worker/config/http_routes.py`)."""
+
+    proxy: str | None = Field(
+        default=None, pattern=r"^(https?://.+)?$", description="Requests go through it; empty for none."
+    )
+    no_proxy: tuple[str, ...] = Field(
+        default=(), description="Hosts, domains and networks that are asked directly, beside those of NO_PROXY."
+    )
+    ca_file: Path | None = Field(default=None, description="Certificates that others' are checked by, PEM.")
+
+    @field_validator("proxy")
+    @classmethod
+    def _holds_no_password(cls, url: str | None) -> str | None:
+        return url and without_password(url)
+
+
 class EventsSettings(Section):
     """What is announced of an edit, on which streams."""
 
@@ -77,7 +105,10 @@ class EventsSettings(Section):
     #: Model to the stream on which its predictions are announced as well.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
-        default="1.1.0", description="Version of page/prediction_classification_change."
+        default="1.3.0", description="Version of page/prediction_classification_change."
+    )
+    waits_for_page_ids: bool = Field(
+        default=False, description="An edit whose page nobody told waits, attempt by attempt; else it is left out."
     )
     wait_seconds: float = Field(
         default=300,
@@ -189,6 +220,16 @@ class WebSettings(Section):
     )
 
 
+class WikiApiSettings(Section):
+    """How the wikis' own APIs are asked, each by its `api_url`; the limits are those of one wiki, of all workers."""
+
+    timeout_seconds: float = Field(default=10, gt=0, le=120, description="For one request, connecting included.")
+    requests_per_second: float = Field(default=5, ge=0.1, le=10_000, description="Limit of all workers together.")
+    concurrency: int = Field(default=2, ge=1, le=256, description="Requests under way at once, of all workers.")
+    maxlag_seconds: int = Field(default=5, ge=1, le=3600, description="A wiki whose replicas lag more is let be.")
+    patience_seconds: float = Field(default=5, gt=0, le=120, description="How long a request waits for its turn.")
+
+
 class WikiSettings(Section):
     """One wiki."""
 
@@ -197,10 +238,22 @@ class WikiSettings(Section):
         default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
     )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
+    article_path: str = Field(
+        default=USUAL_ARTICLE_PATH,
+        pattern=r"^/[!-~]*\$1[!-~]*$",
+        description="Where articles are, as $wgArticlePath; in the addresses of events.",
+    )
     language: str | None = Field(
         default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
     )
+    api_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Where the wiki's api.php and rest.php are; asked for what neither stream nor tables tell.",
+    )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
+    #: Model to class to number, in place of the model's own classes: wikis grade articles by scales of their own.
+    classes: dict[str, dict[str, int]] = Field(default_factory=dict)
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
     autopatrolled_groups: tuple[str, ...] | None = Field(
         default=None,
@@ -208,6 +261,20 @@ class WikiSettings(Section):
     )
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_a_script_path(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+        except ValueError:
+            is_right = False
+        if not is_right:
+            raise ValueError("not where a wiki's api.php is; write https://host/w, without any ?")
+        return without_password(url.rstrip("/").removesuffix("/api.php").removesuffix("/rest.php"))
 
     @field_validator("thresholds")
     @classmethod

@@ -45,6 +45,7 @@ EVENTS = {
     "circuit_opened": "what it is of fails, for that reason, and is asked now and then only, until it serves again",
     "circuit_closed": "it serves again",
     "endpoint_unavailable": "the endpoint does not say which model versions it runs; the edits wait",
+    "page_ids_unavailable": "a wiki's API does not tell page ids; events go without them, or wait as settings say",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",
     "model_version_checked": "a check found something other than the current version: a new one, several, or none",

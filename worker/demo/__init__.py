@@ -1,1 +1,1 @@
-"""The main job on recorded edits, on one machine: what `outpatrol demo` starts, and what it counts at the end."""
+"""Recorded edits on one machine: what `outpatrol demo` starts, and what it counts at the end."""

@@ -75,7 +75,7 @@ def endpoint_summary(scoring_url: str) -> dict[str, Any]:
         CommandFailed: it does not answer.
     """
     try:
-        summary: dict[str, Any] = httpx.get(f"{scoring_url}/_emulator/summary", timeout=10).json()
+        summary: dict[str, Any] = httpx.get(f"{scoring_url}/_emulator/summary", timeout=10, trust_env=False).json()
     except (httpx.HTTPError, ValueError) as error:
         raise CommandFailed(f"the emulated endpoint at {scoring_url} does not answer: {error}") from error
     return summary

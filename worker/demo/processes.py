@@ -33,8 +33,8 @@ class Child:
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def end_of_log(self, lines: int = 5) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def end_of_log(self, lines: int = 5) -> list[str]:
+        return self.log.read_text(errors="replace").splitlines()[-lines:]
 
 
 @dataclass(slots=True)
@@ -92,12 +92,12 @@ class Processes:
         while not is_ready():
             if child.process.poll() is not None:
                 raise CommandFailed(
-                    f"{child.name} ended with code {child.process.returncode}; its log {child.log} ends:\n"
-                    f"{child.end_of_log()}"
+                    f"{child.name} ended with code {child.process.returncode}; its log {child.log} ends:",
+                    child.end_of_log(),
                 )
             if time.monotonic() > deadline:
                 raise CommandFailed(
-                    f"{child.name} was not ready within {seconds:g} s; its log {child.log} ends:\n{child.end_of_log()}"
+                    f"{child.name} was not ready within {seconds:g} s; its log {child.log} ends:", child.end_of_log()
                 )
             time.sleep(0.05)
 

@@ -1,4 +1,4 @@
-"""Everything the main job needs, started on loopback for one demo: Redis, scoring endpoint, worker, beat, settings."""
+"""All that a demo needs, started on loopback: Redis, scoring endpoint, worker, beat, settings."""
 
 import json
 import shutil
@@ -124,7 +124,10 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
     outpatrol = [sys.executable, "-m", "worker.cli"]
     scoring = processes.start(
         "scoring",
-        [*outpatrol, "emulate", "scoring", "--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"],
+        [
+            *(*outpatrol, "emulate", "scoring", "--any-wiki"),
+            *("--port", str(scoring_port), "--log", directory / "scoring-calls.ndjson"),
+        ],
         cwd=directory,
     )
     services = build_services(load_settings())

@@ -12,6 +12,8 @@ WorkerError
 └── CommandFailed        a command can't do what it was asked to
 """
 
+from collections.abc import Sequence
+
 from worker.domain.failures import Failure
 
 
@@ -61,7 +63,14 @@ class FilterInvalid(WorkerError):
 
 
 class CommandFailed(WorkerError):
-    """A command can't do what it was asked to; ends it with exit code 1 and no traceback."""
+    """A command can't do what it was asked to; ends it with exit code 1 and no traceback.
+
+    *log* holds lines of another program's log, to be shown below the sentence.
+    """
+
+    def __init__(self, message: str, log: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.log = log
 
 
 def not_installed(package: str, extra: str) -> str:

@@ -5,6 +5,7 @@ Source: mediawiki/extensions/ORES extension.json @ e8804727.
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -25,8 +26,10 @@ class LiftWingServer(StrEnum):
     #: The same, one at a time.
     REVERT_RISK_MULTILINGUAL = "revert_risk_multilingual"
     REVERT_RISK_WIKIDATA = "revert_risk_wikidata"
-    #: Article quality of any language, up to twenty revisions.
+    #: Article quality of any language: one number from 0 to 1, one revision at a time.
     ARTICLE_QUALITY = "article_quality"
+    #: The same with a probability for each class, up to twenty revisions; not to be had outside of Wikimedia's network.
+    ARTICLE_QUALITY_V2 = "article_quality_v2"
     #: Topics of a page, by the articles it links to.
     OUTLINK_TOPIC = "outlink_topic"
 
@@ -67,6 +70,8 @@ class ScoringModel(BaseModel):
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
     lift_wing_name: str | None = None
+    #: Name in events where it differs from ours: the one that consumers of Lift Wing's events know.
+    announced_as: str | None = Field(default=None, min_length=1, max_length=64)
     #: The version, where the server's replies do not tell it.
     version: str | None = Field(default=None, pattern="^[!-~]{1,32}$")
 
@@ -91,6 +96,8 @@ class ScoringModel(BaseModel):
 
 BINARY = {"false": 0, "true": 1}
 QUALITY = {"Stub": 0, "Start": 1, "C": 2, "B": 3, "GA": 4, "FA": 5}
+#: Of a model that tells one number instead of probabilities: their weighted mean is that number.
+ONE_SCORE = {"score": 1}
 ARTICLES = frozenset({0})
 
 #: Announced, not stored: Extension:ORES has no codes for their classes either.
@@ -104,7 +111,13 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
     ),
     "wp10": ScoringModel(
-        classes=QUALITY, is_aggregated=True, namespaces=ARTICLES, clean_parent=True, keep_forever=True
+        classes=QUALITY,
+        is_aggregated=True,
+        namespaces=ARTICLES,
+        clean_parent=True,
+        keep_forever=True,
+        # No server there has the old name; ores-legacy asks for the new one, too.
+        lift_wing_name="articlequality",
     ),
     "draftquality": ScoringModel(
         classes={"attack": 0, "OK": 1, "spam": 2, "vandalism": 3},
@@ -121,6 +134,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK,
         lift_wing_name="revertrisk-language-agnostic",
+        announced_as="revertrisk-language-agnostic",
     ),
     "revertriskmultilingual": ScoringModel(
         classes=BINARY,
@@ -128,6 +142,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_MULTILINGUAL,
         lift_wing_name="revertrisk-multilingual",
+        announced_as="revertrisk-multilingual",
     ),
     "revertriskwikidata": ScoringModel(
         classes=BINARY,
@@ -135,24 +150,40 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         needs_parent=True,
         server=LiftWingServer.REVERT_RISK_WIKIDATA,
         lift_wing_name="revertrisk-wikidata",
+        announced_as="revertrisk-wikidata",
     ),
     "articlequalitylanguageagnostic": ScoringModel(
-        classes=QUALITY,
+        classes=ONE_SCORE,
         is_aggregated=True,
         namespaces=ARTICLES,
         clean_parent=True,
         keep_forever=True,
         server=LiftWingServer.ARTICLE_QUALITY,
-        lift_wing_name="articlequality-v2",
+        lift_wing_name="articlequality",
+    ),
+    "articlequality_v2": ScoringModel(
+        classes=QUALITY,
+        is_aggregated=True,
+        namespaces=ARTICLES,
+        clean_parent=True,
+        keep_forever=True,
+        server=LiftWingServer.ARTICLE_QUALITY_V2,
     ),
     "outlinktopic": ScoringModel(
         classes=ANNOUNCED,
         namespaces=ARTICLES,
         server=LiftWingServer.OUTLINK_TOPIC,
         lift_wing_name="outlink-topic-model",
+        announced_as="outlink-topic-model",
         version="alloutlinks_202209",
     ),
 }
+
+
+def announced_name(name: str, models: Mapping[str, ScoringModel]) -> str:
+    """The name by which consumers of events know the model that is called *name* here."""
+    model = models.get(name)
+    return (model and model.announced_as) or name
 
 
 def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringModel]:
@@ -162,6 +193,18 @@ def with_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, ScoringMod
         ValueError: a field is unknown, wrong, or missing from a new model; the text names it, never its value.
     """
     return DEFAULT_MODELS | {name: _changed(name, fields) for name, fields in overrides.items()}
+
+
+def with_classes(model: ScoringModel, classes: dict[str, int]) -> ScoringModel:
+    """*model* with other classes, as one wiki has them.
+
+    Raises:
+        ValueError: these can't be its classes; the text says why.
+    """
+    try:
+        return ScoringModel.model_validate(model.model_dump() | {"classes": classes})
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def _changed(name: str, fields: dict[str, Any]) -> ScoringModel:

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import aiohttp
@@ -16,16 +14,19 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
+from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
-from worker.domain.errors import EndpointUnavailable, SettingsInvalid
+from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
+from worker.domain.unpacking import Unpacking, Unreadable
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.refusals import cure, said_of
+from worker.endpoints.redirects import advice
+from worker.endpoints.refusals import Cures, cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
@@ -85,16 +86,29 @@ class Endpoint:
     Made inside the event loop that will use it.
     """
 
-    def __init__(self, settings: EndpointSettings, pacer: Pacer) -> None:
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        pacer: Pacer,
+        routes: HttpRoutes = ALL_DIRECT,
+        section: str = "endpoint",
+        *,
+        setting: str = "endpoint.url",
+        cures: Cures = cure,
+    ) -> None:
         self.settings = settings
+        #: Names the URL, and what can be done about refusals; for those who read errors.
+        self.setting = setting
+        self.cures = cures
         self._pacer = pacer
         self.circuits = Circuits(settings.url, lambda reason: pacer.tell(Report(outage=reason)))
+        route = routes.to(settings.url, section=section, proxy=settings.proxy, ca_file=settings.ca_file)
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
         # client around it, with its merging of URLs, headers and cookies.
         self._http = AiohttpTransport(
             limits=httpx.Limits(max_connections=settings.concurrency),
-            verify=True if settings.ca_file is None else _trusted(settings.ca_file),
-            proxy=None if settings.proxy is None else httpx.Proxy(settings.proxy),
+            verify=route.tls(),
+            proxy=None if route.proxy is None else httpx.Proxy(route.proxy),
         )
         self._headers = {
             "User-Agent": user_agent(settings.contact),
@@ -140,9 +154,18 @@ class Endpoint:
         return answers
 
     async def question(
-        self, path: str, reply: TypeAdapter[ReplyType], *, wiki: str, params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        reply: TypeAdapter[ReplyType],
+        *,
+        wiki: str,
+        params: Mapping[str, str] | None = None,
+        judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
+        may_be_missing: bool = False,
     ) -> ReplyType:
-        """Ask something about *wiki* that is about no revision.
+        """Ask something about *wiki* that is about no revision; *judge* as for `ask`.
+
+        Where it *may be missing*, a 404 in words of its own is an answer, though it is raised.
 
         Raises:
             EndpointUnavailable: no such reply, or it is not to be asked now.
@@ -150,9 +173,12 @@ class Endpoint:
         self.circuits.admit_question(wiki)
         began = time.monotonic()
         try:
-            said = await self.ask("GET", path, reply, wiki=wiki, params=params)
+            said = await self.ask("GET", path, reply, wiki=wiki, params=params, judge=judge)
         except EndpointUnavailable as error:
-            self.circuits.failed(wiki, error, began)
+            if may_be_missing and isinstance(error, RequestRefused) and error.status == 404 and error.sentence:
+                self.circuits.served(wiki)
+            else:
+                self.circuits.failed(wiki, error, began)
             raise
         self.circuits.served(wiki)
         return said
@@ -169,11 +195,12 @@ class Endpoint:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
+        judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
     ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *models* and *revisions* of it. *host* is the Host header, where a gateway routes
-        by it.
+        by it. *judge* raises for a reply that is an error in spite of its status; it gets the Retry-After, too.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
@@ -187,8 +214,9 @@ class Endpoint:
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._exchange(where, method, path, params, body, host)
-            _raise_for_status(where, response, content, wiki, revisions)
-            said = _validated(where, response.status_code, content, wiki, reply)
+            _raise_for_status(where, response, content, wiki, revisions, self)
+            validated = _validated(where, response.status_code, content, wiki, reply, self.cures)
+            said = _judged(validated, response, judge)
         except TimeoutError as error:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
             raise failed from error
@@ -254,25 +282,15 @@ def _report(failed: EndpointUnavailable | None, *, is_of_scores: bool) -> Report
     return report
 
 
-def _trusted(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise SettingsInvalid(f"ca_file: {ca_file} holds no certificates ({error}); write them there as PEM") from error
-
-
 async def _content(where: str, response: httpx.Response) -> bytes:
-    # Each packing multiplies what a chunk can grow to by a thousand.
-    if len(response.headers.get_list("Content-Encoding", split_commas=True)) > 1:
-        raise EndpointUnavailable(f"{where}: a reply that is packed twice can't be right", Failure.TRANSIENT)
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        if len(content) + len(chunk) > LARGEST_REPLY_BYTES:
-            raise EndpointUnavailable(
-                f"{where}: a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right", Failure.TRANSIENT
-            )
-        content += chunk
-    return bytes(content)
+    encodings = response.headers.get_list("Content-Encoding", split_commas=True)
+    try:
+        unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES)
+        async for chunk in response.aiter_raw():
+            unpacking.take(chunk)
+        return unpacking.content()
+    except Unreadable as error:
+        raise EndpointUnavailable(f"{where}: {error}", Failure.TRANSIENT) from error
 
 
 def user_agent(contact: str | None) -> str:
@@ -285,7 +303,7 @@ def user_agent(contact: str | None) -> str:
 
 
 def _raise_for_status(
-    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int]
+    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int], asked: Endpoint
 ) -> None:
     status = response.status_code
     if status < 300:
@@ -294,28 +312,40 @@ def _raise_for_status(
     failure = failure_of_status(status, says_when=retry_after is not None)
     sentence = _sentence(content)
     message = ": ".join(filter(None, [where, f"status {status}", sentence or _plain_text(response, content)]))
-    if failure is not Failure.REFUSED:
-        raise EndpointUnavailable(message, failure, retry_after)
     said = said_of(status, sentence, revisions)
-    if not said:
-        message = f"{message}; {cure(status, wiki, is_in_its_words=bool(sentence))}"
+    if failure is not Failure.REFUSED and not said:
+        raise EndpointUnavailable(message, failure, retry_after)
+    if not said and status < 400:
+        url, location = where.partition(" ")[2], response.headers.get("Location")
+        message = f"{message}; {advice(url, asked.settings.url, location, setting=asked.setting)}"
+    elif not said:
+        message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)
 
 
-def _validated(where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType]) -> ReplyType:
+def _validated(
+    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure
+) -> ReplyType:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
         if content.lstrip()[:1] == b"<":
             # A gateway's or a proxy's page, as one that wants somebody to log in.
-            text = f"{where}: status {status}: a page in place of scores; {cure(status, wiki, is_in_its_words=False)}"
+            text = f"{where}: status {status}: a page in place of scores; {cures(status, wiki, is_in_its_words=False)}"
             raise RequestRefused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
+def _judged(reply: ReplyType, response: httpx.Response, judge: Callable[[ReplyType, float | None], None]) -> ReplyType:
+    judge(reply, retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)))
+    return reply
+
+
 def _sentence(content: bytes) -> str:
-    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`; empty without one."""
+    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`, MediaWiki's of its REST
+    API with the key before it; empty without one.
+    """
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -329,6 +359,10 @@ def _sentence(content: bytes) -> str:
             error = error.get("message")
         if isinstance(error, str):
             return _readable(error)
+        translations = body.get("messageTranslations")
+        said = next(iter(translations.values()), "") if isinstance(translations, dict) else body.get("message", "")
+        key = body.get("errorKey", "")
+        return _readable(": ".join(part for part in (key, said) if part and isinstance(part, str)))
     return ""
 
 

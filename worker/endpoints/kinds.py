@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.endpoints.client import Endpoint, ScoringClient
-from worker.endpoints.lift_wing import LiftWingClient
+from worker.endpoints.lift_wing import FindPages, LiftWingClient
 from worker.endpoints.ores import OresClient
 
 #: Wiki to the language code that Lift Wing knows it by.
@@ -18,7 +18,7 @@ class EndpointKind:
 
     #: As it is called in messages.
     title: str
-    open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages], ScoringClient]
+    open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages, FindPages], ScoringClient]
     #: Whether it can say what formulas of thresholds resolve to.
     tells_statistics: bool
     #: Whether it can give the features of a score with it.
@@ -30,7 +30,7 @@ class EndpointKind:
 KINDS: Mapping[str, EndpointKind] = {
     "ores": EndpointKind(
         title="ORES",
-        open=lambda endpoint, _models, _languages: OresClient(endpoint),
+        open=lambda endpoint, _models, _languages, _find_pages: OresClient(endpoint),
         tells_statistics=True,
         gives_features=True,
         servers=frozenset({LiftWingServer.REVSCORING}),

@@ -1,8 +1,8 @@
 """Lift Wing's `:predict` API: a revision a request, or up to twenty of one language where the server takes several."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
@@ -10,13 +10,12 @@ from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS
+from worker.endpoints.lift_wing_servers import SERVERS, Asked
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
-#: Source: mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727.
+#: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
 REVSCORING_NAMESPACES = {
     "articlequality": "revscoring-articlequality",
-    "wp10": "revscoring-articlequality",
     "itemquality": "revscoring-articlequality",
     "articletopic": "revscoring-articletopic",
     "itemtopic": "revscoring-articletopic",
@@ -31,8 +30,11 @@ NAMESPACES = {
     LiftWingServer.REVERT_RISK_MULTILINGUAL: "revertrisk",
     LiftWingServer.REVERT_RISK_WIKIDATA: "revertrisk",
     LiftWingServer.ARTICLE_QUALITY: "article-models",
+    LiftWingServer.ARTICLE_QUALITY_V2: "article-models",
     LiftWingServer.OUTLINK_TOPIC: "articletopic-outlink",
 }
+#: Server of models that share one with another.
+SERVER_NAMES = {LiftWingServer.ARTICLE_QUALITY_V2: "articlequality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,53 @@ def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
         there = f"{wiki}-{there}"
     else:
         namespace = NAMESPACES[model.server]
-    return Address(f"/v1/models/{there}:predict", f"{there}.{namespace}.wikimedia.org")
+    host = SERVER_NAMES.get(model.server, there)
+    return Address(f"/v1/models/{there}:predict", f"{host}.{namespace}.wikimedia.org")
+
+
+#: Finds the pages of revisions of a wiki; those that are gone lack. None: there is nobody to ask.
+FindPages = Callable[[str, Collection[int]], Awaitable[Mapping[int, int] | None]]
+
+
+async def nobody_to_ask(wiki: str, revisions: Collection[int]) -> None:
+    """Where no wiki's API is set."""
 
 
 class LiftWingClient:
     """Asks Lift Wing, each model of its own server."""
 
     def __init__(
-        self, endpoint: Endpoint, models: Mapping[str, ScoringModel], languages: Mapping[str, str | None]
+        self,
+        endpoint: Endpoint,
+        models: Mapping[str, ScoringModel],
+        languages: Mapping[str, str | None],
+        find_pages: FindPages = nobody_to_ask,
     ) -> None:
         self._endpoint = endpoint
+        self._find_pages = find_pages
         self._models = models
         #: Wiki to the language code Lift Wing knows it by.
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         # To ask for one without its page would be our own fault, and be refused as that.
-        homeless = {each for each in ids if self._models[each.model].server.needs_page and not each.page}
-        wanted = [score_id for score_id in ids if score_id not in homeless]
-        answers = await self._endpoint.answers(wanted, self._requests, self._ask)
-        return answers | {score_id: _without_page(score_id) for score_id in homeless}
+        homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
+        found, pageless = await self._with_pages(homeless)
+        wanted = [*(each for each in ids if each not in homeless), *found]
+        return await self._endpoint.answers(wanted, self._requests, self._ask) | pageless
+
+    async def _with_pages(self, ids: Sequence[ScoreId]) -> tuple[list[ScoreId], dict[ScoreId, Answer]]:
+        """Those of *ids* whose pages the wiki's API tells, with them, and the answers to the others."""
+        if not ids:
+            return [], {}
+        wiki = ids[0].wiki
+        try:
+            pages = await self._find_pages(wiki, {score_id.revision for score_id in ids})
+        except EndpointUnavailable as error:
+            return [], dict.fromkeys(ids, NoAnswer(str(error), error.failure, error.retry_after))
+        why = f"{wiki} has no such page" if pages is not None else f"nobody tells it; set wikis.{wiki}.api_url"
+        found = [replace(each, page=pages[each.revision]) for each in ids if pages and each.revision in pages]
+        return found, {each: _without_page(each, why) for each in ids if each not in found}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
@@ -134,17 +163,18 @@ class LiftWingClient:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
-        server, address, language = SERVERS[model.server], address_of(wiki, name, model), self._languages.get(wiki)
+        server, address = SERVERS[model.server], address_of(wiki, name, model)
+        asked = Asked(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
-        body = server.body(ids, language)
+        body = server.body(ids, asked)
         reply = await self._endpoint.ask(
             "POST", address.path, server.reply, wiki=wiki, models=[name], revisions=revisions, body=body, host=host
         )
-        return server.answers(reply, ids, language)
+        return server.answers(reply, ids, asked)
 
 
-def _without_page(score_id: ScoreId) -> ScoreError:
-    message = f"{score_id.model} scores pages, and the wiki has no page of revision {score_id.revision}"
+def _without_page(score_id: ScoreId, why: str) -> ScoreError:
+    message = f"{score_id.model} needs the page of revision {score_id.revision}, and {why}"
     return ScoreError(model=score_id.model, version=score_id.version, type="PageNotFound", message=message)
 
 

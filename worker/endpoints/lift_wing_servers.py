@@ -5,13 +5,14 @@ Source of the shapes: machinelearning/liftwing inference-services, revscoring_mo
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import TypeAdapter
 
 from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
-from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.refusals import fate
 from worker.endpoints.replies import (
     LONGEST_MESSAGE,
@@ -20,12 +21,28 @@ from worker.endpoints.replies import (
     OrInvalidEntry,
     Probability,
     Reply,
+    RoundedProbability,
     ScoreReply,
     Version,
 )
 
 #: Revisions in one request of the servers that take several.
 MOST_INSTANCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What Lift Wing knows a wiki and a model by."""
+
+    language: str | None
+    name: str
+
+    def is_about(self, wiki_db: str | None, wiki: str) -> bool:
+        """Whether a reply that tells *wiki_db*, or none, is about *wiki*.
+
+        Lift Wing makes it of the language as it is (`be-taraskwiki`), so it may differ from the wiki's own name.
+        """
+        return wiki_db is None or wiki_db.replace("-", "_") in {wiki, f"{self.language}wiki".replace("-", "_")}
 
 
 class Server(Protocol):
@@ -36,10 +53,10 @@ class Server(Protocol):
     #: Reads its reply.
     reply: TypeAdapter[Any]
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
         """What to send for *ids*, all of one wiki and one model, and no more than `most`."""
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
+    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
         """What *reply* holds for each of *ids*."""
 
 
@@ -49,14 +66,14 @@ class Revscoring:
     most = 1
     reply: TypeAdapter[Any] = OresReply
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         return {"rev_id": ids[0].revision}
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
         score_id = ids[0]
         if score_id.wiki not in reply:
             return {score_id: NoAnswer(f"the reply holds nothing for {score_id.wiki}")}
-        return {score_id: reply[score_id.wiki].answer(score_id)}
+        return {score_id: reply[score_id.wiki].answer(score_id, called=asked.name)}
 
 
 class _Output(Reply):
@@ -83,13 +100,13 @@ class RevertRisk:
     most = MOST_INSTANCES
     reply: TypeAdapter[Any] = TypeAdapter(_Predictions)
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
-        return {"instances": [{"rev_id": score_id.revision, "lang": language} for score_id in ids]}
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+        return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
 
-    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
+    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
         said = {each.revision_id: each for each in reply.predictions if isinstance(each, _Prediction)}
         return {
-            score_id: _revert_risk(said[score_id.revision], score_id, language)
+            score_id: _revert_risk(said[score_id.revision], score_id, asked)
             if score_id.revision in said
             else _left_out(score_id, reply)
             for score_id in ids
@@ -105,40 +122,79 @@ class SingleRevertRisk:
     def __init__(self, *, sends_language: bool) -> None:
         self._sends_language = sends_language
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
-        its_language = {"lang": language} if self._sends_language else {}
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+        its_language = {"lang": asked.language} if self._sends_language else {}
         return {"rev_id": ids[0].revision} | its_language
 
-    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:
-        return {ids[0]: _revert_risk(reply, ids[0], language)}
+    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+        return {ids[0]: _revert_risk(reply, ids[0], asked)}
 
 
 class _Quality(Reply):
+    label: Literal["Stub", "Start", "C", "B", "GA", "FA"]
+    score: RoundedProbability
+    model_version: Version
+    wiki_db: str
+    revision_id: int
+
+
+class ArticleQuality:
+    """Article quality of any language, as one number; the class it stands for comes with the extended output.
+
+    Source: src/models/articlequality/model_server/model.py and docs/article-quality-language-agnostic.yaml there.
+    """
+
+    most = 1
+    reply: TypeAdapter[Any] = TypeAdapter(_Quality)
+
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+        # A text: the server reads it as one, and fails over a boolean.
+        return {"rev_id": ids[0].revision, "lang": asked.language, "extended_output": "true"}
+
+    def answers(self, reply: _Quality, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+        score_id = ids[0]
+        if reply.revision_id != score_id.revision or not asked.is_about(reply.wiki_db, score_id.wiki):
+            return {score_id: NoAnswer(f"the reply is about revision {reply.revision_id} of {reply.wiki_db}")}
+        # The classes have no probabilities here.
+        return {
+            score_id: Score(
+                model=score_id.model,
+                version=reply.model_version,
+                prediction=reply.label,
+                probability={"score": reply.score},
+            )
+        }
+
+
+class _ClassedQuality(Reply):
     label: str
     prediction_probabilities: dict[str, Probability]
 
 
-class _Qualities(Reply):
+class _ClassedQualities(Reply):
     model_version: Version
-    predictions: list[Annotated[_Quality | InvalidEntry, OrInvalidEntry]]
+    predictions: list[Annotated[_ClassedQuality | InvalidEntry, OrInvalidEntry]]
 
 
-class ArticleQuality:
-    """Article quality of any language. The predictions are told apart by their order alone."""
+class ArticleQualityV2:
+    """Article quality with a probability for each class. The predictions are told apart by their order alone.
+
+    Source: src/models/articlequality/model_server/model_v2.py there.
+    """
 
     most = MOST_INSTANCES
-    reply: TypeAdapter[Any] = TypeAdapter(_Qualities)
+    reply: TypeAdapter[Any] = TypeAdapter(_ClassedQualities)
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
-        return {"instances": [{"rev_id": score_id.revision, "lang": language} for score_id in ids]}
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+        return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
 
-    def answers(self, reply: _Qualities, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _ClassedQualities, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
         if len(reply.predictions) != len(ids):
             count = len(reply.predictions)
             return dict.fromkeys(ids, NoAnswer(f"the reply holds {count} predictions for {len(ids)} revisions"))
         return {
             score_id: _checked(each.label, each.prediction_probabilities, score_id.model, reply.model_version)
-            if isinstance(each, _Quality)
+            if isinstance(each, _ClassedQuality)
             else NoAnswer(f"the reply is not right: {each.why}")
             for score_id, each in zip(ids, reply.predictions, strict=True)
         }
@@ -146,7 +202,7 @@ class ArticleQuality:
 
 class _Topic(Reply):
     topic: str
-    score: Probability
+    score: RoundedProbability
 
 
 class _Topics(Reply):
@@ -165,12 +221,12 @@ class OutlinkTopic:
     #: What Lift Wing itself takes for a prediction.
     PREDICTED_FROM = 0.5
 
-    def body(self, ids: Sequence[ScoreId], language: str | None) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
         revision = ids[0].revision
         page = ids[0].page
-        return {"page_id": page, "lang": language, "revision_id": revision, "threshold": 0.0}
+        return {"page_id": page, "lang": asked.language, "revision_id": revision, "threshold": 0.0}
 
-    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], language: str | None) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
         score_id = ids[0]
         probability = {each.topic: each.score for each in reply.prediction.results}
         predicted = [topic for topic, score in probability.items() if score >= self.PREDICTED_FROM]
@@ -183,14 +239,13 @@ SERVERS: Mapping[LiftWingServer, Server] = {
     LiftWingServer.REVERT_RISK_MULTILINGUAL: SingleRevertRisk(sends_language=True),
     LiftWingServer.REVERT_RISK_WIKIDATA: SingleRevertRisk(sends_language=False),
     LiftWingServer.ARTICLE_QUALITY: ArticleQuality(),
+    LiftWingServer.ARTICLE_QUALITY_V2: ArticleQualityV2(),
     LiftWingServer.OUTLINK_TOPIC: OutlinkTopic(),
 }
 
 
-def _revert_risk(said: _Prediction, score_id: ScoreId, language: str | None) -> Answer:
-    # Lift Wing makes the name from the language, so it may differ from the wiki's own in what stands between the parts.
-    by_language = f"{language}wiki".replace("-", "_")
-    if said.revision_id != score_id.revision or said.wiki_db not in {None, score_id.wiki, by_language}:
+def _revert_risk(said: _Prediction, score_id: ScoreId, asked: Asked) -> Answer:
+    if said.revision_id != score_id.revision or not asked.is_about(said.wiki_db, score_id.wiki):
         return NoAnswer(f"the reply is about revision {said.revision_id} of {said.wiki_db}")
     return _checked(said.output.prediction, said.output.probabilities, score_id.model, said.model_version)
 

@@ -4,13 +4,14 @@ Sources of the error types: wikimedia/revscoring revscoring/errors.py @ 3db2b95 
 8369ea0, of which ORES writes the class names (ores/wsgi/util.py); `RevisionNotScorable` is that of
 mediawiki/extensions/ORES includes/LiftWingService.php @ e8804727. Of the sentences: machinelearning/liftwing
 inference-services @ bce944c0, revscoring_model/model_servers/extractor_utils.py, and model_server/ under
-src/models/revert_risk_model and src/models/outlink_topic_model. Of HTTP's phrases as types inside a reply:
-ores-legacy/app/liftwing/response.py there.
+src/models/revert_risk_model, outlink_topic_model, articlequality and revertrisk_wikidata. Of HTTP's phrases as types
+inside a reply: ores-legacy/app/liftwing/response.py there.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
+from typing import Protocol
 
 from worker.domain.failures import Failure, failure_of_status
 
@@ -55,6 +56,22 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
         (rf"(?P<type>{_TYPES}): .*:(?P<ids>\d+)\)", "MissingResource"),
     )
 )
+#: Sentences of servers that answer 500 to whatever goes wrong, also where it is the revision that is gone or empty.
+_SENTENCES_OF_500: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
+    (re.compile(pattern), says)
+    for pattern, says in (
+        (r"\[404\] Fetching html failed for the article revision with id: (?P<ids>\d+)\b", "RevisionNotFound"),
+        (
+            r"Fetching html failed for the article revision with id: (?P<ids>\d+)\. Reason: Not Found",
+            "RevisionNotFound",
+        ),
+        (
+            r"Error in preprocess for rev_id (?P<ids>\d+)\. Reason: Failed .* for rev_id (?P=ids)\. Reason: 'pages'",
+            "RevisionNotFound",
+        ),
+        (r"Article with language \S+ and revid (?P<ids>\d+) has errors when preprocessing", "RevisionNotScorable"),
+    )
+)
 #: Sentences about the only revision that was asked for, which name none.
 _OF_THE_ONLY_ONE = {"Prediction for this type of edit is not supported at the moment.": "RevisionNotScorable"}
 #: Replies with these may be refusals of one revision.
@@ -74,6 +91,8 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
 
     One that names a revision in words that nobody knows is a failure over it, so that it ends as a dead letter.
     """
+    if status == 500:
+        return _said(sentence, revisions, _SENTENCES_OF_500)
     if status not in _STATUSES:
         return {}
     said = _said(sentence, revisions)
@@ -82,6 +101,12 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
         final = next((kind for text, kind in _OF_THE_ONLY_ONE.items() if sentence.startswith(text)), None)
         said = {only: final} if final else dict.fromkeys(_named(sentence, revisions), Failure.TRANSIENT)
     return said
+
+
+class Cures(Protocol):
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
+
+    def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
 def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
@@ -95,8 +120,10 @@ def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     return "correct endpoint.url and endpoint.kind, or whoever answers at that address in its place"
 
 
-def _said(message: str, revisions: Collection[int]) -> dict[int, str | Failure]:
-    for pattern, says in _SENTENCES:
+def _said(
+    message: str, revisions: Collection[int], sentences: tuple[tuple[re.Pattern[str], str | Failure], ...] = _SENTENCES
+) -> dict[int, str | Failure]:
+    for pattern, says in sentences:
         match = pattern.match(message)
         if match:
             told = match.groupdict().get("type")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -47,6 +48,12 @@ OrInvalidEntry = WrapValidator(_or_invalid_entry)
 
 #: Strict: `true` and `"0.1"` are no probabilities.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+#: What fastText and logarithms make of probabilities: 1.00001 and -1e-16 are 1 and 0.
+RoundedProbability = Annotated[
+    float,
+    Field(ge=-0.001, le=1.001, allow_inf_nan=False, strict=True),
+    AfterValidator(lambda value: min(max(value, 0.0), 1.0)),
+]
 #: As long as `oresm_version`, which counts bytes; it becomes part of task ids and keys, too.
 Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
 #: Characters kept of the endpoint's own words: ORES puts whole tracebacks into them.
@@ -121,11 +128,15 @@ class OresWiki(Reply):
         str, Annotated[dict[str, Annotated[OresEntry | InvalidEntry, OrInvalidEntry]] | InvalidEntry, OrInvalidEntry]
     ] = {}
 
-    def answer(self, score_id: ScoreId) -> Answer:
-        """What the reply holds for *score_id*; if that is missing, it is a transient failure of this score alone."""
+    def answer(self, score_id: ScoreId, *, called: str | None = None) -> Answer:
+        """What the reply holds for *score_id*; if that is missing, it is a transient failure of this score alone.
+
+        *called* is the model's name in the reply, where it has another one there.
+        """
+        name = called or score_id.model
         of_revision = self.scores.get(str(score_id.revision), {})
-        entry = of_revision if isinstance(of_revision, InvalidEntry) else of_revision.get(score_id.model)
-        model = self.models.get(score_id.model)
+        entry = of_revision if isinstance(of_revision, InvalidEntry) else of_revision.get(name)
+        model = self.models.get(name)
         if model is None:
             return NoAnswer(f"the reply tells no version of {score_id.model}")
         for part in (model, entry):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from worker.config.telemetry import log
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
@@ -38,6 +39,8 @@ class EndpointRouter:
         for error in replies:
             if isinstance(error, BaseException) and not (isinstance(error, Exception) and any(told)):
                 raise error
+            if isinstance(error, Exception):
+                log.warning("endpoint_unavailable", wiki=wiki, error=str(error))
         return {model: version for reply in told for model, version in reply.items()}
 
     async def statistics(

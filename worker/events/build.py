@@ -1,27 +1,25 @@
 """An edit and its answers as events. Pure."""
 
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
 from outbox.edits import Edit
-from worker.config.settings_sections import EventsSettings
+from worker.config.settings_sections import USUAL_ARTICLE_PATH, EventsSettings
+from worker.domain.models import DEFAULT_MODELS, ScoringModel, announced_name
 from worker.domain.scores import Final, Score, ScoreError
+from worker.events.entities import OLDEST, page_of, performer_of, prior_state_of, revision_of, title_of, user_of
 from worker.events.schemas import (
     PREDICTION_CHANGE,
     Event,
     Meta,
     ModelError,
     ModelScore,
-    Page,
-    Performer,
     PredictedClassification,
     PredictionChangeEvent,
-    Revision,
     RevisionScoreEvent,
-    User,
 )
 
 #: The namespace of our event ids: the UUIDv5 of "outpatrol" under the DNS namespace.
@@ -34,59 +32,80 @@ class Announcing:
     """How edits are announced."""
 
     settings: EventsSettings
+    models: Mapping[str, ScoringModel] = field(default_factory=lambda: DEFAULT_MODELS)
 
-    def events_of(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
+    def events_of(
+        self,
+        edit: Edit,
+        answers: Sequence[Final],
+        *,
+        domain: str,
+        now: datetime,
+        article_path: str = USUAL_ARTICLE_PATH,
+    ) -> list[Event]:
         """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
 
         Without those that `events_of_models` has announced before.
         """
-        own = self.events_of_models(edit, answers, domain=domain, now=now)
+        own = self.events_of_models(edit, answers, domain=domain, now=now, article_path=article_path)
         if self.settings.stream_of_model is not None and answers:
             return own
-        return [self._revision_score(edit, answers, self.settings.stream, _Origin(domain, now)), *own]
+        origin = _Origin(domain, article_path, now)
+        return [self._revision_score(edit, answers, self.settings.stream, origin), *own]
 
-    def events_of_models(self, edit: Edit, answers: Sequence[Final], *, domain: str, now: datetime) -> list[Event]:
+    def events_of_models(
+        self,
+        edit: Edit,
+        answers: Sequence[Final],
+        *,
+        domain: str,
+        now: datetime,
+        article_path: str = USUAL_ARTICLE_PATH,
+    ) -> list[Event]:
         """The events on streams of one model each; none of models that *edit* says are announced."""
-        origin, prefix = _Origin(domain, now), self.settings.stream_of_model
+        origin, prefix = _Origin(domain, article_path, now), self.settings.stream_of_model
         fresh = [answer for answer in answers if answer.model not in (edit.announced or ())]
         scores = (
             []
             if prefix is None
-            else [self._revision_score(edit, [answer], f"{prefix}{answer.model}", origin) for answer in fresh]
+            else [self._revision_score(edit, [answer], f"{prefix}{self._name(answer)}", origin) for answer in fresh]
         )
         return [*scores, *self._prediction_changes(edit, fresh, origin)]
 
     def _revision_score(
         self, edit: Edit, answers: Sequence[Final], stream: str, origin: "_Origin"
     ) -> RevisionScoreEvent:
-        scores = {answer.model: _score(answer) for answer in answers if isinstance(answer, Score)}
-        errors = {answer.model: _error(answer) for answer in answers if isinstance(answer, ScoreError)}
+        names = {self._name(answer): answer for answer in answers}
+        scores = {name: _score(name, answer) for name, answer in names.items() if isinstance(answer, Score)}
+        errors = {name: _error(name, answer) for name, answer in names.items() if isinstance(answer, ScoreError)}
         return RevisionScoreEvent(
             meta=origin.meta(edit, stream, event_id(edit, answers)),
             dt=edit.timestamp,
             database=edit.wiki,
             page_id=edit.page,
-            page_title=_key(edit),
+            page_title=title_of(edit),
             page_namespace=edit.namespace,
             page_is_redirect=edit.is_redirect,
             rev_id=edit.revision,
             rev_parent_id=edit.parent_revision or None,
             rev_timestamp=edit.timestamp,
-            performer=_performer(edit),
+            performer=performer_of(edit),
             scores=scores or None,
             errors=errors or None,
         )
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
-        # The schema has no negative namespaces, and an edit has one only by mistake; it wants the page's id.
-        if edit.namespace < 0 or edit.page is None:
+        version = self.settings.prediction_schema
+        page = page_of(edit, version)
+        if page is None:
             return
+        revision, prior_state = revision_of(edit, version), prior_state_of(edit, version)
+        # 1.1.0 wants one even where it is hidden.
+        performer = user_of(edit, version) if edit.user is not None or version == OLDEST else None
         for answer in answers:
             stream = self.settings.prediction_streams.get(answer.model)
             if stream is None or not isinstance(answer, Score):
                 continue
-            version = self.settings.prediction_schema
-            user = _user(edit)
             yield PredictionChangeEvent(
                 schema_uri=f"{PREDICTION_CHANGE}/{version}",
                 meta=origin.meta(edit, stream, prediction_id(edit, answer, stream)),
@@ -94,30 +113,20 @@ class Announcing:
                 changelog_kind="insert" if edit.is_new_page else "update",
                 page_change_kind="create" if edit.is_new_page else "edit",
                 wiki_id=edit.wiki,
-                page=Page(
-                    page_id=edit.page,
-                    page_title=_key(edit),
-                    namespace_id=edit.namespace,
-                    is_redirect=bool(edit.is_redirect),
-                ),
-                # 1.1.0 wants one even where it is hidden.
-                performer=user if edit.user is not None or version == "1.1.0" else None,
-                revision=Revision(
-                    rev_id=edit.revision,
-                    rev_parent_id=edit.parent_revision or None,
-                    rev_dt=edit.timestamp,
-                    rev_size=edit.length,
-                    is_minor_edit=edit.is_minor,
-                    is_editor_visible=edit.user is not None,
-                    editor=user if edit.user is not None else None,
-                ),
+                page=page,
+                performer=performer,
+                revision=revision,
+                prior_state=prior_state,
                 predicted_classification=PredictedClassification(
-                    model_name=answer.model,
+                    model_name=self._name(answer),
                     model_version=answer.version,
                     predictions=_predictions(answer),
                     probabilities=answer.probability,
                 ),
             )
+
+    def _name(self, answer: Final) -> str:
+        return announced_name(answer.model, self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,87 +134,58 @@ class _Origin:
     """Where and when an event comes from."""
 
     domain: str
+    article_path: str
     now: datetime
 
     def meta(self, edit: Edit, stream: str, id_: str) -> Meta:
+        title = title_of(edit)
         return Meta(
             stream=stream,
             id=id_,
             dt=self.now,
             domain=self.domain,
-            uri=f"https://{self.domain}/wiki/{quote(_key(edit), safe='/:@!$*(),;')}"[:LONGEST_URI],
+            uri=title and self._address(title)[:LONGEST_URI],
             request_id=edit.request_id,
         )
 
+    def _address(self, title: str) -> str:
+        return f"https://{self.domain}{self.article_path.replace('$1', quote(title, safe='/:@!$*(),;'))}"
+
 
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:
-    """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it."""
+    """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it.
+
+    A reconciled edit's events tell less than those that were lost, and so are others.
+    """
     ids = sorted(_score_id(edit, answer) for answer in answers)
-    return str(uuid.uuid5(EVENT_IDS, "|".join(ids) or f"{edit.wiki}:{edit.revision}"))
+    return _id(edit, "|".join(ids) or f"{edit.wiki}:{edit.revision}")
 
 
 def prediction_id(edit: Edit, answer: Final, stream: str) -> str:
     """The id of a prediction event; not that of the score event for the same answer."""
-    return str(uuid.uuid5(EVENT_IDS, f"{stream}|{_score_id(edit, answer)}"))
+    return _id(edit, f"{stream}|{_score_id(edit, answer)}")
+
+
+def _id(edit: Edit, name: str) -> str:
+    return str(uuid.uuid5(EVENT_IDS, f"{name}|reconciled" if edit.is_reconciled else name))
 
 
 def _score_id(edit: Edit, answer: Final) -> str:
     return f"{edit.wiki}:{answer.model}:{edit.revision}:{answer.version}"
 
 
-def _key(edit: Edit) -> str:
-    return edit.title.replace(" ", "_")
-
-
-def _groups(edit: Edit) -> list[str]:
-    """The groups that the wiki gave; otherwise the implicit ones, which follow from the recent change."""
-    if edit.user_groups is not None:
-        return list(edit.user_groups)
-    if edit.is_anonymous:
-        return ["*"]
-    # Source: mediawiki/core includes/user/UserGroupManager.php, getUserImplicitGroups.
-    return ["*", "temp" if edit.is_temporary else "user", *(["bot"] if edit.is_bot else [])]
-
-
-def _performer(edit: Edit) -> Performer | None:
-    if edit.user is None:
-        return None
-    return Performer(
-        user_text=edit.user,
-        user_groups=_groups(edit),
-        user_is_bot=edit.is_bot,
-        user_id=edit.user_id,
-        user_registration_dt=edit.user_registered_at,
-        user_edit_count=edit.user_edit_count,
-    )
-
-
-def _user(edit: Edit) -> User:
-    if edit.user is None:
-        return User()
-    return User(
-        user_text=edit.user,
-        user_id=edit.user_id,
-        groups=_groups(edit),
-        is_bot=edit.is_bot,
-        is_temp=edit.is_temporary,
-        registration_dt=edit.user_registered_at,
-        edit_count=edit.user_edit_count,
-    )
-
-
 def _predictions(answer: Score) -> list[str]:
     return [answer.prediction] if isinstance(answer.prediction, str) else list(answer.prediction)
 
 
-def _score(answer: Score) -> ModelScore:
+def _score(name: str, answer: Score) -> ModelScore:
     return ModelScore(
-        model_name=answer.model,
+        model_name=name,
         model_version=answer.version,
         prediction=_predictions(answer),
         probability=answer.probability,
     )
 
 
-def _error(answer: ScoreError) -> ModelError:
-    return ModelError(model_name=answer.model, model_version=answer.version, type=answer.type, message=answer.message)
+def _error(name: str, answer: ScoreError) -> ModelError:
+    return ModelError(model_name=name, model_version=answer.version, type=answer.type, message=answer.message)

@@ -1,42 +1,45 @@
-"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself.
+"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself."""
 
-Source of its replies: wikimedia/eventgate routes/events.js 1.8.4.
-"""
-
-import json
-import re
+import asyncio
+import os
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from concurrent.futures import CancelledError
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from outbox import lane
-from worker.config.settings_sections import Section, without_password
-from worker.events.sinks import (
-    DeliveryFailure,
-    EventFailed,
-    EventRefused,
-    OutgoingEvent,
-    SinkKind,
-    SinkUnavailable,
-    rounds,
-)
+from worker.config.http_routes import DIRECT, Route
+from worker.config.settings_sections import SinkSection, without_password
+from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
+from worker.lanes.loops import HttpLoop
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
-LONGEST_REASON = 500
-#: What an EventGate says of an event whose schema or stream it does not know. Anything else is its own fault.
-ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
+#: A reply repeats the events that were not accepted, and says why.
+LARGEST_REPLY_BYTES = 16 * MOST_BYTES
+#: No request begins once the batches of one sending have taken that many times as long as one request may.
+MOST_TIMEOUTS = 2
 
 
-class EventGateSection(Section):
+class EventGateSection(SinkSection):
     """Events to an EventGate."""
 
     url: str = Field(pattern=r"^https?://", description="Base URL, without /v1/events.")
-    timeout_seconds: float = Field(default=62, gt=0, le=600, description="For one request.")
+    timeout_seconds: float = Field(
+        default=62, gt=0, le=600, description="For one request as a whole, from connecting to the end of the reply."
+    )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
+    proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
+    ca_file: Path | None = Field(default=None, description="Certificates that the EventGate's is checked by, PEM.")
+
+    @property
+    def longest_send_seconds(self) -> float:
+        return (MOST_TIMEOUTS + 1) * self.timeout_seconds
 
     @field_validator("url")
     @classmethod
@@ -44,55 +47,56 @@ class EventGateSection(Section):
         try:
             parts = urlsplit(url)
             is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+            # As connecting would: by httpx, and then where the name is looked up.
+            httpx.URL(url).raw_host.decode().encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
+            raise ValueError("no host can have the name in it; correct it") from None
         except ValueError:
             is_right = False
         if not is_right or parts.path.rstrip("/").endswith("/v1/events"):
             raise ValueError("not the base URL of an EventGate; write http://host:port, without /v1/events and any ?")
         return without_password(url)
 
-
-class _Context(BaseModel):
-    errors_text: str | None = None
-    message: str | None = None
-
-    model_config = ConfigDict(alias_generator=lambda name: {"errors_text": "errorsText"}.get(name, name))
-
-
-class _Entry(BaseModel):
-    event: Any = None
-    context: _Context = _Context()
-
-    @property
-    def id(self) -> str | None:
-        meta = self.event.get("meta") if isinstance(self.event, dict) else None
-        return meta.get("id") if isinstance(meta, dict) else None
-
-
-class _Verdicts(BaseModel):
-    """What the reply says of the events that were not accepted."""
-
-    invalid: list[_Entry] = []
-    error: list[_Entry] = []
-
-
-_VERDICTS = TypeAdapter(_Verdicts)
+    @field_validator("proxy")
+    @classmethod
+    def _holds_no_password(cls, url: str | None) -> str | None:
+        return url and without_password(url)
 
 
 class EventGateSink:
-    """Posts events in batches; those of one page in separate requests, since it takes a batch in any order."""
+    """Posts events in batches; those of one page in separate requests, since it takes a batch in any order.
 
-    def __init__(self, url: str, *, timeout_seconds: float, batch_size: int, user_agent: str) -> None:
+    Requests are made in *loop*, where each can be given up at its deadline, whatever part of it takes so long.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        batch_size: int,
+        user_agent: str,
+        loop: HttpLoop,
+        route: Route = DIRECT,
+    ) -> None:
         self._url = f"{url.rstrip('/')}/v1/events"
         self._batch_size = batch_size
-        self._http = httpx.Client(
-            timeout=timeout_seconds, headers={"User-Agent": user_agent, "Content-Type": "application/json"}
+        self._timeout = timeout_seconds
+        self._loop = loop
+        self._http = httpx.AsyncClient(
+            timeout=timeout_seconds,
+            headers={"User-Agent": user_agent, "Content-Type": "application/json"},
+            trust_env=False,
+            proxy=route.proxy,
+            verify=route.tls(),
         )
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         failures: dict[int, DeliveryFailure] = {}
+        until = time.monotonic() + MOST_TIMEOUTS * self._timeout
         batches = [batch for group in rounds(events) for batch in self._batches(group, events)]
         for number, batch in enumerate(batches):
-            failures |= self._post(batch, events)
+            failures |= self._post(batch, events, until)
             unavailable = next((each for each in failures.values() if isinstance(each, SinkUnavailable)), None)
             if unavailable is not None:
                 # It takes nothing now: what is left keeps its place behind what was not taken.
@@ -101,7 +105,7 @@ class EventGateSink:
         return failures
 
     def close(self) -> None:
-        self._http.close()
+        self._loop.run(self._http.aclose())
 
     def _batches(self, places: Sequence[int], events: Sequence[OutgoingEvent]) -> list[list[int]]:
         batches: list[list[int]] = []
@@ -114,88 +118,87 @@ class EventGateSink:
             batches[-1].append(place)
         return batches
 
-    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent]) -> dict[int, DeliveryFailure]:
+    async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
+        """One request and its whole reply; raises TimeoutError at the deadline, however busy the other side is."""
+        content = bytearray()
+        async with asyncio.timeout(self._timeout), self._http.stream("POST", self._url, content=body) as response:
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > LARGEST_REPLY_BYTES:
+                    raise httpx.ReadError(f"a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right")
+        return response, bytes(content)
+
+    def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
+        if time.monotonic() > until:
+            late = f"{self._url}: its replies take too long; look after it, or raise sinks.eventgate.timeout_seconds"
+            return dict.fromkeys(batch, SinkUnavailable(late))
         try:
-            response = self._http.post(self._url, content=body.encode())
-        except httpx.HTTPError as error:
-            reason = f"{self._url}: {str(error) or type(error).__name__}; start it, or mend sinks.eventgate.url"
-            return dict.fromkeys(batch, SinkUnavailable(reason))
+            response, content = self._loop.run(self._exchange(body.encode()))
+        except CancelledError:
+            reason = "the process ends before it replied"
+        except (TimeoutError, httpx.TimeoutException):
+            reason = f"no whole reply within {self._timeout:g} s"
+        # A name that is no host's raises UnicodeError only where it is looked up.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            reason = first_cause(error)
+        else:
+            return self._read(response, content, batch, events, until)
+        cure = "start it, or mend sinks.eventgate.url"
+        return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
+
+    def _read(
+        self,
+        response: httpx.Response,
+        content: bytes,
+        batch: Sequence[int],
+        events: Sequence[OutgoingEvent],
+        until: float,
+    ) -> dict[int, DeliveryFailure]:
         status = response.status_code
         if status in {200, 201}:
             return {}
-        verdicts = _verdicts_of(response)
+        verdicts = verdicts_of(status, content)
         if verdicts is not None:
-            return _judged(batch, events, verdicts, everything=status != 207, where=self._url)
-        if status in {400, 413} or _is_about_the_request(response):
-            return self._halved(batch, events, f"{self._url}: status {status}: {_text_of(response)}")
+            return judged(batch, events, verdicts, everything=status != 207, where=self._url)
+        reason = f"{self._url}: status {status}: {text_of(content) or response.reason_phrase or 'no reason'}"
+        if status in {400, 413} or is_about_the_request(status, content):
+            return self._halved(batch, events, reason, until)
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
-        return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: status {status}: {_text_of(response)}"))
+        return dict.fromkeys(batch, SinkUnavailable(reason))
 
-    def _halved(self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
+    def _halved(
+        self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str, until: float
+    ) -> dict[int, DeliveryFailure]:
         """The whole request was refused, perhaps because of one event: find that one, deliver the others."""
         if len(batch) == 1:
             return {batch[0]: EventRefused(reason)}
         half = len(batch) // 2
-        return self._post(batch[:half], events) | self._post(batch[half:], events)
+        return self._post(batch[:half], events, until) | self._post(batch[half:], events, until)
 
 
-def _judged(
-    batch: Sequence[int], events: Sequence[OutgoingEvent], verdicts: _Verdicts, *, everything: bool, where: str
-) -> dict[int, DeliveryFailure]:
-    """What became of *batch*; *everything* if the status says that none was accepted."""
-    failures: dict[int, DeliveryFailure] = {}
-    places: dict[str | None, list[int]] = {}
-    for place in batch:
-        places.setdefault(events[place].id, []).append(place)
-    for entry in verdicts.invalid:
-        reason = (entry.context.errors_text or "invalid")[:LONGEST_REASON]
-        failures |= dict.fromkeys(places.get(entry.id, []), EventRefused(reason))
-    for entry in verdicts.error:
-        reason = (entry.context.message or "error")[:LONGEST_REASON]
-        failure = EventFailed(reason) if ABOUT_THE_EVENT.search(reason) else SinkUnavailable(f"{where}: {reason}")
-        failures |= dict.fromkeys(places.get(entry.id, []), failure)
-    if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
-        # If an entry names none of our events, nobody knows which of them it means.
-        unnamed = EventFailed("it was not accepted, and the reply does not say why")
-        failures |= {place: unnamed for place in batch if place not in failures}
-    return failures
-
-
-def _verdicts_of(response: httpx.Response) -> _Verdicts | None:
-    if response.status_code not in {207, 400, 500}:
-        return None
-    try:
-        verdicts = _VERDICTS.validate_json(response.content)
-    except ValidationError:
-        return None
-    return verdicts if verdicts.invalid or verdicts.error else None
-
-
-def _is_about_the_request(response: httpx.Response) -> bool:
-    # It answers 500 where 413 and 400 would be right.
-    return response.status_code == 500 and any(
-        word in response.text for word in ("PayloadTooLargeError", "SyntaxError")
-    )
-
-
-def _text_of(response: httpx.Response) -> str:
-    try:
-        document = json.loads(response.content)
-        title = document.get("detail") or document.get("title") if isinstance(document, dict) else None
-    except ValueError:
-        title = None
-    return str(title or response.reason_phrase or "no reason")[:LONGEST_REASON]
+def first_cause(error: BaseException) -> str:
+    """Why there was no connection, or no more; what is raised only says that there was none."""
+    first, earlier = error, error.__context__
+    while earlier is not None:
+        first = earlier
+        earlier = first.exceptions[0] if isinstance(first, ExceptionGroup) else first.__cause__ or first.__context__
+    # Of names and of TLS the numbers mean something else, and the texts are good.
+    if (isinstance(first, ConnectionError) or type(first) is OSError) and first.errno:
+        return os.strerror(first.errno).lower()
+    return str(first) or str(error) or type(first).__name__
 
 
 EVENTGATE = SinkKind(
     name="eventgate",
     section=EventGateSection,
     lane=lane("event_outbox_eventgate"),
-    open=lambda section, user_agent: EventGateSink(
+    open=lambda section, user_agent, routes, loop: EventGateSink(
         section.url,
         timeout_seconds=section.timeout_seconds,
         batch_size=section.batch_size,
         user_agent=user_agent,
+        loop=loop,
+        route=routes.to(section.url, section="sinks.eventgate", proxy=section.proxy, ca_file=section.ca_file),
     ),
 )

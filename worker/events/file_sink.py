@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import Field
 
 from outbox import lane
-from worker.config.settings_sections import Section
+from worker.config.settings_sections import SinkSection
 from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, SinkUnavailable
 
 
-class FileSection(Section):
+class FileSection(SinkSection):
     """Events into files."""
 
     directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
@@ -120,5 +120,5 @@ FILE = SinkKind(
     name="file",
     section=FileSection,
     lane=lane("event_outbox"),
-    open=lambda section, _: FileSink(section.directory, max_bytes=round(section.max_megabytes * 1_000_000)),
+    open=lambda section, *_: FileSink(section.directory, max_bytes=round(section.max_megabytes * 1_000_000)),
 )

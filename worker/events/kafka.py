@@ -1,6 +1,8 @@
 """Events straight to Kafka: idempotent producer, acknowledged by all replicas, keyed by page.
 
-The key is what EventGate makes of `message_key_fields` of page streams: `{"wiki_id": …, "page_id": …}`.
+The key is what EventGate makes of the `message_key_fields` of page streams, to the byte, so that the events of a page
+share a partition with those that production writes. Source: wikimedia/operations-mediawiki-config
+wmf-config/ext-EventStreamConfig.php, mediawiki.page_change.v1; JSON.stringify of ECMA-262 §25.5.2.
 """
 
 import json
@@ -93,7 +95,7 @@ class KafkaSink:
             producer.produce(
                 self._prefix + event.stream,
                 value=event.body.encode(),
-                key=json.dumps({"wiki_id": event.wiki, "page_id": event.page}).encode(),
+                key=message_key(event),
                 on_delivery=acknowledged,
             )
         except KafkaException as error:
@@ -114,6 +116,19 @@ class KafkaSink:
         if producer is not None:
             producer.purge()
             producer.flush(0)
+
+
+def message_key(event: OutgoingEvent) -> bytes | None:
+    """The page of *event* as JavaScript's JSON.stringify writes it: no spaces, letters of all alphabets as they are.
+
+    None where nobody told the page's id: an event without a key may go to any partition, one with a made-up key would
+    stand in another page's.
+    """
+    if event.page is None:
+        return None
+    key = json.dumps({"wiki_id": event.wiki, "page_id": event.page}, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate is no text in UTF-8; JSON.stringify escapes it, and nothing else there.
+    return key.encode(errors="backslashreplace")
 
 
 def _failure(error: KafkaError) -> DeliveryFailure:

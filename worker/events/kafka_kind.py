@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from outbox import lane
-from worker.config.settings_sections import Section
+from worker.config.settings_sections import SinkSection
 from worker.domain.errors import not_installed
 from worker.events.sinks import EventSink, SinkKind
 
@@ -17,7 +17,7 @@ SET_BY_US = {
 }  # fmt: skip
 
 
-class KafkaSection(Section):
+class KafkaSection(SinkSection):
     """Events straight to Kafka."""
 
     bootstrap_servers: str = Field(min_length=1, description="host:port, several with commas between.")
@@ -25,6 +25,11 @@ class KafkaSection(Section):
     timeout_seconds: float = Field(default=30, ge=1, le=600, description="Until a batch is acknowledged.")
     #: Further settings of librdkafka, such as those of TLS and SASL; acks and idempotence are not among them.
     options: dict[str, SecretStr | int | bool] = Field(default_factory=dict)
+
+    @property
+    def longest_send_seconds(self) -> float:
+        # It looks for acknowledgements a second longer than Kafka's library has to deliver.
+        return self.timeout_seconds + 1
 
     @model_validator(mode="after")
     def _can_be_served(self) -> Self:
@@ -41,7 +46,7 @@ class KafkaSection(Section):
         return options
 
 
-def _open(section: KafkaSection, _: str) -> EventSink:
+def _open(section: KafkaSection, *_: object) -> EventSink:
     from worker.events.kafka import KafkaSink  # noqa: PLC0415 - comes with an extra, which the section asks for
 
     options = {

@@ -33,13 +33,13 @@ def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim,
 
 def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
     """The claims of *events* in their order, except that those of one page and stream are sorted by revision."""
-    places: dict[tuple[str, str, int], list[Claim]] = defaultdict(list)
+    places: dict[tuple[str, str, int | str], list[Claim]] = defaultdict(list)
     for claim, event in events.items():
-        places[event.stream, event.wiki, event.page].append(claim)
+        places[event.line].append(claim)
     by_revision = {
         key: iter(sorted(claims, key=lambda claim: events[claim].revision)) for key, claims in places.items()
     }
-    return [next(by_revision[event.stream, event.wiki, event.page]) for event in events.values()]
+    return [next(by_revision[event.line]) for event in events.values()]
 
 
 def _event(payload: str) -> OutgoingEvent:
@@ -53,7 +53,8 @@ def _event(payload: str) -> OutgoingEvent:
         id=str(meta.get("id", "")),
         body=payload,
         wiki=str(event.get("database") or event.get("wiki_id") or ""),
-        page=_number(event.get("page_id") or page.get("page_id") or 0),
+        page=_number(event.get("page_id") or page.get("page_id") or 0) or None,
+        title=str(event.get("page_title") or page.get("page_title") or ""),
         revision=_number(event.get("rev_id") or revision.get("rev_id") or 0),
     )
 

@@ -33,14 +33,16 @@ class Meta(_Part):
     #: When the event was made; the edit's own time stands in the event's `dt`.
     dt: Moment
     domain: str = Field(min_length=1)
-    uri: str = Field(max_length=8192)
+    uri: str | None = Field(default=None, max_length=8192)
     request_id: str | None = None
 
 
 class Performer(_Part):
+    """Who it was; a part of it that nobody told is left out."""
+
     user_text: str = Field(min_length=1)
-    user_groups: list[str]
-    user_is_bot: bool
+    user_groups: list[str] | None = None
+    user_is_bot: bool | None = None
     user_id: int | None = None
     user_registration_dt: Moment | None = None
     user_edit_count: int | None = Field(default=None, ge=0)
@@ -77,9 +79,10 @@ class RevisionScoreEvent(Event):
 
     schema_uri: str = Field(default=REVISION_SCORE, serialization_alias="$schema")
     database: str
+    #: Left out where nobody told it.
     page_id: int | None = Field(default=None, ge=1)
-    #: Prefixed, with underscores.
-    page_title: str = Field(min_length=1)
+    #: Prefixed, with underscores; left out where only the number of the namespace is known.
+    page_title: str | None = Field(default=None, min_length=1)
     page_namespace: int
     page_is_redirect: bool | None = None
     rev_id: int = Field(ge=0)
@@ -92,11 +95,25 @@ class RevisionScoreEvent(Event):
     errors: dict[str, ModelError] | None = None
 
 
+class RedirectPageLink(_Part):
+    """Where a redirect leads."""
+
+    page_title: str = Field(min_length=1)
+    page_id: int | None = None
+    #: Below 0 for special pages, since 1.3.0.
+    namespace_id: int | None = None
+    is_redirect: bool | None = None
+    interwiki_prefix: str | None = None
+
+
 class Page(_Part):
     page_id: int = Field(ge=1)
     page_title: str = Field(min_length=1)
     namespace_id: int = Field(ge=0)
-    is_redirect: bool
+    is_redirect: bool | None = None
+    #: Since 1.3.0.
+    namespace_is_content: bool | None = None
+    redirect_page_link: RedirectPageLink | None = None
 
 
 class User(_Part):
@@ -106,19 +123,35 @@ class User(_Part):
     user_id: int | None = None
     groups: list[str] | None = None
     is_bot: bool | None = None
+    is_system: bool | None = None
     is_temp: bool | None = None
     registration_dt: Moment | None = None
     edit_count: int | None = Field(default=None, ge=0)
+    #: Both since 1.3.0.
+    user_central_id: int | None = None
+    wiki_id: str | None = None
 
 
 class Revision(_Part):
-    rev_id: int = Field(ge=1)
+    """A revision; `rev_id` and `rev_dt` are always told of the one that an edit made."""
+
+    rev_id: int | None = Field(default=None, ge=1)
     rev_parent_id: int | None = Field(default=None, ge=1)
-    rev_dt: Moment
+    rev_dt: Moment | None = None
+    rev_sha1: str | None = None
     rev_size: int | None = Field(default=None, ge=0)
-    is_minor_edit: bool
-    is_editor_visible: bool
+    comment: str | None = None
+    is_minor_edit: bool | None = None
+    is_content_visible: bool | None = None
+    is_editor_visible: bool | None = None
+    is_comment_visible: bool | None = None
     editor: User | None = None
+
+
+class PriorState(_Part):
+    """What was before the edit."""
+
+    revision: Revision
 
 
 class PredictedClassification(_Part):
@@ -137,4 +170,5 @@ class PredictionChangeEvent(Event):
     page: Page
     performer: User | None = None
     revision: Revision
+    prior_state: PriorState | None = None
     predicted_classification: PredictedClassification

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outbox import Lane
-from worker.config.settings_sections import Section
+from worker.config.http_routes import HttpRoutes
+from worker.config.settings_sections import SinkSection
+from worker.lanes.loops import HttpLoop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +18,16 @@ class OutgoingEvent:
     stream: str
     id: str
     body: str
-    #: The page it is of, by wiki and page id, and the revision; order is by page.
+    #: The page it is of, by wiki and page id, and the revision. No page id where nobody told one: then by its title.
     wiki: str
-    page: int
+    page: int | None
     revision: int
+    title: str = ""
+
+    @property
+    def line(self) -> tuple[str, str, int | str]:
+        """What events have in common whose order matters: the stream and the page, by its title if need be."""
+        return self.stream, self.wiki, self.title if self.page is None else self.page
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +74,11 @@ class SinkKind:
 
     #: In the settings, as `[sinks.NAME]`, and in the ledger.
     name: str
-    section: type[Section]
+    section: type[SinkSection]
     lane: Lane
-    #: Makes the sink of its section and the User-Agent for requests; connects to nothing yet.
-    open: Callable[[Any, str], EventSink]
+    #: Makes the sink of its section, the User-Agent for requests, how these go out and the loop to make them in;
+    #: connects to nothing yet.
+    open: Callable[[Any, str, HttpRoutes, HttpLoop], EventSink]
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
@@ -78,11 +87,10 @@ def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
     For a sink that takes the events of a request in any order.
     """
     groups: list[list[int]] = []
-    seen: dict[tuple[str, str, int], int] = {}
+    seen: dict[tuple[str, str, int | str], int] = {}
     for place, event in enumerate(events):
-        key = (event.stream, event.wiki, event.page)
-        number = seen.get(key, 0)
-        seen[key] = number + 1
+        number = seen.get(event.line, 0)
+        seen[event.line] = number + 1
         if number == len(groups):
             groups.append([])
         groups[number].append(place)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from outbox import lane
-from worker.config.settings_sections import Section
+from worker.config.settings_sections import SinkSection
 from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, all_unavailable
 
 DESCRIPTOR = 1
 
 
-class StdoutSection(Section):
+class StdoutSection(SinkSection):
     """Events on the worker's standard output."""
 
 
@@ -52,6 +52,4 @@ def _alone() -> Iterator[None]:
         os.close(own)
 
 
-STDOUT = SinkKind(
-    name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda _, __: StdoutSink()
-)
+STDOUT = SinkKind(name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda *_: StdoutSink())

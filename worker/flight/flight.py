@@ -229,7 +229,7 @@ class _Held:
         while True:
             await asyncio.sleep(every)
             # If this fails, the next one may succeed; the lease is long enough for two.
-            with contextlib.suppress(TierUnavailable):
+            with contextlib.suppress(Exception):
                 self._tier.renew(list(self._left), self._token)
 
 

@@ -17,6 +17,7 @@ from worker.incoming.other_changes import fields_of_other_change, fields_of_visi
 from worker.incoming.page_changes import fields_of_page_change
 from worker.incoming.recent_changes import fields_of_recent_change
 from worker.incoming.streams import VISIBILITY_CHANGE, WHAT_IS_READ, is_read
+from worker.incoming.titles import why_forbidden
 
 PAGE_CHANGE = "/mediawiki/page/change/1"
 KINDS = {"edit": EditSource.EDIT, "new": EditSource.NEW}
@@ -59,7 +60,8 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
 
     Raises:
         OtherStream: of a schema that is not read.
-        NotAnEdit: not JSON, a canary, another kind of change, or fields that are missing or invalid.
+        NotAnEdit: not JSON, a canary, another kind of change, fields that are missing or invalid, or a title that
+            MediaWiki forbids.
     """
     event = event_of(line)
     schema = event.get("$schema")
@@ -75,7 +77,10 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
         shown = kind[:40] if isinstance(kind, str) else None
         raise NotAnEdit("not an edit", f"a change of type {shown!r}, not an edit")
     fields = fields_of_page_change(event, groups_of) if is_page_change else fields_of_recent_change(event)
-    return _valid(Edit, fields | {"source": kinds[kind]})
+    edit = _valid(Edit, fields | {"source": kinds[kind]})
+    if reason := why_forbidden(edit.title, edit.namespace):
+        raise NotAnEdit("wrong title", f"title: MediaWiki forbids {repr(edit.title)[:100]} ({reason})")
+    return edit
 
 
 def event_of(line: str | bytes) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from outbox.database import Database
 from outbox.edits import Edit
 from outbox.page_changes import Promised
 from worker.config.autopatrolled_groups import usual_groups
+from worker.config.http_routes import DIRECT, Route
 from worker.config.telemetry import log
 from worker.domain.errors import CommandFailed
 from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, promised_of
@@ -77,6 +78,7 @@ class Listener:
         kinds: Collection[str] = (),
         groups_of: GroupsOf = usual_groups,
         patience: Patience = PATIENCE,
+        route: Route = DIRECT,
     ) -> None:
         self._url = url
         self._databases = databases
@@ -87,6 +89,7 @@ class Listener:
         self._kinds = kinds
         self._groups_of = groups_of
         self._patience = patience
+        self._proxy, self._tls = route.proxy, route.tls()
         self._told_at = -math.inf
         #: The ids to continue from: of the last event, once there was one. And how often in a row none came since.
         self._last: list[str] = []
@@ -95,7 +98,7 @@ class Listener:
         self._retry_after = self._retry = 0.0
         #: Whether it was there once, so that the name is right; and whether anything that is read came from it.
         self._was_served = self._was_read = False
-        self._queue: queue.Queue[Incoming | Exception] = queue.Queue(READ_AHEAD)
+        self._queue: queue.Queue[Incoming | BaseException] = queue.Queue(READ_AHEAD)
         self._end = threading.Event()
         self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
 
@@ -110,7 +113,7 @@ class Listener:
             OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
         self._last = self._start(since)
-        threading.Thread(target=self._read, args=(since,), name=READER, daemon=True).start()
+        threading.Thread(target=self._read_or_tell, args=(since,), name=READER, daemon=True).start()
         heard = self._listened
         try:
             while not self._end.is_set() and (limit is None or heard.edits < limit):
@@ -133,10 +136,19 @@ class Listener:
         told = [event_id for event_id in known if event_id is not None]
         return [] if since and len(told) < len(known) else told
 
+    def _read_or_tell(self, since: str | None) -> None:
+        """Read until that is to end; whatever else ends it is put into the queue, where it ends the listening."""
+        try:
+            self._read(since)
+        except BaseException as error:  # noqa: BLE001 - nobody would read any more, and nobody would know
+            self._put(error)
+
     def _read(self, since: str | None) -> None:
         """Put the stream's events into the queue, reconnecting whenever the connection ends."""
         timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
-        with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+        with httpx.Client(
+            timeout=timeout, follow_redirects=True, trust_env=False, proxy=self._proxy, verify=self._tls
+        ) as client:
             while not self._end.is_set():
                 try:
                     self._read_connection(client, since)
@@ -146,9 +158,6 @@ class Listener:
                     trouble = f"{type(error).__name__}: {error}"
                     pause = self._next_pause(trouble)
                     log.warning("stream_interrupted", url=self._url, error=trouble, again_in_seconds=round(pause, 1))
-                except Exception as error:  # noqa: BLE001 - whatever ends the reading has to end the listening
-                    self._put(error)
-                    return
                 self._rest(pause)
 
     def _next_pause(self, trouble: str) -> float:
@@ -194,7 +203,7 @@ class Listener:
             raise SSEError(f"the stream answers with status {status}")
         self._was_served = True
 
-    def _put(self, item: Incoming | Exception) -> bool:
+    def _put(self, item: Incoming | BaseException) -> bool:
         while not self._end.is_set():
             try:
                 self._queue.put(item, timeout=0.5)
@@ -218,7 +227,7 @@ class Listener:
                 item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if isinstance(item, Exception):
+            if isinstance(item, BaseException):
                 if events:
                     self._save(events)
                 raise item

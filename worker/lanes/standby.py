@@ -63,8 +63,11 @@ class Standby:
 
     def _poll(self) -> None:
         while not self._closed.wait(self._poll_seconds):
-            if self.is_needed:
-                self.ring(0, POLL)
+            try:
+                if self.is_needed:
+                    self.ring(0, POLL)
+            except Exception as error:  # noqa: BLE001 - without this thread nobody would poll any more
+                log.error("task_failed", task=POLL, wiki="", error=f"{type(error).__name__}: {error}")
 
     def _begin(self, parts: tuple[str, ...]) -> None:
         with suppress(RuntimeError):

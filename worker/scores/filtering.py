@@ -57,7 +57,7 @@ class Filters:
         if band is None:
             raise FilterInvalid(
                 f"{self.wiki.id}: what {level} of {model} means is not known, since its formula is not resolved; "
-                f"call `outpatrol models check --wiki {self.wiki.id}`, or set a number"
+                f"run: outpatrol models check --wiki {self.wiki.id}, or set a number"
             )
         return band
 

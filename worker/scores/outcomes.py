@@ -69,6 +69,22 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
     return edits, outcomes
 
 
+def without_waiting(
+    edits: Mapping[Claim, Edit], max_attempts: int, *, waits: bool
+) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
+    """The *edits* that are worked on now, and how the claims of the others end.
+
+    If *waits*, an edit whose page nobody knows is tried later, for its event wants the page's id; with the last attempt
+    it is announced without.
+    """
+    waiting = {
+        claim: RetryLater(backoff(claim.attempt), f"nobody told the page of revision {edit.revision} yet")
+        for claim, edit in edits.items()
+        if waits and edit.page is None and claim.attempt < max_attempts
+    }
+    return {claim: edit for claim, edit in edits.items() if claim not in waiting}, dict(waiting)
+
+
 def decide(
     claim: Claim,
     edit: Edit,
@@ -102,7 +118,7 @@ def decide(
             outcome = _waiting(claim, edit, outcome, {each.model for each in by_id.keys() - silent.keys()}, wait)
             if isinstance(outcome, Delivered):
                 final = tuple(_late(score_id, answer, wait) for score_id, answer in by_id.items())
-    elif problem := _unstorable(final, models):
+    elif problem := _unstorable(final, models, edit.wiki):
         outcome = Dead("unknown_class", problem)
     if leaves_rows and not isinstance(outcome, RetryLater) and (problem := _unnumbered(final, numbers, models)):
         outcome = Dead("no_model_id", problem)
@@ -169,8 +185,8 @@ def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:
     )
 
 
-def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel]) -> str | None:
-    problems = (unknown_class(answer, models[answer.model]) for answer in answers if isinstance(answer, Score))
+def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel], wiki: str) -> str | None:
+    problems = (unknown_class(answer, models[answer.model], wiki) for answer in answers if isinstance(answer, Score))
     return next((problem for problem in problems if problem), None)
 
 

@@ -9,7 +9,8 @@ leases run out. An edit that is given up is announced all the same, with its err
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
 from outbox.details import MOST
+from outbox.errors import OutboxError
 from outbox.inspection import has_work
 from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
@@ -28,6 +30,7 @@ from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
+from worker.events.lacking import lacking
 from worker.events.schemas import Event
 from worker.flight.flight import Flight, FlightResult
 from worker.flight.told import Tells
@@ -37,9 +40,10 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
 from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
-from worker.scores.outcomes import Decision, decide, read_edits
+from worker.scores.outcomes import Decision, decide, read_edits, without_waiting
 from worker.scores.own_tables import BACKFILL
 from worker.scores.page_changes import answer_changes
+from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
@@ -63,11 +67,13 @@ class ScoreConsumer:
     announcing: Announcing
     #: Readers see the current versions there, and need no database.
     telling: Tells
-    #: Lanes that get the events of every edit; none for edits of the past.
-    event_lanes: Sequence[Lane]
+    #: Sink to the lane that gets the events of every edit for it; none for edits of the past.
+    event_lanes: Mapping[str, Lane]
     settings: OutboxSettings
     #: Other turns may compute while this one waits for its scores.
     computing: Computing
+    #: Who is asked for the pages of edits whose source told none, in their order.
+    page_sources: Sequence[PageSource] = (OwnTables(),)
     is_ordered: bool = False
 
     def needs(self, wiki: Wiki) -> frozenset[str]:
@@ -88,7 +94,9 @@ class ScoreConsumer:
         """Answer the claimed page changes, then score the claimed edits; all are settled."""
         edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, self.settings.max_attempts)
         new_versions = await self.score_edits(wiki, edits) if edits else frozenset()
-        return Worked(promised=tuple(self.event_lanes), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ())
+        return Worked(
+            promised=tuple(self.event_lanes.values()), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ()
+        )
 
     async def score_edits(self, wiki: Wiki, claims: Sequence[Claim]) -> frozenset[str]:
         """Score the claimed edits and settle them all in one transaction.
@@ -96,7 +104,11 @@ class ScoreConsumer:
         Returns the models of which a score is of another version than the current one.
         """
         started, most = time.monotonic(), self.settings.max_attempts
-        edits, outcomes = read_edits(claims, most)
+        read, outcomes = read_edits(claims, most)
+        with self.computing.waiting():
+            edits = await with_pages(wiki, read, self.page_sources)
+        edits, waiting = without_waiting(edits, most, waits=self.announcing.settings.waits_for_page_ids)
+        outcomes |= waiting
         known = await self._known_models(wiki, edits)
         if known:
             versions = {name: model.version for name, model in known.items()}
@@ -119,14 +131,21 @@ class ScoreConsumer:
                 most,
                 numbers=numbers,
                 leaves_rows=must_be_stored(edit, bots_are_autopatrolled=wiki.settings.bots_are_autopatrolled),
-                wait=timedelta(seconds=self.announcing.settings.wait_seconds) if self.event_lanes else None,
+                wait=self._wait(edit),
             )
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
-        kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers))
+        told = self._told(wiki, edits.values())
+        kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers, told))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
+
+    def _wait(self, edit: Edit) -> timedelta | None:
+        """How long the event of *edit* waits for the last models; of a reconciled one it waits for all."""
+        if not self.event_lanes or edit.is_reconciled:
+            return None
+        return timedelta(seconds=self.announcing.settings.wait_seconds)
 
     def _settle(
         self,
@@ -135,6 +154,7 @@ class ScoreConsumer:
         outcomes: Mapping[Claim, Outcome],
         decisions: Sequence[Decision],
         numbers: Mapping[tuple[str, str], int],
+        told: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
         """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
 
@@ -160,18 +180,36 @@ class ScoreConsumer:
         scored = {score.model for each in stored for score in each.scores}
         forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            events = [event.encode() for each in settled for event in self._events(wiki, each)]
-            for lane in self.event_lanes:
-                record_payloads(session, lane, events)
+            events = [(each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each)]
+            for sink, lane in self.event_lanes.items():
+                known = told.get(sink, ())
+                record_payloads(session, lane, [event for revision, event in events if revision not in known])
             # Their event has gone; of what comes late there are rows only.
             record_payloads(session, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
 
     def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
-        now, domain = datetime.now(UTC), wiki.settings.domain
+        domain, article_path, now = wiki.settings.domain, wiki.settings.article_path, datetime.now(UTC)
         if decision.is_final:
-            return self.announcing.events_of(decision.edit, decision.answers, domain=domain, now=now)
-        return self.announcing.events_of_models(decision.edit, decision.given, domain=domain, now=now)
+            return self.announcing.events_of(
+                decision.edit, decision.answers, domain=domain, article_path=article_path, now=now
+            )
+        if decision.edit.is_reconciled:
+            # What was announced of it in part could not be told from what sinks knew before.
+            return []
+        return self.announcing.events_of_models(
+            decision.edit, decision.given, domain=domain, article_path=article_path, now=now
+        )
+
+    def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
+        """Of each sink the reconciled *edits* that it was told of, or will be, by an event with another id."""
+        revisions = {edit.revision for edit in edits if edit.is_reconciled}
+        if not revisions:
+            return {}
+        with wiki.database.reading() as connection:
+            return {
+                sink: revisions - lacking(connection, sink, lane, revisions) for sink, lane in self.event_lanes.items()
+            }
 
     async def _known_models(self, wiki: Wiki, edits: Mapping[Claim, Edit]) -> KnownModels:
         """The current versions of the wiki's models; the endpoint is asked for those the database does not have yet."""
@@ -259,8 +297,10 @@ def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:
         flight.keep({score_id: result.answers[score_id] for score_id in result.cached})
     answers = [answer for score_id, answer in result.answers.items() if score_id.version.startswith(UNKNOWN_VERSION)]
     seen = [(answer.model, answer.version.removesuffix(FEATURES)) for answer in answers if isinstance(answer, Score)]
-    if seen:
-        wiki.database.run(lambda session: model_ids(session, seen, current_models(session)))
+    # The answers are there, whatever becomes of this.
+    with suppress(OutboxError):
+        if seen:
+            wiki.database.run(lambda session: model_ids(session, seen, current_models(session)))
 
 
 def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:

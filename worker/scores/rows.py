@@ -3,6 +3,7 @@
 Source of the rules: mediawiki/extensions/ORES includes/Storage/ScoreParser.php @ e8804727.
 """
 
+import json
 from dataclasses import dataclass
 
 from worker.domain.models import ScoringModel
@@ -28,10 +29,10 @@ def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> 
 
     With two classes only the true one gets a row, since readers compute the other. An aggregated model gets one row, of
     class 0, with the weighted mean. Any other model gets a row for each class. A class that *model* does not have gets
-    no row (see `unknown_class`); an aggregated model then gets none at all, since the mean would be wrong and would
+    no row (see `has_unknown_class`); an aggregated model then gets none at all, since the mean would be wrong and would
     stay. A model without classes is announced only.
     """
-    if not model.classes or (model.is_aggregated and unknown_class(score, model)):
+    if not model.classes or (model.is_aggregated and has_unknown_class(score, model)):
         return []
     if model.is_aggregated:
         # By name, as ORES sorts its replies, so that another order makes no difference. Added one after the other, as
@@ -49,15 +50,25 @@ def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> 
     ]
 
 
-def unknown_class(score: Score, model: ScoringModel) -> str | None:
-    """A sentence about the first class of *score* that *model* does not list, if there is one."""
-    for name in sorted(score.probability):
-        if model.classes and name not in model.classes:
-            return (
-                f"{score.model} {score.version} answers with the class {name!r}, which is not configured; "
-                f"add it to classes under [models.{score.model}] and requeue this letter"
-            )
-    return None
+def has_unknown_class(score: Score, model: ScoringModel) -> bool:
+    """Whether *score* has a class that *model* does not list, though it lists some."""
+    return bool(model.classes) and not score.probability.keys() <= model.classes.keys()
+
+
+def unknown_class(score: Score, model: ScoringModel, wiki: str) -> str | None:
+    """A sentence about the classes of *score* that *model* does not list on *wiki*, if there are any.
+
+    It advises to set the classes of that wiki alone: others' means are divided by how many classes a model has.
+    """
+    if not has_unknown_class(score, model):
+        return None
+    numbers = {json.dumps(name, ensure_ascii=False): model.classes.get(name, "?") for name in sorted(score.probability)}
+    table = ", ".join(f"{name} = {number}" for name, number in numbers.items())
+    unknown = ", ".join(repr(name) for name in sorted(score.probability.keys() - model.classes.keys()))
+    return (
+        f"{score.model} {score.version} answers with {unknown}, which {wiki} has no number for; write one for each ? "
+        f"into [wikis.{wiki}.classes] {score.model} = {{ {table} }}, restart the workers and requeue this letter"
+    )
 
 
 def rounded(probability: float) -> float:

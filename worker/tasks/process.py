@@ -14,6 +14,7 @@ from outbox.errors import OutboxError
 from worker.app import app
 from worker.bootstrap import services
 from worker.domain.errors import WorkerError
+from worker.domain.visible import visible
 from worker.lanes.watchdog import Tasks, Watchdog
 
 #: Options of `celery worker` that make no sense here, with the way out.
@@ -79,5 +80,5 @@ app.steps["worker"].add(Ending)
 
 
 def _stop(sentence: str) -> NoReturn:
-    sys.stderr.write(f"outpatrol: {sentence}\n")
+    sys.stderr.write(f"outpatrol: {visible(sentence)}\n")
     raise SystemExit(os.EX_CONFIG)

@@ -24,6 +24,7 @@ from worker.web.predicting import (
     Unreadable,
     no_prediction,
     qualities,
+    quality,
     read_inputs,
     risk,
     servers_of,
@@ -62,7 +63,9 @@ class LiftWingRoutes:
         try:
             inputs = read_json(await read_body(request, self._house.settings))
             question, is_several = read_inputs(server, inputs, self._house)
-            return self._answered(server, await self._desk.scored(request, question), is_several)
+            is_extended = isinstance(inputs, dict) and inputs.get("extended_output") in (True, "true")
+            scored = await self._desk.scored(request, question)
+            return self._answered(server, scored, is_several=is_several, is_extended=is_extended)
         except Unreadable as error:
             return _refused(server, 400, str(error))
         except RedisUnavailable:
@@ -70,7 +73,7 @@ class LiftWingRoutes:
         except Refusal as refusal:
             return _refused(server, refusal.status, refusal.message, refusal.retry_after)
 
-    def _answered(self, server: ModelServer, scored: Scored, is_several: bool) -> Response:
+    def _answered(self, server: ModelServer, scored: Scored, *, is_several: bool, is_extended: bool) -> Response:
         answers = {revision: by_model[server.model] for revision, by_model in scored.answers.items()}
         for answer in answers.values():
             if isinstance(answer, NoAnswer):
@@ -80,14 +83,17 @@ class LiftWingRoutes:
         if server.wiki is not None:
             return _final(server, gone) if gone else _reply(shapes.v3(scored))
         language = self._house.languages.get(scored.question.wiki)
-        is_quality = server.server is LiftWingServer.ARTICLE_QUALITY
+        is_quality = server.server is LiftWingServer.ARTICLE_QUALITY_V2
         if gone and (is_quality or not found):
             revision, answer = next(iter(gone.items()))
             is_missing = answer.type == "RevisionNotFound"
             return _refused(server, 422, no_prediction(revision, language) if is_missing else answer.message)
         if is_quality:
             classes = self._house.wikis[scored.question.wiki][server.model].classes
-            return _reply(qualities(server, list(found.values()), sorted(classes, key=classes.__getitem__)))
+            return _reply(qualities(list(found.values()), sorted(classes, key=classes.__getitem__)))
+        if server.server is LiftWingServer.ARTICLE_QUALITY:
+            ((revision, score),) = found.items()
+            return _reply(quality(language, revision, score, is_extended=is_extended))
         predictions = [risk(server, scored.question.wiki, each, score) for each, score in found.items()]
         if not is_several:
             return _reply(predictions[0])

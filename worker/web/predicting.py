@@ -16,9 +16,11 @@ from worker.web.shapes import Document, prediction_of
 
 MOST_INSTANCES = 20
 WIKIDATA = "wikidatawiki"
+#: What both servers of article quality call themselves.
+QUALITY = "articlequality"
 #: How the id of a revision is found in an event, by the beginning of its schema.
 REVISION_CREATE, PAGE_CHANGE = "/mediawiki/revision/create/", "/mediawiki/page/change/1"
-SEVERAL = {LiftWingServer.REVERT_RISK, LiftWingServer.ARTICLE_QUALITY}
+SEVERAL = {LiftWingServer.REVERT_RISK, LiftWingServer.ARTICLE_QUALITY_V2}
 #: Asks for pages, which the door knows nothing of.
 NOT_SERVED = {LiftWingServer.OUTLINK_TOPIC}
 #: What Extension:ORES takes for a revision that is gone. Source: its includes/LiftWingService.php @ e8804727.
@@ -54,9 +56,9 @@ def servers_of(wikis: Mapping[str, Mapping[str, ScoringModel]]) -> dict[str, Mod
         for name, model in models.items():
             there = model.lift_wing_name or name
             if model.server is LiftWingServer.REVSCORING:
-                found[f"{wiki}-{there}"] = ModelServer(f"{wiki}-{there}", name, model.server, wiki)
+                found.setdefault(f"{wiki}-{there}", ModelServer(f"{wiki}-{there}", name, model.server, wiki))
             elif model.server not in NOT_SERVED:
-                found[there] = ModelServer(there, name, model.server, None)
+                found.setdefault(there, ModelServer(there, name, model.server, None))
     return found
 
 
@@ -72,13 +74,13 @@ def read_inputs(server: ModelServer, inputs: Any, house: House) -> tuple[Questio
     if isinstance(event, dict):
         inputs = _of_event(event)
     if server.wiki is not None:
-        with_features = inputs.get("extended_output") is True
+        with_features = inputs.get("extended_output") in (True, "true")
         return Question(server.wiki, (server.model,), (_revision(inputs),), with_features=with_features), False
     is_several = "instances" in inputs
     instances = inputs["instances"] if is_several else [inputs]
     if is_several and server.server not in SEVERAL:
         raise Unreadable("Expected a single rev_id; this server takes no instances.")
-    if not is_several and server.server is LiftWingServer.ARTICLE_QUALITY:
+    if not is_several and server.server is LiftWingServer.ARTICLE_QUALITY_V2:
         raise Unreadable("Expected instances, a list of rev_id and lang.")
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
         raise Unreadable(f"Expected 1 to {MOST_INSTANCES} instances.")
@@ -146,8 +148,20 @@ def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> Documen
     }
 
 
-def qualities(server: ModelServer, scores: Sequence[Score], classes: Sequence[str]) -> Document:
-    """Predictions as the server of article quality writes them; only their order says which revision is meant."""
+def quality(language: str | None, revision: int, score: Score, *, is_extended: bool) -> Document:
+    """A prediction as the server of article quality writes it: one number, and the class it stands for."""
+    return {
+        **({"label": score.prediction, "features": {}} if is_extended else {}),
+        "score": score.probability.get("score"),
+        "model_name": QUALITY,
+        "model_version": score.version,
+        "wiki_db": f"{language}wiki",
+        "revision_id": revision,
+    }
+
+
+def qualities(scores: Sequence[Score], classes: Sequence[str]) -> Document:
+    """Predictions as its second version writes them; only their order says which revision is meant."""
     return {
         "predictions": [
             {
@@ -159,7 +173,7 @@ def qualities(server: ModelServer, scores: Sequence[Score], classes: Sequence[st
             }
             for score in scores
         ],
-        "model_name": server.name,
+        "model_name": QUALITY,
         "model_version": scores[0].version,
     }
 

@@ -51,10 +51,10 @@ def two(tmp_path_factory: pytest.TempPathFactory, databases_on_mariadb: NewDatab
                 model_of["far"]: {"endpoint": "far"},
                 model_of["limited"]: {"endpoint": "limited"},
                 "articlequality": {"endpoint": "lift_wing"},
-                "wp10": {"endpoint": "lift_wing"},
+                "articlequality_v2": {"endpoint": "lift_wing"},
             },
             "wikis": {
-                "lwwiki": {"models": ["articlequality", "wp10"]},
+                "lwwiki": {"models": ["articlequality", "articlequality_v2"]},
                 **{wiki: {"models": [model_of["far"]], "domain": f"{wiki}.example.org"} for wiki in FAR},
                 **{wiki: {"models": [model_of["limited"]], "domain": f"{wiki}.example.org"} for wiki in LIMITED},
             },
@@ -90,15 +90,15 @@ def test_a_wiki_whose_endpoint_fails_it_holds_up_no_wiki_at_the_same_endpoint(
 
 
 def test_one_model_of_a_wiki_that_hangs_leaves_the_rows_of_the_others_and_other_wikis_alone(two: Pair) -> None:
-    two.here.endpoint.set(troubles=[{"wikis": ["lwwiki"], "models": ["wp10"], **HANGS}])
+    two.here.endpoint.set(troubles=[{"wikis": ["lwwiki"], "models": ["articlequality_v2"], **HANGS}])
     saved = two.save("lwwiki", 20)
     two.serves("enwiki", "frwiki", count=1)
     two.until(lambda: _revisions_with_rows(two, "articlequality") >= _revisions(saved), "rows of the other model")
-    assert _revisions_with_rows(two, "wp10").isdisjoint(_revisions(saved))
+    assert _revisions_with_rows(two, "articlequality_v2").isdisjoint(_revisions(saved))
     assert two.status("lwwiki").dead == 0
     two.here.endpoint.reset()
     two.serves_all_of(saved)
-    two.until(lambda: _revisions_with_rows(two, "wp10") >= _revisions(saved), "rows of the late model")
+    two.until(lambda: _revisions_with_rows(two, "articlequality_v2") >= _revisions(saved), "rows of the late model")
 
 
 def test_an_endpoint_that_hangs_for_all_its_wikis_holds_up_no_wiki_of_another_and_no_score_on_demand(

@@ -10,6 +10,7 @@ from tests.emulators.conversations import Conversation, with_app
 from worker.emulators.eventgate.endpoint import EventGateSettings, make_app
 
 SCORE = "/mediawiki/revision/score/3.0.0"
+FIRST_PREDICTION = "/mediawiki/page/prediction_classification_change/1.0.0"
 OLD_PREDICTION = "/mediawiki/page/prediction_classification_change/1.1.0"
 NEW_PREDICTION = "/mediawiki/page/prediction_classification_change/1.3.0"
 JSON = {"Content-Type": "application/json"}

@@ -7,6 +7,7 @@ from jsonschema import Draft7Validator
 
 from tests.emulators.eventgate.asking import (
     ABSENT,
+    FIRST_PREDICTION,
     NEW_PREDICTION,
     OLD_PREDICTION,
     SCORE,
@@ -143,8 +144,9 @@ def test_each_file_is_a_schema_and_lies_where_its_name_says(uri: str) -> None:
     assert (schema["$id"], schema["title"]) == (uri, uri.removeprefix("/").rpartition("/")[0])
 
 
-def test_there_are_the_schemas_of_our_events_and_of_the_test_event() -> None:
-    assert sorted([SCORE, OLD_PREDICTION, NEW_PREDICTION, "/test/event/1.0.0"]) == FILES
+def test_there_are_the_schemas_of_our_events_all_that_were_before_them_and_of_the_test_event() -> None:
+    earlier = [*(f"/mediawiki/revision/score/{version}" for version in ("1.0.0", "2.0.0")), FIRST_PREDICTION]
+    assert sorted([SCORE, OLD_PREDICTION, NEW_PREDICTION, *earlier, "/test/event/1.0.0"]) == FILES
 
 
 @pytest.mark.parametrize(

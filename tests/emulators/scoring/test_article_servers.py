@@ -5,14 +5,33 @@ import pytest
 from tests.emulators.scoring.asking import call_logged_for, instances, reply_to, server
 from worker.emulators.scoring.endpoint import EmulatorSettings, probabilities
 
-QUALITY = server("articlequality-v2")
+QUALITY = server("articlequality")
+QUALITIES = server("articlequality_v2")
 OUTLINK = server("outlink-topic-model")
 
 
-def test_article_quality_has_a_label_a_score_and_probabilities() -> None:
-    expected = probabilities(0, "dewiki", "articlequality-v2", 9)
+def test_article_quality_is_one_number_as_documented() -> None:
+    expected = probabilities(0, "dewiki", "articlequality-language-agnostic", 9)
     stub, start, c, b, ga, fa = expected.values()
-    assert reply_to(QUALITY, instances(9, lang="de")).json() == {
+    assert reply_to(QUALITY, {"rev_id": 9, "lang": "de"}).json() == {
+        "score": pytest.approx(0 * stub + 0.2 * start + 0.4 * c + 0.6 * b + 0.8 * ga + fa),
+        "model_name": "articlequality",
+        "model_version": "1",
+        "wiki_db": "dewiki",
+        "revision_id": 9,
+    }
+
+
+def test_article_quality_has_a_label_if_more_is_asked_for() -> None:
+    expected = probabilities(0, "dewiki", "articlequality-language-agnostic", 9)
+    reply = reply_to(QUALITY, {"rev_id": 9, "lang": "de", "extended_output": "true"}).json()
+    assert reply["label"] == max(expected, key=expected.__getitem__)
+
+
+def test_the_second_version_has_a_probability_for_each_class() -> None:
+    expected = probabilities(0, "dewiki", "articlequality_v2", 9)
+    stub, start, c, b, ga, fa = expected.values()
+    assert reply_to(QUALITIES, instances(9, lang="de")).json() == {
         "predictions": [
             {
                 "label": max(expected, key=expected.__getitem__),
@@ -21,45 +40,50 @@ def test_article_quality_has_a_label_a_score_and_probabilities() -> None:
                 "features": {},
             }
         ],
-        "model_name": "articlequality-v2",
+        "model_name": "articlequality",
         "model_version": "2",
     }
 
 
-def test_article_quality_is_given_in_the_order_asked_for_repetitions_included() -> None:
-    predictions = reply_to(QUALITY, instances(3, 1, 3, 2)).json()["predictions"]
+def test_article_qualities_are_given_in_the_order_asked_for_repetitions_included() -> None:
+    predictions = reply_to(QUALITIES, instances(3, 1, 3, 2)).json()["predictions"]
     assert [each["prediction_probabilities"] for each in predictions] == [
-        probabilities(0, "enwiki", "articlequality-v2", revision) for revision in (3, 1, 3, 2)
+        probabilities(0, "enwiki", "articlequality_v2", revision) for revision in (3, 1, 3, 2)
     ]
 
 
 def test_article_quality_is_logged_with_the_wiki_of_its_language() -> None:
-    call = call_logged_for(QUALITY, instances(1, 2, 1, lang="de"))
-    assert (call["wiki"], call["models"], call["revisions"]) == ("dewiki", ["articlequality-v2"], [1, 2])
+    call = call_logged_for(QUALITIES, instances(1, 2, 1, lang="de"))
+    assert (call["wiki"], call["models"], call["revisions"]) == ("dewiki", ["articlequality_v2"], [1, 2])
     assert (call["status"], call["scores"]) == (200, 3)
 
 
 def test_one_missing_revision_spoils_a_batch_of_article_qualities() -> None:
-    reply = reply_to(QUALITY, instances(1, 2, 3), EmulatorSettings(missing_revisions=frozenset({2})))
-    assert reply.status_code == 422
-    assert "[2]" in reply.json()["detail"]
+    reply = reply_to(QUALITIES, instances(1, 2, 3), EmulatorSettings(missing_revisions=frozenset({2})))
+    assert reply.status_code == 500
+    assert reply.json() == {
+        "error": "[404] Fetching html failed for the article revision with id: 2. Reason: Not Found"
+    }
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "envelope"),
+    ("path", "body"),
     [
-        (instances(1, 500), 500, "error"),
-        (instances(*range(21)), 400, "detail"),
-        (instances(), 400, "detail"),
-        ({"instances": [{"rev_id": 1, "lang": "en"}, {"rev_id": 1, "lang": "de"}]}, 400, "detail"),
-        ({"rev_id": 1, "lang": "en"}, 400, "detail"),
-        ({"instances": [{"rev_id": 1}]}, 400, "detail"),
+        (QUALITY, {"rev_id": 404, "lang": "en"}),
+        (QUALITY, {"rev_id": 500, "lang": "en"}),
+        (QUALITY, {"rev_id": 1}),
+        (QUALITY, {"rev_id": "1", "lang": "en"}),
+        (QUALITY, {"rev_id": 1, "lang": "en", "extended_output": True}),
+        (QUALITIES, instances(1, 500)),
+        (QUALITIES, {"rev_id": 1, "lang": "en"}),
+        (QUALITIES, {"instances": [{"rev_id": 1}]}),
     ],
 )
-def test_article_quality_refuses_what_it_cannot_score(body: object, status: int, envelope: str) -> None:
-    reply = reply_to(QUALITY, body, EmulatorSettings(broken_revisions=frozenset({500})))
-    assert reply.status_code == status
-    assert list(reply.json()) == [envelope]
+def test_article_quality_answers_500_to_all_that_it_cannot_score(path: str, body: object) -> None:
+    settings = EmulatorSettings(missing_revisions=frozenset({404}), broken_revisions=frozenset({500}))
+    reply = reply_to(path, body, settings)
+    assert reply.status_code == 500
+    assert list(reply.json()) == ["error"]
 
 
 def test_outlink_gives_the_likely_topics_of_a_page_the_best_first() -> None:
@@ -123,7 +147,6 @@ def test_outlink_is_logged_by_the_same_number_for_the_same_title() -> None:
         ({"page_id": 3, "lang": "en", "threshold": "much"}, 400),
         ({"page_id": 3, "lang": "en", "threshold": 1}, 400),
         ({"page_id": 3, "lang": "en", "revision_id": "77"}, 400),
-        ({"page_id": 3, "lang": "en", "revision_id": 404}, 400),
         ({"page_id": 3, "lang": "en", "revision_id": 500}, 500),
     ],
 )
@@ -132,3 +155,12 @@ def test_outlink_refuses_with_an_error(body: object, status: int) -> None:
     reply = reply_to(OUTLINK, body, settings)
     assert reply.status_code == status
     assert list(reply.json()) == ["error"]
+
+
+def test_outlink_tells_of_a_revision_that_is_gone_in_another_envelope() -> None:
+    body = {"page_id": 3, "lang": "en", "revision_id": 404}
+    reply = reply_to(OUTLINK, body, EmulatorSettings(missing_revisions=frozenset({404})))
+    assert reply.status_code == 400
+    assert reply.json() == {
+        "detail": "Cannot fetch revision 404 on en.wikipedia.org: MediaWiki API error 'nosuchrevid'."
+    }

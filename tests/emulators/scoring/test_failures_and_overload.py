@@ -226,3 +226,15 @@ def test_a_refused_call_does_not_move_the_failures_to_other_calls() -> None:
         assert set(free) == {200, 500}
 
     with_endpoint(conversation, EmulatorSettings.model_validate({"failures": failures}))
+
+
+@pytest.mark.parametrize("agent", ["", "python-requests/2.32"])
+@pytest.mark.parametrize("path", ["/v3/scores/enwiki/1/damaging", "/v3/scores/enwiki"])
+def test_who_does_not_say_who_it_is_or_is_set_off_is_refused_in_a_text(agent: str, path: str) -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        reply = await client.get(path, headers={"User-Agent": agent})
+        assert (reply.status_code, reply.headers["Content-Type"].split(";")[0]) == (403, "text/plain")
+        assert "user-agent" in reply.text
+        assert (await client.get(path)).status_code == 200
+
+    with_endpoint(conversation, EmulatorSettings(refused_agents=("python-requests/",)))

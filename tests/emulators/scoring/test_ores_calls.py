@@ -20,10 +20,10 @@ MODELS = {
 
 
 def test_ores_scores_each_revision_with_each_model_and_agrees_with_the_oracle() -> None:
-    content = reply_to("/v3/scores/dewiki/?models=damaging|articlequality&revids=11|12").json()["dewiki"]
+    content = reply_to("/v3/scores/simplewiki/?models=damaging|articlequality&revids=11|12").json()["simplewiki"]
     assert content["models"] == {"damaging": {"version": "0.5.1"}, "articlequality": {"version": "0.9.2"}}
     assert set(content["scores"]) == {"11", "12"}
-    expected = probabilities(0, "dewiki", "damaging", 12)
+    expected = probabilities(0, "simplewiki", "damaging", 12)
     assert content["scores"]["12"]["damaging"]["score"] == {
         "prediction": expected["true"] >= 0.5,
         "probability": expected,
@@ -58,10 +58,17 @@ def test_ores_without_revisions_gives_model_versions_only() -> None:
     assert content == {"enwiki": {"models": {"goodfaith": {"version": "0.5.1"}}}}
 
 
-def test_ores_lists_the_models_of_the_configured_wikis() -> None:
-    wikis = reply_to("/v3/scores/", settings=EmulatorSettings(wikis=("enwiki", "svwiki"))).json()
-    assert set(wikis) == {"enwiki", "svwiki"}
-    assert set(wikis["svwiki"]["models"]) == set(MODELS)
+def test_ores_lists_the_models_of_the_configured_wikis_and_of_those_that_the_original_has() -> None:
+    wikis = reply_to("/v3/scores/", settings=EmulatorSettings(wikis=("mywiki",))).json()
+    assert set(wikis["mywiki"]["models"]) == set(MODELS)
+    assert set(wikis["dewiki"]["models"]) == {"damaging", "goodfaith"}
+    assert "xxwiki" not in wikis
+
+
+def test_any_wiki_has_every_model_if_that_is_set() -> None:
+    settings = EmulatorSettings(any_wiki=True)
+    assert set(reply_to("/v3/scores/mywiki", settings=settings).json()["mywiki"]["models"]) == set(MODELS)
+    assert reply_to("/v3/scores/No-Wiki", settings=settings).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/v3/scores/enwiki/5/damaging", "/v3/scores/enwiki/5/damaging/"])
@@ -77,6 +84,9 @@ def test_ores_takes_revision_and_model_from_the_path(path: str) -> None:
         ("/v3/scores/enwiki?revids=1&models=beauty", 404, "not found"),
         ("/v3/scores/enwiki?revids=1&models=revertrisk-wikidata", 404, "not found"),
         ("/v3/scores/No-Wiki?revids=1", 404, "not found"),
+        ("/v3/scores/xxwiki?revids=1", 404, "not found"),
+        ("/v3/scores/xxwiki", 404, "not found"),
+        ("/v3/scores/dewiki?revids=1&models=draftquality", 404, "not found"),
     ],
 )
 def test_ores_refuses_what_it_cannot_score_with_its_own_error_shape(path: str, status: int, code: str) -> None:

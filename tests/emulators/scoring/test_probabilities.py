@@ -73,7 +73,7 @@ def test_a_new_version_changes_scores_only_when_it_is_set_to() -> None:
         (DAMAGING, {"rev_id": 1}),
         (server("enwiki-articletopic"), {"rev_id": 1}),
         (server("revertrisk-language-agnostic"), instances(1, 2)),
-        (server("articlequality-v2"), instances(1, 2)),
+        (server("articlequality_v2"), instances(1, 2)),
         (server("outlink-topic-model"), {"page_id": 1, "lang": "en", "threshold": 0.0}),
     ],
 )

@@ -14,11 +14,11 @@ WIKIDATA = server("revertrisk-wikidata")
     ("model", "version"), [("revertrisk-language-agnostic", "3"), ("revertrisk-multilingual", "4")]
 )
 def test_revertrisk_names_model_wiki_and_revision_beside_its_output(model: str, version: str) -> None:
-    expected = probabilities(0, "zh_min_nanwiki", model, 9)
-    assert reply_to(server(model), {"rev_id": 9, "lang": "zh-min-nan"}).json() == {
+    expected = probabilities(0, "be_taraskwiki", model, 9)
+    assert reply_to(server(model), {"rev_id": 9, "lang": "be-tarask"}).json() == {
         "model_name": model,
         "model_version": version,
-        "wiki_db": "zh_min_nanwiki",
+        "wiki_db": "be-taraskwiki",
         "revision_id": 9,
         "output": {"prediction": expected["true"] >= 0.5, "probabilities": expected},
     }
@@ -52,9 +52,23 @@ def test_a_revertrisk_batch_gives_predictions_and_an_error_for_each_missing_revi
 
 @pytest.mark.parametrize("path", [MULTILINGUAL, WIKIDATA])
 def test_only_the_language_agnostic_server_takes_batches(path: str) -> None:
-    reply = reply_to(path, instances(1))
-    assert reply.status_code == 400
-    assert "instances" in reply.json()["detail"]
+    assert reply_to(path, instances(1)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (LANGUAGE_AGNOSTIC, {"rev_id": 1, "lang": "xx"}, "does not exist in the canonical Wikipedia language list"),
+        (LANGUAGE_AGNOSTIC, {"rev_id": 1, "lang": "zh-min-nan"}, "lang 'zh-min-nan' does not exist"),
+        (MULTILINGUAL, {"rev_id": 1, "lang": "enwiki"}, "should not have a 'wiki' suffix"),
+        (LANGUAGE_AGNOSTIC, instances(404, 405), "revisions dict_keys([(404, 'en'), (405, 'en')]). Reason: ["),
+        (MULTILINGUAL, {"rev_id": 404, "lang": "en"}, "Could not make prediction for revision 404 (en). Reason: "),
+        (WIKIDATA, {"rev_id": 0}, "The rev_id must be a positive integer."),
+    ],
+)
+def test_revertrisk_refuses_in_the_words_of_the_original(path: str, body: object, words: str) -> None:
+    reply = reply_to(path, body, EmulatorSettings(missing_revisions=frozenset({404, 405})))
+    assert words in reply.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -62,15 +76,15 @@ def test_only_the_language_agnostic_server_takes_batches(path: str) -> None:
     [
         (LANGUAGE_AGNOSTIC, {"rev_id": 404, "lang": "en"}, 422, "detail"),
         (LANGUAGE_AGNOSTIC, {"rev_id": 500, "lang": "en"}, 500, "error"),
-        (LANGUAGE_AGNOSTIC, {"rev_id": 1}, 400, "detail"),
+        (LANGUAGE_AGNOSTIC, {"rev_id": 1}, 400, "error"),
         (LANGUAGE_AGNOSTIC, {"rev_id": 1, "lang": "enwiki"}, 400, "detail"),
         (LANGUAGE_AGNOSTIC, {"instances": [{"rev_id": 1, "lang": "en"}, {"rev_id": 1, "lang": "de"}]}, 400, "detail"),
         (LANGUAGE_AGNOSTIC, instances(*range(21)), 400, "detail"),
         (LANGUAGE_AGNOSTIC, instances(), 400, "detail"),
         (MULTILINGUAL, {"rev_id": 404, "lang": "en"}, 422, "detail"),
         (MULTILINGUAL, {"rev_id": 500, "lang": "en"}, 500, "error"),
-        (MULTILINGUAL, {"rev_id": 1}, 400, "detail"),
-        (WIKIDATA, {"rev_id": 404}, 422, "detail"),
+        (MULTILINGUAL, {"rev_id": 1}, 400, "error"),
+        (WIKIDATA, {"rev_id": 404}, 500, "error"),
         (WIKIDATA, {"rev_id": 500}, 500, "error"),
         (WIKIDATA, {"lang": "en"}, 400, "detail"),
     ],

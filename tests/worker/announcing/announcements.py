@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outbox import Edit, EditSource, PatrolStatus
+from outbox.details import Details, PageLink, Person, PriorRevision
 from tests.builders import a_score, a_score_error
 from tests.worker.schema import validated
 from worker.config.settings_sections import EventsSettings
@@ -23,12 +24,19 @@ LETTERS = "azÅß維ქ؟😀👩\u200d\u202e\u0301\ud7ff\U0010ffff \"\\/%#?&+<>
 
 
 def announced(
-    edit: Edit, answers: Sequence[Final] = (), *, domain: str = DOMAIN, now: datetime = NOW, **settings: Any
+    edit: Edit,
+    answers: Sequence[Final] = (),
+    *,
+    domain: str = DOMAIN,
+    now: datetime = NOW,
+    article_path: str = "/wiki/$1",
+    **settings: Any,
 ) -> list[dict[str, Any]]:
     """The events of *edit*, all valid; *settings* are those of the section `events`."""
     announcing = Announcing(settings=EventsSettings(**settings))
-    events = [validated(event.encode()) for event in announcing.events_of(edit, answers, domain=domain, now=now)]
-    assert all(ADDRESS.fullmatch(event["meta"]["uri"]) for event in events)
+    found = announcing.events_of(edit, answers, domain=domain, now=now, article_path=article_path)
+    events = [validated(event.encode()) for event in found]
+    assert all(ADDRESS.fullmatch(event["meta"].get("uri", "https://a/")) for event in events)
     return events
 
 
@@ -37,7 +45,7 @@ def score_event(edit: Edit, answers: Sequence[Final] = (), **settings: Any) -> d
     return event
 
 
-def prediction_event(edit: Edit, version: str = "1.1.0", **score: Any) -> dict[str, Any]:
+def prediction_event(edit: Edit, version: str = "1.3.0", **score: Any) -> dict[str, Any]:
     """What is announced of the only score of *edit*, besides the score event."""
     answer = a_score(**score)
     streams = {answer.model: RISK}
@@ -66,8 +74,8 @@ def some_edit(dice: random.Random) -> Edit:
         wiki=dice.choice(["enwiki", "zh_min_nanwiki", "w" * 64]),
         revision=number(1, 2**32 - 1),
         parent_revision=number(0, 2**32 - 1),
-        change=maybe(number(1, 2**32 - 1)),
-        page=number(1, 2**32 - 1),
+        change=maybe(number(1, 2**63 - 1)),
+        page=None if dice.random() < 0.1 else number(1, 2**32 - 1),
         namespace=dice.choice([-2, -1, 0, 1, 2300, 2**31 - 1]),
         title=some_text(dice, 300),
         timestamp=some_moment(dice),
@@ -86,7 +94,55 @@ def some_edit(dice: random.Random) -> Edit:
         is_temporary=maybe(dice.random() < 0.5),
         is_redirect=maybe(dice.random() < 0.5),
         request_id=maybe(some_text(dice, 128)),
+        user_central_id=maybe(number(0, 2**53 - 1)),
+        user_wiki=maybe("metawiki"),
+        user_is_system=maybe(dice.random() < 0.5),
+        details=maybe(some_details(dice)),
+        is_reconciled=True if dice.random() < 0.1 else None,
     )
+
+
+def some_details(dice: random.Random) -> Details:
+    """What else a page change tells, all parts thrown, hidden ones among them."""
+
+    def maybe(value: Any) -> Any:
+        return dice.choice([None, value])
+
+    def shown() -> dict[str, Any]:
+        return {
+            "sha1": maybe(some_text(dice, 31)),
+            "comment": maybe(dice.choice(["", some_text(dice, 90)])),
+            "is_content_visible": maybe(dice.random() < 0.8),
+            "is_editor_visible": maybe(dice.random() < 0.8),
+            "is_comment_visible": maybe(dice.random() < 0.8),
+            "editor": maybe(
+                Person(
+                    name=maybe(some_text(dice, 60)),
+                    id=maybe(7),
+                    groups=maybe((some_text(dice, 20),)),
+                    is_bot=maybe(True),
+                    is_system=maybe(False),
+                    is_temporary=maybe(True),
+                    edit_count=maybe(0),
+                    registered_at=maybe(some_moment(dice)),
+                    central_id=maybe(2**53 - 1),
+                    wiki=maybe("enwiki"),
+                )
+            ),
+        }
+
+    link = PageLink(
+        title=some_text(dice, 300),
+        page=maybe(9),
+        namespace=maybe(dice.choice([-2, -1, 0, 2300])),
+        is_redirect=maybe(False),
+        interwiki_prefix=maybe("de"),
+    )
+    prior = PriorRevision(
+        revision=maybe(1), parent_revision=maybe(0), timestamp=maybe(some_moment(dice)), length=maybe(0),
+        is_minor=maybe(True), **shown(),
+    )  # fmt: skip
+    return Details(namespace_is_content=maybe(True), redirect_link=maybe(link), prior_revision=maybe(prior), **shown())
 
 
 def some_answers(dice: random.Random) -> list[Final]:

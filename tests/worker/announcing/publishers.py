@@ -19,7 +19,7 @@ from worker.lanes.consumer import Consumer
 def with_sinks(services: Services, **sinks: FakeSink) -> Services:
     """The services with these sinks in place of theirs."""
     settings = services.settings.outbox
-    edits = dataclasses.replace(consumer_of_edits(services), event_lanes=tuple(EVENT_LANES[name] for name in sinks))
+    edits = dataclasses.replace(consumer_of_edits(services), event_lanes={name: EVENT_LANES[name] for name in sinks})
     computing = services.turns.computing
     publishers = [
         Publisher(

@@ -32,6 +32,15 @@ def test_what_is_known_of_an_edit_besides_makes_no_other_id() -> None:
     assert ids(an_edit(), ANSWERS) == ids(an_edit(user=None, request_id="r", is_redirect=True), ANSWERS)
 
 
+def test_a_reconciled_edit_has_other_ids_the_same_ones_each_time() -> None:
+    """Since its events tell only what the wiki's tables tell."""
+    reconciled = an_edit(is_reconciled=True)
+    before, after = ids(an_edit(), ANSWERS, **ALL_STREAMS), ids(reconciled, ANSWERS, **ALL_STREAMS)
+
+    assert not set(before) & set(after)
+    assert after == ids(Edit.decode(reconciled.encode()), ANSWERS, now=NOW + timedelta(days=1), **ALL_STREAMS)
+
+
 def test_a_score_in_place_of_its_error_has_the_same_id() -> None:
     """As of an edit that was given up, and then requeued."""
     assert ids(an_edit(), [a_score()]) == ids(an_edit(), [a_score_error(model="damaging")])

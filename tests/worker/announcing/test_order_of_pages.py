@@ -17,23 +17,33 @@ from worker.events.outcomes import in_page_order, read_events
 from worker.events.sinks import OutgoingEvent
 
 MOST = 8
-PAGES = st.tuples(st.sampled_from(["s", "t"]), st.sampled_from(["enwiki", "frwiki"]), st.integers(1, 3))
+PAGES = st.tuples(
+    st.sampled_from(["s", "t"]), st.sampled_from(["enwiki", "frwiki"]), st.integers(1, 3) | st.sampled_from("AB")
+)
 BATCHES = st.lists(st.tuples(PAGES, st.integers(1, 9)), max_size=30)
-Batch = Sequence[tuple[tuple[str, str, int], int]]
+Page = tuple[str, str, int | str]
+Batch = Sequence[tuple[Page, int]]
 
 
 def claimed(batch: Batch) -> dict[Claim, OutgoingEvent]:
     return {
-        a_claim(message=place): an_event(stream=stream, wiki=wiki, page=page, revision=revision, id=str(place))
+        a_claim(message=place): an_event(
+            stream=stream,
+            wiki=wiki,
+            page=page if isinstance(page, int) else None,
+            title=str(page),
+            revision=revision,
+            id=str(place),
+        )
         for place, ((stream, wiki, page), revision) in enumerate(batch)
     }
 
 
-def page_of(event: OutgoingEvent) -> tuple[str, str, int]:
-    return event.stream, event.wiki, event.page
+def page_of(event: OutgoingEvent) -> Page:
+    return event.stream, event.wiki, event.title if event.page is None else event.page
 
 
-def revisions_by_page(events: Sequence[OutgoingEvent]) -> dict[tuple[str, str, int], list[int]]:
+def revisions_by_page(events: Sequence[OutgoingEvent]) -> dict[Page, list[int]]:
     found = defaultdict(list)
     for event in events:
         found[page_of(event)].append(event.revision)
@@ -86,7 +96,17 @@ def test_an_event_of_either_format_tells_which_page_and_revision_it_is_of(place:
         wiki="frwiki",
         page=2**32 - 1,
         revision=7,
+        title="Page_7",
     )
+
+
+def test_an_event_without_a_page_id_is_of_the_page_of_its_title() -> None:
+    (event,) = announced(an_edit(page=None, title="Talk:A b", namespace=1), [a_score()])
+    claim = a_claim(payload=json.dumps(event))
+
+    events, _ = read_events([claim], MOST)
+
+    assert (events[claim].page, events[claim].title) == (None, "Talk:A_b")
 
 
 @pytest.mark.parametrize("field", ["page_id", "rev_id"])

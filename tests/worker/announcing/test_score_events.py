@@ -76,21 +76,79 @@ def test_a_registered_performer_is_told_with_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "groups"),
+    ("fields", "told"),
     [
-        ({}, ["*", "user"]),
-        ({"is_bot": True}, ["*", "user", "bot"]),
-        ({"is_anonymous": True, "user": "2001:DB8::1"}, ["*"]),
-        ({"is_temporary": True, "user": "~2026-1"}, ["*", "temp"]),
-        ({"is_temporary": False}, ["*", "user"]),
-        ({"user_groups": ("*",)}, ["*"]),
-        ({"user_groups": (), "is_bot": True}, []),
+        ({}, {}),
+        ({"is_anonymous": True, "user": "2001:DB8::1"}, {}),
+        ({"is_temporary": True, "user": "~2026-1"}, {}),
+        # Only a bot can have its edits flagged, and it need not; who tells groups looked at the user.
+        ({"is_bot": True}, {"user_is_bot": True}),
+        ({"user_groups": ("*", "temp")}, {"user_groups": ["*", "temp"], "user_is_bot": False}),
+        ({"user_groups": (), "is_bot": True}, {"user_groups": [], "user_is_bot": True}),
     ],
 )
-def test_groups_are_those_that_the_wiki_gave_or_else_the_implicit_ones(
-    fields: dict[str, Any], groups: list[str]
+def test_groups_and_whether_it_is_a_bot_are_told_where_they_are_known_and_never_guessed(
+    fields: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    assert performer(**fields)["user_groups"] == groups
+    found = performer(**fields)
+
+    assert {name: found[name] for name in found if name in {"user_groups", "user_is_bot"}} == told
+
+
+@pytest.mark.parametrize(
+    ("namespace", "title", "uri"),
+    [(0, "A_page", "https://en.wikipedia.org/wiki/A_page"), (1, None, None), (4, None, None), (100, None, None)],
+)
+def test_a_reconciled_edit_has_a_title_only_where_the_tables_tell_all_of_it(
+    namespace: int, title: str | None, uri: str | None
+) -> None:
+    """They have the number of its namespace, and the wiki's language a name for that."""
+    event = score_event(an_edit(is_reconciled=True, namespace=namespace, title="A page"))
+
+    assert (event.get("page_title"), event["meta"].get("uri")) == (title, uri)
+    assert (event["page_namespace"], event["meta"]["domain"]) == (namespace, "en.wikipedia.org")
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/wiki/$1", "/wiki/What%3F_$1"),
+        ("/$1", "/What%3F_$1"),
+        ("/index.php?title=$1", "/index.php?title=What%3F_$1"),
+    ],
+)
+def test_the_address_of_a_page_is_where_the_wiki_has_its_articles(path: str, address: str) -> None:
+    event = score_event(an_edit(title="What? $1"), article_path=path)
+
+    assert event["meta"]["uri"] == f"https://en.wikipedia.org{address}"
+
+
+def test_a_page_id_that_nobody_told_is_left_out() -> None:
+    assert "page_id" not in score_event(an_edit(page=None))
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("revertrisklanguageagnostic", "revertrisk-language-agnostic"),
+        ("revertriskmultilingual", "revertrisk-multilingual"),
+        ("revertriskwikidata", "revertrisk-wikidata"),
+        ("outlinktopic", "outlink-topic-model"),
+        ("damaging", "damaging"),
+        ("articlequality", "articlequality"),
+        ("a_model_of_ones_own", "a_model_of_ones_own"),
+    ],
+)
+def test_a_model_has_the_name_that_consumers_know_in_every_format(model: str, name: str) -> None:
+    score, prediction = announced(
+        an_edit(), [a_score(model=model)], stream_of_model="s_", prediction_streams={model: "p"}
+    )
+    (error,) = announced(an_edit(), [a_score_error(model=model)])
+
+    assert score["meta"]["stream"] == f"s_{name}"
+    assert {key: each["model_name"] for key, each in score["scores"].items()} == {name: name}
+    assert {key: each["model_name"] for key, each in error["errors"].items()} == {name: name}
+    assert prediction["predicted_classification"]["model_name"] == name
 
 
 def test_an_address_stands_nowhere_but_in_the_public_name_of_who_has_no_account() -> None:

@@ -24,6 +24,8 @@ class ServerCase:
     namespace: str
     wiki: str = "enwiki"
     body: dict[str, Any] = field(default_factory=lambda: {"rev_id": REVISION})
+    #: In the Host, where it is not the name in the path.
+    server: str | None = None
 
     @property
     def score_id(self) -> ScoreId:
@@ -35,7 +37,7 @@ class ServerCase:
 
     @property
     def host(self) -> str:
-        return f"{self.name}.{self.namespace}.wikimedia.org"
+        return f"{self.server or self.name}.{self.namespace}.wikimedia.org"
 
 
 def _revscoring(model: str, version: str, namespace: str, wiki: str = "enwiki") -> ServerCase:
@@ -55,9 +57,9 @@ def _risk(wiki: str = "enwiki", language: str = "en") -> ServerCase:
 SERVERS = [
     _revscoring("damaging", "0.5.1", "editquality-damaging"),
     _revscoring("goodfaith", "0.5.1", "editquality-goodfaith"),
-    _revscoring("reverted", "0.4.0", "editquality-reverted"),
+    _revscoring("reverted", "0.4.0", "editquality-reverted", "glwiki"),
     _revscoring("articlequality", "0.9.2", "articlequality"),
-    _revscoring("wp10", "0.9.2", "articlequality"),
+    ServerCase("wp10", "articlequality", "0.9.2", "enwiki-articlequality", "revscoring-articlequality"),
     _revscoring("itemquality", "0.5.0", "articlequality", "wikidatawiki"),
     _revscoring("draftquality", "0.2.1", "draftquality"),
     _revscoring("articletopic", "1.3.0", "articletopic"),
@@ -79,11 +81,20 @@ SERVERS = [
     ),
     ServerCase(
         "articlequalitylanguageagnostic",
-        "articlequality-v2",
+        "articlequality-language-agnostic",
+        "1",
+        "articlequality",
+        "article-models",
+        body={"rev_id": REVISION, "lang": "en", "extended_output": "true"},
+    ),
+    ServerCase(
+        "articlequality_v2",
+        "articlequality_v2",
         "2",
-        "articlequality-v2",
+        "articlequality_v2",
         "article-models",
         body=_instance(),
+        server="articlequality",
     ),
     ServerCase(
         "outlinktopic",

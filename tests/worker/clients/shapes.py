@@ -50,9 +50,19 @@ def qualities(count: int) -> Document:
     quality = {"label": "Stub", "score": 0.2, "prediction_probabilities": QUALITY, "features": {"refs": 3}}
     return {
         "predictions": [json.loads(json.dumps(quality)) for _ in range(count)],
-        "model_name": "articlequality-v2",
+        "model_name": "articlequality",
         "model_version": "2",
     }
+
+
+def quality(revision: int, **fields: Any) -> Document:
+    """The documented reply of the deployed server, with what `extended_output` adds."""
+    document = {"label": "Start", "features": {"raw": {"refs": 3}, "normalized": {"refs": 0.25}}, "score": 0.125}
+    return (
+        document
+        | {"model_name": "articlequality", "model_version": "1", "wiki_db": "enwiki", "revision_id": revision}
+        | fields
+    )
 
 
 def outlinks() -> Document:
@@ -72,7 +82,9 @@ def right_document(request: Request) -> Document:
         return revert_risks(revisions)
     if name.startswith("revertrisk-"):
         return revert_risk(revisions[0], version="4")
-    if name == "articlequality-v2":
+    if name == "articlequality":
+        return quality(revisions[0])
+    if name == "articlequality_v2":
         return qualities(len(revisions))
     if name == "outlink-topic-model":
         return outlinks()

@@ -12,7 +12,7 @@ from tests.worker.raw_server import Request, http
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 
-QUALITY = "articlequalitylanguageagnostic"
+QUALITY = "articlequality_v2"
 #: Kind of endpoint, models, and as many revisions as go into one request.
 BATCHES = [
     ("ores", ("damaging",), 50),

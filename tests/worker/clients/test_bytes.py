@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -15,12 +16,13 @@ from tests.worker.clients.shapes import asked_revisions, ores_reply, right
 from tests.worker.raw_server import RawReply, RawServer, Request, http
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
+from worker.domain.unpacking import Unpacking, Unreadable
 from worker.endpoints.client import LARGEST_REPLY_BYTES
 
 GOOD = json.dumps(ores_reply([1])).encode()
 MEGABYTE = 1024 * 1024
-#: A chunk of 16 KB grows to 17 MB, and is there thrice while it is unpacked.
-MOST_MEMORY = 64 * MEGABYTE
+#: A chunk of 16 KB would grow to 17 MB, and be there thrice while it is unpacked.
+MOST_MEMORY = 5 * LARGEST_REPLY_BYTES
 
 both = pytest.mark.parametrize("kind", KINDS)
 
@@ -83,6 +85,19 @@ def test_a_redirect_is_not_followed(kind: str, status: int) -> None:
 
     assert isinstance(answer, NoAnswer)
     assert {request.target.startswith("/v") for request in server.requests} == {True}
+    assert f"status {status}; it leads to {server.url}/elsewhere" in answer.error
+
+
+@both
+def test_a_redirect_to_another_base_names_what_to_write(kind: str) -> None:
+    def elsewhere(request: Request) -> bytes:
+        location = f"Location: https://scores.example:8443/inference{request.target}"
+        return raw("HTTP/1.1 301 Moved", location, "Content-Length: 0", "Connection: close")
+
+    answer, _ = asked(kind, elsewhere)
+
+    assert isinstance(answer, NoAnswer)
+    assert "; write https://scores.example:8443/inference into endpoint.url" in answer.error
 
 
 @both
@@ -157,6 +172,46 @@ def test_a_small_reply_that_unpacks_to_a_huge_one_takes_no_memory_for_it() -> No
     assert len(bomb) < most < MOST_MEMORY
 
 
+def test_a_reply_that_unpacks_to_gigabytes_costs_the_limit_only() -> None:
+    packing = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packing.compress(b" " * MEGABYTE) for _ in range(512)) + packing.flush()
+    unpacking = Unpacking(["gzip"], LARGEST_REPLY_BYTES)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable, match="more than"):
+            unpacking.take(bomb)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < MOST_MEMORY
+
+
+@both
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress"])
+def test_a_packing_that_nobody_asked_for_is_named(kind: str, encoding: str) -> None:
+    answer = answer_to(kind, http(200, GOOD, encoding=encoding))
+
+    assert isinstance(answer, NoAnswer)
+    assert f"packed as {encoding}" in answer.error
+
+
+@both
+def test_what_follows_packed_data_is_bounded_too(kind: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield raw("HTTP/1.1 200 OK", "Content-Type: application/json", "Content-Encoding: gzip")
+        yield gzip.compress(GOOD)
+        for _ in range(50 * 16):
+            yield b" " * (MEGABYTE // 16)
+
+    answer, server = asked(kind, lambda _: endless())
+
+    assert isinstance(answer, NoAnswer)
+    assert f"more than {LARGEST_REPLY_BYTES} bytes" in answer.error
+    assert server.sent / len(server.requests) < 25 * MEGABYTE
+
+
 @both
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate", "gzip\r\nContent-Encoding: gzip"])
 def test_a_reply_that_is_packed_more_than_once_is_not_unpacked(kind: str, encoding: str) -> None:
@@ -177,9 +232,18 @@ def test_a_reply_that_is_not_packed_as_it_says_is_no_answer(kind: str, body: byt
 
 
 @both
-@pytest.mark.parametrize("encoding", ["gzip", "identity", "nonsense"])
-def test_a_reply_that_is_packed_rightly_or_not_at_all_is_a_score(kind: str, encoding: str) -> None:
-    body = gzip.compress(GOOD) if encoding == "gzip" else GOOD
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(GOOD)),
+        ("X-GZIP", gzip.compress(GOOD)),
+        ("deflate", zlib.compress(GOOD)),
+        ("deflate", zlib.compress(GOOD, wbits=-15)),
+        ("identity", GOOD),
+        ("nonsense", GOOD),
+    ],
+)
+def test_a_reply_that_is_packed_rightly_or_not_at_all_is_a_score(kind: str, encoding: str, body: bytes) -> None:
 
     assert isinstance(answer_to(kind, http(200, body, encoding=encoding)), Score)
 

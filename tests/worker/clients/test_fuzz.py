@@ -16,7 +16,17 @@ from tests.builders import some_settings
 from tests.examples import examples
 from tests.worker.asking import LANGUAGES, RISK, ids, of_pages
 from tests.worker.clients.damage import damaged
-from tests.worker.clients.shapes import Document, ores_error, ores_reply, outlinks, qualities, revert_risk, revert_risks
+from tests.worker.clients.shapes import (
+    QUALITY,
+    Document,
+    ores_error,
+    ores_reply,
+    outlinks,
+    qualities,
+    quality,
+    revert_risk,
+    revert_risks,
+)
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.client import Endpoint, ScoringClient, _validated
@@ -82,7 +92,8 @@ CONVERSATIONS = {
         3,
     ),
     "multilingual": conversation("lift_wing", ["revertriskmultilingual"], [1], revert_risk(1), 1),
-    "article quality": conversation("lift_wing", ["articlequalitylanguageagnostic"], [1, 2, 3], qualities(3), 3),
+    "article quality": conversation("lift_wing", ["articlequalitylanguageagnostic"], [1], quality(1), 1),
+    "article qualities": conversation("lift_wing", ["articlequality_v2"], [1, 2, 3], qualities(3), 3),
     "outlink topics": conversation("lift_wing", ["outlinktopic"], [1], outlinks(), 1),
 }
 every_client = pytest.mark.parametrize("talk", CONVERSATIONS.values(), ids=CONVERSATIONS)
@@ -125,7 +136,9 @@ def nonsense_in(answer: Answer, score_id: ScoreId) -> str | None:
     if not all(math.isfinite(each) and 0 <= each <= 1 for each in answer.probability.values()):
         return "no probability"
     predicted = {answer.prediction} if isinstance(answer.prediction, str) else {*answer.prediction}
-    return None if predicted <= answer.probability.keys() else "a prediction without a probability"
+    tells_one_number = score_id.model == "articlequalitylanguageagnostic"
+    classes = QUALITY.keys() if tells_one_number else answer.probability.keys()
+    return None if predicted <= classes else "a prediction without a probability"
 
 
 @every_client

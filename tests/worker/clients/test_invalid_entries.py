@@ -11,7 +11,7 @@ from tests.worker.clients.shapes import Document, ok, ores_reply, outlinks, qual
 from tests.worker.raw_server import http
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 
-QUALITY = "articlequalitylanguageagnostic"
+QUALITY = "articlequality_v2"
 MULTILINGUAL = "revertriskmultilingual"
 HUGE = 10**4000
 

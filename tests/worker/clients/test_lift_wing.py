@@ -8,13 +8,17 @@ import pytest
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.asking import RISK, ask, ask_raw, ask_versions, ids
 from tests.worker.clients.servers import PAGE, REVISION, ServerCase, every_server
-from tests.worker.clients.shapes import asked_revisions, right
-from tests.worker.raw_server import RawServer
-from worker.domain.scores import Answer, Score, ScoreId
+from tests.worker.clients.shapes import asked_revisions, ok, outlinks, quality, revert_risk, right
+from tests.worker.raw_server import RawServer, Request, http
+from worker.domain.failures import Failure
+from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.emulators.scoring.endpoint import probabilities
+from worker.emulators.scoring.shapes import quality_score
 
 PAGES = {REVISION: PAGE}
 MULTILINGUAL = "revertriskmultilingual"
+#: Tells one number, and no probability of a class.
+ONE_NUMBER = "articlequalitylanguageagnostic"
 
 #: The Wikipedia that Lift Wing takes a language for, where the wiki id spells it differently.
 WIKI_AT_LIFT_WING = {"be_x_oldwiki": "be_taraskwiki", "zh_min_nanwiki": "nanwiki"}
@@ -70,16 +74,19 @@ def test_a_score_has_the_models_name_and_version_and_the_endpoints_probabilities
     score = score_of(server, endpoint)
 
     wiki = WIKI_AT_LIFT_WING.get(server.wiki, server.wiki)
+    expected = probabilities(0, wiki, server.there, REVISION)
     assert (score.model, score.version) == (server.model, server.version)
-    assert score.probability == probabilities(0, wiki, server.there, REVISION)
+    assert score.probability == ({"score": quality_score(expected)} if server.model == ONE_NUMBER else expected)
 
 
 @every_server
 def test_a_prediction_is_what_the_probabilities_say(server: ServerCase, endpoint: EmulatedEndpoint) -> None:
     score = score_of(server, endpoint)
 
-    likeliest = max(score.probability, key=score.probability.__getitem__)
-    likely = {name for name, probability in score.probability.items() if probability >= 0.5}
+    wiki = WIKI_AT_LIFT_WING.get(server.wiki, server.wiki)
+    expected = probabilities(0, wiki, server.there, REVISION)
+    likeliest = max(expected, key=expected.__getitem__)
+    likely = {name for name, probability in expected.items() if probability >= 0.5}
     assert score.prediction == likeliest if isinstance(score.prediction, str) else set(score.prediction) == likely
 
 
@@ -107,12 +114,99 @@ def test_a_score_carries_the_version_that_made_it_not_the_one_asked_for(endpoint
 
 @pytest.mark.parametrize(
     ("model", "sizes"),
-    [(RISK, [20, 20, 5]), ("articlequalitylanguageagnostic", [20, 20, 5]), (MULTILINGUAL, [1] * 45)],
+    [(RISK, [20, 20, 5]), ("articlequality_v2", [20, 20, 5]), (MULTILINGUAL, [1] * 45)],
 )
 def test_no_server_is_asked_about_more_revisions_than_it_takes(model: str, sizes: list[int]) -> None:
     _, raw = ask_raw("lift_wing", ids(range(1, 46), models=[model]), right)
 
     assert sorted((len(asked_revisions(request)) for request in raw.requests), reverse=True) == sizes
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [(0.10391570042067477, 0.10391570042067477), (1.0000000000000002, 1.0), (-2.220446049250313e-16, 0)],
+)
+def test_article_quality_is_the_number_that_the_deployed_server_tells(told: float, kept: float) -> None:
+    (answer,) = ask_raw("lift_wing", ids([7], [ONE_NUMBER]), lambda _: ok(quality(7, score=told)))[0].values()
+
+    assert answer == Score(model=ONE_NUMBER, version="1", prediction="Start", probability={"score": kept})
+
+
+@pytest.mark.parametrize(
+    "other", [{"revision_id": 8}, {"wiki_db": "dewiki"}, {"score": 1.5}, {"label": None}, {"label": "A"}]
+)
+def test_the_quality_of_something_else_is_no_answer(other: dict[str, object]) -> None:
+    (answer,) = ask_raw("lift_wing", ids([7], [ONE_NUMBER]), lambda _: ok(quality(7, **other)))[0].values()
+
+    assert isinstance(answer, NoAnswer)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("[404] Fetching html failed for the article revision with id: 7. Reason: Not Found", "RevisionNotFound"),
+        ("Fetching html failed for the article revision with id: 7. Reason: Not Found", "RevisionNotFound"),
+        ("Article with language en and revid 7 has errors when preprocessing", "RevisionNotScorable"),
+    ],
+)
+@pytest.mark.parametrize("model", [ONE_NUMBER, "articlequality_v2"])
+def test_a_revision_that_article_quality_can_never_read_is_final_in_spite_of_its_500(
+    model: str, sentence: str, kind: str
+) -> None:
+    def refuses(request: Request) -> bytes:
+        if 7 in asked_revisions(request):
+            return http(500, json.dumps({"error": sentence}).encode())
+        return right(request)
+
+    answers, raw = ask_raw("lift_wing", ids([6, 7, 8], [model]), refuses)
+
+    found = {score_id.revision: answer.type for score_id, answer in answers.items() if isinstance(answer, ScoreError)}
+    assert found == {7: kind}
+    assert len(raw.requests) <= 3
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "[503] Fetching html failed for the article revision with id: 7. Reason: Service Unavailable",
+        "[404] Fetching html failed for the article revision with id: 77. Reason: Not Found",
+        "Failed to get article revision with id: 7. Reason: ",
+    ],
+)
+def test_any_other_500_of_article_quality_is_asked_again_later(sentence: str) -> None:
+    reply = http(500, json.dumps({"error": sentence}).encode())
+
+    (answer,) = ask_raw("lift_wing", ids([7], [ONE_NUMBER]), lambda _: reply)[0].values()
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.failure is Failure.TRANSIENT
+
+
+def test_a_topic_that_is_more_than_certain_is_certain() -> None:
+    document = outlinks()
+    document["prediction"]["results"][0]["score"] = 1.0000100136
+    pages = {7: 42}
+
+    (answer,) = ask_raw("lift_wing", ids([7], ["outlinktopic"]), lambda _: ok(document), pages=pages)[0].values()
+
+    assert isinstance(answer, Score)
+    assert answer.probability["Culture.Sports"] == 1
+
+
+@pytest.mark.parametrize("wiki_db", ["be-taraskwiki", "be_taraskwiki", "be_x_oldwiki"])
+def test_a_wiki_is_told_by_its_language_as_it_is_or_by_its_name(wiki_db: str) -> None:
+    wanted = ScoreId("be_x_oldwiki", MULTILINGUAL, 7, "4")
+
+    answer = ask_raw("lift_wing", [wanted], lambda _: ok(revert_risk(7, wiki=wiki_db, version="4")))[0][wanted]
+
+    assert isinstance(answer, Score)
+
+
+def test_the_old_name_of_article_quality_is_asked_for_by_the_new_one() -> None:
+    (answer,) = ask_raw("lift_wing", ids([7], ["wp10"]), right)[0].values()
+
+    assert isinstance(answer, Score)
+    assert answer.model == "wp10"
 
 
 def test_a_batch_is_smaller_where_the_operator_wants_it() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from tests.builders import some_settings
 from tests.worker.asking import RISK, Unlimited
@@ -15,7 +16,7 @@ from tests.worker.raw_server import Request, raw_server, raw_server_beside
 from worker.bootstrap import build_services
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import SettingsInvalid
-from worker.domain.scores import Answer, NoAnswer, Score, ScoreId
+from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import Endpoint
 from worker.endpoints.ores import OresClient
 from worker.endpoints.pacer import Pacer
@@ -77,10 +78,13 @@ def test_an_endpoint_that_is_gone_costs_no_score_and_no_version_of_another() -> 
         )
         with closing(build_services(settings, send=lambda *_: None)) as services:
             answers = services.runner.run(services.client.score([ONE, RISKY]))
-            versions = services.runner.run(services.client.versions("enwiki", ["damaging", RISK], None))
+            with capture_logs() as logs:
+                versions = services.runner.run(services.client.versions("enwiki", ["damaging", RISK], Sample(1)))
 
     assert {score_id: type(answer) for score_id, answer in answers.items()} == {ONE: Score, RISKY: NoAnswer}
     assert "damaging" in versions
+    told = [each["error"] for each in logs if each["event"] == "endpoint_unavailable"]
+    assert [("http://127.0.0.1:1" in each) for each in told] == [True]
 
 
 def test_an_endpoint_can_be_the_only_one_and_have_a_name() -> None:

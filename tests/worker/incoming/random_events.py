@@ -1,6 +1,7 @@
 """Events of mediawiki.page_change.v1 with random fields: each that the schema knows, told or not, right or wrong."""
 
 import random
+import re
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ KINDS = ["create", "edit", "edit", "edit", "delete", "undelete", "move", "visibi
 VISIBILITY = ("is_content_visible", "is_editor_visible", "is_comment_visible")
 #: Stands where it must never come through: in fields that are hidden, or that nobody takes up.
 SECRET = "Mallory-whom-nobody-may-see"
+FORBIDDEN_IN_TITLES = re.compile(r"[\x00-\x1f\x7f#<>\[\]{|}%&~:.\ufffd]")
 #: What a broken sender writes in place of a value.
 ODD: list[Any] = [None, "", "x", -1, 2**70, 1.5, True, [], ["x"], {}, {"x": {"x": 1}}, "\x00", "Ω" * 400]
 
@@ -78,7 +80,9 @@ def some_user(dice: random.Random) -> Event:
 
 
 def some_title(dice: random.Random) -> str:
-    return some_text(dice, 100).replace(" ", "_")
+    """One that a page of MediaWiki can have."""
+    name = FORBIDDEN_IN_TITLES.sub("", some_text(dice, 100)).encode()[:255].decode(errors="ignore").strip()
+    return (name or "A").replace(" ", "_")
 
 
 def some_time(dice: random.Random) -> str:

@@ -1,6 +1,8 @@
 """An event becomes an edit, or a reason why it is not one."""
 
 import json
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -234,6 +236,17 @@ def test_no_page_change_however_odd_is_anything_but_an_edit_or_a_reason(odd: lis
     except NotAnEdit:
         return
     assert Edit.decode(found.encode()) == found
+
+
+@pytest.mark.parametrize("read", [a_recent_change, a_page_change])
+def test_a_title_that_mediawiki_forbids_is_refused_by_name(read: Callable[..., dict[str, Any]]) -> None:
+    event = read(7) | {"title": "P\x1b[2J", "page": a_page(7, page_title="P\x1b[2J")}
+
+    with pytest.raises(
+        NotAnEdit, match=re.escape(r"title: MediaWiki forbids 'P\x1b[2J' (title-invalid-characters)")
+    ) as refused:
+        edit_from(event)
+    assert refused.value.kind == "wrong title"
 
 
 @pytest.mark.parametrize("place", ["tags", "rc_tags", "change_tags", "mw-private-tags"])

@@ -18,11 +18,16 @@ from tests.acceptance.running import environment
 from tests.event_stream import EmulatedEventStream
 from tests.patience import PATIENCE_SECONDS
 from tests.wiki_tables import make_tables
-from tests.worker.incoming.listeners import IMPATIENT, listen, listening, position_of, revisions, until
+from tests.worker.incoming.listeners import IMPATIENT, a_listener, listen, listening, position_of, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes
 from tests.worker.lines import count
+from tests.worker.raw_server import http, raw_server_beside
+from worker.config.http_routes import Route
 from worker.demo.processes import Processes, kill_group
+from worker.domain.errors import CommandFailed
 
+#: Only the thread that reads finds out.
+UNUSABLE = Route("socks5://127.0.0.1:1")
 SHORT_SILENCE = replace(IMPATIENT, silence=timedelta(milliseconds=500))
 
 
@@ -219,3 +224,19 @@ def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
     assert second.process.returncode == 0, second.end_of_log()
     assert revisions(database) == list(range(1, 1101))
     assert event_stream.connections()[-1]["last_event_id"] is not None
+
+
+def test_whatever_ends_the_reading_ends_the_listening(database: Database) -> None:
+    _, listener = a_listener("http://stream.invalid/v2/stream/recentchange", {"enwiki": database}, route=UNUSABLE)
+
+    with pytest.raises(ImportError, match="SOCKS"):
+        listener.listen()
+
+
+def test_a_stream_is_reached_through_the_proxy(database: Database) -> None:
+    with raw_server_beside(lambda _: http(404, b"")) as proxy:
+        _, listener = a_listener("http://stream.invalid/v2/stream/x", {"enwiki": database}, route=Route(proxy.url))
+        with pytest.raises(CommandFailed, match="404"):
+            listener.listen()
+
+    assert [request.target for request in proxy.requests] == ["http://stream.invalid/v2/stream/x"]

@@ -9,6 +9,7 @@ from tests.emulators.eventgate.asking import a_score_event
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server_beside
 from worker.events.eventgate import EventGateSink
 from worker.events.sinks import DeliveryFailure, OutgoingEvent
+from worker.lanes.loops import HttpLoop
 
 USER_AGENT = "Outpatrol/0 (someone@example.org)"
 
@@ -33,9 +34,11 @@ def scores(count: int) -> list[OutgoingEvent]:
 
 @contextmanager
 def a_sink(url: str, *, timeout_seconds: float = 10, batch_size: int = 100) -> Iterator[EventGateSink]:
-    sink = EventGateSink(url, timeout_seconds=timeout_seconds, batch_size=batch_size, user_agent=USER_AGENT)
+    loop = HttpLoop()
+    sink = EventGateSink(url, timeout_seconds=timeout_seconds, batch_size=batch_size, user_agent=USER_AGENT, loop=loop)
     yield sink
     sink.close()
+    loop.close()
 
 
 def sent(

@@ -1,14 +1,18 @@
 """Where an EventGate takes nothing, or nobody knows what it took, no event is at fault and none counts as delivered."""
 
 import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from tests.eventgate import EmulatedEventGate
-from tests.worker.raw_server import http
+from tests.worker.raw_server import http, raw_server_beside
 from tests.worker.sinks.posting import a_score, a_sink, identity, scores, sent, sent_to_one_that_says
 from worker.demo.processes import free_port
+from worker.events.eventgate import LARGEST_REPLY_BYTES, first_cause
 from worker.events.sinks import DeliveryFailure, EventRefused, SinkUnavailable
 
 NOT_READ = {"status": 500, "type": "internal_error", "title": "SyntaxError", "detail": "Unexpected token"}
@@ -153,7 +157,9 @@ def test_an_answer_that_comes_too_late_leaves_all_undelivered(eventgate: Emulate
     failures = sent(eventgate.url, scores(2), timeout_seconds=0.2)
 
     assert kinds(failures) == unavailable(2)
-    assert reasons(failures) == {f"{eventgate.events_url}: timed out; start it, or mend sinks.eventgate.url"}
+    assert reasons(failures) == {
+        f"{eventgate.events_url}: no whole reply within 0.2 s; start it, or mend sinks.eventgate.url"
+    }
 
 
 @pytest.mark.parametrize("reply", [b"", b"no HTTP at all\r\n\r\n", http(201, b"short", length=50)])
@@ -166,9 +172,44 @@ def test_nobody_there_is_a_sentence_that_names_the_setting() -> None:
 
     failures = sent(url, scores(2))
 
-    said = "[Errno 111] Connection refused; start it, or mend sinks.eventgate.url"
+    said = "connection refused; start it, or mend sinks.eventgate.url"
     assert kinds(failures) == unavailable(2)
     assert reasons(failures) == {f"{url}/v1/events: {said}"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), "connection refused"),
+        (ConnectionResetError(104, "any"), "connection reset by peer"),
+        (OSError(113, "Connect call failed"), "no route to host"),
+        (socket.gaierror(-2, "Name or service not known"), "[Errno -2] Name or service not known"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), "[SSL: WRONG_VERSION_NUMBER]"),
+        (
+            ExceptionGroup("of two addresses", [ConnectionRefusedError(111, "one"), OSError(101, "two")]),
+            "connection refused",
+        ),
+        (UnicodeError("label too long"), "label too long"),
+    ],
+)
+def test_what_is_said_of_a_connection_is_the_first_cause(cause: Exception, said: str) -> None:
+    error = RuntimeError("All connection attempts failed")
+    error.__context__ = cause
+
+    assert said in first_cause(error)
+
+
+def test_a_reply_that_has_no_end_is_not_read_to_the_end() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield http(207, b"", length=10**9)
+        while True:
+            yield b" " * 1_000_000
+
+    with raw_server_beside(lambda _request: endless()) as server:
+        (failure,) = sent(server.url, scores(1)).values()
+
+        assert server.sent < 2 * LARGEST_REPLY_BYTES
+    assert "a reply of more than 16000000 bytes can't be right" in failure.reason
 
 
 def test_closing_twice_does_no_harm(eventgate: EmulatedEventGate) -> None:

@@ -9,7 +9,7 @@ from tests.emulators.eventgate.asking import ABSENT
 from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, identity, scores, sent, sent_to_one_that_says
-from worker.events.eventgate import LONGEST_REASON
+from worker.events.eventgate_replies import LONGEST_REASON
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, SinkUnavailable
 
 GOOD, OTHER_GOOD = a_score(1), a_score(2)

@@ -14,14 +14,15 @@ EVENTS = st.lists(
         an_event,
         stream=st.sampled_from(["s", "t"]),
         wiki=st.sampled_from(["enwiki", "frwiki"]),
-        page=st.integers(1, 3),
+        page=st.none() | st.integers(1, 3),
+        title=st.sampled_from(["A", "B"]),
     ),
     max_size=40,
 )
 
 
-def key(event: OutgoingEvent) -> tuple[str, str, int]:
-    return event.stream, event.wiki, event.page
+def key(event: OutgoingEvent) -> tuple[str, str, int | str]:
+    return event.stream, event.wiki, event.title if event.page is None else event.page
 
 
 @given(EVENTS)
@@ -55,6 +56,10 @@ def test_there_are_no_more_rounds_than_the_busiest_page_has_events(events: list[
 
 def test_events_of_different_pages_go_together() -> None:
     assert rounds([an_event(page=page) for page in (1, 2, 3)]) == [[0, 1, 2]]
+
+
+def test_pages_whose_ids_nobody_told_go_together_by_their_titles() -> None:
+    assert rounds([an_event(page=None, title=title) for title in "ABA"]) == [[0, 1], [2]]
 
 
 def test_a_page_that_comes_again_waits_for_the_next_round() -> None:

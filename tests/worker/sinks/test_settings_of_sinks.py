@@ -103,8 +103,25 @@ def test_a_url_that_no_event_could_be_posted_to_is_refused(load: Load, url: str)
     assert "sinks.eventgate.url: " in problem(load, f'[sinks.eventgate]\nurl = "{url}"\n')
 
 
+@pytest.mark.parametrize("host", ["☃.org", "a..b", ".com", f"{'x' * 64}.org", "\u200c.org"])
+def test_a_name_that_no_host_can_have_is_refused(load: Load, host: str) -> None:
+    sentence = problem(load, f'[sinks.eventgate]\nurl = "http://{host}:8192"\n')
+
+    assert "sinks.eventgate.url: no host can have the name in it; correct it" in sentence
+
+
 @pytest.mark.parametrize(
-    "url", ["http://host", "https://host:8192", "http://host/", "http://host/eventgate", "http://[::1]:8192"]
+    "url",
+    [
+        "http://münchen.de",
+        "http://host.",
+        "http://a_b.svc",
+        "http://host",
+        "https://host:8192",
+        "http://host/",
+        "http://host/eventgate",
+        "http://[::1]:8192",
+    ],
 )
 def test_a_base_url_of_any_usual_form_is_taken(load: Load, url: str) -> None:
     assert load(f'[sinks.eventgate]\nurl = "{url}"\n') == ("eventgate",)
@@ -144,6 +161,20 @@ def test_what_keeps_events_from_being_lost_can_not_be_set(load: Load, name: str)
 )
 def test_a_wrong_or_missing_setting_of_a_sink_is_named(load: Load, section: str, field: str) -> None:
     assert f"{field}: " in problem(load, section)
+
+
+@pytest.mark.parametrize(
+    ("sink", "timeout", "longest"), [("eventgate", 100, "300"), ("kafka", 299, "300"), ("kafka", 600, "601")]
+)
+def test_a_sending_that_would_outlive_its_process_is_refused(load: Load, sink: str, timeout: int, longest: str) -> None:
+    sentence = problem(load, f"{SINKS[sink]}timeout_seconds = {timeout}\n")
+
+    assert f"sinks.{sink}.timeout_seconds: a sending may take {longest} s then, and worker.turn_seconds" in sentence
+
+
+@pytest.mark.parametrize(("sink", "timeout"), [("eventgate", 99), ("kafka", 298)])
+def test_a_sending_may_take_nearly_as_long_as_a_turn(load: Load, sink: str, timeout: int) -> None:
+    assert load(f"{SINKS[sink]}timeout_seconds = {timeout}\n") == (sink,)
 
 
 def test_a_password_among_the_options_is_shown_nowhere(load: Load) -> None:

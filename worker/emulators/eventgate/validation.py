@@ -35,9 +35,10 @@ MESSAGES = {
     "maximum": "should be <= {}",
     "minLength": "should NOT be shorter than {} characters",
     "minimum": "should be >= {}",
+    "pattern": 'should match pattern "{}"',
     "type": "should be {}",
 }
-PARAMS = {"enum": "allowedValues", "format": "format", "type": "type"}
+PARAMS = {"enum": "allowedValues", "format": "format", "pattern": "pattern", "type": "type"}
 
 
 @dataclass(frozen=True, slots=True)

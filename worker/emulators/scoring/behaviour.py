@@ -11,6 +11,9 @@ from worker.emulators.scoring.questions import ErrorReply
 from worker.emulators.scoring.settings import EmulatorSettings, Throttle
 from worker.emulators.scoring.shapes import ores_error
 
+#: Source: the texts of Wikimedia's edge, operations/puppet modules/varnish.
+WHO_ARE_YOU = "Please set a user-agent and respect our robot policy https://w.wiki/4wJS.\n"
+
 
 class TokenBucket:
     """Admits a burst of calls, then as many as the rate allows; the caller passes the time, in seconds."""
@@ -61,6 +64,12 @@ class Behaviour:
     def settings_of_call(self) -> EmulatorSettings:
         """Return the settings to answer the next call by."""
         return self.settings.of_call(next(self._numbers), self._replicas.random())
+
+    def let_in(self, call: Call) -> None:
+        """Raise ErrorReply for a client that does not say who it is, as Wikimedia's edge does, or that is set off."""
+        agent = call.user_agent or ""
+        if not agent or any(refused in agent for refused in self.settings.refused_agents):
+            raise ErrorReply(403, WHO_ARE_YOU)
 
     def admit(self, call: Call, in_flight: int) -> None:
         """Admit a scoring call; beyond the set rate or capacity, note that in the call and raise ErrorReply."""

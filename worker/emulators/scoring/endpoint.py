@@ -51,10 +51,10 @@ class ScoringEndpoint:
         """Answer an ORES v3 call about one wiki."""
         path, query = request.match_info, request.query
         kind = "ores" if "revision" in path or "revids" in query else "info"
-        vanished = self._behaviour.settings.vanished_models
+        settings = self._behaviour.settings
 
         async def read() -> Question:
-            return ores_question(path["wiki"], query, path.get("revision"), path.get("model"), vanished)
+            return ores_question(path["wiki"], query, path.get("revision"), path.get("model"), settings)
 
         return await self._answer(_call(kind, request), read)
 
@@ -64,7 +64,7 @@ class ScoringEndpoint:
         host = call.host or "" if settings.host_routing else None
 
         async def read() -> Question:
-            return liftwing_question(request.match_info["name"], await request.read(), host, settings.vanished_models)
+            return liftwing_question(request.match_info["name"], await request.read(), host, settings)
 
         return await self._answer(call, read)
 
@@ -72,12 +72,13 @@ class ScoringEndpoint:
         """List the models and versions of the configured wikis."""
 
         async def read() -> Question:
-            return wikis_question(request.query, self._behaviour.settings.vanished_models)
+            return wikis_question(request.query)
 
         return await self._answer(_call("info", request), read)
 
     async def _answer(self, call: Call, read: Callable[[], Awaitable[Question]]) -> web.Response:
         try:
+            self._behaviour.let_in(call)
             question = await read()
             call.wiki, call.models, call.revisions = question.wiki, question.models, question.revisions
             settings = self._behaviour.settings_of_call()
@@ -90,6 +91,8 @@ class ScoringEndpoint:
             return reply(document)
         except ErrorReply as error_reply:
             call.status = error_reply.status
+            if isinstance(error_reply.document, str):
+                return web.Response(text=error_reply.document, status=error_reply.status)
             return reply(error_reply.document, error_reply.status, error_reply.retry_after)
         finally:
             self._log.end(call)

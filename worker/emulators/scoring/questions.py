@@ -3,23 +3,23 @@
 Pure. Source: wikimedia/ores ores/wsgi/routes/v3.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.emulators.documents import Document
+from worker.emulators.scoring.deployed import WIKIS
 from worker.emulators.scoring.model_info import VERSION, broken_information, model_information
 from worker.emulators.scoring.servers import REVSCORING_MODELS
-from worker.emulators.scoring.settings import WIKI_PATTERN, EmulatorSettings
+from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import ores_document, ores_error
 
 ORES_REVISION_LIMIT = 50
 
 
 class ErrorReply(Exception):
-    """A reply other than scores: HTTP status, JSON document and, if any, the Retry-After header."""
+    """A reply other than scores: HTTP status, JSON document or text and, if any, the Retry-After header."""
 
-    def __init__(self, status: int, document: Document, retry_after: str | None = None) -> None:
+    def __init__(self, status: int, document: Document | str, retry_after: str | None = None) -> None:
         super().__init__(status, document)
         self.status = status
         self.document = document
@@ -40,18 +40,17 @@ class Question:
 
 
 def ores_question(
-    wiki: str, query: Mapping[str, str], revision: str | None, model: str | None, vanished: frozenset[str]
+    wiki: str, query: Mapping[str, str], revision: str | None, model: str | None, settings: EmulatorSettings
 ) -> Question:
     """Read an ORES v3 call; `revision` and `model` are those of the path, which win over the query.
 
     Raises ErrorReply with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
-    ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py). Every wiki has every model
-    that has not vanished.
+    ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py).
     """
-    if not re.fullmatch(WIKI_PATTERN, wiki):
+    available = settings.models_of(wiki)
+    if not available:
         raise ErrorReply(404, ores_error(404, f"No scorers available for {wiki}"))
     names = model or query.get("models")
-    available = _available(vanished)
     models = available if names is None else tuple(dict.fromkeys(names.split("|")))
     unknown = [name for name in models if name not in available]
     if unknown:
@@ -72,22 +71,18 @@ def ores_question(
     return Question(wiki, models, revisions, answer)
 
 
-def wikis_question(query: Mapping[str, str], vanished: frozenset[str]) -> Question:
-    """Read an ORES v3 call for the models of all wikis."""
-    models = _available(vanished)
+def wikis_question(query: Mapping[str, str]) -> Question:
+    """Read an ORES v3 call for the models of all wikis that have any."""
     paths = _paths(query)
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         document: Document = {}
-        for wiki in settings.wikis:
-            document |= _information(settings, wiki, models, paths)
+        for wiki in sorted({*settings.wikis}.union(*WIKIS.values())):
+            if models := settings.models_of(wiki):
+                document |= _information(settings, wiki, models, paths)
         return document, 0
 
-    return Question(None, models, (), answer)
-
-
-def _available(vanished: frozenset[str]) -> tuple[str, ...]:
-    return tuple(model for model in REVSCORING_MODELS if model not in vanished)
+    return Question(None, REVSCORING_MODELS, (), answer)
 
 
 def _paths(query: Mapping[str, str]) -> Sequence[str]:

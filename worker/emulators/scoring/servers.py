@@ -1,7 +1,8 @@
 """The models that the emulated scoring endpoint serves: versions, classes, and where Lift Wing has them. Data only.
 
-Source: Extension:ORES includes/LiftWingService.php @ e8804727 for the revscoring namespaces, and the Lift Wing model
-servers (machinelearning/liftwing/inference-services, src/models). The topics are those of ORES' articletopic 1.3.0.
+Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0 for namespaces and servers, and the Lift Wing
+model servers (machinelearning/liftwing/inference-services, src/models). The topics are those of ORES' articletopic
+1.3.0.
 """
 
 from dataclasses import dataclass
@@ -86,6 +87,10 @@ class Served:
     version: str
     namespace: str
     classes: tuple[str, ...] = BINARY
+    #: In the path and in replies, where it is not the name here.
+    called: str | None = None
+    #: In the Host, where one server has several models.
+    server: str | None = None
 
 
 #: Served for each wiki, by ORES and as `<wiki>-<model>` by Lift Wing.
@@ -107,13 +112,16 @@ SHARED = {
     "revertrisk-multilingual": Served("4", "revertrisk"),
     "revertrisk-wikidata": Served("1", "revertrisk"),
     # At Lift Wing it is called articlequality, which would be the same score as that of the wiki's revscoring model.
-    "articlequality-v2": Served("2", "article-models", QUALITY),
+    "articlequality-language-agnostic": Served("1", "article-models", QUALITY, called="articlequality"),
+    "articlequality_v2": Served("2", "article-models", QUALITY, server="articlequality"),
     "outlink-topic-model": Served("alloutlinks_202209", "articletopic-outlink", TOPICS),
 }
 MODELS = REVSCORING | SHARED
 REVSCORING_MODELS = tuple(REVSCORING)
+#: Name in the path to the name here.
+SHARED_BY_PATH = {model.called or name: name for name, model in SHARED.items()}
 
 
 def host_name(name: str, model: str) -> str:
     """Return the Host that Lift Wing knows the server of *model* by, *name* being what the path calls it."""
-    return f"{name}.{MODELS[model].namespace}.wikimedia.org"
+    return f"{MODELS[model].server or name}.{MODELS[model].namespace}.wikimedia.org"

@@ -1,5 +1,6 @@
 """What can be set while the emulated scoring endpoint runs. Pure."""
 
+import re
 from bisect import bisect
 from collections.abc import Iterable
 from itertools import accumulate
@@ -8,7 +9,8 @@ from typing import Annotated, Self, TypeVar
 from pydantic import Field, field_validator
 
 from worker.emulators.documents import Document
-from worker.emulators.scoring.servers import MODELS
+from worker.emulators.scoring.deployed import WIKIS
+from worker.emulators.scoring.servers import MODELS, REVSCORING_MODELS
 from worker.emulators.settings import CommonSettings, Failures, Header, Part
 
 Named = TypeVar("Named", bound=Iterable[str])
@@ -49,7 +51,12 @@ class Trouble(Part):
 class EmulatorSettings(CommonSettings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
+    #: Whether each and every wiki has every model, the originals' and made-up ones.
+    any_wiki: bool = False
+    #: Have every model otherwise; the wikis of `deployed.WIKIS` have theirs, and any other has none.
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
+    #: Whose User-Agent holds one of these is refused, as one without a User-Agent is.
+    refused_agents: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     #: The first that concerns a call holds for it.
     troubles: tuple[Trouble, ...] = ()
     throttle: Throttle = Throttle()
@@ -78,6 +85,12 @@ class EmulatorSettings(CommonSettings):
         if unknown:
             raise ValueError(f"no such model: {', '.join(unknown)}")
         return models
+
+    def models_of(self, wiki: str) -> tuple[str, ...]:
+        """Return the revscoring models that the endpoint has for *wiki*."""
+        has_all = wiki in self.wikis or (self.any_wiki and re.fullmatch(WIKI_PATTERN, wiki) is not None)
+        found = (model for model in REVSCORING_MODELS if has_all or wiki in WIKIS[model])
+        return tuple(model for model in found if model not in self.vanished_models)
 
     def version_of(self, model: str) -> str:
         """Return the version the endpoint claims to run of a known model."""

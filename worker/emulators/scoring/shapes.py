@@ -14,7 +14,8 @@ from worker.emulators.scoring.servers import BINARY, MODELS, QUALITY, TOPICS
 from worker.emulators.scoring.settings import EmulatorSettings
 
 RISK_OF_ITEMS = "revertrisk-wikidata"
-ARTICLE_QUALITY = "articlequality-v2"
+ARTICLE_QUALITY = "articlequality-language-agnostic"
+ARTICLE_QUALITY_V2 = "articlequality_v2"
 OUTLINK_TOPICS = "outlink-topic-model"
 
 CLASSES = {name: model.classes for name, model in MODELS.items() if model.classes is not BINARY}
@@ -123,33 +124,53 @@ def wiki_database(language: str) -> str:
     return f"{language.replace('-', '_')}wiki"
 
 
-def revertrisk_prediction(settings: EmulatorSettings, model: str, wiki: str, revision: int) -> Document:
+def revertrisk_prediction(settings: EmulatorSettings, model: str, language: str, revision: int) -> Document:
     """Return one prediction as the revert risk servers write it; Wikidata's server leaves out the wiki."""
-    probability = settled_probabilities(settings, wiki, model, revision)
+    probability = settled_probabilities(settings, wiki_database(language), model, revision)
     return {
         "model_name": model,
         "model_version": settings.version_of(model),
-        **({} if model == RISK_OF_ITEMS else {"wiki_db": wiki}),
+        **({} if model == RISK_OF_ITEMS else {"wiki_db": f"{language}wiki"}),
         "revision_id": revision,
         "output": {"prediction": prediction(probability), "probabilities": probability},
     }
 
 
-def quality_document(settings: EmulatorSettings, wiki: str, revisions: Sequence[int]) -> Document:
-    """Return the reply of the language-agnostic article quality server; only the order says which revision is meant."""
+def quality_score(probability: dict[str, float]) -> float:
+    """Return the quality of an article as one number, 0 for a sure stub and 1 for a sure featured article."""
+    return sum(place * probability[name] for place, name in enumerate(QUALITY)) / (len(QUALITY) - 1)
+
+
+def quality_document(settings: EmulatorSettings, language: str, revision: int, *, extended: bool) -> Document:
+    """Return the reply of the language-agnostic article quality server, in the order of its fields.
+
+    It names the wiki by the language as it is.
+    """
+    probability = settled_probabilities(settings, wiki_database(language), ARTICLE_QUALITY, revision)
     return {
-        "predictions": [_quality(settings, wiki, revision) for revision in revisions],
-        "model_name": ARTICLE_QUALITY,
+        **({"label": prediction(probability), "features": {"raw": {}, "normalized": {}}} if extended else {}),
+        "score": quality_score(probability),
+        "model_name": "articlequality",
         "model_version": settings.version_of(ARTICLE_QUALITY),
+        "wiki_db": f"{language}wiki",
+        "revision_id": revision,
     }
 
 
-def _quality(settings: EmulatorSettings, wiki: str, revision: int) -> Document:
-    probability = settled_probabilities(settings, wiki, ARTICLE_QUALITY, revision)
-    mean = sum(place * probability[name] for place, name in enumerate(QUALITY)) / (len(QUALITY) - 1)
+def qualities_document(settings: EmulatorSettings, wiki: str, revisions: Sequence[int]) -> Document:
+    """Return the reply of its second version; only the order says which revision is meant."""
+    return {
+        "predictions": [_classed_quality(settings, wiki, revision) for revision in revisions],
+        "model_name": "articlequality",
+        "model_version": settings.version_of(ARTICLE_QUALITY_V2),
+    }
+
+
+def _classed_quality(settings: EmulatorSettings, wiki: str, revision: int) -> Document:
+    probability = settled_probabilities(settings, wiki, ARTICLE_QUALITY_V2, revision)
     return {
         "label": prediction(probability),
-        "score": mean,
+        "score": quality_score(probability),
         "prediction_probabilities": probability,
         "features": {},
     }

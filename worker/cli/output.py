@@ -1,0 +1,101 @@
+"""Standard output and error as they are: of any encoding, and with or without somebody who reads them."""
+
+import codecs
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from worker.domain.visible import visible
+
+#: What is done with a character that an output can't carry.
+SPELL = "outpatrol_spell"
+#: Signs that we draw with, for outputs that have letters only.
+SIGNS = {"█": "#", "░": ".", "–": "-", "…": ".", "→": ">", "×": "x", "•": "*", "─": "-", "━": "-", "│": "|", "┃": "|"}
+#: The rest of those that boxes, bars and spinners are made of.
+BOXES, DOTS = range(0x2500, 0x2580), range(0x2800, 0x2900)
+
+
+class Commands(TyperGroup):
+    """The commands; no character of any text ends them, and an output that can't be written does so in a sentence."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        # None where the shell was told to close it: `>&-`.
+        sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors=SPELL)
+        with _unwritable_as_sentence():
+            return super().main(*args, **more)
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        with _usage_errors_in_one_line():
+            return super().make_context(*args, **more)
+
+    def invoke(self, *args: Any, **more: Any) -> Any:
+        with _usage_errors_in_one_line():
+            return super().invoke(*args, **more)
+
+
+@contextmanager
+def _usage_errors_in_one_line() -> Iterator[None]:
+    """They quote the words of the command line, which may hold anything."""
+    try:
+        yield
+    except TyperException as error:
+        error.message = visible(error.message)
+        raise
+
+
+@contextmanager
+def _unwritable_as_sentence() -> Iterator[None]:
+    try:
+        yield
+        # Now, where the error can be told; when Python ends it could not be.
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        _let_go(sys.stdout)
+        # Who closes a pipe has read enough, and needs no sentence.
+        if error.errno != errno.EPIPE:
+            sys.stderr.write(f"outpatrol: standard output can't be written: {os.strerror(error.errno)}\n")
+        raise SystemExit(1) from error
+
+
+def _let_go(stream: TextIO) -> None:
+    """What is still to be written there goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def spelled(text: str) -> str:
+    """*text* as standard output will show it: what it can't carry is spelled out, so that columns stay in line."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, SPELL).decode(encoding)
+
+
+def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_sign, error.object[error.start : error.end])), error.end
+
+
+def _sign(character: str) -> str:
+    if character in SIGNS:
+        return SIGNS[character]
+    if ord(character) in DOTS:
+        return "*"
+    return "+" if ord(character) in BOXES else json.dumps(character)[1:-1]
+
+
+codecs.register_error(SPELL, _spell)

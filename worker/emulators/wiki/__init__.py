@@ -1,0 +1,1 @@
+"""The emulated wiki: the action API and the REST API of a MediaWiki, over pages that are told to it."""

@@ -1,0 +1,157 @@
+"""A wiki's own HTTP faces, the action API and the REST API: one client, to which consumers add their calls.
+
+Every call is under the limits, the deadline and the circuit of that wiki's API. Requests are batch jobs' (`maxlag`), so
+a wiki that is busy is let be. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
+ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and Rest/Handler/PageContentHelper.php @ 27dca90.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from urllib.parse import quote
+
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.failures import Failure
+from worker.endpoints.bisecting import RequestRefused
+from worker.endpoints.client import Endpoint
+from worker.endpoints.wiki_replies import ApiError, ApiReply, Query, QueryReply, RestPage, RestPageReply
+from worker.lanes.loops import HttpLoop
+
+#: Values in one request of who has no higher limits.
+MOST_VALUES = 50
+#: Of all titles in one request, as they stand in its URL; servers take some 8,000 in all.
+MOST_BYTES = 6000
+#: Before the first of several values that are parted by itself; titles can't hold it.
+SEPARATOR = "\x1f"
+#: What no title can hold: some signs, control characters, and halves of characters.
+NOT_IN_TITLES = re.compile("[#<>\\[\\]|{}\\x00-\\x1f\\x7f\ud800-\udfff]")
+#: In bytes, namespace and all; a page's own title has 255.
+LONGEST_TITLE = 600
+#: Errors that pass by themselves.
+THROTTLES = {"maxlag", "ratelimited"}
+OUTAGES = {"readonly"}
+
+
+class WikiApi:
+    """The API of one wiki; its calls may be awaited in any event loop."""
+
+    def __init__(self, endpoint: Endpoint, wiki: str, loop: HttpLoop, *, maxlag: int) -> None:
+        #: Made inside *loop*.
+        self._endpoint = endpoint
+        self._wiki = wiki
+        self._loop = loop
+        self._maxlag = maxlag
+
+    async def pages_of_titles(self, titles: Collection[str]) -> dict[str, int]:
+        """The page ids of *titles*, with their namespaces and with blanks or underscores; those without a page lack.
+
+        A redirect is a page of its own.
+
+        Raises:
+            EndpointUnavailable: the wiki gave no answer this time.
+        """
+        return await self._loop.call(self._pages_of_titles(titles))
+
+    async def pages_of_revisions(self, revisions: Collection[int]) -> dict[int, int]:
+        """The page ids of *revisions*; those that are gone, or whose page is, lack. Raises as `pages_of_titles`."""
+        return await self._loop.call(self._pages_of_revisions(revisions))
+
+    async def page(self, title: str) -> RestPage | None:
+        """What the REST API tells of the page *title*, spelt as the wiki spells it; None if there is none.
+
+        Raises as `pages_of_titles`.
+        """
+        return await self._loop.call(self._page(title))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._loop.call(self._endpoint.close())
+
+    async def _pages_of_titles(self, titles: Collection[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        # As the wiki itself does it: what it tells of other forms is encoded.
+        asked = {title: unicodedata.normalize("NFC", title) for title in titles}
+        for batch in batches_of_titles(asked.values()):
+            reply = await self._query({"prop": "info", "titles": SEPARATOR + SEPARATOR.join(batch)})
+            pages = {page.title: page.pageid for page in reply.pages if page.pageid}
+            spelt = {each.from_: each.to for each in reply.normalized}
+            found |= {title: page for title in batch if (page := pages.get(spelt.get(title, title)))}
+        return {title: found[form] for title, form in asked.items() if form in found}
+
+    async def _pages_of_revisions(self, revisions: Collection[int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        wanted = sorted({revision for revision in revisions if revision > 0})
+        for start in range(0, len(wanted), MOST_VALUES):
+            batch = wanted[start : start + MOST_VALUES]
+            query = {"prop": "revisions", "rvprop": "ids", "revids": "|".join(map(str, batch))}
+            for page in (await self._query(query)).pages:
+                found |= {each.revid: page.pageid for each in page.revisions if page.pageid and each.revid in batch}
+        return found
+
+    async def _query(self, params: Mapping[str, str]) -> Query:
+        always = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(self._maxlag)}
+        reply = await self._endpoint.question(
+            "/api.php", QueryReply, wiki=self._wiki, params={**always, **params}, judge=self._judge
+        )
+        return reply.query
+
+    def _judge(self, reply: ApiReply, retry_after: float | None) -> None:
+        if reply.error is not None:
+            text = f"{self._endpoint.settings.url}/api.php: {reply.error.code}: {reply.error.info}"
+            raise _as_failure(reply.error, text, retry_after, self._wiki)
+
+    async def _page(self, title: str) -> RestPage | None:
+        if not _can_be_title(title):
+            return None
+        path = f"/rest.php/v1/page/{quote(title.replace(' ', '_'), safe='')}/bare"
+        try:
+            # Of a redirect its own page, not that of its target.
+            reply = await self._endpoint.question(
+                path, RestPageReply, wiki=self._wiki, params={"redirect": "no"}, may_be_missing=True
+            )
+        except RequestRefused as error:
+            if error.status == 404 and error.sentence and "rest-no-match" not in error.sentence:
+                return None
+            raise
+        # A system message that nobody wrote has a text and no page.
+        return reply if reply.id else None
+
+
+def batches_of_titles(titles: Iterable[str]) -> Iterator[list[str]]:
+    """Cut *titles* into requests; what can't be a title is left out, for it would be refused. Pure."""
+    batch: list[str] = []
+    size = 0
+    for title in dict.fromkeys(titles):
+        if not _can_be_title(title):
+            continue
+        length = len(quote(SEPARATOR + title, safe=""))
+        if batch and (len(batch) == MOST_VALUES or size + length > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(title)
+        size += length
+    if batch:
+        yield batch
+
+
+def _can_be_title(title: str) -> bool:
+    return bool(title.strip(" _")) and not NOT_IN_TITLES.search(title) and len(title.encode()) < LONGEST_TITLE
+
+
+def cure_of_api(status: int, wiki: str, *, is_in_its_words: bool) -> str:
+    """What an operator can do about a refusal by the API of *wiki*."""
+    if status in {401, 403, 407}:
+        return f"set endpoint.contact if it wants to know who asks, and see that {wiki} lets this machine read it"
+    if is_in_its_words:
+        return f"see what {wiki} says, or correct wikis.{wiki}.api_url"
+    return f"correct wikis.{wiki}.api_url, or whoever answers at that address in its place"
+
+
+def _as_failure(error: ApiError, text: str, retry_after: float | None, wiki: str) -> EndpointUnavailable:
+    if error.code in THROTTLES:
+        return EndpointUnavailable(text, Failure.THROTTLED, retry_after)
+    if error.code in OUTAGES:
+        return EndpointUnavailable(text, Failure.OUTAGE, retry_after)
+    if error.code.startswith("internal_api_error"):
+        return EndpointUnavailable(text, Failure.TRANSIENT, retry_after)
+    return EndpointUnavailable(f"{text}; {cure_of_api(200, wiki, is_in_its_words=True)}", Failure.REFUSED, retry_after)

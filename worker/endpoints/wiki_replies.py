@@ -1,0 +1,67 @@
+"""What a wiki's API replies, validated: formatversion 2 of the action API, and pages of the REST API. Pure."""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from worker.endpoints.replies import LONGEST_MESSAGE, Reply
+
+Id = Annotated[int, Field(ge=0, strict=True)]
+
+
+class ApiError(Reply):
+    """`{"code": …, "info": …}`, with status 200."""
+
+    code: str = Field(max_length=LONGEST_MESSAGE)
+    info: str = ""
+
+
+class Spelling(Reply):
+    """A title as it was asked for, and as the wiki spells it."""
+
+    from_: str = Field(alias="from")
+    to: str
+
+
+class RevisionIds(Reply):
+    revid: Id
+
+
+class ApiPage(Reply):
+    """A page, or a title without one: `missing`, `invalid` or `special`, which have no id."""
+
+    title: str = ""
+    pageid: Id = 0
+    revisions: tuple[RevisionIds, ...] = ()
+
+
+class Query(Reply):
+    """Titles of other wikis are listed apart, and revisions that are gone, too."""
+
+    pages: tuple[ApiPage, ...] = ()
+    normalized: tuple[Spelling, ...] = ()
+
+
+class ApiReply(Reply):
+    """The reply to `action=query`; without `query` where nothing that was asked for exists."""
+
+    query: Query = Query()
+    error: ApiError | None = None
+
+
+class LatestRevision(Reply):
+    id: Id
+
+
+class RestPage(Reply):
+    """What the REST API tells of a page, without its source."""
+
+    id: Id
+    key: str
+    title: str
+    latest: LatestRevision
+    content_model: str
+
+
+QueryReply = TypeAdapter(ApiReply)
+RestPageReply = TypeAdapter(RestPage)
