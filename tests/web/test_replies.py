@@ -88,3 +88,11 @@ def test_there_is_a_specification_of_each_version(front: Front, path: str) -> No
 
     assert document["openapi"] == "3.1.0"
     assert any(f"/{path[1:3]}/scores/{{context}}/" in each for each in document["paths"])
+
+
+def test_the_form_to_score_by_hand_works_without_its_script(front: Front) -> None:
+    reply = front.run(
+        front.http.get("/ui?wiki=enwiki&models=damaging&models=goodfaith&revids=5,+7", follow_redirects=True)
+    )
+
+    assert reply.json() == front.json("/v3/scores/enwiki/?models=damaging|goodfaith&revids=5|7")

@@ -1,11 +1,13 @@
 """Pages for people: what this is, versions, a form to score by hand; and ORES' other addresses."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.metadata import version
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from worker.web.desk import Desk
@@ -68,8 +70,14 @@ class PageRoutes:
             f"<h2>Wikis</h2><ul>{wikis}</ul>",
         )
 
-    async def ui(self, _request: Request, _parameters: Parameters) -> Response:
-        """A form whose answer is plain JSON, also without the script."""
+    async def ui(self, request: Request, parameters: Parameters) -> Response:
+        """A form; the script shows its answer beneath, and without the script the answer comes in its place."""
+        if (revisions := parameters.of_query.get("revids")) is not None:
+            chosen = request.query_params.getlist("models")
+            asked = {"revids": "|".join(re.split(r"[\s,|]+", revisions.strip()))}
+            query = urlencode(asked | ({"models": "|".join(chosen)} if chosen else {}))
+            wiki = quote(parameters.of_query.get("wiki", ""), safe="")
+            return RedirectResponse(f"/v3/scores/{wiki}/?{query}", 303, HEADERS)
         wikis = "".join(f"<option>{escape(wiki)}</option>" for wiki in self._wikis)
         names = dict.fromkeys(model for models in self._wikis.values() for model in models)
         models = "".join(f"<option>{escape(model)}</option>" for model in names)
