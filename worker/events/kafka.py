@@ -79,16 +79,16 @@ class KafkaSink:
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
             if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):
-                self._let_go()
+                self._drop_producer()
         except (KafkaException, BufferError, TypeError) as error:
             # The producer raises the last one for an option that would have to be a function.
-            self._let_go()
+            self._drop_producer()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             return {place: SinkUnavailable(f"Kafka: {reason}; see sinks.kafka") for place in failures}
         return failures
 
     def close(self) -> None:
-        self._let_go()
+        self._drop_producer()
 
     def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Told) -> None:
         try:
@@ -109,7 +109,7 @@ class KafkaSink:
             self._producer = self._producer or Producer(self._settings)
             return self._producer
 
-    def _let_go(self) -> None:
+    def _drop_producer(self) -> None:
         """Forget what was not delivered, by any thread, so that it can't arrive after what is sent again."""
         with self._lock:
             producer, self._producer = self._producer, None

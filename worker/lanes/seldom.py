@@ -1,16 +1,16 @@
-"""Saying the same thing seldom: what happens with every message is worth a line a minute."""
+"""Logging the same thing seldom: what happens with every message is worth one line a minute."""
 
 import threading
 import time
 from collections.abc import Callable
 
 AGAIN_SECONDS = 60.0
-#: Things are told apart by texts that others may write.
+#: The names may come from outside, so there may be any number of them.
 MOST_THINGS = 1_000
 
 
 class Seldom:
-    """Whether it is time to tell of a thing, by its name. Safe between threads."""
+    """Whether it is time to log a thing, by its name, again. Safe between threads."""
 
     def __init__(self, seconds: float = AGAIN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Watching database servers that serve nobody: told now and then, probed, and rung for once they are back."""
+"""Watching database servers that serve nobody: logged now and then, probed, and rung for once they are back."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ EFFECT = "its wikis wait; those of other servers do not"
 
 
 class ServerWatch:
-    """A thread for each server whose circuit is open, while it is; none before `start`, as in a command."""
+    """A thread for each server while its circuit is open; none before `start`, so none in a command."""
 
     def __init__(self, *, rest: float = PROBE_SECONDS) -> None:
         self._rest = rest

@@ -1,4 +1,4 @@
-"""`score`: one score on demand. The task's id is the score id, and so is the key under which the result stands."""
+"""`score`: one score on demand. The task's id is the score id, and so is the key of the result."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ from worker.tasks.running import described, tell
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
-#: A request that found no place comes to the queue again after so long.
+#: A request that found no place goes back to the queue after this time.
 NO_PLACE_SECONDS = 0.5
 
-#: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
+#: Errors that are no bug: stored as the task's failure, and logged without a traceback.
 EXPECTED = (OutboxError, WorkerError, ValueError)
 
 
 @app.task(name=SCORE, bind=True, ignore_result=False, throws=EXPECTED)
 def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
-    """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated call shares the score."""
+    """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated request shares the score."""
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
     if is_passed_on(here, score_id.wiki):
@@ -42,12 +42,12 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
         except EXPECTED:
             raise
         except BaseException as error:  # noqa: BLE001 - see below
-            # What an unforeseen error holds is not for whoever asked, and SystemExit would never end this task.
+            # Details of an unforeseen error are not for the asker, and SystemExit would never end this task.
             tell(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if answer is not None:
         return answer.model_dump(mode="json")
-    # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.
+    # Another process is computing it and will end this task for us. If that process dies, one task looks again.
     seconds = here.settings.flight.lease_seconds
     here.doorbell.send_once(f"{SCORE}:{score_id}", lambda: send_score(str(score_id)), seconds=seconds)
     raise Ignore
