@@ -1,4 +1,4 @@
-"""The results of a run, counted in what it left: tables, event files, the logs of the endpoint and the worker."""
+"""The results of a run, counted in its tables, event files and the logs of the endpoint and the worker."""
 
 import json
 from collections import Counter
@@ -82,7 +82,7 @@ def endpoint_summary(scoring_url: str) -> dict[str, Any]:
 
 
 def json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of *file*, a line each; other lines, such as a program's banner, are left out."""
+    """The JSON objects of *file*, one in each line; other lines, such as a program's banner, are left out."""
     if not file.exists():
         return
     with file.open(encoding="utf-8", errors="replace") as lines:
