@@ -45,7 +45,7 @@ class Asked:
         return wiki_db is None or wiki_db.replace("-", "_") in {wiki, f"{self.language}wiki".replace("-", "_")}
 
 
-class Server(Protocol):
+class ServerProtocol(Protocol):
     """One kind of server."""
 
     #: Revisions it takes in one request.
@@ -233,7 +233,7 @@ class OutlinkTopic:
         return {score_id: _checked(predicted, probability, score_id.model, score_id.version)}
 
 
-SERVERS: Mapping[LiftWingServer, Server] = {
+SERVERS: Mapping[LiftWingServer, ServerProtocol] = {
     LiftWingServer.REVSCORING: Revscoring(),
     LiftWingServer.REVERT_RISK: RevertRisk(),
     LiftWingServer.REVERT_RISK_MULTILINGUAL: SingleRevertRisk(sends_language=True),

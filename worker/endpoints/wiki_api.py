@@ -14,7 +14,7 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.client import Endpoint
-from worker.endpoints.wiki_replies import ApiError, ApiReply, Query, QueryReply, RestPage, RestPageReply
+from worker.endpoints.wiki_replies import ApiError, ApiReply, QueryReply, QueryResult, RestPage, RestPageReply
 from worker.lanes.loops import HttpLoop
 
 #: Values in one request of who has no higher limits.
@@ -88,7 +88,7 @@ class WikiApi:
                 found |= {each.revid: page.pageid for each in page.revisions if page.pageid and each.revid in batch}
         return found
 
-    async def _query(self, params: Mapping[str, str]) -> Query:
+    async def _query(self, params: Mapping[str, str]) -> QueryResult:
         always = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(self._maxlag)}
         reply = await self._endpoint.question(
             "/api.php", QueryReply, wiki=self._wiki, params={**always, **params}, judge=self._judge

@@ -36,7 +36,7 @@ class Loop(Protocol):
         """Call *work* in the event loop, as soon as possible."""
 
 
-class Turns(Protocol):
+class TurnsInProgress(Protocol):
     @property
     def held(self) -> Held: ...
 
@@ -66,7 +66,7 @@ class Tasks:
 class Watchdog:
     """Watches one process, in a thread that waits for nothing but time and signals."""
 
-    def __init__(self, *, loop: Loop, turns: Turns, tasks: Tasks, settings: WorkerSettings) -> None:
+    def __init__(self, *, loop: Loop, turns: TurnsInProgress, tasks: Tasks, settings: WorkerSettings) -> None:
         self._loop = loop
         self._turns = turns
         self._tasks = tasks

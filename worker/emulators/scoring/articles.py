@@ -54,7 +54,7 @@ def qualities(model: str, inputs: Document) -> Question:
         revisions = tuple(map(integer, instances))
         languages = [str(required(instance, "lang")) for instance in instances]
     except InvalidInputError as error:
-        # It is pydantic that refuses there.
+        # That refusal comes from pydantic.
         raise ErrorReply(500, {"error": f"ValidationError : {error}"}) from error
     wikis = [wiki_database(language) for language in languages]
 

@@ -1,7 +1,7 @@
 """The emulated scoring endpoint: ORES v3 and Lift Wing over HTTP, with settings and a call log of its own.
 
 Owns the server and the calls for scores. It shares no code with our clients, so that a misreading of the services can't
-be made on both sides at once. CommonSettings and log are under `/_emulator/`.
+be made on both sides at once. Settings and log are under `/_emulator/`.
 """
 
 import asyncio

@@ -37,12 +37,12 @@ def liftwing_question(name: str, body: bytes, host: str | None, settings: Emulat
     A *host* must be the server's own, whatever its port; None means that calls are not routed by host.
     """
     wiki, _, model = ("", "", SHARED_BY_PATH[name]) if name in SHARED_BY_PATH else name.partition("-")
-    # wp10 is a name of ORES' only.
+    # Only ORES has the name wp10.
     known = name in SHARED_BY_PATH or (model != "wp10" and model in settings.models_of(wiki))
     if not known or model in settings.vanished_models:
         raise ErrorReply(404, {"error": f"Model with name {name} does not exist."})
     if host is not None and host.partition(":")[0].lower() != host_name(name, model):
-        # What routes there says nothing at all.
+        # The router there sends an empty reply.
         raise ErrorReply(404, "")
     read = _READERS.get(model)
     try:
@@ -117,7 +117,7 @@ def _no_prediction(what: str, reason: str) -> str:
 
 
 def _one_risk(model: str, inputs: Document) -> Question:
-    # It looks at nothing else, so a batch is a request without revision and language.
+    # Nothing else is looked at, so a batch counts as a request without revision and language.
     return _risks(model, {name: inputs[name] for name in ("lang", "rev_id") if name in inputs})
 
 
@@ -128,7 +128,7 @@ def _risk_of_an_item(model: str, inputs: Document) -> Question:
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         if revision in settings.missing_revisions | settings.broken_revisions:
-            # A query for a revision that is unknown tells no pages, over which the server stumbles.
+            # The API's reply about an unknown revision has no pages, which the server can't handle.
             why = "'pages'" if revision in settings.missing_revisions else "the MW API is down"
             told = f"Failed to fetch revision content in _get_revision_content for rev_id {revision}. Reason: {why}"
             raise ErrorReply(500, {"error": f"Error in preprocess for rev_id {revision}. Reason: {told}"})

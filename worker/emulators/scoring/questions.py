@@ -1,4 +1,4 @@
-"""ORES' v3 calls to the emulated scoring endpoint, read and refused as the original does.
+"""ORES' v3 calls to the emulated scoring endpoint, read and refused as ORES does.
 
 Pure. Source: wikimedia/ores ores/wsgi/routes/v3.
 """
@@ -42,7 +42,7 @@ class Question:
 def ores_question(
     wiki: str, query: Mapping[str, str], revision: str | None, model: str | None, settings: EmulatorSettings
 ) -> Question:
-    """Read an ORES v3 call; `revision` and `model` are those of the path, which win over the query.
+    """Read an ORES v3 call; `revision` and `model` are those of the path, which take precedence over the query.
 
     Raises ErrorReply with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
     ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py).

@@ -106,7 +106,7 @@ REVSCORING = {
     "drafttopic": Served("1.3.0", "revscoring-drafttopic", TOPICS),
     "itemtopic": Served("1.3.0", "revscoring-articletopic", TOPICS),
 }
-#: Served by Lift Wing alone, one server for all the wikis it knows.
+#: Served by Lift Wing only, with one server for all its wikis.
 SHARED = {
     "revertrisk-language-agnostic": Served("3", "revertrisk"),
     "revertrisk-multilingual": Served("4", "revertrisk"),
@@ -123,5 +123,5 @@ SHARED_BY_PATH = {model.called or name: name for name, model in SHARED.items()}
 
 
 def host_name(name: str, model: str) -> str:
-    """Return the Host that Lift Wing knows the server of *model* by, *name* being what the path calls it."""
+    """Return the Host by which Lift Wing knows the server of *model*; *name* is the name in the path."""
     return f"{MODELS[model].server or name}.{MODELS[model].namespace}.wikimedia.org"
