@@ -14,7 +14,7 @@ from benchmarks.memory import MOST_MEGABYTES, Memory
 from benchmarks.sharing import Sharing
 from benchmarks.transports import Transport
 
-#: Title of a row, and what stands in it for one measurement.
+#: Title of a row, and its text for one measurement.
 ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
     ("edits", lambda run: f"{run.edits:,}"),
     ("edits/s", lambda run: f"{run.edits_per_second:,.0f}"),
