@@ -28,7 +28,7 @@ PARTS = {
     "scores": "## mediawiki/revision/score 3.0.0",
     "prediction": "## mediawiki/page/prediction_classification_change",
 }
-RECONCILED = "## What a reconciled event tells of it"
+RECONCILED = "## What a reconciled event says"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
