@@ -190,9 +190,11 @@ class Settings(BaseSettings):
     def _sendings_end_before_the_process(self) -> Self:
         """A turn that runs for too long is taken for one that is stuck, and its process ends."""
         for name, section in self.sinks.named.items():
-            if section.longest_send_seconds >= self.worker.turn_seconds:
+            # It may follow a turn that scored.
+            longest = section.longest_send_seconds + self.flight.call_seconds
+            if longest >= self.worker.turn_seconds:
                 raise ValueError(
-                    f"sinks.{name}.timeout_seconds: a sending may take {section.longest_send_seconds:g} s then, and "
+                    f"sinks.{name}.timeout_seconds: a turn with its sending may take {longest:g} s then, and "
                     f"worker.turn_seconds, which is {self.worker.turn_seconds:g}, ends the process before; lower the "
                     "one or raise the other"
                 )
