@@ -110,8 +110,8 @@ def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
     connection = session.connection()
     if not inspect(connection).has_table(revision.name, schema=schema_of(connection)):
         return {}
-    is_told = revision.c.rev_page < FIRST_INVENTED_PAGE
-    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(sorted(revisions)), is_told)
+    is_real = revision.c.rev_page < FIRST_INVENTED_PAGE
+    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(sorted(revisions)), is_real)
     return {row.rev_id: row.rev_page for row in session.execute(query)}
 
 

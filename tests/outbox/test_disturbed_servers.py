@@ -20,7 +20,7 @@ from outbox.database import Database, Engines
 from outbox.dead_letters import list_dead_letters, requeue
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from tests.services import QUICK, own_mariadb_server, stop_process
 from tests.wiki_tables import make_tables
 
@@ -307,7 +307,7 @@ def test_each_refusal_is_told_with_its_cure_and_is_over_when_that_was_done(
             session.execute(insert(EDITS.messages).values(payload=ADDRESS))
     finally:
         server.sql(*after)
-    shown = told(caught.value) or str(caught.value)
+    shown = sentence_of(caught.value) or str(caught.value)
 
     assert words in shown
     assert shown.startswith("enwiki: the database mariadb+pymysql://modest:***@127.0.0.1:")
@@ -354,7 +354,7 @@ def small_packets(server: Disturbed, account: Database) -> Iterator[Database]:
 def test_a_packet_that_is_too_large_is_told_with_its_cure_and_closes_nothing(small_packets: Database) -> None:
     with pytest.raises(SQLAlchemyError) as caught, small_packets.transaction() as session:
         session.execute(insert(EDITS.messages).values(payload=LARGE))
-    shown = str(told(caught.value))
+    shown = str(sentence_of(caught.value))
 
     assert "takes no packet that large (1153: Got a packet bigger than max_allowed_packet: 50" in shown
     assert "raise its max_allowed_packet to 64M" in shown

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox.errors import OutboxError
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.bootstrap import Services, build_services
 from worker.cli.tables import with_errors
 from worker.config.wiki import Wiki
@@ -67,7 +67,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def _sentence_of(error: Exception) -> str | None:
-    return str(error) if isinstance(error, OutboxError | WorkerError) else told(error)
+    return str(error) if isinstance(error, OutboxError | WorkerError) else sentence_of(error)
 
 
 @contextmanager

@@ -101,19 +101,19 @@ class LiftWingClient:
         return found, {each: _without_page(each, why) for each in ids if each not in found}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
-        # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
-        told = {model: version for model in models if (version := self._models[model].version)}
+        # Lift Wing has no address for versions: only a reply has one, so a revision is scored to find out.
+        versions = {model: version for model in models if (version := self._models[model].version)}
         if sample is None:
-            return told
+            return versions
         answers = await self.score(
-            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in told]
+            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in versions]
         )
-        told |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
+        versions |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)
         # One model's silence costs no other's version.
-        if silent is not None and not told:
+        if silent is not None and not versions:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
-        return told
+        return versions
 
     async def statistics(
         self,

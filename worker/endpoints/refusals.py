@@ -126,8 +126,8 @@ def _said(
     for pattern, says in sentences:
         match = pattern.match(message)
         if match:
-            told = match.groupdict().get("type")
-            return dict.fromkeys(_named(match["ids"], revisions), told or says)
+            error_type = match.groupdict().get("type")
+            return dict.fromkeys(_named(match["ids"], revisions), error_type or says)
     return {}
 
 

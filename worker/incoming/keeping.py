@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from outbox.database import Database
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable
 from outbox.page_changes import Promised
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.config.telemetry import log
 from worker.incoming.patience import Patience
 from worker.incoming.saving import Fate, save_alone, save_heard
@@ -70,7 +70,7 @@ class Keeper:
 
     def _wait(self, database: Database, error: Exception, failures: int) -> None:
         pause = self._patience.pause(failures)
-        sentence = told(error) or str(error)
+        sentence = sentence_of(error) or str(error)
         self._trouble(sentence)
         log.warning("database_unavailable", wiki=database.wiki, error=sentence, again_in_seconds=round(pause, 1))
         self._rest(pause)

@@ -19,7 +19,7 @@ from outbox.mediawiki.reading import has_revision
 from outbox.mediawiki.saving import free_title, is_emulated, save_edit, save_page_change
 from outbox.page_changes import PageChange, Promised
 from outbox.recording import record
-from outbox.server_errors import Kind, said, trouble_of
+from outbox.server_errors import Kind, server_text, trouble_of
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
@@ -86,7 +86,7 @@ def save_alone(database: Database, edit: Promised) -> Fate:
                 continue
             if not (is_of_an_edit(error) and _takes_others(database, edit)):
                 raise
-            reason, is_contradicting = said(error), isinstance(error, IntegrityError)
+            reason, is_contradicting = server_text(error), isinstance(error, IntegrityError)
             break
     database.run(partial(bury, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
     log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=reason)

@@ -158,7 +158,7 @@ class Scheduler(beat.Scheduler):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._redis_state = RedisState(effect="nothing is scheduled until it is back; edits wait")
         self._clock = Clock()
-        self._told = Seldom()
+        self._warnings = Seldom()
         #: By queue: since when it has been so full that nothing is added.
         self._crowded: dict[str, float] = {}
         #: By task: when to look at it again, in monotonic seconds.
@@ -208,7 +208,7 @@ class Scheduler(beat.Scheduler):
             self.apply_async(entry, producer=producer, advance=False)
         else:
             since = self._crowded.setdefault(queue, time.monotonic())
-            if time.monotonic() - since > UNTAKEN_SECONDS and self._told.is_time(queue):
+            if time.monotonic() - since > UNTAKEN_SECONDS and self._warnings.is_time(queue):
                 log.warning("tasks_untaken", queue=queue, waiting=waiting, cure="start workers, or more of them")
         counts = max(1, round(_interval(entry) * SENT_SHARE * 1000))
         redis.set(f"{prefix}{SENT_KEY}:{entry.task}", b"1", px=counts)

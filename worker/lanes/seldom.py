@@ -16,14 +16,14 @@ class Seldom:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._told: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def is_time(self, thing: str) -> bool:
         now = self._clock()
         with self._lock:
-            if now - self._told.get(thing, -self._seconds) < self._seconds:
+            if now - self._logged_at.get(thing, -self._seconds) < self._seconds:
                 return False
-            if len(self._told) >= MOST_THINGS:
-                self._told.clear()
-            self._told[thing] = now
+            if len(self._logged_at) >= MOST_THINGS:
+                self._logged_at.clear()
+            self._logged_at[thing] = now
             return True

@@ -41,9 +41,9 @@ class ServerWatch:
         threading.Thread(target=self._watch, args=(server,), name="server watch", daemon=True).start()
 
     def _watch(self, server: Server) -> None:
-        was_told = False
+        was_logged = False
         while not self._closed.is_set():
-            was_told = self._say_why(server) or was_told
+            was_logged = self._say_why(server) or was_logged
             try:
                 is_back = server.probe()
             except Exception as error:  # noqa: BLE001 - whatever a driver raises, the server is to be asked again
@@ -57,7 +57,7 @@ class ServerWatch:
         if self._closed.is_set():
             # Whether it is back is not known.
             return
-        if was_told:
+        if was_logged:
             log.info("database_back", server=server.name)
         if self._is_back is not None:
             self._is_back(server)

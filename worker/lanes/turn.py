@@ -16,7 +16,7 @@ from functools import partial
 from outbox import Claim, Dead, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
 from outbox.backoff import backoff
 from outbox.errors import DatabaseUnavailable, OutboxError
-from outbox.server_errors import refuses_a_value, told
+from outbox.server_errors import refuses_a_value, sentence_of
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -143,7 +143,7 @@ class Turns:
             if not refuses_a_value(error):
                 raise
             if len(claims) == 1:
-                text = told(error)
+                text = sentence_of(error)
                 log.error("value_refused", wiki=wiki.id, lane=consumer.lane.name, message=claims[0].message, error=text)
                 self._give_back(wiki, consumer.lane, claims, error)
                 return Worked()
@@ -191,7 +191,7 @@ class Turns:
         An error that no message caused counts no attempt. Any other may be the fault of one of the messages, and
         makes it a dead letter if even giving it up failed with it.
         """
-        text = told(error) or f"{type(error).__name__}: {error}"
+        text = sentence_of(error) or f"{type(error).__name__}: {error}"
         is_nobodys = isinstance(error, OutboxError | WorkerError)
         outcomes: dict[Claim, Outcome] = {
             each: Released(text) if is_nobodys else self._failed(each, text) for each in claims
@@ -211,4 +211,4 @@ class Turns:
             # The watch over the server logs it, and rings for this lane once the server is back.
             self.unreturned.add(wiki.id, lane.name, outcomes)
         except Exception as second:  # noqa: BLE001 - the lease is what is left then
-            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=told(second) or str(second))
+            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=sentence_of(second) or str(second))

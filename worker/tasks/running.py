@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 import worker
 from outbox.errors import DatabaseUnavailable, OutboxError, ServerGone
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.config.telemetry import REPEAT_SECONDS, log
 from worker.domain.errors import WorkerError
 
@@ -104,7 +104,7 @@ def described(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OutboxError | WorkerError):
         return str(error), kind
     place = _place(error)
-    sentence = told(error)
+    sentence = sentence_of(error)
     if sentence is None and isinstance(error, ValidationError):
         problems = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False))
         sentence = f"{kind}: {error.title}: {'; '.join(problems)}"
