@@ -136,13 +136,13 @@ def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
 def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
     """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
     latin = {"PYTHONIOENCODING": "latin-1"}
-    told = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
-    command = told.out.splitlines()[-1]
+    result = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
+    command = result.out.splitlines()[-1]
 
     again = call(["sh", "-c", f"{command} --json"], tmp_path)
 
-    assert told.code == 0
-    assert "Traceback" not in told.said
+    assert result.code == 0
+    assert "Traceback" not in result.said
     assert json.loads(again.out)["changes"]
 
 

@@ -129,7 +129,7 @@ def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:
 @pytest.mark.parametrize("python", sorted({"3.11", "3.12", "3.13"} - {f"3.{sys.version_info.minor}"}))
 def test_every_other_python_that_is_promised_finds_its_packages(python: str, wheel: Path, tmp_path: Path) -> None:
     options: list[str | Path] = ["--dry-run", "--only-binary=:all:", "--python-version", python, "--target", tmp_path]
-    told = pip_install([], *options, f"{wheel}[worker,kafka,emulators]")
+    result = pip_install([], *options, f"{wheel}[worker,kafka,emulators]")
 
-    assert "Would install" in told
-    assert "outpatrol-0.1.0" in told
+    assert "Would install" in result
+    assert "outpatrol-0.1.0" in result

@@ -182,20 +182,20 @@ def test_reading_goes_on_while_another_writes(database: Database) -> None:
 
 def test_a_server_that_is_down_is_told_in_a_sentence_without_the_password(engines: Engines) -> None:
     port = free_port()
-    told = sentence_about(engines.open("enwiki", f"mariadb+pymysql://outpatrol:{PASSWORD}@127.0.0.1:{port}/enwiki"))
+    sentence = sentence_about(engines.open("enwiki", f"mariadb+pymysql://outpatrol:{PASSWORD}@127.0.0.1:{port}/enwiki"))
 
-    assert re.match(rf"enwiki: the database .*127\.0\.0\.1:{port}/enwiki does not answer", told)
-    assert "wikis.enwiki.database_url" in told
-    assert PASSWORD not in told
+    assert re.match(rf"enwiki: the database .*127\.0\.0\.1:{port}/enwiki does not answer", sentence)
+    assert "wikis.enwiki.database_url" in sentence
+    assert PASSWORD not in sentence
 
 
 def test_a_wrong_password_is_told_in_a_sentence_without_it(engines: Engines, mariadb: Database) -> None:
-    told = sentence_about(
+    sentence = sentence_about(
         engines.open("enwiki", mariadb.url.set(password=PASSWORD).render_as_string(hide_password=False))
     )
 
-    assert "Access denied" in told
-    assert PASSWORD not in told
+    assert "Access denied" in sentence
+    assert PASSWORD not in sentence
 
 
 def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines: Engines, mariadb_url: str) -> None:
@@ -206,9 +206,9 @@ def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines:
 
 
 def test_a_file_that_can_not_be_opened_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:
-    told = sentence_about(engines.open("enwiki", f"sqlite:///{tmp_path / 'missing' / 'enwiki.db'}"))
+    sentence = sentence_about(engines.open("enwiki", f"sqlite:///{tmp_path / 'missing' / 'enwiki.db'}"))
 
-    assert "unable to open database file" in told
+    assert "unable to open database file" in sentence
 
 
 def test_a_file_that_is_no_database_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:

@@ -108,13 +108,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def told() -> list[bool]:
+def changes() -> list[bool]:
     return []
 
 
 @pytest.fixture
-def circuit(clock: Clock, told: list[bool]) -> ServerCircuit:
-    return ServerCircuit(told.append, clock=clock, probe=1)
+def circuit(clock: Clock, changes: list[bool]) -> ServerCircuit:
+    return ServerCircuit(changes.append, clock=clock, probe=1)
 
 
 def is_refused(circuit: ServerCircuit) -> bool:
@@ -161,7 +161,7 @@ def test_a_probe_that_fails_is_the_last_for_a_while(circuit: ServerCircuit, cloc
     assert not is_refused(circuit)
 
 
-def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: ServerCircuit, told: list[bool]) -> None:
+def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: ServerCircuit, changes: list[bool]) -> None:
     circuit.closed()
     circuit.opened("gone")
     circuit.opened("gone")
@@ -169,4 +169,4 @@ def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: Serve
     circuit.closed()
 
     assert not is_refused(circuit)
-    assert told == [True, False]
+    assert changes == [True, False]
