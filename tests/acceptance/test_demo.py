@@ -142,7 +142,7 @@ def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_pat
     again = call(["sh", "-c", f"{command} --json"], tmp_path)
 
     assert result.code == 0
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
     assert json.loads(again.out)["changes"]
 
 
@@ -164,5 +164,5 @@ def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
 
     assert ended.code == 1
     assert f"{tmp_path} is not empty" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]

@@ -108,7 +108,7 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
 
 def assert_alarms(ended: Finished, words: tuple[str, ...]) -> None:
     """It ended with the code of an alarm, and one line tells of it in those words."""
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     alarms = [line for line in ended.err.splitlines() if line.startswith("alarm: ")]
     assert any(all(word in line for word in words) for line in alarms), ended.err
 

@@ -66,7 +66,7 @@ def test_a_real_wiki_that_is_declared_emulated_ends_with_a_sentence(real_wiki: D
 
     assert ended.code == 1
     assert "has tables of a wiki that exists: actor, page, recentchanges, revision" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     assert not tables(real_wiki) & {"outbox", "outpatrol_own_table"}
 
 
@@ -79,7 +79,7 @@ def test_a_database_that_is_no_wikis_ends_with_a_sentence(run: Run, tmp_path: Pa
 
     assert ended.code == 1
     assert "has a table page without page_id, which is not MediaWiki's" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     engines.close()
 
 
@@ -132,7 +132,7 @@ def test_two_wikis_in_one_database_end_every_command_with_a_sentence(tmp_path: P
 
     assert ended.code == 1
     assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     assert not (tmp_path / "one.db").exists()
 
 
@@ -154,7 +154,7 @@ def test_a_worker_does_not_start_with_two_wikis_in_one_database(tmp_path: Path) 
     ended = call([*CELERY, "worker", "--pool", "solo"], tmp_path)
 
     assert ended.code != 0
-    assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.said
+    assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.output
 
 
 @pytest.fixture

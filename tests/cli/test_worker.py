@@ -35,7 +35,7 @@ def test_what_makes_no_sense_for_threads_is_refused_in_a_sentence(
 
     assert result.code == os.EX_CONFIG
     assert f"outpatrol: {REFUSED[refused]}\n" in result.err
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
 
 
 def test_a_pool_that_is_not_installed_is_refused_before_celery_looks_for_it(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_pool_that_is_not_installed_is_refused_before_celery_looks_for_it(tmp_
 
     assert result.code == os.EX_CONFIG
     assert REFUSED["pool"] in result.err
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
 
 
 def test_an_option_that_celery_does_not_know_ends_the_command_instead_of_starting_it_again(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_wrong_settings_are_told_before_any_process_starts(tmp_path: Path) -> No
 
     assert result.code == 1
     assert "worker.threads" in result.err
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
 
 
 def test_the_help_has_an_example() -> None:
@@ -80,7 +80,7 @@ def started(processes: Processes, directory: Path, *arguments: str) -> Child:
 
 
 def ends_of(child: Child) -> list[dict[str, Any]]:
-    """What was told of processes that ended."""
+    """The log lines about processes that ended."""
     return [json.loads(line) for line in child.log.read_text().splitlines() if '"process_ended"' in line]
 
 

@@ -51,7 +51,7 @@ def test_the_demo_scores_and_announces_two_hundred_edits(full: Environment) -> N
 def test_celery_reports_on_the_application(full: Environment, settings: Path) -> None:
     done = full.call("celery", "-A", "worker.app", "report")
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert "transport:redis" in done.out
     assert "worker.flight.result_backend:ScoreBackend" in done.out
 
@@ -61,7 +61,7 @@ def test_celery_without_settings_says_so_in_a_sentence(full: Environment) -> Non
     done = full.call("celery", "-A", "worker.app", "report")
 
     assert done.code == 1
-    assert "Traceback" not in done.said
+    assert "Traceback" not in done.output
     assert done.err.startswith("outpatrol: ")
 
 
@@ -114,7 +114,7 @@ def test_kafka_is_asked_for_where_the_settings_name_it(full: Environment, settin
 
         assert done.code == 1
         assert "confluent-kafka is not installed; run: pip install 'outpatrol[kafka]'" in done.err
-        assert "Traceback" not in done.said
+        assert "Traceback" not in done.output
 
 
 def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:

@@ -123,7 +123,7 @@ def test_a_wiki_that_lacks_a_column_is_told_which_and_what_to_do(empty_database:
     assert result.code == 1
     assert "has a table recentchanges without rc_source, which is not MediaWiki's of 1.39 or newer" in result.err
     assert "update.php" in result.err
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
 
 
 def test_a_wiki_that_lacks_a_column_is_left_as_it_is(empty_database: Database) -> None:

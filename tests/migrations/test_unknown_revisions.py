@@ -29,7 +29,7 @@ def test_a_database_of_a_newer_version_is_told_in_a_sentence(empty_database: Dat
     assert result.code == 1
     assert "is at revision 0099_tomorrow, which this version of Outpatrol does not know" in result.err
     assert "install the newer version" in result.err
-    assert "Traceback" not in result.said
+    assert "Traceback" not in result.output
     assert schema(empty_database) == before
     assert query(empty_database, f"SELECT * FROM {VERSION_TABLE}") == [{"version_num": "0099_tomorrow"}]
 

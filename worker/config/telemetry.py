@@ -24,7 +24,7 @@ EVENTS = {
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
-    "message_buried": "a message was given up",
+    "message_given_up": "a message was given up",
     "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
@@ -156,4 +156,4 @@ def tell_batch(
         log.warning("lease_lost", wiki=wiki, messages=lost)
     for claim, outcome in outcomes.items():
         if claim in kept and isinstance(outcome, Dead):
-            log.error("message_buried", wiki=wiki, message=claim.message, reason=outcome.reason, error=outcome.error)
+            log.error("message_given_up", wiki=wiki, message=claim.message, reason=outcome.reason, error=outcome.error)

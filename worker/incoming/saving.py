@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from outbox import EDITS
 from outbox.database import Database
-from outbox.dead_letters import bury
+from outbox.dead_letters import add_dead_letter
 from outbox.edits import Edit
 from outbox.mediawiki.reading import has_revision
 from outbox.mediawiki.saving import free_title, is_emulated, save_edit, save_page_change
@@ -88,7 +88,7 @@ def save_alone(database: Database, edit: Promised) -> Fate:
                 raise
             reason, is_contradicting = server_text(error), isinstance(error, IntegrityError)
             break
-    database.run(partial(bury, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
+    database.run(partial(add_dead_letter, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
     log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=reason)
     return "contradicting" if is_contradicting else "kept aside"
 
