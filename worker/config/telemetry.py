@@ -35,7 +35,7 @@ EVENTS = {
     "queue_full": "so much waits in a queue that it gets no more; the poll finds the work",
     "tasks_untaken": "what is scheduled has waited for long in its queue",
     "message_dropped": "a message that is not ours stood in one of our queues",
-    "connection_not_closed": "a broken connection to the broker was let go as it was",
+    "connection_not_closed": "a broken connection to the broker could not be closed and was dropped",
     "wiki_unknown": "a task came for a wiki that the settings lack; it is passed on",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",

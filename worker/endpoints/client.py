@@ -59,7 +59,7 @@ class ScoringClient(Protocol):
         """Return the model's version, and the threshold that reaches each of *wanted*; None where none does.
 
         Raises:
-            EndpointUnavailable: the endpoint did not answer, or tells no statistics.
+            EndpointUnavailable: the endpoint did not answer, or has no statistics.
         """
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:

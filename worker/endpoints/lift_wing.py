@@ -56,7 +56,7 @@ def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
     return Address(f"/v1/models/{there}:predict", f"{host}.{namespace}.wikimedia.org")
 
 
-#: Finds the pages of revisions of a wiki; those that are gone lack. None: there is nobody to ask.
+#: Finds the pages of revisions of a wiki; those that are gone are left out. None: the wiki has no API set.
 FindPages = Callable[[str, Collection[int]], Awaitable[Mapping[int, int] | None]]
 
 
@@ -81,14 +81,14 @@ class LiftWingClient:
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        # To ask for one without its page would be our own fault, and be refused as that.
+        # A request without the page would be our fault, and be refused as such.
         homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
         found, pageless = await self._with_pages(homeless)
         wanted = [*(each for each in ids if each not in homeless), *found]
         return await self._endpoint.answers(wanted, self._requests, self._ask) | pageless
 
     async def _with_pages(self, ids: Sequence[ScoreId]) -> tuple[list[ScoreId], dict[ScoreId, Answer]]:
-        """Those of *ids* whose pages the wiki's API tells, with them, and the answers to the others."""
+        """Those of *ids* whose pages the wiki's API knows, with these pages, and the answers to the others."""
         if not ids:
             return [], {}
         wiki = ids[0].wiki
@@ -96,7 +96,7 @@ class LiftWingClient:
             pages = await self._find_pages(wiki, {score_id.revision for score_id in ids})
         except EndpointUnavailable as error:
             return [], dict.fromkeys(ids, NoAnswer(str(error), error.failure, error.retry_after))
-        why = f"{wiki} has no such page" if pages is not None else f"nobody tells it; set wikis.{wiki}.api_url"
+        why = f"{wiki} has no such page" if pages is not None else f"it is not known; set wikis.{wiki}.api_url"
         found = [replace(each, page=pages[each.revision]) for each in ids if pages and each.revision in pages]
         return found, {each: _without_page(each, why) for each in ids if each not in found}
 
@@ -110,7 +110,7 @@ class LiftWingClient:
         )
         versions |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)
-        # One model's silence costs no other's version.
+        # If one model does not answer, the versions of the others are kept.
         if silent is not None and not versions:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
         return versions
@@ -122,7 +122,7 @@ class LiftWingClient:
         wanted: Sequence[Statistic],  # noqa: ARG002 - the protocol's
     ) -> tuple[str, dict[Statistic, float | None]]:
         raise EndpointUnavailable(
-            f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
+            f"{wiki}: Lift Wing has no statistics of {model}; write numbers in place of the formulas"
         )
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:

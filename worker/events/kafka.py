@@ -121,7 +121,7 @@ class KafkaSink:
 def message_key(event: OutgoingEvent) -> bytes | None:
     """The page of *event* as JavaScript's JSON.stringify writes it: no spaces, letters of all alphabets as they are.
 
-    None where nobody told the page's id: an event without a key may go to any partition, one with a made-up key would
+    None if the page's id is not known: an event without a key may go to any partition, one with a made-up key would
     stand in another page's.
     """
     if event.page is None:
