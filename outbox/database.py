@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Failed = TypeVar("Failed", bound=Exception)
 
 TRANSACTION_TRIES = 5
-#: What the caller is told in place of the driver's error. Others may be the fault of what the transaction does.
+#: Kinds of trouble for which callers get an error of ours. Others may be the fault of what the transaction does.
 TRANSLATED = {
     Kind.SERVER: DatabaseUnavailable,
     Kind.DATABASE: DatabaseUnavailable,

@@ -136,7 +136,7 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             wiki=wiki,
             revision=row.rc_this_oldid,
             parent_revision=row.rc_last_oldid,
-            # Numbers that nobody told are told to nobody.
+            # Made-up numbers are passed on to nobody.
             change=row.rc_id if row.rc_id < FIRST_INVENTED_CHANGE else None,
             page=row.rc_cur_id if row.rc_cur_id < FIRST_INVENTED_PAGE else None,
             namespace=row.rc_namespace,

@@ -134,7 +134,7 @@ def warn(sentence: str) -> None:
 
 
 def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
-    """Warn that the workers were not told of the work, if Redis did not answer; *consequence* ends the sentence."""
+    """Warn that no ring was sent, if Redis did not answer; *consequence* ends the sentence."""
     if services.doorbell.is_silent:
         warn(f"Redis does not answer at redis_url, so the workers were not told; {consequence}")
 

@@ -1,4 +1,4 @@
-"""Standard output and error as they are: of any encoding, and with or without somebody who reads them."""
+"""Standard output and error as they are: in any encoding, and with or without a reader."""
 
 import codecs
 import errno
@@ -28,7 +28,7 @@ class Commands(TyperGroup):
     """The commands; no character of any text ends them, and an output that can't be written does so in a sentence."""
 
     def main(self, *args: Any, **more: Any) -> Any:
-        # None where the shell was told to close it: `>&-`.
+        # None if the shell closed it: `>&-`.
         sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):

@@ -1,7 +1,7 @@
 """How many requests all worker processes together send to an endpoint: its rate, and how many at once. Pure.
 
-The processes share one `State` an endpoint. In an *exchange* each reports what became of its requests and what it wants, and
-gets what it may have. Times are seconds on the clock of the state's keeper.
+The processes share one `State` an endpoint. In an *exchange* each reports what became of its requests and what it
+wants, and gets what it may have. Times are seconds on the clock of the state's keeper.
 
 - Concurrency: each process at work owns an even share of the places, and gives back what is more as its requests end.
   Nothing is lent. If there are fewer places than processes, they go round, a second each.

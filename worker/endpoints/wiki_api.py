@@ -1,7 +1,7 @@
 """A wiki's own HTTP APIs, action and REST: one client, to which consumers add their calls.
 
-Every call is under the limits, the deadline and the circuit of that wiki's API. Requests carry `maxlag`, as batch jobs' do, so a
-busy wiki is not asked. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
+Every call is under the limits, the deadline and the circuit of that wiki's API. Requests have `maxlag`, as batch jobs,
+so a busy wiki is not asked. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
 ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and Rest/Handler/PageContentHelper.php @ 27dca90.
 """
 
@@ -144,7 +144,7 @@ def cure_of_api(status: int, wiki: str, *, is_in_its_words: bool) -> str:
         return f"set endpoint.contact if it wants to know who asks, and let this machine read {wiki}"
     if is_in_its_words:
         return f"see what {wiki} says, or correct wikis.{wiki}.api_url"
-    return f"correct wikis.{wiki}.api_url, or whoever answers at that address in its place"
+    return f"correct wikis.{wiki}.api_url, or the server at that address"
 
 
 def _as_failure(error: ApiError, text: str, retry_after: float | None, wiki: str) -> EndpointUnavailable:

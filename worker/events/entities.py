@@ -1,6 +1,6 @@
 """The page, the user and the revision of an edit, as events have them. Pure.
 
-Only what was told: a recentchange says little of its user, a page change nearly all. What nobody told is left out.
+Only what the source says: a recentchange says little about its user, a page change nearly all. The rest is left out.
 Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/ @ 284b89a, and what of them an event
 of 1.3.0 can carry: machinelearning/liftwing inference-services python/events.py @ bce944c0.
 """
@@ -19,7 +19,7 @@ def title_of(edit: Edit) -> str | None:
 
 
 def performer_of(edit: Edit) -> Performer | None:
-    """Who made the edit, for a score event; None where that is hidden."""
+    """Who made the edit, for a score event; None if that is hidden."""
     if edit.user is None:
         return None
     return Performer(
@@ -33,7 +33,7 @@ def performer_of(edit: Edit) -> Performer | None:
 
 
 def user_of(edit: Edit, version: str) -> User:
-    """Who made the edit, for an event of *version* of the schema; without a field where that is hidden."""
+    """Who made the edit, for an event of *version* of the schema; without fields if that is hidden."""
     if edit.user is None:
         return User()
     return User(
@@ -87,7 +87,7 @@ def revision_of(edit: Edit, version: str) -> Revision:
 
 
 def prior_state_of(edit: Edit, version: str) -> PriorState | None:
-    """The revision before the edit; of one that a recentchange told, its id and its size."""
+    """The revision before the edit; for a recentchange only its id and size."""
     if edit.details and edit.details.prior_revision:
         return PriorState(revision=_prior(edit.details.prior_revision, version))
     if edit.parent_revision and edit.parent_length is not None:

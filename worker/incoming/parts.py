@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from outbox.details import Told
+from outbox.details import SourcePart
 
 
 def part(event: dict[str, Any], name: str) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def part(event: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def readable(kind: type[Told], fields: dict[str, Any]) -> dict[str, Any] | None:
+def readable(kind: type[SourcePart], fields: dict[str, Any]) -> dict[str, Any] | None:
     """Those of *fields* that *kind* takes; None if nothing is left of it.
 
     An invalid detail is left out; it is no reason to lose the edit.
