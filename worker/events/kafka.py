@@ -35,7 +35,7 @@ OF_THE_TOPIC = {
 }
 
 #: Hears what became of an event.
-SourcePart = Callable[[KafkaError | None, Message | None], None]
+Acknowledge = Callable[[KafkaError | None, Message | None], None]
 #: Between two looks at what was acknowledged; each ends as soon as something was.
 POLL_SECONDS = 0.1
 
@@ -90,7 +90,7 @@ class KafkaSink:
     def close(self) -> None:
         self._drop_producer()
 
-    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: SourcePart) -> None:
+    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Acknowledge) -> None:
         try:
             producer.produce(
                 self._prefix + event.stream,
