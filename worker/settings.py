@@ -22,6 +22,7 @@ from worker.config.settings_sections import (
     Section,
     SinkSection,
     UpkeepSettings,
+    WebSettings,
     WikiApiSettings,
     WikiSettings,
     WorkerSettings,
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     upkeep: UpkeepSettings = UpkeepSettings()
     worker: WorkerSettings = WorkerSettings()
     database: DatabaseSettings = DatabaseSettings()
+    web: WebSettings = WebSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -299,6 +301,23 @@ class Settings(BaseSettings):
                         f"wikis.{wiki}.thresholds.{model}.{level}: {KINDS[endpoint.kind].title} has no statistics to "
                         "resolve a formula with; write a number from 0 to 1"
                     )
+
+    def models_by_wiki(self) -> dict[str, dict[str, ScoringModel]]:
+        """The models of each wiki that are on, by name, in the order of the settings."""
+        models = self.scoring_models()
+        return {
+            wiki: {name: models[name] for name in settings.models if models[name].enabled}
+            for wiki, settings in self.wikis.items()
+        }
+
+    def models_with_features(self) -> frozenset[str]:
+        """The models whose endpoints can give the features of a score with it."""
+        kinds = {name: KINDS[endpoint.kind] for name, endpoint in self.endpoints_by_name.items()}
+        return frozenset(
+            name
+            for name, model in self.scoring_models().items()
+            if model.endpoint in kinds and kinds[model.endpoint].gives_features
+        )
 
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""
