@@ -22,7 +22,7 @@ REASONS = {"autopatrolled": "saved by a trusted user", "bot": "saved by a bot", 
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class RunCounts:
     """The sums over all wikis of one run."""
 
     edits: int = 0
@@ -40,13 +40,13 @@ class Counts:
     dead_letters: int = 0
 
 
-def count(services: Services, events: Path, scoring_url: str, worker_log: Path) -> Counts:
+def count(services: Services, events: Path, scoring_url: str, worker_log: Path) -> RunCounts:
     """Count everything, from the beginning.
 
     Raises:
         CommandFailed: the scoring endpoint does not answer.
     """
-    counts = Counts()
+    counts = RunCounts()
     reasons: Counter[str] = Counter()
     for wiki in services.wikis.values():
         with wiki.database.reading() as connection:

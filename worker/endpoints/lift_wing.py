@@ -10,7 +10,7 @@ from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS, Asked
+from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
 #: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
@@ -164,7 +164,7 @@ class LiftWingClient:
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
         server, address = SERVERS[model.server], address_of(wiki, name, model)
-        asked = Asked(self._languages.get(wiki), model.lift_wing_name or name)
+        asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, asked)
         reply = await self._endpoint.ask(
