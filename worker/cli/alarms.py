@@ -1,4 +1,4 @@
-"""Alarms: what a monitor must hear of, told in the same way by every command that knows of some."""
+"""Alarms: what a monitor must learn, in the same form from every command that finds one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -13,12 +13,12 @@ from worker.cli.console import complain, err, warn
 from worker.domain.errors import RedisUnavailable
 from worker.domain.visible import visible
 
-#: Exit code of an alarm, to be told from that of a command that could not be carried out.
+#: Exit code of an alarm, other than that of a command that failed.
 ALARM = 3
 
 
 def endpoint_alarms(services: Services) -> list[str]:
-    """What the workers told of the scoring endpoints, with address, status and cure; a note where that is not known."""
+    """What the workers reported about the endpoints, with address, status and cure; a note if that is not known."""
     try:
         said = {name: limits.alarm() for name, limits in services.limits.items()}
     except RedisUnavailable as error:
