@@ -42,6 +42,14 @@ class Lane:
     dead_letters: Table
 
 
+_declared: list[Lane] = []
+
+
+def declared_lanes() -> tuple[Lane, ...]:
+    """Every lane that was declared so far, whether or not anybody serves it."""
+    return tuple(_declared)
+
+
 def lane(name: str) -> Lane:
     """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it."""
     messages = Table(
@@ -81,7 +89,9 @@ def lane(name: str) -> Lane:
         Column("error", Text, nullable=False),
         **UTF8,
     )
-    return Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
+    new = Lane(name=name, messages=messages, waiting=waiting, dead_letters=dead_letters)
+    _declared.append(new)
+    return new
 
 
 #: Edits that were saved, for the consumers of edits.

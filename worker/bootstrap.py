@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from outbox import EDITS, Lane
 from outbox.database import Engines, Server
+from outbox.tables import declared_lanes
 from worker.app import send, send_score, send_scores
 from worker.config.redis_state import RedisState
 from worker.config.settings_sections import EndpointSettings
@@ -59,8 +60,8 @@ from worker.settings import Settings, load_settings, section_of
 #: How the front door asks the workers.
 SENDS = Sends(score=send_score, scores=send_scores, tell=partial(send, TELL))
 
-#: Every lane there is, whether or not anybody is configured to serve it.
-LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
+#: Every lane there is, whether or not anybody is configured to serve it: those that the rooms above declare.
+LANES = declared_lanes()
 
 
 @dataclass(slots=True, kw_only=True)
