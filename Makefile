@@ -77,8 +77,8 @@ requirements: check-setup $(ENVIRONMENT)  ## Pin the packages anew after a chang
 	@echo "==> Pinning the packages"
 	@$(PIP) install -qq --progress-bar off '$(COMPILER)'
 	@$(call pin,development) --extra development $(ARGS)
-	@$(call pin,runtime) --extra demo --extra emulators --extra kafka --constraints requirements/development.txt
-	@$(call pin,worker) --extra emulators --extra kafka --constraints requirements/development.txt
+	@$(call pin,runtime) --extra demo --extra emulators --extra kafka --extra web --constraints requirements/development.txt
+	@$(call pin,worker) --extra emulators --extra kafka --extra web --constraints requirements/development.txt
 
 # One resolution for all Pythons and machines. No address is written down: the packages come from wherever the machine
 # that installs them is told to look, and the hashes say that they are the same.

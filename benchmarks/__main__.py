@@ -1,5 +1,6 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
-`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go; `… isolation`: who waits for whom.
+`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go; `… web`: the front door;
+`… isolation`: who waits for whom.
 """
 
 import json
@@ -20,11 +21,12 @@ from benchmarks.isolation.table import ROWS, isolation_document, isolation_table
 from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
-from benchmarks.report import as_document, as_tables, scoring_tables
+from benchmarks.report import as_document, as_tables, scoring_tables, web_table
 from benchmarks.servers import servers
 from benchmarks.sharing import measure_sharing
 from benchmarks.sinks import measure_publishing, measure_sinks, sink_tables
 from benchmarks.transports import measure_transports
+from benchmarks.web import measure_web
 from benchmarks.wiki_report import wiki_document, wiki_tables
 from tests.services import ServerMissing
 from worker.config.telemetry import configure_logging
@@ -122,6 +124,21 @@ def sinks(
         out = Console()
         out.width = max(out.width, 110)
         out.print(sink_tables(measured, published), highlight=False)
+
+
+@app.command()
+def web(
+    requests: Annotated[int, typer.Option(min=10, help="Requests of one score in each round.")] = 5_000,
+    edits: Annotated[int, typer.Option(min=10, help="Edits of each drain.")] = 20_000,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the front door: cached scores beside the framework's empty reply, and beside a drain."""
+    with servers() as here, progress() as announce:
+        found = measure_web(here, announce, requests=requests, edits=edits)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        Console().print(web_table(found), highlight=False)
 
 
 @app.command()

@@ -13,6 +13,8 @@ from benchmarks.measuring import WANTED_RATIO, Comparison, Measurement
 from benchmarks.memory import MOST_MEGABYTES, Memory
 from benchmarks.sharing import Sharing
 from benchmarks.transports import Transport
+from benchmarks.web import WANTED_MILLISECONDS, WANTED_SCORES, WANTED_SLOWDOWN, Web
+from benchmarks.web import WANTED_RATIO as WANTED_OF_WEB
 
 #: Title of a row, and what stands in it for one measurement.
 ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
@@ -83,4 +85,25 @@ def _table(comparisons: Sequence[Comparison]) -> Table:
     verdicts = (f"{each.ratio:.1f} {'ok' if each.ratio >= WANTED_RATIO else 'not ok'}" for each in comparisons)
     table.add_section()
     table.add_row(f"ratio of edits/s, wanted ≥ {WANTED_RATIO:g}", *verdicts, style="bold")
+    return table
+
+
+def web_table(found: Web) -> Table:
+    table = Table(title="The front door", title_justify="left")
+    for title in ("what", "measured", "wanted"):
+        table.add_column(title, justify="left" if title == "what" else "right")
+    for row in (
+        ("the framework's empty replies/s", f"{found.bare_requests_per_second:,.0f}", ""),
+        ("replies/s of one cached score", f"{found.requests_per_second:,.0f}", ""),
+        ("ratio", f"{found.ratio:.2f}", f"≥ {WANTED_OF_WEB}"),
+        ("scores/s, 50 revisions a request", f"{found.many_scores_per_second:,.0f}", f"≥ {WANTED_SCORES:,}"),
+        ("p99 beside a drain, ms", f"{found.p99_milliseconds:.1f}", f"≤ {WANTED_MILLISECONDS}"),
+        (
+            "edits/s alone → beside requests",
+            f"{found.edits_per_second_alone:,.0f} → {found.edits_per_second_beside:,.0f}",
+            "",
+        ),
+        ("slower by", f"{found.slowdown:.1%}", f"≤ {WANTED_SLOWDOWN:.0%}"),
+    ):
+        table.add_row(*row)
     return table

@@ -118,7 +118,7 @@ def start_worker(processes: Processes, app: str, environment: dict[str, str], *a
     return processes.start(
         app,
         [*command, "--without-mingle", "--without-gossip", *arguments],
-        environment=_inherited() | environment,
+        environment=inherited() | environment,
         cwd=ROOT,
     )
 
@@ -126,8 +126,8 @@ def start_worker(processes: Processes, app: str, environment: dict[str, str], *a
 def start_our_worker(processes: Processes, settings: Path) -> Child:
     """Start two processes of our worker; no settings but those reach them."""
     command = [sys.executable, "-m", "worker.cli", "worker", "--processes", str(CHILDREN)]
-    return processes.start("worker", command, environment=_inherited() | {FILE_VARIABLE: str(settings)}, cwd=ROOT)
+    return processes.start("worker", command, environment=inherited() | {FILE_VARIABLE: str(settings)}, cwd=ROOT)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OUTPATROL_")}

@@ -52,6 +52,7 @@ def _server_in(directory: Path) -> Iterator[str]:
         subprocess.run(
             [installer, *options],
             check=True, capture_output=True, user=user, group=user, extra_groups=groups, cwd=directory,
+            env=os.environ | {"TMPDIR": str(directory)},
         )  # fmt: skip
     with Processes(directory) as processes:
         # A server that starts removes the temporary tables of others from a directory that they share.

@@ -53,7 +53,8 @@ class Server:
         self._around = around
         make = _sqlite_engine if self.is_sqlite else _mariadb_engine
         pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": POOL_SECONDS, "pool_use_lifo": True}
-        self.engine = make(url, seconds, **pool)
+        # Every connection comes back with its transaction ended; a ROLLBACK to make sure costs as much as the COMMIT.
+        self.engine = make(url, seconds, pool_reset_on_return=None, **pool)
         # Of its own, for all connections of the pool may hang.
         self._trial = make(url, seconds, poolclass=NullPool)
 

@@ -78,6 +78,8 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
+            # A server that starts removes the temporary tables that it finds where its own would be.
+            env=os.environ | {"TMPDIR": str(directory)},
             check=False,
             capture_output=True,
             text=True,

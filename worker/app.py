@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ from worker.config.files import unwritable
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import SettingsInvalid
 from worker.domain.visible import visible
-from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE, SCORES
 from worker.settings import Settings, load_settings
 
 #: What `--detach` lacks where nobody would ever read the log.
@@ -28,7 +29,7 @@ FILES = ("logfile", "pidfile", "statedb")
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "maintenance", "standing_by")],
+    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "telling", "maintenance", "standing_by")],
 )
 
 
@@ -116,6 +117,11 @@ def send_score(score_id: str, *, ignore_result: bool = True) -> None:
     Single flight stores the result all the same; whoever wants it looks there, not at a subscription.
     """
     app.send_task(SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=ignore_result, retry=False)
+
+
+def send_scores(wiki: str, score_ids: Sequence[str]) -> None:
+    """Send one task for several scores of *wiki*; each answer is stored under its own id."""
+    app.send_task(SCORES, args=[wiki, list(score_ids)], queue=QUEUE_OF[SCORES], ignore_result=True, retry=False)
 
 
 def _configuration_of_this_process() -> dict[str, Any]:

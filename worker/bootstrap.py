@@ -10,12 +10,13 @@ from functools import partial
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from outbox import EDITS, Lane
 from outbox.database import Engines, Server
-from worker.app import send
+from worker.app import send, send_score, send_scores
 from worker.config.redis_state import RedisState
 from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
@@ -34,23 +35,29 @@ from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
 from worker.events.sinks import EventSink
 from worker.flight.database_tier import DatabaseTier
+from worker.flight.door import Door, Sends
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
+from worker.flight.hints import Hints
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
+from worker.flight.told import Telling
 from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
-from worker.lanes.rings import POLL_SERVER
+from worker.lanes.rings import POLL_SERVER, TELL
 from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pages import OwnTables, WikiApis
 from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings, section_of
+
+#: How the front door asks the workers.
+SENDS = Sends(score=send_score, scores=send_scores, tell=partial(send, TELL))
 
 #: Every lane there is, whether or not anybody is configured to serve it.
 LANES = (EDITS, *EVENT_LANES.values(), BACKFILL)
@@ -75,6 +82,8 @@ class Services:
     api_limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
+    #: What those at the front door hear of.
+    telling: Telling
     #: Where events go, by the names of the sinks in the settings.
     sinks: Mapping[str, EventSink]
     #: Who serves each lane, by its name; a lane without a consumer keeps what it holds.
@@ -167,7 +176,10 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         rest_seconds=settings.worker.rest_seconds,
         prefix=settings.redis_prefix,
     )
-    consumers = {each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis)}
+    telling = Telling(redis, prefix=settings.redis_prefix)
+    consumers = {
+        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, telling)
+    }
     return Services(
         settings=settings,
         wikis=wikis,
@@ -180,6 +192,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         limits=limits,
         api_limits=api_limits,
         flights=flights,
+        telling=telling,
         sinks=sinks,
         consumers=consumers,
         turns=Turns(
@@ -216,6 +229,7 @@ def _consumers(
     sinks: Mapping[str, EventSink],
     computing: Computing,
     wiki_apis: Mapping[str, WikiApi],
+    telling: Telling,
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
     event_lanes = {name: EVENT_LANES[name] for name in sinks}
@@ -225,6 +239,7 @@ def _consumers(
             client=client,
             flights=flights,
             announcing=Announcing(settings=settings.events, models=settings.scoring_models()),
+            telling=telling,
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,
@@ -257,6 +272,24 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
         for name, wiki in wikis.items()
     }
+
+
+def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
+    """How the front door asks: it has no database, no endpoint and no Redis of its own. Used in one event loop."""
+    url, silence = settings.redis, settings.redis_timeout_seconds
+    connect = partial(
+        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
+    )
+    return Door(
+        connect(socket_keepalive=True, retry=AsyncRetry(NoBackoff(), 1)),
+        Hints(connect),
+        sends,
+        RedisState(effect="the front door answers 503 until it is back"),
+        prefix=settings.redis_prefix,
+        queue_maxsize=settings.queue_maxsize,
+        # Once for a connection that fell silent, and once for a new one.
+        silence_seconds=2 * silence,
+    )
 
 
 def connect_redis(settings: Settings) -> Redis:

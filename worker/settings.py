@@ -22,6 +22,7 @@ from worker.config.settings_sections import (
     Section,
     SinkSection,
     UpkeepSettings,
+    WebSettings,
     WikiApiSettings,
     WikiSettings,
     WorkerSettings,
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     upkeep: UpkeepSettings = UpkeepSettings()
     worker: WorkerSettings = WorkerSettings()
     database: DatabaseSettings = DatabaseSettings()
+    web: WebSettings = WebSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -190,9 +192,11 @@ class Settings(BaseSettings):
     def _sendings_end_before_the_process(self) -> Self:
         """A turn that runs for too long is taken for one that is stuck, and its process ends."""
         for name, section in self.sinks.named.items():
-            if section.longest_send_seconds >= self.worker.turn_seconds:
+            # It may follow a turn that scored.
+            longest = section.longest_send_seconds + self.flight.call_seconds
+            if longest >= self.worker.turn_seconds:
                 raise ValueError(
-                    f"sinks.{name}.timeout_seconds: a sending may take {section.longest_send_seconds:g} s then, and "
+                    f"sinks.{name}.timeout_seconds: a turn with its sending may take {longest:g} s then, and "
                     f"worker.turn_seconds, which is {self.worker.turn_seconds:g}, ends the process before; lower the "
                     "one or raise the other"
                 )
@@ -297,6 +301,23 @@ class Settings(BaseSettings):
                         f"wikis.{wiki}.thresholds.{model}.{level}: {KINDS[endpoint.kind].title} tells no statistics to "
                         "resolve a formula with; write a number from 0 to 1"
                     )
+
+    def models_by_wiki(self) -> dict[str, dict[str, ScoringModel]]:
+        """The models of each wiki that are on, by name, in the order of the settings."""
+        models = self.scoring_models()
+        return {
+            wiki: {name: models[name] for name in settings.models if models[name].enabled}
+            for wiki, settings in self.wikis.items()
+        }
+
+    def models_with_features(self) -> frozenset[str]:
+        """The models whose endpoints can give the features of a score with it."""
+        kinds = {name: KINDS[endpoint.kind] for name, endpoint in self.endpoints_by_name.items()}
+        return frozenset(
+            name
+            for name, model in self.scoring_models().items()
+            if model.endpoint in kinds and kinds[model.endpoint].gives_features
+        )
 
     def scoring_models(self) -> dict[str, ScoringModel]:
         """Every model by name, the changes of `[models.…]` applied."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.acceptance.commands import OUTPATROL, call, outpatrol, session_members
@@ -38,17 +40,18 @@ def sample() -> list[dict[str, Any]]:
 
 
 def start_demo(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*OUTPATROL, "demo", "--json", "--keep", str(directory / "kept"), *arguments],
-        cwd=directory,
-        env=environment(directory / "nothing.toml"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        # A shell that starts the tests in the background has Ctrl-C ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
+    with (directory / "said.log").open("wb") as said:
+        return subprocess.Popen(
+            [*OUTPATROL, "demo", "--json", "--keep", str(directory / "kept"), *arguments],
+            cwd=directory,
+            env=environment(directory / "nothing.toml"),
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,
+            # A shell that starts the tests in the background has Ctrl-C ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )
 
 
 #: The edits of the demo; the sample has so many of its own.
@@ -133,6 +136,19 @@ def test_it_can_be_limited_to_some_edits_of_one_wiki(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "kept").glob("*.db")] == ["frwiki.db"]
 
 
+def address_in(said: Path) -> str | None:
+    """The address of a score that the demo says can be asked for."""
+    found = re.search(r"http://127\.0\.0\.1:\d+/v3/scores/\S+", said.read_text())
+    return found and found[0]
+
+
+def is_answered(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=PATIENCE_SECONDS).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
     """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
     latin = {"PYTHONIOENCODING": "latin-1"}
@@ -146,11 +162,14 @@ def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_pat
     assert json.loads(again.out)["changes"]
 
 
-def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_while_it_runs_a_score_can_be_asked_for_and_interrupted_it_leaves_no_process_behind(tmp_path: Path) -> None:
     process = start_demo(tmp_path, "--wiki", "frwiki")
-    events = tmp_path / "kept" / "events"
+    said, events = tmp_path / "said.log", tmp_path / "kept" / "events"
+    until(lambda: address_in(said) is not None, "the address of a score")
+    address = address_in(said) or ""
+    until(lambda: is_answered(address), "an answer at the front door")
     until(events.exists, "events of the demo")
-    assert len(session_members(process.pid)) >= 7
+    assert len(session_members(process.pid)) >= 8
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_SECONDS)
 

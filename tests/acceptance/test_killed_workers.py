@@ -15,7 +15,7 @@ def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
 ) -> None:
     edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": new_database("itwiki")}) as here:
-        here.endpoint.set(latency_ms=100)
+        here.endpoint.set(latency_ms=250)
         here.save(edits)
         killed = set()
         for left in (190, 130, 60):

@@ -15,7 +15,7 @@ PICTURE = ROOT / "docs/house.svg"
 LOOSE = {"app", "bootstrap", "settings"}
 #: The storeys from the top, each with its rooms.
 STOREYS = {
-    "faces": {"cli", "demo", "emulators", "tasks"},
+    "faces": {"cli", "demo", "emulators", "tasks", "web"},
     "consumers": {"incoming", "scores", "upkeep"},
     "shared": {"endpoints", "events", "flight", "lanes"},
     "words": {"config", "domain"},

@@ -136,7 +136,7 @@ def test_the_table_of_commands_is_complete() -> None:
     groups = {group.name for group in app.registered_groups}
 
     assert {first for first, _ in rows} == {command.name for command in app.registered_commands} | groups
-    assert {second for first, second in rows if first == "emulate"} == {"scoring", "eventgate", "stream"}
+    assert {second for first, second in rows if first == "emulate"} == {"scoring", "eventgate", "stream", "wiki"}
 
 
 def test_the_picture_is_what_the_demo_prints_and_small() -> None:

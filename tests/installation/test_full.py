@@ -117,6 +117,13 @@ def test_kafka_is_asked_for_where_the_settings_name_it(full: Environment, settin
         assert "Traceback" not in done.said
 
 
+def test_the_front_door_asks_for_its_extra(full: Environment) -> None:
+    done = full.call("outpatrol", "web")
+
+    assert done.code == 1
+    assert "starlette is not installed; run: pip install 'outpatrol[web]'" in done.err
+
+
 def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:
     done = full.call("outpatrol", "emulate", "eventgate", "--port", "0")
 
@@ -129,7 +136,7 @@ def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:
 @pytest.mark.parametrize("python", sorted({"3.11", "3.12", "3.13"} - {f"3.{sys.version_info.minor}"}))
 def test_every_other_python_that_is_promised_finds_its_packages(python: str, wheel: Path, tmp_path: Path) -> None:
     options: list[str | Path] = ["--dry-run", "--only-binary=:all:", "--python-version", python, "--target", tmp_path]
-    told = pip_install([], *options, f"{wheel}[worker,kafka,emulators]")
+    told = pip_install([], *options, f"{wheel}[worker,kafka,emulators,web]")
 
     assert "Would install" in told
     assert "outpatrol-0.1.0" in told

@@ -221,7 +221,7 @@ def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Distu
     ):
         cursor.execute("LOCK TABLES outbox WRITE")
 
-        assert seconds_of(lambda: look(database), DatabaseRefuses) < 10 * SECONDS
+        assert seconds_of(lambda: look(database), OutboxError) < 10 * SECONDS
 
 
 @pytest.mark.parametrize(

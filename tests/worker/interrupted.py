@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tests.worker.lines import consumer_of_edits
 from worker.bootstrap import Services
@@ -29,6 +30,9 @@ class InterruptedClient:
         self, wiki: str, model: str, wanted: Sequence[Statistic]
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._client.statistics(wiki, model, wanted)
+
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        return await self._client.information(wiki, model, paths)
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         return self._client.claim_size(wiki, models)

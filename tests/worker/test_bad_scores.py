@@ -210,7 +210,7 @@ def test_edits_whose_scores_find_no_number_are_announced_and_kept(
     assert count(one_number_left, ores_classification) == 2
 
 
-@pytest.mark.parametrize("field", ["revision", "parent_revision", "page", "change"])
+@pytest.mark.parametrize("field", ["revision", "parent_revision", "page"])
 def test_a_number_above_32_bits_is_refused_by_its_name(field: str) -> None:
     with pytest.raises(ValidationError, match=f"{field}\n  Input should be less than or equal to 4294967295"):
         an_edit(**{field: BEYOND})

@@ -43,7 +43,7 @@ def test_a_score_is_the_result_of_the_task_of_its_id(redis: Redis, app: Celery) 
     result: AsyncResult[dict[str, Any]] = AsyncResult(SCORE_ID, app=app)
 
     assert result.status == "SUCCESS"
-    assert result.get(timeout=PATIENCE_SECONDS) == a_score().model_dump(mode="json")
+    assert result.get(timeout=PATIENCE_SECONDS) == a_score().model_dump(mode="json", exclude_none=True)
 
 
 def test_a_final_error_is_the_failure_of_the_task_of_its_id(redis: Redis, app: Celery) -> None:

@@ -82,7 +82,8 @@ def demo(
 ) -> None:
     """Show what Outpatrol does: save real edits, score them, announce them, and list what patrollers should see.
 
-    Starts a private Redis, an emulated scoring endpoint, two worker processes and a beat; stops them at the end.
+    Starts a private Redis, an emulated scoring endpoint, two worker processes, a beat and the front door of ORES; stops
+    them at the end.
 
     Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
     """
@@ -134,6 +135,9 @@ def _run(
 
         def saved(edit: Promised) -> None:
             if isinstance(edit, Edit):
+                if not patrollers.seen and surroundings.web_url is not None:
+                    address = f"{surroundings.web_url}/v3/scores/{edit.wiki}/{edit.revision}/damaging"
+                    shown.console.print(f"Meanwhile anybody can ask for a score, as of ORES: {address}", soft_wrap=True)
                 patrollers.look_at(edit)
             shown.advance(saving)
             if report.edits % 50 == 0:

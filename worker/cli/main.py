@@ -19,6 +19,7 @@ from worker.cli import (
     status,
     streams,
     thresholds,
+    web,
     worker,
 )
 from worker.cli.output import Commands
@@ -43,6 +44,7 @@ app.command("score")(score.score)
 app.command("status")(status.status)
 app.command("streams")(streams.streams)
 app.command("thresholds")(thresholds.thresholds)
+app.command("web")(web.web)
 app.command("worker")(worker.worker)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(emulate.app, name="emulate")

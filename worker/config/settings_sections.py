@@ -1,5 +1,6 @@
 """The sections of the settings file: their fields, and which values are valid. Pure."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from worker.config.files import ReadableFile
 from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
+Network = IPv4Network | IPv6Network
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 #: Of Wikimedia's wikis.
 USUAL_ARTICLE_PATH = "/wiki/$1"
 
@@ -191,6 +194,30 @@ class UpkeepSettings(Section):
     purge_batch_size: int = Field(default=1000, ge=1, le=10_000, description="Rows removed in one transaction.")
     expire_seconds: float = Field(default=3600, ge=1, description="Between clean-ups of recentchanges.")
     recent_changes_days: float = Field(default=90, gt=0, description="Age at which a change leaves recentchanges.")
+
+
+class WebSettings(Section):
+    """The front door, `outpatrol web`."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address it listens on.")
+    port: int = Field(default=8090, ge=0, le=65_535, description="Port it listens on; 0 takes a free one.")
+    timeout_seconds: float = Field(
+        default=15, ge=0.1, le=300, description="For one request; scores that take longer get an error of their own."
+    )
+    body_seconds: float = Field(default=5, ge=0.1, le=300, description="For the body of a request to come.")
+    body_bytes: int = Field(default=1_048_576, ge=1024, le=67_108_864, description="A longer body is refused.")
+    requests_per_client: int = Field(
+        default=4, ge=1, le=10_000, description="Requests of one client that are worked on at once."
+    )
+    waiting_per_client: int = Field(
+        default=50, ge=0, le=100_000, description="Further ones that wait for that; more are refused with 429."
+    )
+    unlimited_clients: tuple[Network, ...] = Field(
+        default=LOOPBACK, description="Networks whose clients are not limited; by default this machine."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Networks whose X-Client-IP and X-Forwarded-For are believed."
+    )
 
 
 class WikiApiSettings(Section):

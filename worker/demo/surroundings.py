@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from worker.bootstrap import Services, build_services
@@ -56,6 +57,8 @@ class Surroundings:
     scoring_url: str
     worker: Child
     beat: Child
+    #: Of the front door; None where the extra `web` is not installed.
+    web_url: str | None
 
     @property
     def events(self) -> Path:
@@ -138,7 +141,17 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
         scoring_url=f"http://127.0.0.1:{scoring_port}",
         worker=start_worker(processes, directory),
         beat=start_beat(processes, directory),
+        web_url=start_web(processes, directory),
     )
+
+
+def start_web(processes: Processes, directory: Path) -> str | None:
+    """Start the front door, if what it needs is installed; returns its address. It is there a moment later."""
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        return None
+    port = free_port()
+    processes.start("web", [sys.executable, "-m", "worker.cli", "web", "--port", str(port)], cwd=directory)
+    return f"http://127.0.0.1:{port}"
 
 
 def start_worker(

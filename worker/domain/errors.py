@@ -4,6 +4,7 @@ WorkerError
 ├── SettingsInvalid      settings are wrong or missing
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
+├── InformationUnknown   the endpoint tells no such thing of a model
 ├── RedisUnavailable     Redis does not answer, and nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
 ├── ProcessEnding        a worker process has to end, and gives back what it holds
@@ -35,6 +36,14 @@ class EndpointUnavailable(WorkerError):
 
 class ScoreRefused(WorkerError):
     """The endpoint's final answer: this model has no score for this revision."""
+
+
+class InformationUnknown(WorkerError):
+    """The endpoint tells no such thing of a model; *path* is what it does not know."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the endpoint tells nothing of {path!r}; ask for the version")
+        self.path = path
 
 
 class RedisUnavailable(WorkerError):

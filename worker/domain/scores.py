@@ -2,11 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from worker.domain.failures import Failure
+
+#: Ends the version of a score that has its features with it: an answer of its own, shared as any other.
+#: Source of the word: wikimedia/ores ores/scoring_context.py `format_id_string` @ 8369ea0.
+FEATURES = ":features"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,6 +29,11 @@ class ScoreId:
 
     def __str__(self) -> str:
         return f"{self.wiki}:{self.model}:{self.revision}:{self.version}"
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the score is wanted with its features."""
+        return self.version.endswith(FEATURES)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -59,6 +68,8 @@ class Score(BaseModel):
     prediction: str | tuple[str, ...]
     #: Class name to probability, 0 to 1.
     probability: dict[str, float]
+    #: The values it was made of, by their names at the endpoint; only where they were asked for.
+    features: dict[str, Any] | None = None
 
 
 class ScoreError(BaseModel):

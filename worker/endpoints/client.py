@@ -62,6 +62,14 @@ class ScoringClient(Protocol):
             EndpointUnavailable: the endpoint did not answer, or tells no statistics.
         """
 
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        """Return what the endpoint tells of a model, at these dotted *paths*; all of it, if there are none.
+
+        Raises:
+            InformationUnknown: it tells nothing at one of them.
+            EndpointUnavailable: the endpoint did not answer.
+        """
+
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         """How many edits of *wiki* that want *models* it makes sense to claim now, without asking anybody.
 

@@ -1,6 +1,7 @@
 """A scoring client that lives in the event loop of HTTP and is asked from any other."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
@@ -25,6 +26,9 @@ class ClientInLoop:
         self, wiki: str, model: str, wanted: Sequence[Statistic]
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._loop.call(self._client.statistics(wiki, model, wanted))
+
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        return await self._loop.call(self._client.information(wiki, model, paths))
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         return self._client.claim_size(wiki, models)

@@ -21,6 +21,8 @@ class EndpointKind:
     open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages, FindPages], ScoringClient]
     #: Whether it can say what formulas of thresholds resolve to.
     tells_statistics: bool
+    #: Whether it can give the features of a score with it.
+    gives_features: bool
     #: The kinds of model servers it has.
     servers: frozenset[LiftWingServer]
 
@@ -30,9 +32,14 @@ KINDS: Mapping[str, EndpointKind] = {
         title="ORES",
         open=lambda endpoint, _models, _languages, _find_pages: OresClient(endpoint),
         tells_statistics=True,
+        gives_features=True,
         servers=frozenset({LiftWingServer.REVSCORING}),
     ),
     "lift_wing": EndpointKind(
-        title="Lift Wing", open=LiftWingClient, tells_statistics=False, servers=frozenset(LiftWingServer)
+        title="Lift Wing",
+        open=LiftWingClient,
+        tells_statistics=False,
+        gives_features=False,
+        servers=frozenset(LiftWingServer),
     ),
 }

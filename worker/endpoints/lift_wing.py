@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from worker.domain.errors import EndpointUnavailable
+from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
@@ -124,6 +125,17 @@ class LiftWingClient:
         raise EndpointUnavailable(
             f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
         )
+
+    async def information(
+        self,
+        wiki: str,  # noqa: ARG002 - the protocol's
+        model: str,  # noqa: ARG002
+        paths: Sequence[str],
+    ) -> dict[str, Any]:
+        # It tells versions only, and these with its scores.
+        if paths:
+            raise InformationUnknown(paths[0])
+        return {}
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         wanted = set(models)

@@ -3,18 +3,25 @@
 Source: wikimedia/ores ores/wsgi/routes/v3/scores.py @ 8369ea0.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from worker.domain.errors import EndpointUnavailable
+from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
+from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.client import PROBE_EDITS, Endpoint
-from worker.endpoints.replies import OresModel, OresReply, OresStatisticsReply
+from worker.endpoints.replies import OresInformationReply, OresModel, OresReply, OresStatisticsReply
 
 _Item = TypeVar("_Item")
+
+#: What an ORES tells of a model, if it is asked for all.
+#: Source: wikimedia/revscoring revscoring/scoring/models/model.py @ 3db2b95.
+EVERYTHING = ("version", "type", "params", "environment", "trained", "statistics", "score_schema")
+_UNKNOWN = re.compile(r"Model information could not be retrieved for '?(.*?)'?$")
 
 
 class OresClient:
@@ -25,7 +32,13 @@ class OresClient:
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         most = self._endpoint.settings.scores_per_request
-        return await self._endpoint.answers(ids, lambda some: requests_for(some, most), self._ask)
+
+        def cut(some: Sequence[ScoreId]) -> Iterator[list[ScoreId]]:
+            # What is asked for with features is asked for apart from what is not.
+            for has_features in (False, True):
+                yield from requests_for([each for each in some if each.has_features is has_features], most)
+
+        return await self._endpoint.answers(ids, cut, self._ask)
 
     async def versions(
         self,
@@ -51,6 +64,32 @@ class OresClient:
         except ValueError as error:
             raise EndpointUnavailable(f"{wiki}: the reply about {model} is not right: {error}") from error
 
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        wanted = list(paths or EVERYTHING)
+        while True:
+            try:
+                return await self._information(wiki, model, wanted)
+            except InformationUnknown as error:
+                # Models of an older make tell less.
+                if paths or error.path not in wanted:
+                    raise
+                wanted.remove(error.path)
+
+    async def _information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        params = {"models": model, "model_info": "|".join(paths)}
+        try:
+            reply = await self._endpoint.ask(
+                "GET", f"/v3/scores/{wiki}/", OresInformationReply, wiki=wiki, params=params
+            )
+        except RequestRefused as error:
+            if error.status == 400 and (found := _UNKNOWN.search(error.sentence)):
+                raise InformationUnknown(found[1]) from error
+            raise
+        try:
+            return reply[wiki].models[model]
+        except KeyError as error:
+            raise EndpointUnavailable(f"{wiki}: the reply holds nothing of {model}") from error
+
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         wanted = set(models)
         allowance = self._endpoint.allowance(wiki, wanted)
@@ -69,6 +108,8 @@ class OresClient:
             "models": "|".join(models),
             "revids": "|".join(map(str, revisions)),
         }
+        if ids[0].has_features:
+            params["features"] = "true"
         reply = await self._endpoint.ask(
             "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, models=models, revisions=revisions, params=params
         )

@@ -18,6 +18,8 @@ from worker.lanes.bulkheads import leaves_room
 
 #: Between two exchanges where nothing could be granted.
 ASK_AGAIN_SECONDS = 0.04
+#: A start that is due so soon is due: no clock tells less.
+EARLY_SECONDS = 1e-6
 #: How long we wait to hear from the others before we go on alone.
 SILENT_SECONDS = 0.25
 #: While requests wait, others hear from us so often, and we of them.
@@ -218,7 +220,7 @@ class Pacer:
 
     def _start_next(self, now: float) -> bool:
         """Let the next one start, if a start is due and there is room; returns whether one did."""
-        if not self._starts or self._starts[0] > now:
+        if not self._starts or self._starts[0] > now + EARLY_SECONDS:
             return False
         while (waiting := self._queue.take(self._has_room)) is not None:
             if not waiting.turn.done():
@@ -233,7 +235,8 @@ class Pacer:
     def _until_next(self, now: float) -> float:
         """Seconds until something can be done though nothing has changed."""
         if self._starts:
-            return self._starts[0] - now if self._starts[0] > now else self._starts[0] + LATE_SECONDS - now + 1e-3
+            due = self._starts[0] - now
+            return due if due > EARLY_SECONDS else due + LATE_SECONDS + 1e-3
         if self._soon_wanted(now):
             return max(0.0, self._ask_at - now)
         return self._granted_at + FRESH_SECONDS - now + 1e-3

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.refusals import fate
 
@@ -113,6 +113,7 @@ class OresEntry(Reply):
 
     score: ScoreReply | None = None
     error: OresError | None = None
+    features: dict[str, Any] | None = None
 
 
 class OresModel(Reply):
@@ -142,11 +143,22 @@ class OresWiki(Reply):
             if isinstance(part, InvalidEntry):
                 return NoAnswer(f"the reply is not right: {part.why}")
         if isinstance(model, OresModel) and isinstance(entry, OresEntry):
+            if score_id.has_features:
+                return _with_features(entry, score_id, model.version)
             if entry.score is not None:
                 return entry.score.as_score(score_id.model, model.version)
             if entry.error is not None:
                 return entry.error.answer(score_id, model.version)
         return NoAnswer(f"the reply holds nothing for {score_id}")
+
+
+def _with_features(entry: OresEntry, score_id: ScoreId, version: str) -> Answer:
+    if entry.score is not None:
+        score = entry.score.as_score(score_id.model, version + FEATURES)
+        return score.model_copy(update={"features": entry.features or {}})
+    if entry.error is not None:
+        return entry.error.answer(score_id, version + FEATURES)
+    return NoAnswer(f"the reply holds nothing for {score_id}")
 
 
 OresReply = TypeAdapter(dict[str, OresWiki])
@@ -186,5 +198,13 @@ class OresModelInfo(OresModel):
 class OresInfo(Reply):
     models: dict[str, OresModelInfo] = {}
 
+
+class OresAnyInfo(Reply):
+    """Whatever an ORES tells of its models."""
+
+    models: dict[str, dict[str, Any]] = {}
+
+
+OresInformationReply = TypeAdapter(dict[str, OresAnyInfo])
 
 OresStatisticsReply = TypeAdapter(dict[str, OresInfo])

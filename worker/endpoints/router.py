@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from worker.config.telemetry import log
 from worker.domain.models import ScoringModel
@@ -46,6 +47,9 @@ class EndpointRouter:
         self, wiki: str, model: str, wanted: Sequence[Statistic]
     ) -> tuple[str, dict[Statistic, float | None]]:
         return await self._clients[self._models[model].endpoint].statistics(wiki, model, wanted)
+
+    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
+        return await self._clients[self._models[model].endpoint].information(wiki, model, paths)
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
         """What the slowest of the endpoints of *models* can take; 0 only while all of them are to be left alone.

@@ -67,7 +67,7 @@ def encode_answer(answer: Answer) -> dict[str, Any]:
             "retry_after": answer.retry_after,
             "is_outage": answer.is_outage,
         }
-    return answer.model_dump(mode="json")
+    return answer.model_dump(mode="json", exclude_none=True)
 
 
 def decode_answer(document: dict[str, Any]) -> Answer:

@@ -5,6 +5,10 @@ from typing import Protocol
 #: Claim one batch of a lane of a wiki and work on it.
 TURN = "turn"
 SCORE = "score"
+#: Several scores of one wiki, each under its own id.
+SCORES = "scores"
+#: Tell those who ask what is no score.
+TELL = "tell"
 POLL = "poll"
 #: The poll of the wikis on one database server.
 POLL_SERVER = "poll_server"
@@ -16,6 +20,8 @@ EXPIRE_RECENT_CHANGES = "expire_recent_changes"
 QUEUE_OF = {
     TURN: "outpatrol-turn",
     SCORE: "outpatrol-score",
+    SCORES: "outpatrol-score",
+    TELL: "outpatrol-score",
     POLL: "outpatrol-poll",
     POLL_SERVER: "outpatrol-poll",
     CHECK_MODEL_VERSIONS: "outpatrol-maintenance",

@@ -33,6 +33,16 @@ NO_PLACE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What came of a turn."""
+
+    #: Whether another turn at the same lane makes sense at once.
+    goes_on: bool = False
+    #: The lane whose turn can follow at once, in the same task; None where there is none, or others have it.
+    follows: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
     """Takes turns, in whichever thread it is called."""
 
@@ -46,7 +56,17 @@ class Turns:
     held: Held = field(default_factory=Held)
 
     def take(self, wiki: Wiki, lane: str) -> bool:
-        """Take one turn at *lane* of *wiki*; returns whether it served a batch and another turn makes sense at once.
+        """Take one turn at *lane* of *wiki*, and ring for all that follows from it; returns whether it `goes_on`.
+
+        Raises as `take_one` does.
+        """
+        served = self.take_one(wiki, lane)
+        if served.follows is not None:
+            self.bell.turn(wiki.id, served.follows)
+        return served.goes_on
+
+    def take_one(self, wiki: Wiki, lane: str) -> Served:
+        """Take one turn at *lane* of *wiki*, and ring for what follows from it, but for the turn that `follows`.
 
         Raises:
             Exception: what the turn could not do; its claims were given back, or will be once their database is there.
@@ -54,11 +74,11 @@ class Turns:
         consumer = self.consumers.get(lane)
         if consumer is None:
             # The settings had its sink when this was rung for; what waits is safe until they have it again.
-            return False
+            return Served()
         with self.bulkheads.place(consumer.needs(wiki), wiki=wiki.id) as has_place:
             if not has_place:
                 self.bell.turn(wiki.id, lane, after=NO_PLACE_SECONDS)
-                return False
+                return Served()
             with self.computing.turn():
                 return self.loops.run(self._serve(wiki, consumer))
 
@@ -78,20 +98,20 @@ class Turns:
                 log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error="the database did not answer")
         return sum(len(claims) for _, _, claims in held)
 
-    async def _serve(self, wiki: Wiki, consumer: Consumer) -> bool:
+    async def _serve(self, wiki: Wiki, consumer: Consumer) -> Served:
         if self.held.is_closed:
             # This process is ending; another takes the turn.
             self.bell.turn(wiki.id, consumer.lane.name, after=0)
-            return False
+            return Served()
         lane = consumer.lane
         claims, size = self._claim(wiki, consumer)
         if not claims:
             consumer.nothing_claimed()
-            return False
+            return Served()
         with self.held.holding(wiki, lane, claims):
             return await self._work(wiki, consumer, claims, size)
 
-    async def _work(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim], size: int) -> bool:
+    async def _work(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim], size: int) -> Served:
         lane = consumer.lane
         # Those that a dead worker held are claimed a few at a time, with more of them behind.
         has_more = len(claims) == size or any(each.attempt > 1 for each in claims)
@@ -106,11 +126,14 @@ class Turns:
             raise
         for task in worked.prompts:
             self.bell.prompt(task, wiki.id)
-        for promised in worked.promised:
-            self.bell.turn(wiki.id, promised.name)
+        # Where little waits one turn can follow at once; more than one, and a sink that hangs would hold up another.
+        promised = [each.name for each in worked.promised]
+        follows = promised.pop() if promised and not has_more else None
+        for each in promised:
+            self.bell.turn(wiki.id, each)
         if has_more and consumer.is_ordered and worked.goes_on:
             self.bell.turn(wiki.id, lane.name, after=0)
-        return worked.goes_on
+        return Served(goes_on=worked.goes_on, follows=follows)
 
     async def _halved(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim]) -> Worked:
         """Work on *claims*, in halves where the database refuses a value: only the message whose it is must wait."""

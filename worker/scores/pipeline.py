@@ -10,6 +10,7 @@ leases run out. An edit that is given up is announced all the same, with its err
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
 from outbox.details import MOST
+from outbox.errors import OutboxError
 from outbox.inspection import has_work
 from outbox.mediawiki.reading import pages_of
 from outbox.settings import OutboxSettings
@@ -24,13 +26,14 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
-from worker.domain.scores import NoAnswer, Sample, Score, ScoreId
+from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
 from worker.events.schemas import Event
-from worker.flight.flight import Flight
+from worker.flight.flight import Flight, FlightResult
+from worker.flight.told import Tells
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
@@ -62,6 +65,8 @@ class ScoreConsumer:
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     announcing: Announcing
+    #: Readers see the current versions there, and need no database.
+    telling: Tells
     #: Sink to the lane that gets the events of every edit for it; none for edits of the past.
     event_lanes: Mapping[str, Lane]
     settings: OutboxSettings
@@ -105,6 +110,10 @@ class ScoreConsumer:
         edits, waiting = without_waiting(edits, most, waits=self.announcing.settings.waits_for_page_ids)
         outcomes |= waiting
         known = await self._known_models(wiki, edits)
+        if known:
+            versions = {name: model.version for name, model in known.items()}
+            enabled = {name for name, model in wiki.models.items() if model.enabled}
+            self.telling.versions(wiki.id, versions, are_all=versions.keys() >= enabled)
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
@@ -234,6 +243,24 @@ class ScoreConsumer:
         }
 
 
+async def scores_on_demand(wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, client: ScoringClient) -> list[ScoreId]:
+    """Get answers to *ids*, each shared with whoever else wants it; they are left under their ids, failures too.
+
+    Returns those that somebody else is computing, who will leave them there. Ids of unknown models and of revisions
+    that no column holds are left out: whoever asks knows better.
+    """
+    known = [each for each in ids if each.model in wiki.models and each.revision <= MOST]
+    homeless = [each.revision for each in known if wiki.models[each.model].server.needs_page]
+    if homeless:
+        pages = wiki.database.run(lambda session: pages_of(session, homeless))
+        known = [replace(each, page=pages.get(each.revision)) for each in known]
+    with on_demand():
+        result = await flight.scores(known, client.score, patience=0)
+    _after_scoring(wiki, flight, result)
+    log.info("scores_answered", wiki=wiki.id, scores=len(known), called=result.called, shared=result.shared)
+    return result.under_way()
+
+
 async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client: ScoringClient) -> Score | None:
     """Answer one request for a score, sharing the call with whoever else wants it; stores no rows, sends no event.
 
@@ -253,6 +280,7 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     with on_demand():
         result = await flight.scores([score_id], client.score, patience=0)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
+    _after_scoring(wiki, flight, result)
     answer = result.answers[score_id]
     if isinstance(answer, Score):
         return answer
@@ -261,6 +289,18 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if answer.failure is Failure.ELSEWHERE:
         return None
     raise EndpointUnavailable(f"{score_id}: {answer.error}", answer.failure, answer.retry_after)
+
+
+def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:
+    """Leave for others what they could not see, and make versions current of models of which nobody knew one."""
+    if result.cached:
+        flight.keep({score_id: result.answers[score_id] for score_id in result.cached})
+    answers = [answer for score_id, answer in result.answers.items() if score_id.version.startswith(UNKNOWN_VERSION)]
+    seen = [(answer.model, answer.version.removesuffix(FEATURES)) for answer in answers if isinstance(answer, Score)]
+    # The answers are there, whatever becomes of this.
+    with suppress(OutboxError):
+        if seen:
+            wiki.database.run(lambda session: model_ids(session, seen, current_models(session)))
 
 
 def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:

@@ -24,7 +24,7 @@ from worker.upkeep.purging import (
     purge_left_behind,
     purge_versions,
 )
-from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas
+from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas, tell_versions
 
 #: Upkeep has places of its own, a quarter of the threads, so that all wikis' at once leave room for their edits.
 PLACES = "upkeep"
@@ -114,6 +114,7 @@ def _check(wiki: Wiki) -> None:
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))
     follow_up(wiki, checks, here.doorbell, rescore=upkeep.rescore)
+    tell_versions(wiki, here.telling)
     here.runner.run(resolve_formulas(wiki, here.client, upkeep))
 
 

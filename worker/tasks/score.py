@@ -1,19 +1,24 @@
-"""`score`: one score on demand. The task's id is the score id, and so is the key under which the result stands."""
+"""`score`: one score on demand. The task's id is the score id, and so is the key under which the result stands.
 
+`scores`: several of one wiki; each is left under its own id, and single flight is the only one who leaves it.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore
 
 from outbox.errors import OutboxError
-from worker.app import app, send_score
-from worker.bootstrap import services
+from worker.app import app, send_score, send_scores
+from worker.bootstrap import Services, services
 from worker.domain.errors import CommandFailed, WorkerError
 from worker.domain.scores import ScoreId
-from worker.lanes.rings import SCORE
-from worker.scores.pipeline import score_on_demand
+from worker.lanes.rings import SCORE, SCORES
+from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
-from worker.tasks.running import described, tell
+from worker.tasks.running import described, reported, tell
+from worker.upkeep.versions import tell_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
@@ -45,9 +50,35 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
             # What an unforeseen error holds is not for whoever asked, and SystemExit would never end this task.
             tell(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
+    if score_id.version.startswith(UNKNOWN_VERSION):
+        tell_versions(wiki, here.telling)
     if answer is not None:
-        return answer.model_dump(mode="json")
-    # Somebody else is computing it and will end this task in our place. Should they die, one of us looks again.
+        return answer.model_dump(mode="json", exclude_none=True)
+    # Somebody else is computing it and will end this task in our place.
+    _look_again(here, score_id)
+    raise Ignore
+
+
+@app.task(name=SCORES)
+def scores(wiki: str, score_ids: Sequence[str]) -> None:
+    """Get the scores of these ids, all of *wiki*, in as few calls as the endpoint takes."""
+    with reported(SCORES, wiki):
+        here = services()
+        if is_passed_on(here, wiki):
+            return
+        with here.turns.bulkheads.place([ON_DEMAND], wiki=wiki) as has_place:
+            if not has_place:
+                here.doorbell.later(NO_PLACE_SECONDS, lambda: send_scores(wiki, score_ids))
+                return
+            ids = [ScoreId.parse(each) for each in score_ids]
+            asked = scores_on_demand(here.wiki(wiki), ids, here.flights[wiki], here.client)
+            for left in here.runner.run(asked):
+                _look_again(here, left)
+            if any(each.version.startswith(UNKNOWN_VERSION) for each in ids):
+                tell_versions(here.wiki(wiki), here.telling)
+
+
+def _look_again(here: Services, score_id: ScoreId) -> None:
+    """Ask once more when the lease of who is computing *score_id* now has run out, if they die; once for all of us."""
     seconds = here.settings.flight.lease_seconds
     here.doorbell.send_once(f"{SCORE}:{score_id}", lambda: send_score(str(score_id)), seconds=seconds)
-    raise Ignore

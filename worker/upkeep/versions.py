@@ -16,6 +16,7 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import Sample
 from worker.endpoints.client import ScoringClient
+from worker.flight.told import Tells
 from worker.lanes.rings import PURGE_SCORES, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
@@ -119,6 +120,18 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
     log.info("scores_promised", wiki=wiki.id, edits=promised)
     bell.turn(wiki.id, BACKFILL.name)
     return promised
+
+
+def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool:
+    """Tell which versions are current to those who have no database; returns whether every model has one.
+
+    That there is none at all is told only if *even_none*.
+    """
+    versions = {name: model.version for name, model in wiki.database.run(current_models).items()}
+    are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}
+    if versions or even_none:
+        telling.versions(wiki.id, versions, are_all=are_all)
+    return are_all
 
 
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:

@@ -150,3 +150,29 @@ def test_broken_information_has_no_version_and_no_thresholds_in_it(path: str) ->
 def test_scores_are_right_while_information_is_broken() -> None:
     path = "/v3/scores/enwiki/7/damaging"
     assert reply_to(path, settings=EmulatorSettings(broken_info=True)).json() == reply_to(path).json()
+
+
+def test_a_model_says_what_it_is_and_how_well_it_did() -> None:
+    assert information("type", "params")["type"] == "GradientBoosting"
+    assert information("statistics.roc_auc.labels.true") == {"statistics": {"roc_auc": {"labels": {"true": 0.94}}}}
+    assert information("statistics", model="draftquality")["statistics"]["counts"]["labels"].keys() == {
+        "attack",
+        "OK",
+        "spam",
+        "vandalism",
+    }
+
+
+@pytest.mark.parametrize("path", ["statistics.roc_auc.labels.maybe", "statistics.unheard", "trained"])
+def test_what_a_model_does_not_say_is_a_bad_request(path: str) -> None:
+    assert reply_to(asking(path)).status_code == 400
+
+
+def test_scores_come_with_features_and_errors_without() -> None:
+    settings = EmulatorSettings(missing_revisions=frozenset({2}))
+    scores = reply_to("/v3/scores/enwiki/?models=damaging&revids=1|2&features", settings=settings).json()["enwiki"][
+        "scores"
+    ]
+
+    assert scores["1"]["damaging"].keys() == {"score", "features"}
+    assert scores["2"]["damaging"].keys() == {"error"}

@@ -20,6 +20,7 @@ from tests.worker.schema import validated
 from worker.scores.own_tables import BACKFILL
 from worker.scores.tables import ores_classification, ores_model
 
+#: Also what events call it.
 RISK_SERVER = "revertrisk-language-agnostic"
 NOT_SCORABLE = http(
     422, b'{"detail": "Could not make prediction for revisions [7] (en). Reason: parent_revision_missing"}'
@@ -73,8 +74,8 @@ def test_a_score_is_stored_and_announced_beside_the_final_error_of_another_model
     drained(but_for(RISK_SERVER, NOT_SCORABLE))
 
     event = event_of(database)
-    assert (set(event["scores"]), set(event["errors"])) == ({"damaging"}, {RISK})
-    assert event["errors"][RISK]["type"] == "RevisionNotFound"
+    assert (set(event["scores"]), set(event["errors"])) == ({"damaging"}, {RISK_SERVER})
+    assert event["errors"][RISK_SERVER]["type"] == "RevisionNotFound"
     assert classified_models(database) == {"damaging"}
     assert status(database, EDITS).pending == 0
 
@@ -83,7 +84,7 @@ def test_the_same_holds_the_other_way_round(drained: Drained, database: Database
     drained(but_for("enwiki-damaging", http(400, b'{"error": "Missing resource for rev-id 7"}')))
 
     event = event_of(database)
-    assert (set(event["scores"]), set(event["errors"])) == ({RISK}, {"damaging"})
+    assert (set(event["scores"]), set(event["errors"])) == ({RISK_SERVER}, {"damaging"})
     assert event["errors"]["damaging"]["type"] == "MissingResource"
     assert classified_models(database) == {RISK}
 
@@ -113,7 +114,7 @@ def test_while_one_model_gives_no_answer_the_edit_waits_and_the_other_models_sco
 
     server = drained(reply, rounds=4)
 
-    assert set(event_of(database)["scores"]) == {"damaging", RISK}
+    assert set(event_of(database)["scores"]) == {"damaging", RISK_SERVER}
     assert [model for request in server.requests for model in asked_models(request)].count("damaging") <= 2
 
 
@@ -144,8 +145,8 @@ def test_a_model_that_never_answers_is_named_in_the_event_of_the_others_after_a_
     drained(but_for(RISK_SERVER, http(500, b"{}")), events={"wait_seconds": 0})
 
     event = event_of(database)
-    assert (set(event["scores"]), set(event["errors"])) == ({"damaging"}, {RISK})
-    assert event["errors"][RISK]["type"] == "ModelUnavailable"
+    assert (set(event["scores"]), set(event["errors"])) == ({"damaging"}, {RISK_SERVER})
+    assert event["errors"][RISK_SERVER]["type"] == "ModelUnavailable"
     assert classified_models(database) == {"damaging"}
     assert status(database, BACKFILL).pending == 1
 

@@ -140,7 +140,7 @@ def test_a_broker_that_died_leaves_all_undelivered(tmp_path: Path) -> None:
 
 
 def test_events_arrive_in_order_once_the_broker_answers_again(broker: Broker, prefix: str) -> None:
-    with a_sink(broker.address, prefix, seconds=1) as sink:
+    with a_sink(broker.address, prefix, seconds=4) as sink:
         sink.send(events("0"))
         with broker.frozen():
             assert kinds(dict(sink.send(events("1", "2")))) == {0: SinkUnavailable, 1: SinkUnavailable}

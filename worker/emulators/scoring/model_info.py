@@ -5,6 +5,7 @@ Pure. Source: wikimedia/ores ores/wsgi/routes/v3 and wikimedia/revscoring revsco
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
@@ -12,6 +13,12 @@ from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.statistics import optimum, outcomes_of, read_formula, statistics_document
 
 VERSION = ("version",)
+#: What all models say of themselves.
+ABOUT: Document = {
+    "type": "GradientBoosting",
+    "params": {"center": True, "labels": [True, False], "scale": True},
+    "environment": {"revscoring_version": "2.11.0", "machine": "x86_64"},
+}
 _PART = r"""(?:"[^"]*"|'[^']*'|[^."']+)"""
 _PATH = re.compile(rf"{_PART}(?:\.{_PART})*")
 
@@ -28,7 +35,7 @@ def model_information(
 
 
 def _of_model(settings: EmulatorSettings, wiki: str, model: str, paths: Sequence[str]) -> Document:
-    information: Document = {}
+    information: dict[str, Any] = {}
     thresholds: dict[str, list[Document | None]] = {}
     # A path that is asked for twice is answered once, so there can be fewer answers than paths.
     for path in dict.fromkeys(paths):
@@ -38,9 +45,40 @@ def _of_model(settings: EmulatorSettings, wiki: str, model: str, paths: Sequence
             case ["statistics", "thresholds", label, formula] if label in MODELS[model].classes:
                 information["statistics"] = {"thresholds": thresholds}
                 thresholds.setdefault(label, []).append(_threshold(settings, wiki, model, label, formula))
+            case ["statistics"]:
+                information["statistics"] = {**_statistics(model), "thresholds": thresholds}
+            case [name] if name in ABOUT:
+                information[name] = ABOUT[name]
+            case ["statistics", name, *rest] if name in _statistics(model):
+                _place(information, ["statistics", name], _within(_statistics(model)[name], rest, path))
+            case [name, *_]:
+                raise LookupError(name)
             case _:
                 raise LookupError(path)
     return information
+
+
+def _statistics(model: str) -> Document:
+    labels = dict.fromkeys(MODELS[model].classes, 0.94)
+    return {
+        "counts": {"n": 2000, "labels": dict.fromkeys(MODELS[model].classes, 1000)},
+        "roc_auc": {"micro": 0.94, "macro": 0.94, "labels": labels},
+    }
+
+
+def _within(document: Any, rest: Sequence[str], path: str) -> Any:
+    """*document*, or the part of it that the *rest* of a path leads to, in all that surrounds it."""
+    if not rest:
+        return document
+    if not isinstance(document, dict) or rest[0] not in document:
+        raise LookupError(path)
+    return {rest[0]: _within(document[rest[0]], rest[1:], path)}
+
+
+def _place(information: dict[str, Any], path: Sequence[str], part: Any) -> None:
+    for name in path[:-1]:
+        information = information.setdefault(name, {})
+    information[path[-1]] = part
 
 
 def _parts(path: str) -> list[str]:

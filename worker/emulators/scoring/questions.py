@@ -65,7 +65,8 @@ def ores_question(
         information = _found(settings, wiki, models, paths)
         refused = settings.missing_revisions | settings.broken_revisions
         scores = len(models) * sum(asked not in refused for asked in revisions)
-        return ores_document(settings, wiki, information, revisions), scores
+        document = ores_document(settings, wiki, information, revisions, with_features="features" in query)
+        return document, scores
 
     return Question(wiki, models, revisions, answer)
 

@@ -71,15 +71,31 @@ def settled_probabilities(settings: EmulatorSettings, wiki: str, model: str, rev
     return probabilities(settings.seed, wiki, model, revision, version)
 
 
-def ores_document(settings: EmulatorSettings, wiki: str, models: Document, revisions: Sequence[int]) -> Document:
+def ores_document(
+    settings: EmulatorSettings, wiki: str, models: Document, revisions: Sequence[int], *, with_features: bool = False
+) -> Document:
     """Return an ORES v3 reply for one wiki: *models* as they are, and `scores` of each if revisions are asked for."""
     content: Document = {"models": models}
     if revisions:
-        content["scores"] = {
+        scores = {
             str(revision): {model: ores_score(settings, wiki, model, revision) for model in models}
             for revision in revisions
         }
+        if with_features:
+            _add_features(scores)
+        content["scores"] = scores
     return {wiki: content}
+
+
+def _add_features(scores: dict[str, dict[str, Document]]) -> None:
+    """Add the values of two features to each score, and none to errors, as the original does."""
+    for revision, by_model in scores.items():
+        for entry in by_model.values():
+            if "score" in entry:
+                entry["features"] = {
+                    "feature.revision.user.is_bot": False,
+                    "feature.revision.chars": int(revision) % 1000,
+                }
 
 
 def ores_score(settings: EmulatorSettings, wiki: str, model: str, revision: int) -> Document:

@@ -1,0 +1,171 @@
+"""The front door: cached scores beside the framework's empty reply, many of them a request, and beside a drain."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from redis import Redis
+
+from benchmarks.columns import COLUMNS, REVSCORING, WIKI
+from benchmarks.contenders import Contender, outpatrol
+from benchmarks.edits import endless_edits
+from benchmarks.measuring import Announce
+from benchmarks.servers import ROOT, Servers, inherited
+from tests.builders import a_score
+from worker.demo.processes import Processes, answers, free_port
+from worker.domain.scores import ScoreId
+from worker.flight.redis_tier import result_key
+from worker.flight.results import encode_result
+from worker.flight.told import Telling
+from worker.settings import FILE_VARIABLE
+
+CONNECTIONS = 16
+REVISIONS = 500
+#: As the specification of the API allows in one request.
+MANY = 50
+VERSION = "0.5.1"
+KEPT_MILLISECONDS = 3_600_000
+#: Requests beside a drain come at this pace, whatever becomes of those before them.
+PACE_SECONDS = 0.02
+WANTED_RATIO, WANTED_SCORES, WANTED_MILLISECONDS, WANTED_SLOWDOWN = 0.6, 5_000, 50, 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """What the front door came to; medians of rounds in which each was measured once."""
+
+    bare_requests_per_second: float
+    requests_per_second: float
+    many_scores_per_second: float
+    #: Of cached scores asked for while edits drained.
+    p99_milliseconds: float
+    edits_per_second_alone: float
+    edits_per_second_beside: float
+
+    @property
+    def ratio(self) -> float:
+        return self.requests_per_second / self.bare_requests_per_second
+
+    @property
+    def slowdown(self) -> float:
+        return 1 - self.edits_per_second_beside / self.edits_per_second_alone
+
+
+def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: int, rounds: int = 3) -> Web:
+    """Measure on a worker of two processes in its defaults, one front door and one bare server."""
+    directory = servers.directory / "web"
+    directory.mkdir()
+    with outpatrol(servers, COLUMNS["ores-0"], directory) as contender, _doors(directory) as (door, bare):
+        _cache(servers)
+        tell = announce("requests", 3 * rounds)
+        rates: list[tuple[float, float, float]] = []
+        for number in range(rounds):
+            one = [f"/v3/scores/{WIKI}/{1 + each % REVISIONS}/damaging?format=json" for each in range(requests)]
+            many = [_many(each) for each in range(max(1, requests // 10))]
+            found = []
+            for port, paths in ((bare, one), (door, one), (door, many)):
+                found.append(len(paths) / asyncio.run(seconds_of(port, paths)))
+                tell(3 * number + len(found))
+            rates.append((found[0], found[1], found[2] * MANY * len(REVSCORING)))
+        # The first drain of a worker is slower than those after it.
+        _drained(contender, edits, announce, beside=None)
+        alone, _ = _drained(contender, edits, announce, beside=None)
+        beside, latencies = _drained(contender, edits, announce, beside=door)
+    bare_rate, rate, scores = (median(column) for column in zip(*rates, strict=True))
+    return Web(
+        bare_requests_per_second=bare_rate,
+        requests_per_second=rate,
+        many_scores_per_second=scores,
+        p99_milliseconds=1000 * sorted(latencies)[int(len(latencies) * 0.99)],
+        edits_per_second_alone=alone,
+        edits_per_second_beside=beside,
+    )
+
+
+async def seconds_of(port: int, paths: Sequence[str]) -> float:
+    """How long *paths* take over some connections that are kept; each has to be answered with 200."""
+    left = iter(paths)
+    began = time.perf_counter()
+    await asyncio.gather(*(_asked(port, left) for _ in range(min(CONNECTIONS, len(paths)))))
+    return time.perf_counter() - began
+
+
+async def _asked(port: int, paths: Iterator[str], tell: Callable[[float], None] = lambda _: None) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for path in paths:
+            began = time.perf_counter()
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if not head.startswith(b"http/1.1 200"):
+                raise RuntimeError(f"{path}: {head[:60]!r}")
+            await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
+            tell(time.perf_counter() - began)
+    finally:
+        writer.close()
+
+
+def _many(number: int) -> str:
+    first = 1 + number * MANY % REVISIONS
+    return f"/v3/scores/{WIKI}/?format=json&revids={'|'.join(map(str, range(first, first + MANY)))}"
+
+
+def _drained(contender: Contender, edits: int, announce: Announce, *, beside: int | None) -> tuple[float, list[float]]:
+    """Edits a second of one drain, and how long requests took that came beside it."""
+    contender.fill(endless_edits(), edits)
+    latencies, over = [0.0], threading.Event()
+
+    def ask() -> None:
+        path = f"/v3/scores/{WIKI}/1/damaging?format=json"
+        while beside is not None and not over.wait(PACE_SECONDS):
+            asyncio.run(_asked(beside, iter([path]), latencies.append))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        times = contender.run(edits, announce(f"draining{' beside requests' if beside else ''}", edits))
+    finally:
+        over.set()
+        asking.join()
+    return edits / (times.announced - times.started), latencies
+
+
+def _cache(servers: Servers) -> None:
+    """As after so many edits."""
+    with Redis.from_url(servers.redis_url) as redis:
+        for revision in range(1, REVISIONS + MANY):
+            for model in REVSCORING:
+                wanted = ScoreId(WIKI, model, revision, VERSION)
+                redis.set(result_key(wanted), encode_result(wanted, a_score(model=model)), px=KEPT_MILLISECONDS)
+        Telling(redis).versions(WIKI, dict.fromkeys(REVSCORING, VERSION))
+
+
+@contextmanager
+def _doors(directory: Path) -> Iterator[tuple[int, int]]:
+    """The ports of a front door and of a bare server."""
+    door, bare = free_port(), free_port()
+    ours = inherited() | {FILE_VARIABLE: str(directory / "outpatrol.toml")}
+    with Processes(directory) as processes:
+        started = [
+            (
+                processes.start(
+                    "web", [sys.executable, "-m", "worker.cli", "web", "--port", str(door)], environment=ours
+                ),
+                door,
+            ),
+            (
+                processes.start(
+                    "bare", [sys.executable, "-m", "benchmarks.bare_web", str(bare)], cwd=ROOT, environment=inherited()
+                ),
+                bare,
+            ),
+        ]
+        for child, port in started:
+            processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]
+        yield door, bare

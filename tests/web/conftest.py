@@ -1,0 +1,69 @@
+"""The front door of two wikis, over the run's Redis and endpoint, and a database for each that nobody looks at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from outbox.database import Engines
+from tests.builders import some_settings
+from tests.endpoint import EmulatedEndpoint
+from tests.web.documents import VERSION
+from tests.web.fronts import Front, Workers
+from tests.wiki_tables import empty_tables, make_tables
+from worker.bootstrap import build_services
+
+WIKIS = ("enwiki", "frwiki")
+#: Builds a front door; what is given are settings, and whether the versions of the models are known already.
+OpenFront = Callable[..., Front]
+
+
+@pytest.fixture(scope="session")
+def database_urls(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the wikis' databases, made once and left empty."""
+    directory = tmp_path_factory.mktemp("web")
+    engines = Engines()
+    for wiki in WIKIS:
+        make_tables(engines.open(wiki, f"sqlite:///{directory}/{wiki}.db"))
+    engines.close()
+    return f"sqlite:///{directory}/{{wiki}}.db"
+
+
+@pytest.fixture
+def open_front(
+    database_urls: str, redis: Redis, redis_url: str, endpoint: EmulatedEndpoint, tmp_path: Path
+) -> Iterator[OpenFront]:
+    with ExitStack() as stack:
+
+        def build(*, knows_versions: bool = True, **fields: Any) -> Front:
+            here = {
+                "database_url": database_urls,
+                "redis_url": redis_url,
+                "scoring_url": endpoint.url,
+                "wikis": WIKIS,
+                "sinks": {"file": {"directory": tmp_path}},
+            }
+            settings = some_settings(**(here | fields))
+            services = build_services(settings, send=lambda *_: None)
+            stack.callback(services.close)
+            for wiki in services.wikis.values():
+                empty_tables(wiki.database)
+                if knows_versions:
+                    # As after the first edit; to ask the endpoint takes a while.
+                    services.telling.versions(wiki.id, dict.fromkeys(wiki.models, VERSION))
+            workers = Workers(services)
+            stack.callback(workers.close)
+            front = Front(settings, workers)
+            stack.callback(front.close)
+            return front
+
+        yield build
+
+
+@pytest.fixture
+def front(open_front: OpenFront) -> Front:
+    """enwiki and frwiki, each with damaging and goodfaith."""
+    return open_front()

@@ -1,0 +1,93 @@
+"""One subscription for all who wait: hints are heard by everybody they are for, whatever becomes of the connection."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from worker.flight.hints import Hints
+
+#: Less than after so long somebody looks without any hint.
+SOON = 2.5
+
+
+def with_hints(redis_url: str, work: Callable[[Hints], Awaitable[None]]) -> None:
+    async def run() -> None:
+        hints = Hints(lambda: AsyncRedis.from_url(redis_url))
+        try:
+            await work(hints)
+        finally:
+            await hints.close()
+
+    asyncio.run(run())
+
+
+async def publish(redis: Redis, name: str) -> None:
+    await asyncio.to_thread(redis.publish, name, "")
+
+
+async def hears(hints: Hints, name: str, listening: asyncio.Event) -> bool:
+    """Whether a hint comes soon, once it is *listening*."""
+    async with hints.listening([name]) as listen:
+        listening.set()
+        began = time.monotonic()
+        await listen(SOON)
+        return time.monotonic() - began < SOON
+
+
+def test_all_who_come_at_once_hear_each_their_own(redis: Redis, redis_url: str) -> None:
+    async def work(hints: Hints) -> None:
+        events = [asyncio.Event() for _ in range(30)]
+        waiting = [
+            asyncio.create_task(hears(hints, f"name-{number % 10}", event)) for number, event in enumerate(events)
+        ]
+        await asyncio.gather(*(event.wait() for event in events))
+        for number in range(10):
+            await publish(redis, f"name-{number}")
+        assert all(await asyncio.gather(*waiting))
+
+    with_hints(redis_url, work)
+
+
+def test_who_leaves_takes_nobodys_hints_away(redis: Redis, redis_url: str) -> None:
+    async def work(hints: Hints) -> None:
+        stays, leaves = asyncio.Event(), asyncio.Event()
+        task, other = (asyncio.create_task(hears(hints, "name", event)) for event in (stays, leaves))
+        await stays.wait()
+        await leaves.wait()
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        await publish(redis, "name")
+        assert await task
+
+    with_hints(redis_url, work)
+
+
+def test_after_a_connection_broke_off_those_who_come_hear_again(redis: Redis, redis_url: str) -> None:
+    async def work(hints: Hints) -> None:
+        first = asyncio.Event()
+        cut = asyncio.create_task(hears(hints, "one", first))
+        await first.wait()
+        await asyncio.to_thread(redis.client_kill_filter, _type="pubsub")
+        # Told to look by themselves.
+        assert await cut
+        second = asyncio.Event()
+        task = asyncio.create_task(hears(hints, "another", second))
+        await second.wait()
+        await publish(redis, "another")
+        assert await task
+
+    with_hints(redis_url, work)
+
+
+def test_nobody_is_subscribed_to_what_nobody_waits_for(redis: Redis, redis_url: str) -> None:
+    async def work(hints: Hints) -> None:
+        async with hints.listening(["name"]):
+            assert redis.pubsub_channels() == [b"name"]
+        await asyncio.sleep(0)
+        async with hints.listening(["other"]):
+            assert redis.pubsub_channels() == [b"other"]
+
+    with_hints(redis_url, work)

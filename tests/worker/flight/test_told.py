@@ -1,0 +1,59 @@
+"""What workers tell those at the door: kept for a while, announced, and told again if there is something to tell."""
+
+from redis import Redis
+
+from tests.clock import Clock
+from worker.demo.processes import free_port
+from worker.flight.told import INCOMPLETE_SECONDS, REPEAT_SECONDS, VERSIONS_SECONDS, Telling, told_key, versions_name
+
+KEY = told_key(versions_name("enwiki"))
+VERSIONS = {"damaging": "0.5.1"}
+
+
+def test_what_is_told_is_kept_and_announced(redis: Redis) -> None:
+    with redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+        channel.subscribe(told_key("something"))
+        channel.get_message(timeout=1)
+        Telling(redis).tell("something", {"a": 1}, seconds=10)
+
+        assert redis.get(told_key("something")) == b'{"a":1}'
+        assert 9_000 < redis.pttl(told_key("something")) <= 10_000
+        assert channel.get_message(timeout=1)
+
+
+def test_versions_are_told_again_when_they_change_or_now_and_then(redis: Redis) -> None:
+    telling = Telling(redis, clock=(clock := Clock()))
+    telling.versions("enwiki", VERSIONS)
+    redis.delete(KEY)
+
+    telling.versions("enwiki", VERSIONS)
+    assert redis.get(KEY) is None
+
+    telling.versions("enwiki", {"damaging": "0.6.0"})
+    assert redis.get(KEY) == b'{"damaging":"0.6.0"}'
+
+    redis.delete(KEY)
+    clock.now += REPEAT_SECONDS
+    telling.versions("enwiki", {"damaging": "0.6.0"})
+    assert redis.get(KEY) is not None
+
+
+def test_versions_of_which_some_are_missing_are_kept_for_a_moment_only(redis: Redis) -> None:
+    telling = Telling(redis)
+    telling.versions("enwiki", VERSIONS, are_all=False)
+    assert redis.pttl(KEY) <= INCOMPLETE_SECONDS * 1000
+
+    telling.versions("enwiki", VERSIONS)
+    assert INCOMPLETE_SECONDS * 1000 < redis.pttl(KEY) <= VERSIONS_SECONDS * 1000
+
+
+def test_two_deployments_tell_under_names_of_their_own(redis: Redis) -> None:
+    Telling(redis, prefix="patrol:").versions("enwiki", VERSIONS)
+
+    assert redis.get(KEY) is None
+    assert redis.get(f"patrol:{KEY}") is not None
+
+
+def test_a_redis_that_is_gone_stops_no_worker() -> None:
+    with Redis(port=free_port()) as gone:
+        Telling(gone).versions("enwiki", VERSIONS)

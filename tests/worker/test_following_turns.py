@@ -1,0 +1,64 @@
+"""Which turn follows from which in the same task, and for which is rung."""
+
+import dataclasses
+
+import pytest
+
+from outbox import EDITS
+from outbox.database import Database
+from tests.builders import edits
+from tests.worker.announcing.fake_sinks import FakeSink
+from tests.worker.announcing.publishers import with_sinks
+from tests.worker.lines import RecordingBell, save, status
+from worker.bootstrap import Services
+from worker.events.file_sink import FILE
+from worker.events.kinds import EVENT_LANES
+from worker.lanes.rings import TURN
+from worker.lanes.turn import Served
+
+
+def served(services: Services) -> tuple[Served, list[tuple[str, ...]]]:
+    """What comes of one turn at the edits, and the turns that were rung for."""
+    bell = RecordingBell()
+    turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
+    taken = turns.take_one(services.wiki("enwiki"), EDITS.name)
+    return taken, [ring for ring in bell.rings if ring[0] == TURN]
+
+
+def test_where_little_waits_the_turn_of_the_events_can_follow_and_is_not_rung_for(
+    services: Services, database: Database
+) -> None:
+    save(database, edits(3))
+
+    taken, rings = served(services)
+
+    assert (taken.follows, rings) == (FILE.lane.name, [])
+    assert status(database, FILE.lane).ready == 3
+
+
+def test_of_several_sinks_one_can_follow_and_the_others_are_rung_for_so_that_one_that_hangs_holds_up_none(
+    services: Services, database: Database
+) -> None:
+    save(database, edits(3))
+
+    taken, rings = served(with_sinks(services, file=FakeSink(), kafka=FakeSink()))
+
+    lanes = {EVENT_LANES["file"].name, EVENT_LANES["kafka"].name}
+    assert {taken.follows, *(ring[2] for ring in rings)} == lanes
+    assert len(rings) == 1
+
+
+def test_of_a_backlog_nothing_follows_and_all_is_rung_for(services: Services, database: Database) -> None:
+    save(database, edits(services.settings.outbox.batch_size))
+
+    taken, rings = served(services)
+
+    assert taken.follows is None
+    assert sorted(ring[2] for ring in rings) == [FILE.lane.name, EDITS.name]
+
+
+@pytest.mark.usefixtures("database")
+def test_of_a_turn_that_found_nothing_nothing_follows(services: Services) -> None:
+    taken, rings = served(services)
+
+    assert (taken, rings) == (Served(), [])

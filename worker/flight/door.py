@@ -1,0 +1,316 @@
+"""How the front door comes to its answers: cached ones from Redis alone, all others from the workers.
+
+The door computes nothing and calls no endpoint. What is missing it asks of the workers, once for all who want it, and
+waits on one subscription; the workers share the call with whoever else wants the score, so that each costs one call.
+Nothing here blocks the event loop, and nothing waits for longer than a request may take.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+from kombu.exceptions import KombuError
+from redis import RedisError
+from redis.asyncio import Redis as AsyncRedis
+
+from worker.config.redis_state import RedisState
+from worker.domain.errors import RedisUnavailable
+from worker.domain.failures import Failure
+from worker.domain.redis_refusals import cure, is_refusal, said
+from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight.hints import Hints
+from worker.flight.looks import Looks
+from worker.flight.redis_tier import lease_key, result_key
+from worker.flight.results import decode_end, is_end
+from worker.flight.told import told_key, versions_name
+from worker.lanes.rings import QUEUE_OF, SCORE
+
+#: What was asked of the workers is asked again after so long: its message may have been with one that died.
+ASK_AGAIN_SECONDS = 3.0
+#: What the endpoint's limits left no room for is asked for again after so long, if the request has the time.
+THROTTLED_SECONDS = 1.0
+#: Threads that send; a broker that hangs holds them up, and no request.
+SENDERS = 4
+#: How long versions are known without a look: a new one is seen that much later.
+KNOWN_SECONDS = 1.0
+#: How long final answers are remembered: an answer to one score id is always the same, but may be dropped for all.
+REMEMBERED_SECONDS = 5.0
+#: What was asked of the workers is forgotten, when so much is remembered and as old as that it may be asked again.
+FEWEST_TO_TIDY = 5_000
+MOST_REMEMBERED = 20_000
+
+
+@dataclass(slots=True)
+class Asked:
+    """What asking for scores came to."""
+
+    #: What has none in here had none in time.
+    answers: dict[ScoreId, Answer] = field(default_factory=dict)
+    #: Those of `answers` that were there before.
+    cached: int = 0
+    #: Those that no worker was asked for, since too many requests are waiting.
+    refused: set[ScoreId] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sends:
+    """How the workers are asked; each of these blocks."""
+
+    #: One score, by its id.
+    score: Callable[[str], object]
+    #: Several of one wiki, in one task.
+    scores: Callable[[str, Sequence[str]], object]
+    #: Something to be told: its kind, the wiki, and the document's name with whatever its kind needs.
+    tell: Callable[..., object]
+
+
+class Door:
+    """Answers out of Redis, and asks the workers for what is not there."""
+
+    def __init__(
+        self,
+        redis: AsyncRedis,
+        hints: Hints,
+        sends: Sends,
+        state: RedisState,
+        *,
+        prefix: str,
+        queue_maxsize: int,
+        silence_seconds: float,
+    ) -> None:
+        self._redis = redis
+        self._looks = Looks(redis, seconds=silence_seconds)
+        self._hints = hints
+        self._sends = sends
+        self._state = state
+        self._prefix = prefix
+        self._queue_maxsize = queue_maxsize
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
+        #: What the workers were asked for, and when.
+        self._asked_at: dict[object, float] = {}
+        #: Final answers, until when.
+        self._remembered: dict[ScoreId, tuple[Final, float]] = {}
+        #: Wiki and model to a version that answers came with lately, though another is current: a rolling deployment.
+        self._newer: dict[tuple[str, str], str] = {}
+        #: Documents that are known without a look, until when.
+        self._known: dict[str, tuple[Any, float]] = {}
+
+    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
+        """Answers to *ids*, all of one wiki, failures included; waits no longer than *seconds*.
+
+        Raises:
+            RedisUnavailable: there is no way to look or to ask.
+        """
+        asked, until = Asked(), self._now() + seconds
+        with self._needing_redis(), contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                missing, stale = await self._cached(ids, asked)
+                if missing:
+                    await self._awaited(missing, stale, asked, until)
+        return asked
+
+    def remembered(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer] | None:
+        """Answers to *ids* without a look, if all of them were seen a moment ago."""
+        now, found = self._now(), dict[ScoreId, Answer]()
+        for score_id in ids:
+            entry = self._remembered.get(score_id)
+            if entry is None or entry[1] <= now:
+                return None
+            found[score_id] = entry[0]
+        return found
+
+    def known_versions(self, wiki: str) -> dict[str, str] | None:
+        """The current versions of the models of *wiki* without a look, if they were seen a moment ago."""
+        document, until = self._known.get(versions_name(wiki), (None, -inf))
+        return document if until > self._now() else None
+
+    async def told(self, name: str, seconds: float, *ask: str) -> Any:
+        """The document of that *name*; the workers are asked for it, as *ask* says, where it is not there.
+
+        Returns None where it was not told within *seconds*.
+
+        Raises:
+            RedisUnavailable: there is no way to look or to ask.
+        """
+        document, until = self._known.get(name, (None, -inf))
+        if until > self._now():
+            return document
+        with self._needing_redis(), contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                found = await self._told(name, ask)
+                self._tidy_known()
+                self._known[name] = (found, self._now() + KNOWN_SECONDS)
+                return found
+        return None
+
+    async def versions(self, wiki: str, seconds: float) -> dict[str, str] | None:
+        """The current versions of the models of *wiki*, as `told` does."""
+        found: dict[str, str] | None = await self.told(versions_name(wiki), seconds, "versions", wiki)
+        return found
+
+    async def close(self) -> None:
+        await self._hints.close()
+        await self._redis.aclose()
+        self._senders.shutdown(wait=False, cancel_futures=True)
+
+    async def _cached(self, ids: Sequence[ScoreId], asked: Asked) -> tuple[list[ScoreId], set[str]]:
+        """What is not cached, and the holders whose failures are older than this request."""
+        stale: set[str] = set()
+        for score_id, value in zip(ids, await self._values(ids), strict=True):
+            if value is None or not is_end(value):
+                continue
+            end = decode_end(value)
+            if end.holder is None:
+                asked.answers[score_id] = end.answer
+                self._remember(score_id, end.answer)
+            else:
+                stale.add(end.holder)
+        missing = [score_id for score_id in ids if score_id not in asked.answers]
+        await self._of_newer_versions(missing, asked)
+        asked.cached = len(asked.answers)
+        return [score_id for score_id in ids if score_id not in asked.answers], stale
+
+    async def _of_newer_versions(self, missing: Sequence[ScoreId], asked: Asked) -> None:
+        """What is cached for *missing* under another version, which would else be asked for until it is current."""
+        others = {
+            replace(score_id, version=version): score_id
+            for score_id in missing
+            if (version := self._newer.get((score_id.wiki, score_id.model))) not in {None, score_id.version}
+        }
+        for other, value in zip(others, await self._values(list(others)), strict=True):
+            if value is not None and is_end(value) and (end := decode_end(value)).holder is None:
+                asked.answers[others[other]] = end.answer
+
+    async def _awaited(self, missing: list[ScoreId], stale: set[str], asked: Asked, until: float) -> None:
+        async with self._hints.listening([lease_key(score_id, self._prefix) for score_id in missing]) as listen:
+            while missing:
+                asked.refused |= await self._ask(missing)
+                missing = [score_id for score_id in missing if score_id not in asked.refused]
+                seconds = ASK_AGAIN_SECONDS
+                for score_id, value in zip(missing, await self._values(missing), strict=True):
+                    end = decode_end(value) if value is not None and is_end(value) else None
+                    if end is None or end.holder in stale:
+                        continue
+                    asked.answers[score_id] = end.answer
+                    if (again := self._again(score_id, end.answer, until)) is not None:
+                        stale.add(str(end.holder))
+                        seconds = min(seconds, again)
+                missing = [each for each in missing if each not in asked.answers or self._may_ask_later(each, asked)]
+                if missing:
+                    await listen(seconds)
+
+    def _again(self, score_id: ScoreId, answer: Answer, until: float) -> float | None:
+        """Note how *score_id* ended; seconds until it can be asked for again, if there is time and that may help."""
+        self._asked_at.pop(score_id, None)
+        if isinstance(answer, Final) and answer.version != score_id.version:
+            self._newer[score_id.wiki, score_id.model] = answer.version
+        if not (isinstance(answer, NoAnswer) and answer.failure is Failure.THROTTLED):
+            return None
+        wait, now = max(THROTTLED_SECONDS, answer.retry_after or 0.0), self._now()
+        if now + wait >= until:
+            return None
+        self._asked_at[score_id] = now + wait - ASK_AGAIN_SECONDS
+        return wait
+
+    def _may_ask_later(self, score_id: ScoreId, asked: Asked) -> bool:
+        """Whether its answer is only that it could not be asked for yet, and it will be asked for again."""
+        answer = asked.answers[score_id]
+        return isinstance(answer, NoAnswer) and score_id in self._asked_at
+
+    async def _ask(self, ids: Sequence[ScoreId]) -> set[ScoreId]:
+        """Ask the workers for those of *ids* that nobody here asked for lately; returns those that were refused."""
+        new = [score_id for score_id in ids if self._may_ask(score_id)]
+        if not new:
+            return set()
+        # Before anything is waited for: who comes meanwhile need not ask, too.
+        self._note(new)
+        if await self._is_full():
+            self._forget(new)
+            return set(new)
+        names = [str(score_id) for score_id in new]
+        send = (
+            (lambda: self._sends.score(names[0])) if len(new) == 1 else lambda: self._sends.scores(new[0].wiki, names)
+        )
+        await self._send(send, new)
+        return set()
+
+    async def _told(self, name: str, ask: Sequence[str]) -> Any:
+        key = told_key(name, self._prefix)
+        (value,) = await self._looks.at([key])
+        if value is not None:
+            return json.loads(value)
+        async with self._hints.listening([key]) as listen:
+            while True:
+                (value,) = await self._looks.at([key])
+                if value is not None:
+                    self._asked_at.pop(name, None)
+                    return json.loads(value)
+                if self._may_ask(name):
+                    self._note([name])
+                    await self._send(lambda: self._sends.tell(*ask, name), [name])
+                await listen(ASK_AGAIN_SECONDS)
+
+    async def _send(self, send: Callable[[], object], what: Sequence[object]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._senders, send)
+        except (RedisError, KombuError, OSError):
+            self._forget(what)
+            raise
+
+    async def _is_full(self) -> bool:
+        """Whether the requests that wait are as many as may: each is a message, however many scores it asks for."""
+        waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
+        return waiting >= self._queue_maxsize
+
+    async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:
+        return await self._looks.at([result_key(score_id, self._prefix) for score_id in ids]) if ids else []
+
+    def _remember(self, score_id: ScoreId, answer: Answer) -> None:
+        now = self._now()
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered = {each: entry for each, entry in self._remembered.items() if entry[1] > now}
+            if len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.clear()
+        if isinstance(answer, Final):
+            self._remembered[score_id] = answer, now + REMEMBERED_SECONDS
+
+    def _may_ask(self, what: object) -> bool:
+        return self._now() - self._asked_at.get(what, -inf) >= ASK_AGAIN_SECONDS
+
+    def _note(self, what: Sequence[object]) -> None:
+        now = self._now()
+        if len(self._asked_at) > FEWEST_TO_TIDY:
+            self._asked_at = {each: at for each, at in self._asked_at.items() if now - at < ASK_AGAIN_SECONDS}
+        self._asked_at |= dict.fromkeys(what, now)
+
+    def _forget(self, what: Sequence[object]) -> None:
+        for each in what:
+            self._asked_at.pop(each, None)
+
+    def _tidy_known(self) -> None:
+        if len(self._known) > FEWEST_TO_TIDY:
+            now = self._now()
+            self._known = {name: entry for name, entry in self._known.items() if entry[1] > now}
+
+    @contextlib.contextmanager
+    def _needing_redis(self) -> Iterator[None]:
+        if not self._state.may_be_there:
+            raise RedisUnavailable("Redis does not answer at redis_url; it is tried again in a moment")
+        try:
+            yield
+        except (RedisError, KombuError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            self._state.is_gone(error)
+            does = "refuses to serve" if is_refusal(error) else "does not answer"
+            raise RedisUnavailable(f"Redis {does} at redis_url: {said(error)}; {cure(error)}") from error
+        self._state.is_there()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,129 @@
+"""One subscription for all who wait in a process: hints that something ended, by the names of channels.
+
+A hint is only that, as everywhere in single flight: who waits looks again by itself every so often.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any
+
+from redis import RedisError
+from redis.asyncio import Redis as AsyncRedis
+
+from worker.flight.redis_tier import LONGEST_LISTEN_SECONDS
+from worker.flight.tiers import Listen
+
+#: A subscription that is not confirmed for so long is not waited for: the next look finds what it would have told.
+CONFIRM_SECONDS = 1.0
+#: Read on for so long before looking whether anybody listens still.
+READ_SECONDS = 5.0
+
+
+class Hints:
+    """Hears of ends on any number of channels through one connection; used in one event loop."""
+
+    def __init__(self, connect: Callable[[], AsyncRedis]) -> None:
+        self._connect = connect
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._redis: AsyncRedis | None = None
+        self._channel: Any = None
+        self._reading: asyncio.Task[None] | None = None
+        #: One command at a time: the client would connect twice for two that come at once.
+        self._speaking = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, names: Collection[str]) -> AsyncIterator[Listen]:
+        """Hear of *names* from here on: what ended before has to be looked for once inside."""
+        heard = asyncio.Event()
+        new = [name for name in names if not self._waiting.get(name)]
+        for name in names:
+            self._waiting[name].add(heard)
+        try:
+            await self._subscribe(new)
+            await self._until_confirmed(names)
+
+            async def listen(seconds: float) -> None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), min(seconds, LONGEST_LISTEN_SECONDS))
+                heard.clear()
+
+            yield listen
+        finally:
+            await self._leave(names, heard)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await self._drop()
+
+    async def _subscribe(self, names: Collection[str]) -> None:
+        if not names:
+            return
+        for name in names:
+            self._confirmed[name] = asyncio.Event()
+        async with self._speaking:
+            try:
+                if self._channel is None:
+                    self._redis = self._connect()
+                    self._channel = self._redis.pubsub()
+                    names = list(self._waiting)
+                await self._channel.subscribe(*names)
+                if self._reading is None or self._reading.done():
+                    self._reading = asyncio.create_task(self._read(self._channel))
+            except (RedisError, OSError):
+                await self._drop()
+
+    async def _until_confirmed(self, names: Collection[str]) -> None:
+        confirmations = [self._confirmed[name] for name in names if name in self._confirmed]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                for confirmation in confirmations:
+                    await confirmation.wait()
+
+    async def _leave(self, names: Collection[str], heard: asyncio.Event) -> None:
+        for name in names:
+            self._waiting[name].discard(heard)
+            if not self._waiting[name]:
+                del self._waiting[name]
+                self._confirmed.pop(name, None)
+        async with self._speaking:
+            # Somebody may have come for one of them meanwhile.
+            left = [name for name in names if name not in self._waiting]
+            if left and self._channel is not None:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._channel.unsubscribe(*left)
+
+    async def _read(self, channel: Any) -> None:
+        try:
+            while channel is self._channel:
+                self._hear(await channel.get_message(timeout=READ_SECONDS))
+        except (RedisError, OSError, RuntimeError):
+            # A connection that broke off: all look by themselves, and the next who comes connects anew.
+            await self._drop()
+
+    def _hear(self, message: dict[str, Any] | None) -> None:
+        if message is None:
+            return
+        name = message["channel"].decode()
+        if message["type"] == "subscribe" and name in self._confirmed:
+            self._confirmed[name].set()
+        if message["type"] == "message":
+            for heard in self._waiting.get(name, ()):
+                heard.set()
+
+    async def _drop(self) -> None:
+        channel, redis = self._channel, self._redis
+        self._channel = self._redis = None
+        self._confirmed.clear()
+        for events in self._waiting.values():
+            for heard in events:
+                heard.set()
+        with contextlib.suppress(RedisError, OSError, RuntimeError):
+            if channel is not None:
+                await channel.aclose()
+            if redis is not None:
+                await redis.aclose()

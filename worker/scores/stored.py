@@ -1,0 +1,53 @@
+"""Stored scores of revisions as the action API shows them: `oresscores`, every class with its probability.
+
+Source: mediawiki/extensions/ORES includes/Hooks/Api/ApiHooksHandler.php @ e8804727.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.config.wiki import Wiki
+from worker.scores.tables import ores_classification, ores_model
+
+#: Revision to model to class to probability.
+StoredScores = Mapping[int, Mapping[str, Mapping[str, float]]]
+
+#: As many decimals as the column has: 1 - 0.12 is 0.88 and nothing near it.
+DECIMALS = 3
+
+
+def stored_scores(session: Session, wiki: Wiki, revisions: Sequence[int]) -> StoredScores:
+    """What is stored of *revisions* by the current versions of the models: one statement.
+
+    The first class, which is not stored where there are two, is what the others leave. Models and classes that the
+    settings do not name are left out.
+    """
+    row, model = ores_classification.c, ores_model.c
+    query = (
+        select(row.oresc_rev, model.oresm_name, row.oresc_class, row.oresc_probability)
+        .join_from(ores_classification, ores_model, row.oresc_model == model.oresm_id)
+        .where(row.oresc_rev.in_(sorted(set(revisions))), model.oresm_is_current == 1)
+        .order_by(row.oresc_rev, model.oresm_name, row.oresc_class)
+    )
+    found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for revision, name, number, probability in session.execute(query):
+        found[revision][name][number] = float(probability)
+    return {
+        revision: {
+            name: _by_class(wiki.models[name].classes, numbers)
+            for name, numbers in by_model.items()
+            if name in wiki.models
+        }
+        for revision, by_model in found.items()
+    }
+
+
+def _by_class(classes: Mapping[str, int], numbers: Mapping[int, float]) -> dict[str, float]:
+    rest = {} if 0 in numbers else {0: round(1.0 - sum(numbers.values()), DECIMALS)}
+    known = {**rest, **numbers}
+    return {
+        name: known[number] for name, number in sorted(classes.items(), key=lambda pair: pair[1]) if number in known
+    }

@@ -1,0 +1,77 @@
+"""What the front door needs of what stands behind it; `worker/bootstrap.py` fills it."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from worker.config.settings_sections import WebSettings
+from worker.domain.models import ScoringModel
+from worker.domain.scores import Answer, ScoreId
+from worker.settings import Settings
+
+
+class Asked(Protocol):
+    """What asking for scores came to."""
+
+    @property
+    def answers(self) -> Mapping[ScoreId, Answer]:
+        """What has none in here had none in time."""
+
+    @property
+    def cached(self) -> int:
+        """How many of them were there before."""
+
+    @property
+    def refused(self) -> Set[ScoreId]:
+        """Those that nobody was asked for, since too many requests are waiting."""
+
+
+class Asking(Protocol):
+    """Asks for what the door is asked for. Nothing of it blocks.
+
+    Raises:
+        RedisUnavailable: there is no way to ask.
+    """
+
+    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
+        """Answers to *ids*, all of one wiki, within *seconds*."""
+
+    def remembered(self, ids: Sequence[ScoreId]) -> Mapping[ScoreId, Answer] | None:
+        """Answers to *ids* that need no waiting; None if one of them does."""
+
+    def known_versions(self, wiki: str) -> Mapping[str, str] | None:
+        """The current versions of its models, if they need no waiting."""
+
+    async def versions(self, wiki: str, seconds: float) -> Mapping[str, str] | None:
+        """The current versions of its models; None if nobody told them within *seconds*."""
+
+    async def told(self, name: str, seconds: float, *ask: str) -> Any:
+        """The document of that *name*, which workers tell if they are asked for it as *ask* says; None if late."""
+
+
+#: Wiki to its models by name, in the order of the settings.
+Wikis = Mapping[str, Mapping[str, ScoringModel]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """All that the routes share."""
+
+    wikis: Wikis
+    asking: Asking
+    settings: WebSettings
+    #: Wiki to the code of its language that Lift Wing knows it by.
+    languages: Mapping[str, str | None]
+    #: Models whose scores can be had with their features.
+    with_features: Set[str]
+
+
+def house_of(settings: Settings, asking: Asking) -> House:
+    """What the routes share, of *settings*."""
+    return House(
+        wikis=settings.models_by_wiki(),
+        asking=asking,
+        settings=settings.web,
+        languages={wiki: its.language for wiki, its in settings.wikis.items()},
+        with_features=settings.models_with_features(),
+    )

@@ -1,0 +1,50 @@
+"""Bodies of requests, as long and as slow as they may be."""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from worker.config.settings_sections import WebSettings
+from worker.web.refusals import Refusal
+
+FORM = "application/x-www-form-urlencoded"
+
+
+async def read_body(request: Request, settings: WebSettings) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: it is too long, or does not come to its end in time.
+    """
+    too_long = Refusal(413, f"The body is longer than {settings.body_bytes} bytes.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > settings.body_bytes:
+        raise too_long
+    body = bytearray()
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > settings.body_bytes:
+                    raise too_long
+    except TimeoutError:
+        raise Refusal(408, f"The body did not come within {settings.body_seconds:g} seconds.") from None
+    except ClientDisconnect:
+        raise Refusal(400, "The body broke off.") from None
+    return bytes(body)
+
+
+async def read_form(request: Request, settings: WebSettings) -> bytes:
+    """The form that a request may bring along; any other body is let be, as ORES does."""
+    body = await read_body(request, settings)
+    return body if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() == FORM else b""
+
+
+def read_json(body: bytes) -> Any:
+    """A JSON document, None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

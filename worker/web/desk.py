@@ -1,0 +1,119 @@
+"""Where every request is received and sent off: errors become documents, and whoever goes away is not worked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from worker.config.telemetry import log
+from worker.domain.errors import RedisUnavailable
+from worker.web.asking import House
+from worker.web.bodies import read_form
+from worker.web.clients import Clients
+from worker.web.counting import Counts
+from worker.web.questions import Parameters, Question
+from worker.web.refusals import Refusal, overloaded
+from worker.web.replies import refused, reply
+from worker.web.scoring import Scored, scored, scored_at_once
+
+Result = TypeVar("Result")
+#: What a route does: reads the parameters, and returns a reply or raises.
+Handler = Callable[[Request, Parameters], Awaitable[Response]]
+
+#: After so long it is worth looking whether the client is there still.
+PATIENT_SECONDS = 0.2
+#: The status of a reply that nobody reads.
+NOBODY_THERE = 499
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+class Seat:
+    """A handler as an ASGI application, whose every end is a reply."""
+
+    def __init__(self, handler: Handler, counts: Counts) -> None:
+        self._handler = handler
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._response(Request(scope, receive))
+        self._counts.replied(response.status_code)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        parameters = Parameters(b"")
+        try:
+            parameters = Parameters(request.scope["query_string"])
+            return await self._handler(request, parameters)
+        except Refusal as refusal:
+            return refused(refusal, parameters)
+        except RedisUnavailable:
+            # Told in the log, once, with its cure.
+            return refused(overloaded(), parameters)
+        except _Gone:
+            return Response(status_code=NOBODY_THERE)
+        except Exception as error:  # noqa: BLE001 - one request's error is not another's
+            log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            return refused(Refusal(500, "An error that nobody foresaw; the log has it."), parameters)
+
+
+class Desk:
+    """What the routes have in common."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.counts = Counts()
+        self._clients = Clients(house.settings)
+
+    def at(self, handler: Handler) -> "Seat":
+        """*handler* as the endpoint of a route."""
+        return Seat(handler, self.counts)
+
+    async def form(self, request: Request, parameters: Parameters) -> Parameters:
+        """The *parameters* of the query, and after them those of the form."""
+        if request.method != "POST":
+            return parameters
+        return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
+
+    async def scored(self, request: Request, question: Question) -> Scored:
+        """Answer *question*, within the client's share and for as long as it is there."""
+        found = scored_at_once(self.house, question)
+        if found is None:
+            async with self._clients.place(request):
+                found = await _while_there(request, scored(self.house, question))
+        self.counts.scored(found)
+        return found
+
+    @staticmethod
+    def reply(found: Scored, document: Any, parameters: Parameters) -> Response:
+        """*document* of what was *found*; it says when to come again for what was not asked for."""
+        retry_after = {"Retry-After": str(overloaded().retry_after)} if found.is_cut else None
+        return reply(document, parameters, headers=retry_after)
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of *work*, which is let go when the client goes away; what it asked of others goes on."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=PATIENT_SECONDS)
+        if not task.done():
+            gone = asyncio.create_task(_until_gone(request))
+            try:
+                await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+            if not task.done():
+                raise _Gone
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,82 @@
+"""Replies: JSON as ORES writes it, for people by default and in one line with `format=json`; JSONP; headers.
+
+Source: wikimedia/ores ores/wsgi/preprocessors.py and ores/wsgi/util.py @ 8369ea0.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from worker.web.questions import Parameters
+from worker.web.refusals import Refusal
+
+#: On every reply: answers are for anybody's pages, and change with the model.
+HEADERS = {
+    "Cache-Control": "no-store, no-cache, max-age=0",
+    "Pragma": "no-cache",
+    "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+}
+#: The answer to the question that a browser asks before it posts from another site's page.
+PREFLIGHT = HEADERS | {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Api-User-Agent",
+    "Access-Control-Max-Age": "86400",
+}
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}")
+_in_one_line = json.JSONEncoder(separators=(",", ":")).encode
+_for_people = json.JSONEncoder(indent=2).encode
+
+
+class Reply(Response):
+    """A response that has the headers of every reply, which are encoded once."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        super().init_headers(headers)
+        self.raw_headers.extend(_ENCODED)
+
+
+def callback_of(parameters: Parameters) -> str | None:
+    """The function that the reply is to be handed to.
+
+    Raises:
+        Refusal: that is no function's name.
+    """
+    name = parameters.of_query.get("callback")
+    if not name:
+        return None
+    if not _CALLBACK.fullmatch(name):
+        raise Refusal(400, "Could not interpret callback. Write the name of a function.")
+    return name
+
+
+def reply(
+    document: Any, parameters: Parameters, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """*document* in the form that *parameters* ask for.
+
+    Raises:
+        Refusal: they ask for none.
+    """
+    callback = callback_of(parameters)
+    text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
+    if callback is None:
+        return Reply(text + "\n", status, headers, "application/json")
+    return Reply(f"{callback}({text});", status, headers, "application/javascript")
+
+
+def refused(refusal: Refusal, parameters: Parameters) -> Response:
+    """The error document; without JSONP if its name is what is wrong."""
+    headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+    if refusal.status in {408, 413}:
+        # What is left of the body is nobody's.
+        headers["Connection"] = "close"
+    try:
+        return reply(refusal.document, parameters, status=refusal.status, headers=headers)
+    except Refusal:
+        return reply(refusal.document, Parameters(b""), status=refusal.status, headers=headers)

@@ -1,0 +1,135 @@
+"""From a question to what can be answered to it: the cached scores, and those that workers bring in time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from outbox.details import MOST
+from worker.domain.failures import Failure
+from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.web.asking import House
+from worker.web.informing import information_of
+from worker.web.questions import Question
+from worker.web.refusals import overloaded
+
+#: Stands for the version of a model in score ids while nobody knows it.
+UNKNOWN_VERSION = "unknown"
+
+Document = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Scored:
+    """What is answered to a question."""
+
+    question: Question
+    #: Model to the version of the answers, as far as it is known.
+    versions: Mapping[str, str]
+    #: Revision to model to answer.
+    answers: Mapping[int, Mapping[str, Answer]] = field(default_factory=dict)
+    #: Model to what was asked of it.
+    info: Mapping[str, Document] = field(default_factory=dict)
+    cached: int = 0
+    #: Whether some scores were not asked for, since too many requests are waiting.
+    is_cut: bool = False
+
+
+def scored_at_once(house: House, question: Question) -> Scored | None:
+    """Answer *question* if that needs no waiting, as where its scores were asked for a moment ago."""
+    versions = house.asking.known_versions(question.wiki)
+    if versions is None or question.info or not question.revisions:
+        return None
+    ids = _ids(house, question, versions)
+    answers = house.asking.remembered(ids)
+    return None if answers is None else _answered(question, versions, {}, ids, answers, frozenset(), len(ids), 0.0)
+
+
+async def scored(house: House, question: Question) -> Scored:
+    """Answer *question*, within the time that a request has.
+
+    Raises:
+        Refusal: nothing of it can be answered.
+        RedisUnavailable: there is no way to look or to ask.
+    """
+    clock = asyncio.get_running_loop().time
+    seconds = house.settings.timeout_seconds
+    until = clock() + seconds
+    versions = await house.asking.versions(question.wiki, seconds) or {}
+    info = await information_of(house, question, versions, until - clock())
+    if not question.revisions:
+        return Scored(question=question, versions=versions, info=info)
+    ids = _ids(house, question, versions)
+    asked = await house.asking.answers(ids, max(0.0, until - clock()))
+    if ids and len(asked.refused) == len(ids):
+        raise overloaded()
+    return _answered(question, versions, info, ids, asked.answers, asked.refused, asked.cached, seconds)
+
+
+def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
+    """What is wanted, but for revisions that there can't be."""
+    featured = house.with_features if question.with_features else frozenset()
+    wanted = [
+        (model, versions.get(model, UNKNOWN_VERSION) + (FEATURES if model in featured else ""))
+        for model in question.models
+    ]
+    return [
+        ScoreId(question.wiki, model, revision, version)
+        for revision in question.revisions
+        if 0 < revision <= MOST
+        for model, version in wanted
+    ]
+
+
+def _answered(
+    question: Question,
+    versions: Mapping[str, str],
+    info: Mapping[str, Document],
+    ids: Sequence[ScoreId],
+    found: Mapping[ScoreId, Answer],
+    refused: Set[ScoreId],
+    cached: int,
+    seconds: float,
+) -> Scored:
+    answers: dict[int, dict[str, Answer]] = defaultdict(dict)
+    for score_id in ids:
+        answer = found.get(score_id)
+        if score_id in refused:
+            answer = NoAnswer("too many requests are waiting", Failure.THROTTLED)
+        answers[score_id.revision][score_id.model] = answer or NoAnswer(_timed_out(seconds), Failure.LATE)
+    for revision in question.revisions:
+        if revision not in answers:
+            answers[revision] = {model: _not_found(model, revision, versions) for model in question.models}
+    return Scored(
+        question=question,
+        versions=_versions_of(versions, answers),
+        answers=answers,
+        info=info,
+        cached=cached,
+        is_cut=bool(refused),
+    )
+
+
+def _versions_of(current: Mapping[str, str], answers: Mapping[int, Mapping[str, Answer]]) -> dict[str, str]:
+    """The current version of each model, or the one that all of its answers carry."""
+    carried: dict[str, set[str]] = defaultdict(set)
+    for by_model in answers.values():
+        for model, answer in by_model.items():
+            if isinstance(answer, Score):
+                carried[model].add(answer.version.removesuffix(FEATURES))
+    return {**current, **{model: next(iter(versions)) for model, versions in carried.items() if len(versions) == 1}}
+
+
+def _timed_out(seconds: float) -> str:
+    return f"Timed out after {seconds:g} seconds."
+
+
+def _not_found(model: str, revision: int, versions: Mapping[str, str]) -> ScoreError:
+    """No wiki has such a revision: no column holds its id."""
+    return ScoreError(
+        model=model,
+        version=versions.get(model, UNKNOWN_VERSION),
+        type="RevisionNotFound",
+        message=f"RevisionNotFound: Could not find revision ({{revision}}:{revision})",
+    )

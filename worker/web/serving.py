@@ -1,0 +1,69 @@
+"""Running the front door: one process with one event loop, on uvicorn."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from worker.web.application import make_application
+from worker.web.asking import House
+
+#: For requests that are under way when the process is to end; those who wait for longer have to ask again.
+SHUTDOWN_SECONDS = 20
+KEEP_ALIVE_SECONDS = 65
+BACKLOG = 512
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        OSError: it can't.
+    """
+    # With the protocol named, or asyncio would leave Nagle's algorithm on, which holds up every reply for 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(
+    house: House, close: Callable[[], Awaitable[None]], *, host: str, port: int, ready: Callable[[int], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; must be called in the main thread.
+
+    *close* ends what the routes ask. Port 0 takes a free one; *ready* is called with the port.
+
+    Raises:
+        OSError: it can't listen there.
+    """
+    listener = listening(host, port)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        ready(listener.getsockname()[1])
+        yield
+        await close()
+
+    config = uvicorn.Config(
+        make_application(house, lifespan),
+        log_config=None,
+        access_log=False,
+        # Whom a proxy speaks for is for us to judge.
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
