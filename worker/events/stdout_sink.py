@@ -14,7 +14,7 @@ from worker.config.settings_sections import SinkSection
 from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, SinkUnavailable, all_unavailable
 
 DESCRIPTOR = 1
-#: Who may write at all may write so much without waiting.
+#: Who may write at all may write so much without waiting, also through a descriptor that would wait.
 PIECE = select.PIPE_BUF
 #: Between two looks whether another process is done.
 LOOK_SECONDS = 0.02
@@ -105,13 +105,14 @@ class _Turn:
         return True
 
     def write(self, lines: Sequence[bytes], until: float) -> int:
-        """How many of *lines* were written *until* then."""
-        for number, line in enumerate(lines):
-            rest = self._written(line, until)
-            if rest:
-                self.rest = rest if len(rest) < len(line) else b""
-                return number
-        return len(lines)
+        """How many of *lines* were written *until* then; where all fit, in one go."""
+        left = len(self._written(b"".join(lines), until))
+        for number in reversed(range(len(lines))):
+            if left < len(lines[number]):
+                self.rest = lines[number][-left:] if left else b""
+                return number + (not left)
+            left -= len(lines[number])
+        return 0
 
     def end(self) -> None:
         """Write what is left of the last line, and let others write."""
@@ -125,7 +126,7 @@ class _Turn:
 
     def _written(self, line: bytes, until: float | None) -> bytes:
         """What is left of *line* then; nothing if there is no such moment."""
-        here = self._descriptor if self._own is None else self._own
+        here, most = (self._descriptor, PIECE) if self._own is None else (self._own, len(line))
         waiting = select.poll()
         waiting.register(here, select.POLLOUT)
         view = memoryview(line)
@@ -134,7 +135,7 @@ class _Turn:
             if not waiting.poll(left):
                 break
             try:
-                view = view[os.write(here, view[:PIECE]) :]
+                view = view[os.write(here, view[:most]) :]
             except BlockingIOError:
                 time.sleep(LOOK_SECONDS)
         return bytes(view)
