@@ -137,3 +137,13 @@ def test_events_wait_where_the_deadline_is_over_and_burn_no_attempt(services: Se
 
         assert 0 < waiting.ready == waiting.pending <= 40
         assert status(database, EVENT_LANES["stdout"]).pending == 0
+
+
+def test_lines_that_fit_count_as_delivered_beside_one_that_does_not() -> None:
+    small = [an_event(body=json.dumps({"id": name})) for name in "ab"]
+    with a_pipe() as (writing, reader):
+        sink = StdoutSink(timeout_seconds=SECONDS, descriptor=writing)
+
+        assert set(sink.send([*small, *large(1, 2)])) == {2, 3}
+        reader.read()
+        until(lambda: reader.ids() == ["a", "b", "1"], "what fits, and the line that was begun")
