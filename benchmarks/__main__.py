@@ -1,6 +1,6 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
-`… recentchanges`: filters and purges of a large wiki; `… sinks`: where events go; `… web`: the front door;
-`… isolation`: who waits for whom.
+`… recentchanges`: filters and purges of a large wiki; `… sinks`: sinks; `… web`: the front door;
+`… isolation`: what one hung part costs the others.
 """
 
 import json
@@ -44,7 +44,7 @@ def main(
     context: typer.Context,
     edits: Annotated[int, typer.Option(min=10, help="Edits drained by our worker in each column.")] = 10_000,
     baseline_edits: Annotated[
-        int, typer.Option(min=10, help="Edits of the baseline; a quarter of them at 50 ms.")
+        int, typer.Option(min=10, help="Edits of the baseline; a quarter as many at 50 ms.")
     ] = 2_000,
     columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
     backlog: Backlog = 100_000,
@@ -85,11 +85,13 @@ def scoring(as_json: AsJson = False) -> None:
 def recentchanges(
     changes: Annotated[int, typer.Option(min=100, help="Recent changes, of 30 days.")] = 1_000_000,
     classifications: Annotated[
-        int, typer.Option(min=1000, help="Scores; three tenths are of old versions, and purged.")
+        int, typer.Option(min=1000, help="Scores; three tenths are of old versions and get purged.")
     ] = 10_000_000,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each page is asked for.")] = 21,
-    quiet_seconds: Annotated[float, typer.Option(min=0.1, help="Edits without a purge, for comparison.")] = 10,
-    keep: Annotated[Path | None, typer.Option(help="Leave the wiki in this directory, or find it there.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each page is read.")] = 21,
+    quiet_seconds: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of edits without a purge, for comparison.")
+    ] = 10,
+    keep: Annotated[Path | None, typer.Option(help="Keep the wiki in this directory, or reuse the one there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the RecentChanges filters on a large wiki beside Extension:ORES' own statements, then purges."""
@@ -144,15 +146,19 @@ def web(
 @app.command()
 def isolation(
     rows: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(ROWS),
-    seconds: Annotated[float, typer.Option(min=1, help="Of single edits, before the fault and with it.")] = 30,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds of single edits, before the fault and during it.")
+    ] = 30,
     outage_seconds: Annotated[
-        float, typer.Option(min=1, help="How long all replies are errors, or a stream is not known.")
+        float, typer.Option(min=1, help="Seconds for which all replies are errors, or a stream is unknown.")
     ] = 240,
-    wikis: Annotated[int, typer.Option(min=2, help="Wikis of the endpoint that hangs for all of them.")] = 150,
-    share: Annotated[float, typer.Option(min=0.001, max=1, help="Of the edits that the table has behind.")] = 1,
+    wikis: Annotated[
+        int, typer.Option(min=2, help="Number of wikis at the endpoint that hangs for all of them.")
+    ] = 150,
+    share: Annotated[float, typer.Option(min=0.001, max=1, help="Share of the backlog that the table names.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Measure who waits for whom: two workers in their defaults, from commit to event, without a fault and with it."""
+    """Measure what one hung part costs the others: from commit to event, without a fault and with it."""
     chosen = [name.strip() for name in rows.split(",")]
     for name in chosen:
         if name not in ROWS:
@@ -200,7 +206,7 @@ def _column(name: str) -> Column:
 
 
 def _show(comparisons: list[Comparison], found: Memory, *, as_json: bool) -> None:
-    """Print the results; a speed is only told, but memory that grows is an error."""
+    """Print the results; speed is only reported, but memory that grows is an error."""
     if as_json:
         print(json.dumps(as_document(comparisons, found), indent=2))
     else:

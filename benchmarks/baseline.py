@@ -1,4 +1,4 @@
-"""What Outpatrol is compared with: a worker as most would write it first, one Celery task an edit.
+"""What Outpatrol is compared with: a worker as most people would write it at first, one Celery task an edit.
 
 Each task asks the endpoint with plain httpx over a connection that its child keeps, writes the edit's rows and event,
 and commits. The tables are ours, and so are the rows and the event, so that the results are the same.
@@ -31,7 +31,7 @@ from worker.scores.store import store
 VARIABLE = "BENCHMARK_BASELINE"
 TASK = "score_edit"
 QUEUE = "baseline"
-#: The worker starts with this queue only, so that the other can be filled before time is taken.
+#: The worker starts with this queue only, so that the other can be filled before the clock starts.
 IDLE_QUEUE = "baseline_idle"
 
 
@@ -109,7 +109,7 @@ def _json(reply: httpx.Response) -> dict[str, Any]:
     return document
 
 
-# What follows is made once a process, at the first task, so after the fork.
+# Made once in each process, at the first task, so after the fork.
 
 
 @functools.cache

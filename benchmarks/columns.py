@@ -21,7 +21,7 @@ class Column:
     latency_ms: int
 
     def baseline_edits(self, edits: int) -> int:
-        """How many of *edits* the baseline gets: its rate is all that counts, and it takes long where calls do."""
+        """How many of *edits* the baseline gets: only its rate counts, and it is slow if calls are slow."""
         return max(1, edits // 4) if self.latency_ms else edits
 
 

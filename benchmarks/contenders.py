@@ -35,7 +35,7 @@ from worker.lanes.rings import QUEUE_OF, TURN
 from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05
-#: Without any progress for so long a run has failed.
+#: A run without any progress for so long has failed.
 STUCK_SECONDS = 20
 RECORDED_AT_ONCE = 2000
 
@@ -52,20 +52,20 @@ class Times:
 
 
 class Contender(Protocol):
-    """A running worker and the place where its edits are laid down."""
+    """A running worker and the place where its edits are put."""
 
     worker: Child
-    #: Statements that watching it has sent to the database.
+    #: Statements that watching the worker has sent to the database.
     looks: int
 
     def fill(self, edits: Iterator[Edit], count: int) -> None:
-        """Lay down *count* of *edits* where the worker does not see them yet."""
+        """Put *count* of *edits* where the worker does not see them yet."""
 
     def run(self, count: int, tell: Tell) -> Times:
-        """Let the worker see them, and wait until all are done; tells now and then how many are."""
+        """Let the worker see them, and wait until all are done; reports the number now and then."""
 
     def check(self) -> None:
-        """A fast run that loses something is no run: raises CommandFailed."""
+        """Raise CommandFailed if something was lost, however fast the run was."""
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class Outpatrol:
             raise CommandFailed(f"{self.recorded} edits but {events} events, and in the lanes {left}")
 
     def _new_lines(self) -> Iterator[dict[str, Any]]:
-        """The worker's own log tells what was settled and when, and reading it costs the database nothing."""
+        """The worker's own log says what was settled and when, and reading it costs the database nothing."""
         with self.worker.log.open("rb") as log:
             log.seek(self.read)
             for line in log:
@@ -150,7 +150,7 @@ class Baseline:
 
         wait_until_done(self.worker, announced, count)
         self.app.control.cancel_consumer(baseline.QUEUE, reply=True)
-        # A second or so passes before the worker looks into the queue, which is no edit's cost.
+        # About a second passes before the worker looks into the queue; no edit costs that.
         first, last = self._ask("SELECT MIN(recorded_at), MAX(recorded_at) FROM event_outbox WHERE id > %s", before)
         return Times(first.timestamp(), last.timestamp(), last.timestamp())
 
@@ -175,7 +175,7 @@ def outpatrol(servers: Servers, column: Column, directory: Path) -> Iterator[Out
         doorbell = Celery("doorbell", broker=servers.redis_url)
         yield Outpatrol(worker, database, doorbell, directory / "events")
         doorbell.close()
-        # All was counted; ending in order would take longer than a small run.
+        # All is counted; ending in order would take longer than a small run.
         kill_group(worker)
 
 
@@ -202,7 +202,7 @@ def one_task_an_edit(servers: Servers, column: Column, directory: Path) -> Itera
 def wait_until_done(
     worker: Child, done: Callable[[], int], count: int, *, state: Callable[[], object] | None = None
 ) -> None:
-    """Look until *done* says *count*; *state* changes as long as there is progress, if *done* alone does not show it.
+    """Look until *done* is *count*; *state* changes while there is progress that *done* does not show.
 
     Raises:
         CommandFailed: the worker ended, or nothing changes any more.
@@ -221,7 +221,7 @@ def wait_until_done(
 
 
 def _learn_versions(servers: Servers, column: Column, database: Database) -> None:
-    """Ours asks for the versions of the models by itself; the baseline finds them in its database."""
+    """Our worker asks for model versions by itself; the baseline finds them in its database."""
     with httpx.Client(base_url=servers.endpoint.url) as http:
         seen = [(score.model, score.version) for score in baseline.ask(http, column, 1)]
     database.run(lambda session: model_ids(session, seen, {}))

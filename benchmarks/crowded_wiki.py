@@ -171,7 +171,7 @@ class Size:
 
     @property
     def older(self) -> int:
-        """A revision that is older than all of recentchanges, and newer than all that has left it."""
+        """A revision older than all in recentchanges, and newer than all that have left it."""
         return self.classifications
 
 
@@ -184,7 +184,7 @@ def fill(database: Database, size: Size, announce: Announce) -> None:
     with database.engine.begin() as connection:
         metadata.create_all(connection)
     with closing(connect(url_of(database))) as filling, filling.cursor() as cursor:
-        # The same wiki each time; and what was drawn is drawn once, not again where it is asked for.
+        # The same wiki each time; and random values are drawn once, not again at each use.
         cursor.execute("SET rand_seed1 = 20261121, rand_seed2 = 4, optimizer_switch = 'derived_merge=off'")
         cursor.execute(OTHER_COLUMNS)
         _fill_changes(cursor, size, announce)
@@ -218,7 +218,7 @@ def _fill_changes(cursor: Cursor, size: Size, announce: Announce) -> None:
 
 
 def _fill_scores(cursor: Cursor, size: Size, announce: Announce) -> None:
-    """Fill the scores, the oldest first, as a wiki would have come by them; the indexes come last, for speed."""
+    """Fill the scores, the oldest first, as on a real wiki; the indexes come last, for speed."""
     cursor.execute(COUNT_SCORES)
     [(recent,)] = cursor.fetchall()
     wanted = size.classifications - int(recent or 0)

@@ -1,4 +1,4 @@
-"""The edits that are drained: the sample's, made over for one wiki so that every model scores each of them."""
+"""The edits that are drained: those of the sample, changed to one wiki so that every model scores each of them."""
 
 import random
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from worker.incoming.replaying import lines_of
 
 
 def endless_edits() -> Iterator[Edit]:
-    """The sample's edits over and over, with its shares of bots and of autopatrolled edits; no revision comes twice.
+    """The sample's edits again and again, with its shares of bots and of autopatrolled edits; no revision comes twice.
 
-    All are made edits of existing articles, since revert risk is asked about no others.
+    All become edits of existing articles, since revert risk scores no others.
     """
     with lines_of(SAMPLE) as lines:
         sample = [edit_of(line) for line in lines]
-    # So that a few hundred of them are like all of them.
+    # So that a few hundred of them have the same shares as all.
     random.Random(0).shuffle(sample)
     for revision, edit in zip(count(1_000_000), cycle(sample), strict=False):
         changes = {

@@ -1,4 +1,4 @@
-"""Filters, views and purges at scale: all that is measured on one large wiki, and whether it is as it should be."""
+"""Filters, views and purges at scale: all measurements on one large wiki, and whether the results are right."""
 
 from collections.abc import Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""One column: the same edits through our worker and through the baseline, and what each of them cost."""
+"""One column: the same edits through our worker and through the baseline, and the costs of each."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from benchmarks.servers import Servers
 WANTED_RATIO = 5.0
 
 Start = Callable[[Servers, Column, Path], AbstractContextManager[Contender]]
-#: Called with what is done now and with how much of it there is; returns where to tell how much is done.
+#: Called with the name of a step and its size; returns a function to report progress.
 Announce = Callable[[str, int], Tell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What one run of one worker came to; costs are for one edit unless they say otherwise."""
+    """The result of one run of one worker; costs are per edit unless their names say otherwise."""
 
     edits: int
     #: From the go until the last edit was settled, and until its event was announced.
@@ -80,7 +80,7 @@ def measure(
     source = endless_edits()
     with start(servers, column, directory) as contender:
         tell = announce(f"{name}: warming up", warm_up)
-        # The first shows that the worker has started; what that takes of Redis is no edit's cost.
+        # The first edit shows that the worker has started; its Redis commands are not counted.
         contender.fill(source, 1)
         contender.run(1, tell)
         with SentCommands(servers) as sent:

@@ -1,4 +1,4 @@
-"""Whether the memory of a worker's child stays where it is, however many messages are waiting."""
+"""Whether the memory of a worker's child stays the same, however many messages wait."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ MOST_MEGABYTES = 250.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What working through a long backlog took."""
+    """The cost of draining a long backlog."""
 
     backlog: int
     seconds: float

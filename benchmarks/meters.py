@@ -1,4 +1,4 @@
-"""What a run costs, read off the servers and the kernel before and after it."""
+"""What a run costs, as servers and kernel count it before and after."""
 
 import threading
 from collections import Counter
@@ -64,12 +64,12 @@ class Meters:
         )
 
     def children(self) -> list[int]:
-        """The processes that do the work: those that are kept running, or prefork children."""
+        """The processes that do the work: worker processes under the supervisor, or prefork children."""
         process = self._worker.process.pid
         return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
     def peak_megabytes(self) -> float:
-        """The most memory that any child of the worker has had resident since it was started."""
+        """The highest resident memory of any child of the worker since its start."""
         return max((peak_kilobytes(child) / 1024 for child in self.children()), default=0.0)
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Meters:
         return counts
 
     def _find_mariadb(self) -> int | None:
-        """The server's process id, unless it runs elsewhere or out of our sight."""
+        """The server's process id; None if it runs on another host or in a container."""
         with self._mariadb.cursor() as cursor:
             cursor.execute("SELECT CONCAT(IF(@@pid_file LIKE '/%', '', @@datadir), @@pid_file)")
             (file,) = cursor.fetchone() or ("",)

@@ -14,7 +14,7 @@ SCORES, SCORE_NAMES = "oresc_rev_model_class", ("_score", "_cls")
 
 
 def faults(plan: Sequence[PlanRow]) -> list[str]:
-    """Sentences about what *plan* should not do; none where it is good."""
+    """Sentences about what *plan* should not do; none if it is good."""
     return [fault for row in _reads(plan) for fault in _faults(row)]
 
 
@@ -33,7 +33,7 @@ def _reads(plan: Sequence[PlanRow]) -> list[PlanRow]:
 def _faults(row: PlanRow) -> list[str]:
     table, access, key, extra = row["table"], row["type"], row["key"], row["Extra"] or ""
     if table.startswith("<derived"):
-        # The rows of one page, found already.
+        # The rows of one page, which are found already.
         return []
     found = []
     if access not in BY_KEY:

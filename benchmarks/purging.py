@@ -37,7 +37,7 @@ INSERTERS = 4
 #: Of all inserters; the largest wiki has some five.
 EDITS_PER_SECOND = 200
 BATCH_SIZE = 1000
-#: Between two purges the server clears away what the last one left, for so long at most.
+#: The longest wait between two purges, for the server to clean up after the last one.
 CLEARED, CLEARING_SECONDS = 1000, 60
 
 #: Removes the rows of a version; yields how many are gone.
@@ -55,7 +55,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """What the inserters felt meanwhile, and how fast the purge was."""
+    """How the inserters fared meanwhile, and how fast the purge was."""
 
     name: str
     seconds: float
@@ -66,7 +66,7 @@ class Phase:
     #: A transaction that saves an edit, and one that stores its scores.
     saving: Latency
     storing: Latency
-    #: As the server counts them, whoever lost; and the inserters' own errors by number: 1213, 1205.
+    #: Deadlocks as the server counts them, and the inserters' own errors by number: 1213, 1205.
     deadlocks: int
     errors: Mapping[int, int]
 
@@ -143,7 +143,7 @@ PURGES: Mapping[str, Purge] = {"ours": ours, "PurgeScoreCache": theirs, "one DEL
 
 
 def measure_purges(database: Database, announce: Announce, quiet_seconds: float) -> list[Phase]:
-    """Purge the old versions, which have as many rows each; before each purge nothing but edits for a while.
+    """Purge the old versions, which have as many rows each; before each purge there are only edits for a while.
 
     A phase lasts *quiet_seconds* at least.
     """

@@ -23,10 +23,10 @@ from worker.scores.filters import Cursor, Query, statement
 
 LIMIT = 50
 TENTH = 9 * LIMIT
-#: What is measured three times only, since each time takes so long.
+#: Measured three times only, since each time takes so long.
 SLOW_SECONDS = 0.3
 WARM_UPS, SLOW_ROUNDS = 1, 3
-#: What Special:RecentChanges shows by default, and all there is.
+#: The days that Special:RecentChanges shows by default, and all days.
 WEEK, ALL = 7, DAYS
 
 Row = tuple[Any, ...]
@@ -65,7 +65,7 @@ class Page:
     theirs: Cost
     #: Ours as the command asks it: with SQLAlchemy, a connection of the pool, and a `Change` for each row.
     ours_in_all: float
-    #: Whether both found the same changes; which of one second are cut off is left open by the extension.
+    #: Whether both found the same changes; the extension leaves open which changes of one second are cut off.
     is_same: bool
 
     @property
@@ -99,7 +99,7 @@ CHOICES = (
     *(Choice(name=f"{model} {level}", bands={model: _level(model, level)}) for model, level in LEVELS),
     Choice(name="hide what does not damage", hide_non_damaging=True),
     Choice(name="damaging and goodfaith likelybad, unpatrolled", bands=BOTH, unpatrolled=True),
-    # So few that all of the time asked for has to be looked at.
+    # So few that the whole period has to be read.
     Choice(name="damaging 0.999, goodfaith likelybad", bands=BOTH | {DAMAGING: Band(0.999, 1)}),
     Choice(name="API oresreview", review=True),
     Choice(name="API !oresreview", review=False),
@@ -169,7 +169,7 @@ def _ours(filters: Filters, query: Query) -> Ask:
 
 
 def _theirs(filters: Filters, choice: Choice, query: Query, begin: Cursor | None = None) -> Ask:
-    """The extension's statements for the same page; *begin* is its first change where it is not the first page."""
+    """The extension's statements for the same page; *begin* is its first change, unless it is the first page."""
     models = {name: column.model_id for name, column in filters.columns.items()}
     threshold = _level(DAMAGING, PREFERRED).low
     if choice.review is not None:
@@ -235,7 +235,7 @@ def rows_read(cursor: Connected, ask: Ask) -> int:
 
 
 def is_same(ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Whether two pages hold the same changes, but for those of the first and the last second. Pure.
+    """Whether two pages hold the same changes, except those of the first and the last second. Pure.
 
     Rows begin with `rc_id` and `rc_timestamp`.
     """

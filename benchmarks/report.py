@@ -16,7 +16,7 @@ from benchmarks.transports import Transport
 from benchmarks.web import WANTED_MILLISECONDS, WANTED_SCORES, WANTED_SLOWDOWN, Web
 from benchmarks.web import WANTED_RATIO as WANTED_OF_WEB
 
-#: Title of a row, and what stands in it for one measurement.
+#: Title of a row, and its text for one measurement.
 ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
     ("edits", lambda run: f"{run.edits:,}"),
     ("edits/s", lambda run: f"{run.edits_per_second:,.0f}"),

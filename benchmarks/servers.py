@@ -28,7 +28,7 @@ redis_url = {redis_url}
 [endpoint]
 kind = "{kind}"
 url = {endpoint_url}
-# High enough not to be what is measured.
+# High enough not to limit what is measured.
 requests_per_second = 100000
 concurrency = 64
 [sinks.file]
@@ -78,7 +78,7 @@ def migrated_database(servers: Servers, name: str) -> Iterator[Database]:
 
 
 def connect(url: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-    """A connection on which each statement is one statement: nothing is begun, rolled back or pinged besides."""
+    """A connection that sends only the statements it is given: no BEGIN, ROLLBACK or ping."""
     parts = make_url(url)
     return pymysql.connect(
         host=parts.host or "127.0.0.1",

@@ -15,7 +15,7 @@ from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 
 ASKERS = (1, 10, 100)
-#: The askers are spread over so many flights, each with a process tier of its own, as so many processes would be.
+#: The askers are spread over this many flights, each with a process tier of its own, as if in as many processes.
 FLIGHTS = 4
 #: Scores that are wanted, each by all askers at once.
 IDS = 20
@@ -24,7 +24,7 @@ LATENCY_MILLISECONDS = 50
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What *askers* at once for each score came to."""
+    """The result of *askers* at once for each score."""
 
     askers: int
     answers: int

@@ -48,7 +48,7 @@ class Pair:
     totals: Callable[[], Counts]
 
 
-#: Opens a pair for batches of that size.
+#: Opens a pair for batches of the given size.
 Open = Callable[[int], AbstractContextManager[Pair]]
 
 
@@ -57,7 +57,7 @@ def opened_pairs(directory: Path) -> Iterator[Mapping[str, Open]]:
     """By the sinks' names; the servers that they need run meanwhile."""
     with ExitStack() as stack:
         eventgate = stack.enter_context(emulated_eventgate(directory))
-        # Checking them would be most of the time.
+        # Checking the events would take most of the time.
         eventgate.set(checks_schemas=False)
         yield {
             "file": partial(_file, directory),
@@ -159,7 +159,7 @@ class _Statistics:
         self._newest[found["name"]] = found
 
     def totals(self, serve: Callable[[], None]) -> Counts:
-        """Wait until both have told as of now, which they do while one of their methods runs: *serve* calls some."""
+        """Wait for fresh counts of both, which come while one of their methods runs: *serve* calls one."""
         asked = time.monotonic() * 1e6
         while len(self._newest) < 2 or any(found["ts"] < asked for found in self._newest.values()):
             time.sleep(STATISTICS_MILLISECONDS / 1000)
@@ -187,7 +187,7 @@ def _lines(events: Sequence[OutgoingEvent]) -> bytes:
 
 
 def _written_by_this_thread() -> Counts:
-    # The kernel's: what is sent on sockets is not among it.
+    # Counted by the kernel: what is sent on sockets is not included.
     counted = dict(line.split(": ") for line in Path("/proc/thread-self/io").read_text().splitlines())
     return Counts(requests=int(counted["syscw"]), bytes=int(counted["wchar"]))
 

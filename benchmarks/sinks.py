@@ -35,9 +35,9 @@ from worker.events.tables import event_ledger
 from worker.upkeep.migrating import migrate
 
 BATCH_SIZES = (1, 10, 100, 1000)
-#: Of events that are all of one page, to see what their order costs.
+#: The size of a batch of one page, to see what its order costs.
 ONE_PAGE_BATCH = 100
-#: Of one size in all rounds together; small batches would take minutes.
+#: The most batches of one size, in all rounds together; small ones would take minutes.
 MOST_BATCHES = 2000
 DATABASE = "outpatrol_sinks"
 
@@ -53,7 +53,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of a pair: the median of its rounds, and what one round took."""
+    """One of a pair: the median of its rounds, and the costs of one round."""
 
     events_per_second: float
     requests: int
@@ -67,7 +67,7 @@ class Measured:
     sink: str
     batch_size: int
     one_page: bool
-    #: In one round.
+    #: Of one round.
     events: int
     ours: Side
     bare: Side
@@ -82,7 +82,7 @@ class Published:
     batch_size: int
     events: int
     events_per_second: float
-    #: An event; BEGIN and COMMIT are not among them.
+    #: Statements for one event; BEGIN and COMMIT are not counted.
     sql_statements: float
 
 

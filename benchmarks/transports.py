@@ -28,7 +28,7 @@ class Transport:
     milliseconds: float
 
 
-#: Sends one request for the revision of that number and reads its reply.
+#: Sends one request for the revision with that number and reads the reply.
 Send = Callable[[int], Awaitable[object]]
 
 

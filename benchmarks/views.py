@@ -1,4 +1,4 @@
-"""The view that admins query straight: what its pages cost, and how they are planned."""
+"""The view that admins query themselves: the cost of its pages, and their plans."""
 
 import time
 from collections.abc import Mapping, Sequence

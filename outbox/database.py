@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from outbox.errors import DatabaseNotMigrated, DatabaseRefuses, DatabaseUnavailable
 from outbox.gate import Places
 from outbox.server import STRICT, Server
-from outbox.server_errors import Kind, hide_values, sentence, trouble_of, whose
+from outbox.server_errors import Kind, hide_values, sentence, subject, trouble_of
 
 __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_errors"]
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Failed = TypeVar("Failed", bound=Exception)
 
 TRANSACTION_TRIES = 5
-#: What the caller is told in place of the driver's error. Others may be the fault of what the transaction does.
+#: Kinds of trouble for which callers get an error of ours. Others may be the fault of what the transaction does.
 TRANSLATED = {
     Kind.SERVER: DatabaseUnavailable,
     Kind.DATABASE: DatabaseUnavailable,
@@ -95,8 +95,8 @@ def translated_errors(database: Database) -> Iterator[None]:
         hide_values(error)
         translated = TRANSLATED.get(trouble_of(error).kind)
         if translated is None:
-            # Whoever meets it at last says with `told` where it happened.
-            error.add_note(whose(database.wiki, database.shown_url))
+            # Whoever meets it at last says with `sentence_of` where it happened.
+            error.add_note(subject(database.wiki, database.shown_url))
             raise
         raise translated(sentence(error, database.wiki, database.shown_url)) from error
 
@@ -154,7 +154,7 @@ class Engines:
             return Database(wiki, self._server(parsed if is_sqlite else parsed.set(database="")), parsed)
         except (ValueError, TypeError, ArgumentError) as error:
             raise DatabaseUnavailable(
-                f"{whose(wiki, repr(parsed))} was not asked ({error}); correct what stands after ? in "
+                f"{subject(wiki, repr(parsed))} was not asked ({error}); correct what stands after ? in "
                 f"wikis.{wiki}.database_url"
             ) from error
 

@@ -50,8 +50,8 @@ def list_dead_letters(
     return [DeadLetter(**row) for row in session.execute(query).mappings()]
 
 
-def bury(session: Session | Connection, lane: Lane, payload: str, *, reason: str, error: str) -> None:
-    """Keep aside what never became a message of *lane*, once for each payload and reason. Does not commit."""
+def add_dead_letter(session: Session | Connection, lane: Lane, payload: str, *, reason: str, error: str) -> None:
+    """Add a dead letter for what never became a message, once for each payload and reason; does not commit."""
     dead = lane.dead_letters
     same = select(dead.c.id).where(dead.c.reason == reason, dead.c.payload == payload).limit(1)
     if session.execute(same).first() is None:

@@ -1,6 +1,6 @@
-"""What a page change tells of an edit beyond its own fields: comment, what is hidden, the state before it. Pure.
+"""What a page change says about an edit beyond its own fields: comment, what is hidden, prior state. Pure.
 
-Everything is optional: None where nobody told. Consumers carry it on or leave it out, and never guess it.
+Everything is optional: None if the source does not say it. Consumers pass it on or leave it out, and never guess it.
 Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/ @ 284b89a (page/change 1.11.0).
 """
 
@@ -37,13 +37,13 @@ Title = Annotated[str, Field(min_length=1, max_length=300)]
 WikiId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
 
 
-class Told(BaseModel):
-    """A part of what was told; frozen, and with whitelisted fields only, as the edit itself."""
+class SourcePart(BaseModel):
+    """A part of what a source says; frozen, and with whitelisted fields only, as the edit itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Person(Told):
+class Person(SourcePart):
     """A user entity: somebody else than the one who made the edit."""
 
     name: UserName | None = None
@@ -59,7 +59,7 @@ class Person(Told):
     wiki: WikiId | None = None
 
 
-class PageLink(Told):
+class PageLink(SourcePart):
     """The target of a redirect."""
 
     #: With its namespace prefix, spaces for underscores.
@@ -74,8 +74,8 @@ class PageLink(Told):
 SHOWN_IF = {"comment": "is_comment_visible", "editor": "is_editor_visible", "sha1": "is_content_visible"}
 
 
-class _Shown(Told):
-    """What a revision shows; what it hides is dropped, even if it was told."""
+class _Shown(SourcePart):
+    """What a revision shows; what it hides is dropped, even if the source gave it."""
 
     sha1: str | None = Field(default=None, min_length=1, max_length=64)
     comment: Comment | None = None
@@ -105,7 +105,7 @@ class PriorRevision(_Shown):
 
 
 class Details(_Shown):
-    """What a page change tells of the revision that an edit made, of its page, and of the state before.
+    """What a page change says about the revision that an edit made, its page, and the prior state.
 
     `editor` only where the revision names another than the edit's user, as an imported one does.
     """

@@ -44,11 +44,11 @@ class Edit(BaseModel):
     #: Database name of the wiki, "enwiki".
     wiki: WikiId
     revision: int = Field(gt=0, le=MOST)
-    #: 0 for the first revision of a page, and where nobody told.
+    #: 0 for the first revision of a page, and where the source has none.
     parent_revision: int = Field(default=0, ge=0, le=MOST)
     #: `rc_id` of the change where the wiki gave one; the emulated wiki counts its own otherwise.
     change: int | None = Field(default=None, gt=0, le=MOST_LONG)
-    #: None where nobody told; an emulated wiki then looks its title up or takes a number that no wiki uses.
+    #: None where the source has none; an emulated wiki then looks its title up or takes a number that no wiki uses.
     page: int | None = Field(default=None, gt=0, le=MOST)
     namespace: int = Field(ge=-2, le=MOST_SIGNED)
     #: With its namespace prefix, spaces for underscores: "User:WP 1.0 bot/Tables".
@@ -77,7 +77,7 @@ class Edit(BaseModel):
     is_redirect: bool | None = None
     #: Id of the web request that saved the edit, carried into the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
-    #: What else a page change told.
+    #: What else a page change says.
     details: Details | None = None
     #: Read from the wiki's tables after the fact, which tell less than its source did: no groups, and of a page outside
     #: the main namespace not the title that its wiki gives it.
@@ -94,16 +94,16 @@ class Edit(BaseModel):
         if not isinstance(fields, dict):
             return fields
         details = fields.get("details")
-        told = details.model_dump(exclude_none=True) if isinstance(details, Details) else details
-        told = told if isinstance(told, dict) else {}
-        if fields.get("user") is not None and told.get("is_editor_visible") is not False:
+        given = details.model_dump(exclude_none=True) if isinstance(details, Details) else details
+        given = given if isinstance(given, dict) else {}
+        if fields.get("user") is not None and given.get("is_editor_visible") is not False:
             return fields
         shown = {name: value for name, value in fields.items() if name not in OF_THE_USER}
-        return shown | ({"details": told | {"editor": None}} if told else {})
+        return shown | ({"details": given | {"editor": None}} if given else {})
 
     @property
     def is_new_page(self) -> bool:
-        """Only where it was told: an edit whose parent nobody told need not be the first of its page."""
+        """Only if the source said so: an edit without a known parent need not be the first of its page."""
         return self.source is EditSource.NEW
 
     def encode(self, *, ascii_only: bool = False) -> str:

@@ -30,11 +30,11 @@ class DatabaseUnavailable(OutboxError):
 
 
 class ServerGone(DatabaseUnavailable):
-    """The server serves nobody, which whoever watches it has told already; it was not asked again."""
+    """The server serves nobody, which is logged already; it was not asked again."""
 
 
 class DatabaseRefuses(OutboxError):
-    """The database answers and refuses, whoever asks: rights, space, its settings; no message's fault."""
+    """The database answers and refuses any such request: rights, space, its settings; no message's fault."""
 
 
 class DatabaseNotMigrated(OutboxError):

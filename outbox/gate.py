@@ -94,7 +94,7 @@ class Places:
         return min(rest, max(0.001, until - now)) if rest else 0.0
 
 
-class Circuit:
+class ServerCircuit:
     """Open while a server serves nobody: who comes is refused at once, but for one probe at a time.
 
     Pure but for its lock and its clock. *tell* is called with True when it opens and with False when it closes.

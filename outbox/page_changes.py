@@ -11,11 +11,11 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
-from outbox.details import MOST, MOST_SIGNED, Timestamp, Title, Told, WikiId
+from outbox.details import MOST, MOST_SIGNED, SourcePart, Timestamp, Title, WikiId
 from outbox.edits import Edit
 from outbox.errors import UndecodableMessage
 
-#: The key that a page change has and an edit lacks. Inside a text a quote has a backslash before it.
+#: The key that a page change has and an edit has not. Inside a text a quote has a backslash before it.
 HAS_KIND = re.compile(r'[{,]\s*"kind"\s*:')
 
 
@@ -30,8 +30,8 @@ class PageChangeKind(StrEnum):
     PROTECT = "protect"
 
 
-class PageChange(Told):
-    """One change of a page; None where nobody told. Who did it and why is not in it, for nobody here needs it."""
+class PageChange(SourcePart):
+    """One page change; None where the source says nothing. Who did it and why is left out: nothing here needs it."""
 
     kind: PageChangeKind
     wiki: WikiId
@@ -60,7 +60,7 @@ class PageChange(Told):
         return frozenset(name for name in switches if getattr(self, name) is False)
 
     def encode(self, *, ascii_only: bool = False) -> str:
-        """The payload of a message in the edits' lane: JSON, what nobody told left out."""
+        """The payload of a message in the edits' lane: JSON, without what is not known."""
         return self.model_dump_json(exclude_none=True, ensure_ascii=ascii_only)
 
     @classmethod

@@ -1,7 +1,7 @@
 """PyMySQL's connection, which refuses what the server would not take, and says in its own errors why it can't begin.
 
-A packet that is too large makes the server close the connection, often before it has said why, and whoever waits for an
-answer takes it for gone. So what is sent is measured against the limit that the server told.
+A packet that is too large makes the server close the connection, often before it has said why, and the client then
+takes the server for gone. So what is sent is measured against the server's limit.
 """
 
 from typing import Any

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
-from outbox.gate import Circuit, Places
+from outbox.gate import Places, ServerCircuit
 from outbox.server_errors import Kind, complaint, trouble_of
 
 #: A wiki's server may run with an empty sql_mode, under which what does not fit is cut, clipped or emptied with no more
@@ -48,7 +48,7 @@ class Server:
         #: Of those that are polled together: all SQLite files, for none of them hangs, and there is one for each wiki.
         self.group = "sqlite" if self.is_sqlite else self.name
         self.places = places
-        self.circuit = Circuit(lambda is_open: tell(self, is_open))
+        self.circuit = ServerCircuit(lambda is_open: tell(self, is_open))
         self.seconds = seconds
         self._around = around
         make = _sqlite_engine if self.is_sqlite else _mariadb_engine

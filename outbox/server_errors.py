@@ -204,7 +204,7 @@ _OF_MEDIAWIKI = re.compile(
 
 _UNKNOWN = Trouble(Kind.UNKNOWN, "failed", "see its error log")
 _NO_CONNECTION = Trouble(
-    Kind.DATABASE, "has no connection of our pool free", "lower worker.threads, or report this as a fault of ours"
+    Kind.DATABASE, "has no connection of our pool free", "lower worker.threads, or report this as a bug"
 )
 
 
@@ -227,7 +227,7 @@ def _trouble_of_driver(error: DBAPIError, text: str) -> Trouble:
 
 
 def refuses_a_value(error: BaseException) -> bool:
-    """Whether the database refuses what was to be written, which may be one message's fault."""
+    """Whether the database refuses a value that was written, which may be one message's fault."""
     return isinstance(error, SQLAlchemyError) and trouble_of(error).kind is Kind.VALUE
 
 
@@ -237,7 +237,7 @@ def number_of(error: DBAPIError) -> int | None:
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
-def said(error: SQLAlchemyError) -> str:
+def server_text(error: SQLAlchemyError) -> str:
     """What the server said, in one line: no statement, no parameters, and no value of a row.
 
     An editor's name or address is such a value: `Duplicate entry '192.0.2.1' for key 'actor_name'`.
@@ -249,11 +249,11 @@ def said(error: SQLAlchemyError) -> str:
 
 
 def hide_values(error: SQLAlchemyError) -> None:
-    """Take values of rows out of *error* itself: it may be shown with its stack, by whoever."""
+    """Take values of rows out of *error* itself: it may be shown somewhere with its stack."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         number, text = number_of(error), _text(error)
         error.orig.args = (text,) if number is None else (number, text)
-        error.args = (f"({type(error.orig).__name__}) {said(error)}",)
+        error.args = (f"({type(error.orig).__name__}) {server_text(error)}",)
 
 
 def _text(error: DBAPIError) -> str:
@@ -266,22 +266,22 @@ def _text(error: DBAPIError) -> str:
 
 def sentence(error: SQLAlchemyError, wiki: str, database: str) -> str:
     """One sentence for an operator: which wiki and *database*, what was said, and the way out."""
-    return f"{whose(wiki, database)} {complaint(error).replace(WIKI, wiki)}"
+    return f"{subject(wiki, database)} {complaint(error).replace(WIKI, wiki)}"
 
 
 def complaint(error: SQLAlchemyError) -> str:
     """As `sentence`, without its subject, and with `WIKI` where the cure names the wiki."""
     trouble = trouble_of(error)
-    return f"{trouble.does} ({said(error)}); {trouble.cure}"
+    return f"{trouble.does} ({server_text(error)}); {trouble.cure}"
 
 
-def whose(wiki: str, database: str) -> str:
-    """How a sentence about *database* begins."""
+def subject(wiki: str, database: str) -> str:
+    """The subject of a sentence about *database*."""
     return f"{wiki}: the database {database}"
 
 
-def told(error: BaseException) -> str | None:
-    """The sentence for an error of a database that nobody has translated; None for an error of another kind."""
+def sentence_of(error: BaseException) -> str | None:
+    """The sentence for a raw error of a database; None for an error of another kind."""
     if not isinstance(error, SQLAlchemyError):
         return None
     where = next(iter(getattr(error, "__notes__", ())), "a database")

@@ -55,8 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    # A shell without job control starts what runs beside it with Ctrl-C ignored, which all our children would inherit.
+    # A shell without job control starts what runs beside it with Ctrl-C and Ctrl-backslash ignored, which all our
+    # children would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from worker.emulators.wiki.endpoint import WikiSettings, make_app
+from worker.emulators.wiki.endpoint import EmulatedWikiSettings, make_app
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def emulated_wiki(**settings: Any) -> Iterator[EmulatedWiki]:
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    runner = web.AppRunner(make_app(WikiSettings(**settings)), access_log=None, shutdown_timeout=0.01)
+    runner = web.AppRunner(make_app(EmulatedWikiSettings(**settings)), access_log=None, shutdown_timeout=0.01)
     try:
         yield EmulatedWiki(asyncio.run_coroutine_threadsafe(_start(runner), loop).result())
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()

@@ -21,9 +21,7 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL
 from worker.settings import Settings, load_settings
 
 #: What `--detach` lacks where nobody would ever read the log.
-DETACHED = (
-    "--detach: its log would be lost; add --logfile FILE, or leave --detach to whoever starts it, such as systemd"
-)
+DETACHED = "--detach: its log would be lost; add --logfile FILE, or leave detaching to what starts it, such as systemd"
 #: Options of Celery's commands that name a file which is written.
 FILES = ("logfile", "pidfile", "statedb")
 
@@ -139,14 +137,14 @@ app.add_defaults(_configuration_of_this_process)
 @setup_logging.connect
 def _configure_logging(loglevel: int, logfile: str | None = None, **_: Any) -> None:
     context = click.get_current_context(silent=True)
-    # Celery's own default stands for no wish of anybody's.
+    # Celery's own default was not set by anybody.
     is_wish = context is not None and context.get_parameter_source("loglevel") is ParameterSource.COMMANDLINE
     level = logging.getLevelName(loglevel) if is_wish else load_settings().log_level
     configure_logging(level, Path(logfile) if logfile else None)
 
 
 def look_at_files(context: click.Context, _option: click.Parameter, _value: object) -> None:
-    """Refuse in a sentence what Celery would end of with a traceback, or would do where nobody sees it."""
+    """Refuse in a sentence what would end Celery with a traceback, or what it would do unseen."""
     if context.params.get("detach") and not context.params.get("logfile"):
         _stop(context, DETACHED)
     for name in FILES:

@@ -113,7 +113,7 @@ class Services:
             ) from None
 
     def watch_servers(self) -> None:
-        """Tell of database servers that serve nobody, and ring for their wikis once they are back."""
+        """Log database servers that serve nobody, and ring for their wikis once they are back."""
         self.watch.start(self._is_back)
 
     def _is_back(self, server: Server) -> None:

@@ -298,7 +298,7 @@ class Settings(BaseSettings):
             for level, threshold in levels.items():
                 if threshold.statistics and endpoint is not None and not KINDS[endpoint.kind].tells_statistics:
                     raise ValueError(
-                        f"wikis.{wiki}.thresholds.{model}.{level}: {KINDS[endpoint.kind].title} tells no statistics to "
+                        f"wikis.{wiki}.thresholds.{model}.{level}: {KINDS[endpoint.kind].title} has no statistics to "
                         "resolve a formula with; write a number from 0 to 1"
                     )
 

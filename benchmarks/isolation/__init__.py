@@ -1,1 +1,1 @@
-"""Whether anybody waits for another: two worker processes in their defaults, and one fault after the other."""
+"""What one hung part costs the others: two worker processes in their defaults, and one fault after the other."""

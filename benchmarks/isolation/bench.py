@@ -1,4 +1,4 @@
-"""What each row of the table is made with: servers, workers, traffic, and the form in which it says what it found."""
+"""What each row of the table uses: servers, workers, traffic, and the form of its result."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class Result:
     situation: str
     wanted: str
     is_ok: bool
-    #: Of those who must not notice; None where the row is about something else, which *notes* tell.
+    #: Of the wikis that must not notice; None if the row is about something else, which is in *notes*.
     undisturbed: Latencies | None = None
     disturbed: Latencies | None = None
     notes: Mapping[str, float | int | bool | None] = field(default_factory=dict)
@@ -50,13 +50,13 @@ class Bench:
 
     directory: Path
     mariadb_url: str
-    #: How long edits trickle before the fault, and with it.
+    #: How long single edits come before the fault, and during it.
     seconds: float
-    #: How long an endpoint or a sink is out, where all depends on that.
+    #: How long an endpoint or a sink is out, in the rows that depend on it.
     outage_seconds: float
     #: Wikis of the endpoint that hangs for all of them.
     wikis: int
-    #: Edits behind, as a share of what the table asks for.
+    #: Edits in the backlog, as a share of the number in the table.
     share: float
     tell: Tell
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)

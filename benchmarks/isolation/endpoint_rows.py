@@ -13,7 +13,7 @@ from tests.acceptance.expectations import stored_rows
 from tests.fault_proxy import fault_proxy
 from worker.lanes.rings import SCORE
 
-#: Emulated replies take so long, as those of a near endpoint do.
+#: How long emulated replies take: as long as those of a nearby endpoint.
 LATENCY_MS = 20
 MEASURED = ("enwiki", "dewiki")
 LIMIT_PER_SECOND = 10
@@ -70,7 +70,7 @@ def model_hangs(bench: Bench) -> Result:
 
 
 def endpoint_hangs(bench: Bench) -> Result:
-    """Many wikis of an endpoint of their own, behind a proxy."""
+    """Many wikis with an endpoint of their own, behind a proxy."""
     far = [f"far{number}wiki" for number in range(bench.wikis)]
     with fault_proxy(0) as way:
         settings: dict[str, Any] = {
@@ -99,7 +99,7 @@ def endpoint_hangs(bench: Bench) -> Result:
 
 
 def asked_on_demand(line: Line, count: int) -> Latencies:
-    """Seconds to each of *count* scores on demand that nobody has, a few a second."""
+    """Seconds until each of *count* uncached scores on demand, a few of them a second."""
     found = []
     for number in range(count):
         began = time.monotonic()
@@ -115,7 +115,7 @@ def asked_on_demand(line: Line, count: int) -> Latencies:
 
 
 def limited(bench: Bench) -> Result:
-    """Twice the fair share of one of two wikis that wait: every fourth request."""
+    """Of two wikis that wait, one asks for twice its fair share: every fourth request."""
     with bench.line(MEASURED, measured=MEASURED, endpoint={"requests_per_second": LIMIT_PER_SECOND}) as line:
         before = line.traffic.trickle(MEASURED[:1], bench.seconds)
         line.traffic.commit(MEASURED[1], bench.behind(20_000))
@@ -157,7 +157,7 @@ def counted(line: Line) -> Iterator[list[tuple[str, int]]]:
 
 
 def on_demand(bench: Bench) -> Result:
-    """Scores that nobody has, asked for while many edits drain."""
+    """Scores that are not cached, asked for while many edits drain."""
     with bench.line(MEASURED, measured=MEASURED) as line:
         line.here.endpoint.set(latency_ms=50)
         before = asked_on_demand(line, 20)

@@ -18,7 +18,7 @@ from worker.domain.errors import CommandFailed
 from worker.events.kinds import EVENT_LANES
 
 SINK_WIKIS = ("enwiki", "dewiki", "frwiki", "itwiki", "nlwiki", "plwiki")
-#: How long is waited for what a frozen or silent server holds up.
+#: How long to wait for what a frozen or silent server delays.
 PATIENCE_SECONDS = 60.0
 
 
@@ -141,7 +141,7 @@ def wikis_broken(bench: Bench) -> Result:
 
 
 def redis_silent(bench: Bench) -> Result:
-    """Open connections to Redis are forgotten, new ones served."""
+    """Open connections to Redis go silent, new ones are served."""
     with fault_proxy(0) as way, bench.line(MEASURED, measured=MEASURED, before=_by_way_of(way)) as line:
         before = line.traffic.trickle(MEASURED, bench.seconds)
         way.forget()
@@ -201,14 +201,14 @@ def _rate(line: Line, wiki: str, count: int) -> float:
 
 
 def _polled(line: Line) -> float:
-    """Seconds until an edit has its event for which nobody rang."""
+    """Seconds until an edit without a ring has its event."""
     keys = line.traffic.commit(MEASURED[0], rings=False)
     line.traffic.wait(keys, PATIENCE_SECONDS)
     return line.traffic.latency(keys[0])
 
 
 def _by_way_of(way: FaultProxy) -> Callable[[Running], None]:
-    """Let the workers reach Redis by way of the proxy; the benchmark itself does not."""
+    """Let the workers reach Redis through the proxy; the benchmark itself does not."""
 
     def change(here: Running) -> None:
         way.behind = here.redis_port

@@ -1,4 +1,4 @@
-"""The rows by name, and what they found: as a table for people and as a document for programs."""
+"""The rows by name, and their results: as a table for people and as a document for programs."""
 
 import math
 import tempfile
@@ -72,7 +72,7 @@ def isolation_table(results: Mapping[str, Result]) -> Table:
 
 
 def isolation_document(results: Mapping[str, Result]) -> dict[str, Any]:
-    """What JSON can hold: what never came is null."""
+    """The value for JSON: infinite becomes null."""
     return {name: _finite(asdict(result)) for name, result in results.items()}
 
 

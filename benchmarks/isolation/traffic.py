@@ -17,7 +17,7 @@ from tests.builders import edits
 PER_SECOND = 4.0
 LOOK_SECONDS = 0.005
 RECORDED_AT_ONCE = 1000
-#: Those of before are never as high.
+#: Earlier revisions are never as high.
 FIRST_REVISION = 10_000_000
 
 Key = tuple[str, int]
@@ -25,7 +25,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Seconds from commit to event, of so many edits; infinite where none came."""
+    """Seconds from commit to event for each edit; infinite if no event came."""
 
     edits: int
     missing: int
@@ -35,7 +35,7 @@ class Latencies:
 
 
 def latencies_of(seconds: Sequence[float]) -> Latencies:
-    """What *seconds* come to; those that are infinite are missing."""
+    """The summary of *seconds*; infinite ones count as missing."""
     ordered = sorted(seconds)
 
     def percentile(share: float) -> float:
@@ -47,7 +47,7 @@ def latencies_of(seconds: Sequence[float]) -> Latencies:
 
 @dataclass(slots=True)
 class Traffic:
-    """Writes edits to the wikis of *two*, and watches the file that their events come to."""
+    """Writes edits to the wikis of *two*, and watches the file that gets their events."""
 
     two: Pair
     seen: dict[Key, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Traffic:
         return keys
 
     def trickle(self, wikis: Sequence[str], seconds: float, *, grace: float = 30) -> Latencies:
-        """Single edits on *wikis* in turn for so many *seconds*; what has no event *grace* seconds later is missing."""
+        """Single edits on *wikis* in turn for *seconds*; an edit without an event *grace* seconds later is missing."""
         chance = random.Random(0)
         keys: list[Key] = []
         ends = time.monotonic() + seconds
@@ -94,7 +94,7 @@ class Traffic:
         return self.seen.get(key, math.inf) - self.committed[key]
 
     def wait(self, keys: Sequence[Key], seconds: float) -> bool:
-        """Wait until all of *keys* have events, at most so many *seconds*; returns whether they do."""
+        """Wait until all of *keys* have events, for *seconds* at most; returns whether they do."""
         deadline = time.monotonic() + seconds
         while missing := [key for key in keys if key not in self.seen]:
             if time.monotonic() > deadline:

@@ -110,8 +110,8 @@ def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
     connection = session.connection()
     if not inspect(connection).has_table(revision.name, schema=schema_of(connection)):
         return {}
-    is_told = revision.c.rev_page < FIRST_INVENTED_PAGE
-    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(sorted(revisions)), is_told)
+    is_real = revision.c.rev_page < FIRST_INVENTED_PAGE
+    query = select(revision.c.rev_id, revision.c.rev_page).where(revision.c.rev_id.in_(sorted(revisions)), is_real)
     return {row.rev_id: row.rev_page for row in session.execute(query)}
 
 
@@ -136,7 +136,7 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             wiki=wiki,
             revision=row.rc_this_oldid,
             parent_revision=row.rc_last_oldid,
-            # Numbers that nobody told are told to nobody.
+            # Made-up numbers are passed on to nobody.
             change=row.rc_id if row.rc_id < FIRST_INVENTED_CHANGE else None,
             page=row.rc_cur_id if row.rc_cur_id < FIRST_INVENTED_PAGE else None,
             namespace=row.rc_namespace,

@@ -179,7 +179,7 @@ def _has_title_of(edit: Promised) -> ColumnElement[bool]:
 
 def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
     state: dict[str, Any] = {
-        # Told by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
+        # Set by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
         "page_namespace": edit.namespace,
         "page_title": title_key(edit.namespace, edit.title),
         "page_latest": edit.revision,

@@ -18,8 +18,8 @@ ZERO = text("0")
 #: The bits of `rc_deleted` and `rev_deleted` that hide the text, the comment and who it was.
 #: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_TEXT and the following, REL1_39.
 DELETED_TEXT, DELETED_COMMENT, DELETED_USER = 1, 2, 4
-#: Where nobody told the number of a change or a page, it gets one that no wiki has come near, so that it never stands
-#: in the way of a real one that is told later: the change 2^52 more than its revision, the page one above 2^31.
+#: A change or page without a known number gets one that no wiki has come near, so that it never clashes with a real
+#: one that comes later: the change 2^52 more than its revision, the page one above 2^31.
 FIRST_INVENTED_CHANGE, FIRST_INVENTED_PAGE = 2**52, 2**31
 
 actor = Table(
@@ -100,7 +100,7 @@ recentchanges = Table(
 )
 
 CORE = tuple(metadata.sorted_tables)
-#: By the columns of these a MediaWiki's tables are told from ours; there is no wiki without them.
+#: The columns of these show whether tables are a MediaWiki's or ours; every wiki has them.
 TOLD_BY = (page, revision)
 
 #: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.

@@ -123,9 +123,9 @@ def assert_in_page_order(events: Sequence[dict[str, Any]]) -> None:
 
 def _carries_true_scores(event: dict[str, Any]) -> bool:
     """The scores are the endpoint's, for every model, and none failed."""
-    told = {model: score["probability"] for model, score in event["scores"].items()}
+    in_event = {model: score["probability"] for model, score in event["scores"].items()}
     true = {model: probabilities(0, event["database"], model, event["rev_id"]) for model in MODELS}
-    return told == true and "errors" not in event
+    return in_event == true and "errors" not in event
 
 
 def calls_by_score(here: Running) -> dict[tuple[str, str, int], int]:

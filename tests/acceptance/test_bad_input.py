@@ -28,11 +28,11 @@ from worker.scores.own_tables import BACKFILL
 
 
 def assert_says(ended: Finished, *words: str, code: int = 1) -> None:
-    assert ended.code == code, ended.said
+    assert ended.code == code, ended.output
     for word in words:
         assert word in ended.err
-    assert "Traceback" not in ended.said
-    assert PASSWORD not in ended.said
+    assert "Traceback" not in ended.output
+    assert PASSWORD not in ended.output
     # One sentence: one line, not counting a progress bar that stopped.
     assert len([line for line in ended.err.splitlines() if "outpatrol: " in line]) == 1
 
@@ -124,7 +124,7 @@ def test_lines_that_are_no_edits_are_left_out_and_reported_by_number(migrated: P
         "line 4:",
     ]
     assert "2 edits saved on 1 wikis" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
 
 
 def test_strict_replay_ends_with_1_if_a_line_was_left_out(migrated: Path) -> None:
@@ -139,8 +139,8 @@ def test_without_redis_a_replay_saves_its_edits_and_warns_once(migrated: Path) -
     assert ended.code == 0
     assert json.loads(ended.out)["edits"] == 10
     assert ended.err.count("Redis does not answer") == 1
-    assert "Traceback" not in ended.said
-    assert PASSWORD not in ended.said
+    assert "Traceback" not in ended.output
+    assert PASSWORD not in ended.output
 
 
 def test_without_redis_the_worker_says_so_and_goes_on_trying(migrated: Path, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_wikis_whose_databases_refuse_are_told_of_and_the_others_served(
         ended = call([*OUTPATROL, "status", "--wiki", "aawiki"], tmp_path)
         assert ended.code == 1
         assert "restore the file from a backup" in ended.err
-        assert "Traceback" not in ended.said
+        assert "Traceback" not in ended.output
 
 
 def damage(here: Running) -> None:

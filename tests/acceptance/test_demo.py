@@ -152,13 +152,13 @@ def is_answered(address: str) -> bool:
 def test_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
     """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
     latin = {"PYTHONIOENCODING": "latin-1"}
-    told = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
-    command = told.out.splitlines()[-1]
+    result = outpatrol(tmp_path, "demo", "--wiki", "frwiki", "--limit", "150", "--keep", "kept", variables=latin)
+    command = result.out.splitlines()[-1]
 
     again = call(["sh", "-c", f"{command} --json"], tmp_path)
 
-    assert told.code == 0
-    assert "Traceback" not in told.said
+    assert result.code == 0
+    assert "Traceback" not in result.output
     assert json.loads(again.out)["changes"]
 
 
@@ -183,5 +183,5 @@ def test_a_directory_that_holds_something_is_refused(tmp_path: Path) -> None:
 
     assert ended.code == 1
     assert f"{tmp_path} is not empty" in ended.err
-    assert "Traceback" not in ended.said
+    assert "Traceback" not in ended.output
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]

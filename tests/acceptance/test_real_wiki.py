@@ -37,7 +37,7 @@ def test_what_is_replayed_into_a_real_wiki_is_scored_and_announced_and_nowhere_w
         replayed = outpatrol(tmp_path, "replay", "edits.ndjson.gz", "--json")
         here.until_all_is_kept()
 
-    assert replayed.code == 0, replayed.said
+    assert replayed.code == 0, replayed.output
     assert json.loads(replayed.out)["promised"] == {"enwiki": len(REVISIONS)}
     assert "10 edits promised, not saved" in replayed.err
     assert announced(tmp_path / "events") == set(REVISIONS)

@@ -118,4 +118,4 @@ def test_while_redis_refuses_scores_on_demand_are_refused_in_a_sentence_and_the_
         f"refuses to serve at redis_url: READONLY You can't write against a read only replica.; {CURES['READONLY']}"
         in (score.err)
     )
-    assert "Traceback" not in score.said
+    assert "Traceback" not in score.output

@@ -20,8 +20,8 @@ from tests.worker.raw_server import RawReply, RawServer, Request, http, raw_serv
 
 
 @dataclass(slots=True)
-class Told:
-    """An endpoint that says what it is told, in the place of the emulated one."""
+class ScriptedEndpoint:
+    """An endpoint that replies as a test says, in place of the emulated one."""
 
     says: Any = right
     requests: list[Request] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Told:
 
 
 @contextmanager
-def told_endpoint(here: Running) -> Iterator[tuple[Told, RawServer]]:
+def told_endpoint(here: Running) -> Iterator[tuple[ScriptedEndpoint, RawServer]]:
     here.kill("endpoint")
-    told = Told()
-    with raw_server_beside(told.reply, port=here.scoring_port) as server:
-        yield told, server
+    endpoint = ScriptedEndpoint()
+    with raw_server_beside(endpoint.reply, port=here.scoring_port) as server:
+        yield endpoint, server
 
 
 def forbidden(_: Request) -> bytes:
@@ -71,11 +71,11 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
 ) -> None:
     with (
         running(tmp_path, {"enwiki": mariadb_databases("enwiki")}) as here,
-        told_endpoint(here) as (told, server),
+        told_endpoint(here) as (endpoint, server),
     ):
         here.save([an_edit(revision=100)])
         here.until_all_is_kept()
-        told.says = forbidden
+        endpoint.says = forbidden
         here.save(edits_of_few_pages("enwiki", 10, first=101))
 
         def is_open() -> bool:
@@ -92,7 +92,7 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
         assert [event["rev_id"] for event in events_of(tmp_path)] == [100]
         assert here.pending(EDITS) == 10
 
-        told.says = right
+        endpoint.says = right
 
         def is_kept() -> bool:
             let_come_due(here)
@@ -108,7 +108,7 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
 
 def assert_alarms(ended: Finished, words: tuple[str, ...]) -> None:
     """It ended with the code of an alarm, and one line tells of it in those words."""
-    assert ended.code == 3, ended.said
+    assert ended.code == 3, ended.output
     alarms = [line for line in ended.err.splitlines() if line.startswith("alarm: ")]
     assert any(all(word in line for word in words) for line in alarms), ended.err
 
@@ -116,18 +116,18 @@ def assert_alarms(ended: Finished, words: tuple[str, ...]) -> None:
 def test_an_edit_whose_score_is_late_inside_a_reply_is_asked_for_again(
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
-    with running(tmp_path, {"enwiki": sqlite_databases("enwiki")}) as here, told_endpoint(here) as (told, _):
-        told.says = late
+    with running(tmp_path, {"enwiki": sqlite_databases("enwiki")}) as here, told_endpoint(here) as (endpoint, _):
+        endpoint.says = late
         here.save([an_edit(revision=201)])
         here.until(lambda: waiting(here) == 1, "an edit that waits")
         assert events_of(tmp_path) == []
-        told.says = right
+        endpoint.says = right
         let_come_due(here)
         here.until_all_is_kept()
 
         (event,) = events_of(tmp_path)
         assert (event["rev_id"], "errors" in event) == (201, False)
         asked = [
-            request for request in told.requests if "revids=201" in request.target and "damaging" in request.target
+            request for request in endpoint.requests if "revids=201" in request.target and "damaging" in request.target
         ]
         assert len(asked) >= 2

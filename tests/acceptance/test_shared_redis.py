@@ -75,9 +75,9 @@ def test_garbage_in_our_queues_is_dropped_with_a_line_and_ends_no_worker(
         here.until(lambda: not any(here.redis.llen(QUEUE_OF[task]) for task in (TURN, SCORE)), "empty queues")
 
         assert_every_promise_was_kept(here, edits)
-        told = [line["message"] for line in lines(here, "message_dropped")]
-        assert told
-        assert len(told) == len(set(told))
+        dropped = [line["message"] for line in lines(here, "message_dropped")]
+        assert dropped
+        assert len(dropped) == len(set(dropped))
         assert "Traceback" not in here.children["worker"].log.read_text()
 
 
@@ -155,9 +155,9 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
             assert each.get(timeout=SECONDS)["probability"] == probabilities(0, wiki, "damaging", number)
 
         for here, other in ((one, "frwiki"), (two, "itwiki")):
-            told = [line["cure"] for line in lines(here, "wiki_unknown")]
-            assert len(told) <= 1
-            assert all(f"[wikis.{other}]" in cure for cure in told)
+            cures = [line["cure"] for line in lines(here, "wiki_unknown")]
+            assert len(cures) <= 1
+            assert all(f"[wikis.{other}]" in cure for cure in cures)
 
 
 def test_a_task_of_a_wiki_that_nobody_has_ends_with_the_cure(tmp_path: Path, sqlite_databases: NewDatabase) -> None:

@@ -19,7 +19,7 @@ SHORT_SILENCE = 0.3
 LINES = ('"redis_gone"', "got no reply for")
 
 
-def told(here: Running, process: str) -> str:
+def lines_of(here: Running, process: str) -> str:
     return here.children[process].log.read_text()
 
 
@@ -37,14 +37,14 @@ def test_worker_and_beat_are_back_soon_after_all_connections_to_redis_went_silen
         here.until_at_most(190, EDITS)
         relay.silence()
         here.until_all_is_kept()
-        here.until(lambda: any(line in told(here, "worker") for line in LINES), "a line about the silence")
+        here.until(lambda: any(line in lines_of(here, "worker") for line in LINES), "a line about the silence")
         # By now nobody is left who could do without the broker.
         here.save(edits[200:], ring=False)
         here.until_all_is_kept()
 
         assert_every_promise_was_kept(here, edits)
         assert all(here.children[process].process.poll() is None for process in ("worker", "beat"))
-        assert "Traceback" not in told(here, "worker") + told(here, "beat")
+        assert "Traceback" not in lines_of(here, "worker") + lines_of(here, "beat")
 
 
 def test_a_score_on_demand_is_had_through_connections_that_went_silent(

@@ -47,9 +47,9 @@ def test_each_case_is_kept_scored_and_announced_as_it_was_told(tmp_path: Path, s
             rows = connection.execute(select(recentchanges.c.rc_this_oldid, recentchanges.c.rc_old_len))
             sizes = {row.rc_this_oldid: row.rc_old_len for row in rows}
 
-    assert replayed.code == 0, replayed.said
+    assert replayed.code == 0, replayed.output
     assert json.loads(replayed.out)["saved"] == {"enwiki": len(REVISIONS)}
-    assert "listen to mediawiki.page_change.v1" in replayed.said
+    assert "listen to mediawiki.page_change.v1" in replayed.output
     events = announced(tmp_path / "events")
     assert events.keys() == REVISIONS
     # Members of a trusted group leave no rows.

@@ -19,7 +19,7 @@ REFUSAL = f"GET {URL}/v3/scores/enwiki/: status 403: [who] are you?; set endpoin
 
 
 @pytest.fixture
-def told(redis: Redis, redis_url: str, wiki: Database, monkeypatch: pytest.MonkeyPatch) -> SharedLimits:
+def shared(redis: Redis, redis_url: str, wiki: Database, monkeypatch: pytest.MonkeyPatch) -> SharedLimits:
     """A worker's limits of the endpoint in the commands' settings; the streams are not silent."""
     write(wiki, 3, stream="mediawiki.revision-score")
     monkeypatch.setenv("OUTPATROL_REDIS_URL", redis_url)
@@ -36,9 +36,9 @@ every_command = pytest.mark.parametrize("command", ["status", "streams"])
 
 @every_command
 def test_a_refusing_endpoint_is_an_alarm_with_address_status_and_cure(
-    command: str, told: SharedLimits, run: Run
+    command: str, shared: SharedLimits, run: Run
 ) -> None:
-    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
+    tell(shared, Report(outage=REFUSAL, refusal=REFUSAL))
 
     result = run(command)
 
@@ -47,10 +47,10 @@ def test_a_refusing_endpoint_is_an_alarm_with_address_status_and_cure(
 
 
 @every_command
-def test_a_refusal_beside_what_is_served_is_an_alarm_too(command: str, told: SharedLimits, run: Run) -> None:
-    tell(told, Report(served=1))
-    tell(told, Report(refusal=REFUSAL))
-    tell(told, Report(served=1))
+def test_a_refusal_beside_what_is_served_is_an_alarm_too(command: str, shared: SharedLimits, run: Run) -> None:
+    tell(shared, Report(served=1))
+    tell(shared, Report(refusal=REFUSAL))
+    tell(shared, Report(served=1))
 
     result = run(command)
 
@@ -59,7 +59,7 @@ def test_a_refusal_beside_what_is_served_is_an_alarm_too(command: str, told: Sha
 
 
 @every_command
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("shared")
 def test_a_wikis_api_that_refuses_is_an_alarm_as_an_endpoint_is(
     command: str, redis: Redis, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,8 +75,8 @@ def test_a_wikis_api_that_refuses_is_an_alarm_as_an_endpoint_is(
 
 
 @every_command
-def test_an_endpoint_that_serves_is_no_alarm(command: str, told: SharedLimits, run: Run) -> None:
-    tell(told, Report(served=1))
+def test_an_endpoint_that_serves_is_no_alarm(command: str, shared: SharedLimits, run: Run) -> None:
+    tell(shared, Report(served=1))
 
     result = run(command)
 
@@ -84,7 +84,7 @@ def test_an_endpoint_that_serves_is_no_alarm(command: str, told: SharedLimits, r
 
 
 @every_command
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("shared")
 def test_an_endpoint_that_nobody_asked_yet_is_no_alarm(command: str, run: Run) -> None:
     result = run(command)
 
@@ -102,16 +102,16 @@ def test_without_redis_the_rest_is_told_and_that_this_is_not_known(command: str,
     assert "it is not known whether the endpoint answers: Redis does not answer at redis_url" in result.stderr
 
 
-def test_json_of_the_streams_has_the_alarm_of_the_endpoint(told: SharedLimits, run: Run) -> None:
-    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
+def test_json_of_the_streams_has_the_alarm_of_the_endpoint(shared: SharedLimits, run: Run) -> None:
+    tell(shared, Report(outage=REFUSAL, refusal=REFUSAL))
 
     alarms = json.loads(run("streams", "--json").stdout)["enwiki"]["alarms"]
 
     assert alarms == [f"{URL}: nobody is served: {REFUSAL}"]
 
 
-def test_json_of_the_status_is_the_same_with_an_alarm_beside_it(told: SharedLimits, run: Run) -> None:
-    tell(told, Report(outage=REFUSAL, refusal=REFUSAL))
+def test_json_of_the_status_is_the_same_with_an_alarm_beside_it(shared: SharedLimits, run: Run) -> None:
+    tell(shared, Report(outage=REFUSAL, refusal=REFUSAL))
 
     result = run("status", "--json")
 

@@ -14,7 +14,7 @@ from tests.builders import edits
 from tests.cli.conftest import Run
 
 
-def bury(database: Database, *reasons: str) -> None:
+def give_up(database: Database, *reasons: str) -> None:
     with database.transaction() as session:
         record(session, *edits(len(reasons)))
         claims = claim(session, EDITS, limit=len(reasons), lease=timedelta(minutes=1))
@@ -38,7 +38,7 @@ def ready(database: Database) -> int:
 
 
 def test_letters_are_listed_with_payload_and_times_in_utc(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable")
+    give_up(wiki, "undecodable")
 
     (letter,) = json.loads(run("dead-letters", "list", "--json").stdout)["enwiki"]
 
@@ -47,13 +47,13 @@ def test_letters_are_listed_with_payload_and_times_in_utc(wiki: Database, run: R
 
 
 def test_the_table_shows_reason_and_error(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable")
+    give_up(wiki, "undecodable")
 
     assert "undecodable!" in run("dead-letters", "list").stdout
 
 
 def test_a_reason_selects(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable", "unknown_class")
+    give_up(wiki, "undecodable", "unknown_class")
 
     listed = json.loads(run("dead-letters", "list", "--reason", "unknown_class", "--json").stdout)["enwiki"]
 
@@ -61,7 +61,7 @@ def test_a_reason_selects(wiki: Database, run: Run) -> None:
 
 
 def test_an_age_selects(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable", "undecodable")
+    give_up(wiki, "undecodable", "undecodable")
     age(wiki, 2, timedelta(hours=3))
 
     listed = json.loads(run("dead-letters", "list", "--older-than", "2h", "--json").stdout)["enwiki"]
@@ -70,7 +70,7 @@ def test_an_age_selects(wiki: Database, run: Run) -> None:
 
 
 def test_one_letter_is_shown_whole(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable")
+    give_up(wiki, "undecodable")
 
     assert json.loads(run("dead-letters", "show", "enwiki", 1, "--json").stdout)["error"] == "undecodable!"
 
@@ -83,7 +83,7 @@ def test_a_letter_that_is_not_there_is_told_in_a_sentence(wiki: Database, run: R
 
 
 def test_requeued_letters_are_ready_again(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable", "unknown_class")
+    give_up(wiki, "undecodable", "unknown_class")
 
     result = run("dead-letters", "requeue", "--reason", "unknown_class", "--json")
 
@@ -92,7 +92,7 @@ def test_requeued_letters_are_ready_again(wiki: Database, run: Run) -> None:
 
 
 def test_discarded_letters_are_gone(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable", "undecodable")
+    give_up(wiki, "undecodable", "undecodable")
 
     assert run("dead-letters", "discard", 1, "--wiki", "enwiki").exit_code == 0
     assert (ready(wiki), ids_left(wiki)) == (0, {2})
@@ -100,7 +100,7 @@ def test_discarded_letters_are_gone(wiki: Database, run: Run) -> None:
 
 @pytest.mark.parametrize("verb", ["requeue", "discard"])
 def test_nothing_selected_ends_nothing(verb: str, wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable")
+    give_up(wiki, "undecodable")
 
     result = run("dead-letters", verb)
 
@@ -126,7 +126,7 @@ def test_a_letter_that_is_not_there_is_told_with_a_command_for_its_lane(wiki: Da
 
 
 def test_all_selects_everything(wiki: Database, run: Run) -> None:
-    bury(wiki, "undecodable", "unknown_class")
+    give_up(wiki, "undecodable", "unknown_class")
 
     run("dead-letters", "discard", "--all")
 

@@ -75,8 +75,8 @@ def test_who_is_autopatrolled_is_told_before_anything_is_heard_and_a_named_group
 
     result = run("listen", event_stream.stream(PAGE_CHANGES), *SINCE, "--limit", "1", "--autopatrolled-group", "editor")
 
-    told = "autopatrolled on enwiki, where the stream does not say: autopatrolled, autoreviewer, bot, editor, sysop"
-    assert told in result.stderr
+    hint = "autopatrolled on enwiki, where the stream does not say: autopatrolled, autoreviewer, bot, editor, sysop"
+    assert hint in result.stderr
     (claim,) = claim_all(wiki, EDITS)
     assert Edit.decode(claim.payload).patrol_status == 2
 

@@ -225,7 +225,7 @@ def test_a_change_rings_for_the_purge_and_for_what_is_to_be_scored_again(
 
         ended = outpatrol(tmp_path, "models", "check")
 
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert status(other, BACKFILL).ready == (3 if rescore else 0)
         assert ("frwiki: 3 edits queued to be scored again" in ended.err) is rescore
     assert queued(redis) == [(task, "frwiki") for task in tasks]

@@ -50,7 +50,7 @@ def changes(run: Run, *form: str) -> Result:
     return run("recentchanges", "--wiki", "enwiki", "--since", "2026-01-01", *form)
 
 
-def bury(database: Database, error: str) -> None:
+def give_up(database: Database, error: str) -> None:
     with database.transaction() as session:
         record(session, an_edit(title=HOSTILE))
         (letter,) = claim(session, EDITS, limit=1, lease=timedelta(minutes=1))
@@ -81,7 +81,7 @@ def test_json_on_a_terminal_sets_no_title_and_turns_no_text(hostile: Database, r
 @pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize("command", [("list",), ("show", "enwiki", "1"), ("show", "enwiki", "1", "--json")])
 def test_a_dead_letter_has_no_power_over_the_terminal(command: tuple[str, ...], wiki: Database, run: Run) -> None:
-    bury(wiki, f"the server said [bold]{HOSTILE}")
+    give_up(wiki, f"the server said [bold]{HOSTILE}")
 
     result = run("dead-letters", *command)
 

@@ -62,11 +62,11 @@ def test_a_real_wiki_is_migrated_and_kept_as_it_is(real_wiki: Database, run_on_i
 def test_a_real_wiki_that_is_declared_emulated_ends_with_a_sentence(real_wiki: Database, tmp_path: Path) -> None:
     write_settings(tmp_path, database_url=address(real_wiki), emulated=True)
 
-    told = outpatrol(tmp_path, "migrate")
+    ended = outpatrol(tmp_path, "migrate")
 
-    assert told.code == 1
-    assert "has tables of a wiki that exists: actor, page, recentchanges, revision" in told.err
-    assert "Traceback" not in told.said
+    assert ended.code == 1
+    assert "has tables of a wiki that exists: actor, page, recentchanges, revision" in ended.err
+    assert "Traceback" not in ended.output
     assert not tables(real_wiki) & {"outbox", "outpatrol_own_table"}
 
 
@@ -75,22 +75,22 @@ def test_a_database_that_is_no_wikis_ends_with_a_sentence(run: Run, tmp_path: Pa
     run_sql(engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db"), "CREATE TABLE page (id INTEGER, slug TEXT)")
 
     write_settings(tmp_path, emulated=False)
-    told = outpatrol(tmp_path, "migrate")
+    ended = outpatrol(tmp_path, "migrate")
 
-    assert told.code == 1
-    assert "has a table page without page_id, which is not MediaWiki's" in told.err
-    assert "Traceback" not in told.said
+    assert ended.code == 1
+    assert "has a table page without page_id, which is not MediaWiki's" in ended.err
+    assert "Traceback" not in ended.output
     engines.close()
 
 
 def test_a_wiki_without_tables_that_is_not_declared_emulated_is_told_what_it_can_not_have(tmp_path: Path) -> None:
     write_settings(tmp_path, emulated=False)
 
-    told = outpatrol(tmp_path, "migrate")
+    ended = outpatrol(tmp_path, "migrate")
 
-    assert told.code == 0
-    assert "enwiki: there is no actor, page, revision, recentchanges in sqlite" in told.err
-    assert "set wikis.enwiki.emulated = true" in told.err
+    assert ended.code == 0
+    assert "enwiki: there is no actor, page, revision, recentchanges in sqlite" in ended.err
+    assert "set wikis.enwiki.emulated = true" in ended.err
 
 
 def test_a_replay_into_a_real_wiki_tells_what_it_only_promised(
@@ -128,11 +128,11 @@ def test_listening_on_a_real_wiki_tells_what_it_only_promised(
 def test_two_wikis_in_one_database_end_every_command_with_a_sentence(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "outpatrol.toml").write_text(SAME_DATABASE_TWICE)
 
-    told = outpatrol(tmp_path, *command)
+    ended = outpatrol(tmp_path, *command)
 
-    assert told.code == 1
-    assert "wikis.frwiki.database_url: leads to the database of enwiki" in told.err
-    assert "Traceback" not in told.said
+    assert ended.code == 1
+    assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.err
+    assert "Traceback" not in ended.output
     assert not (tmp_path / "one.db").exists()
 
 
@@ -140,21 +140,21 @@ def test_two_wikis_in_one_database_are_told_where_a_variable_made_them_so(tmp_pa
     (tmp_path / "outpatrol.toml").write_text(SAME_DATABASE_TWICE.replace("./one.db", "two.db"))
     (tmp_path / "here").symlink_to(tmp_path)
 
-    told = outpatrol(
+    ended = outpatrol(
         tmp_path, "migrate", variables={"OUTPATROL_WIKIS__FRWIKI__DATABASE_URL": f"sqlite:///{tmp_path}/here/one.db"}
     )
 
-    assert told.code == 1
-    assert "wikis.frwiki.database_url: leads to the database of enwiki" in told.err
+    assert ended.code == 1
+    assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.err
 
 
 def test_a_worker_does_not_start_with_two_wikis_in_one_database(tmp_path: Path) -> None:
     (tmp_path / "outpatrol.toml").write_text(SAME_DATABASE_TWICE)
 
-    told = call([*CELERY, "worker", "--pool", "solo"], tmp_path)
+    ended = call([*CELERY, "worker", "--pool", "solo"], tmp_path)
 
-    assert told.code != 0
-    assert "wikis.frwiki.database_url: leads to the database of enwiki" in told.said
+    assert ended.code != 0
+    assert "wikis.frwiki.database_url: leads to the database of enwiki" in ended.output
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_workers_are_rung_for_once(redis: Redis, redis_url: str, tmp_path: Path)
 
         ended = outpatrol(tmp_path, "scores", "populate", "--batch-size", "2")
 
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert queued(redis) == [(TURN, "frwiki")]
 
 

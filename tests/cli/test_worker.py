@@ -31,38 +31,38 @@ def test_what_makes_no_sense_for_threads_is_refused_in_a_sentence(
     command: list[str], options: list[str], refused: str, tmp_path: Path
 ) -> None:
     write_settings(tmp_path)
-    told = call([*command, *options], tmp_path)
+    result = call([*command, *options], tmp_path)
 
-    assert told.code == os.EX_CONFIG
-    assert f"outpatrol: {REFUSED[refused]}\n" in told.err
-    assert "Traceback" not in told.said
+    assert result.code == os.EX_CONFIG
+    assert f"outpatrol: {REFUSED[refused]}\n" in result.err
+    assert "Traceback" not in result.output
 
 
 def test_a_pool_that_is_not_installed_is_refused_before_celery_looks_for_it(tmp_path: Path) -> None:
     write_settings(tmp_path)
-    told = outpatrol(tmp_path, "worker", "--", "--pool=gevent")
+    result = outpatrol(tmp_path, "worker", "--", "--pool=gevent")
 
-    assert told.code == os.EX_CONFIG
-    assert REFUSED["pool"] in told.err
-    assert "Traceback" not in told.said
+    assert result.code == os.EX_CONFIG
+    assert REFUSED["pool"] in result.err
+    assert "Traceback" not in result.output
 
 
 def test_an_option_that_celery_does_not_know_ends_the_command_instead_of_starting_it_again(tmp_path: Path) -> None:
     write_settings(tmp_path)
-    told = outpatrol(tmp_path, "worker", "--processes", "1", "--", "--no-such-option")
+    result = outpatrol(tmp_path, "worker", "--processes", "1", "--", "--no-such-option")
 
-    assert told.code == 2
-    assert "--no-such-option" in told.err
-    assert "process_ended" not in told.err
+    assert result.code == 2
+    assert "--no-such-option" in result.err
+    assert "process_ended" not in result.err
 
 
 def test_wrong_settings_are_told_before_any_process_starts(tmp_path: Path) -> None:
     write_settings(tmp_path, worker={"threads": 1})
-    told = outpatrol(tmp_path, "worker")
+    result = outpatrol(tmp_path, "worker")
 
-    assert told.code == 1
-    assert "worker.threads" in told.err
-    assert "Traceback" not in told.said
+    assert result.code == 1
+    assert "worker.threads" in result.err
+    assert "Traceback" not in result.output
 
 
 def test_the_help_has_an_example() -> None:
@@ -79,8 +79,8 @@ def started(processes: Processes, directory: Path, *arguments: str) -> Child:
     return child
 
 
-def told(child: Child) -> list[dict[str, Any]]:
-    """What was told of processes that ended."""
+def ends_of(child: Child) -> list[dict[str, Any]]:
+    """The log lines about processes that ended."""
     return [json.loads(line) for line in child.log.read_text().splitlines() if '"process_ended"' in line]
 
 
@@ -98,7 +98,7 @@ def test_each_process_has_a_name_of_its_own_and_one_that_is_killed_is_started_ag
         processes.wait_until(child, lambda: len(children_of(child.process.pid)) == 2, seconds=PATIENCE_SECONDS)
         (new,) = children_of(child.process.pid) - before.keys()
         processes.wait_until(child, lambda: arguments(new) == before[victim], seconds=PATIENCE_SECONDS)
-        (end,) = told(child)
+        (end,) = ends_of(child)
 
     assert {name for each in before.values() for name in each if "@" in name} == {"here-1@%h", "here-2@%h"}
     assert (end["pid"], end["code"], end["again_in_seconds"]) == (victim, "SIGKILL", 0.5)
@@ -128,11 +128,11 @@ def test_what_ends_at_once_again_and_again_is_started_less_and_less_often(tmp_pa
     )
     with Processes(tmp_path) as processes:
         child = processes.start("supervisor", [OUTPATROL[0], "-c", script], cwd=tmp_path)
-        processes.wait_until(child, lambda: len(told(child)) == 3, seconds=PATIENCE_SECONDS)
+        processes.wait_until(child, lambda: len(ends_of(child)) == 3, seconds=PATIENCE_SECONDS)
         child.process.terminate()
         child.process.wait(PATIENCE_SECONDS)
 
-    assert [end["again_in_seconds"] for end in told(child)[:3]] == [0.5, 1.0, 2.0]
+    assert [end["again_in_seconds"] for end in ends_of(child)[:3]] == [0.5, 1.0, 2.0]
     assert child.process.returncode == 0
 
 

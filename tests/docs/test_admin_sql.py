@@ -72,9 +72,9 @@ def test_the_document_names_every_column_of_a_view(migrated_database: Database, 
 
 
 def test_the_document_tells_the_default_bands() -> None:
-    told = {(model, level, float(low), float(high)) for model, level, low, high in tables()[len(VIEWS)]}
+    documented = {(model, level, float(low), float(high)) for model, level, low, high in tables()[len(VIEWS)]}
 
-    assert told == {
+    assert documented == {
         (model, level, threshold.min, threshold.max)
         for model, levels in DEFAULT_THRESHOLDS.items()
         for level, threshold in levels.items()

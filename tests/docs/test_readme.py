@@ -46,7 +46,7 @@ def without_comment(command: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class ReaderFolder:
     """A folder as README's reader has it, with servers on ports of their own in place of the usual ones."""
 
     directory: Path
@@ -77,7 +77,7 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+def newcomer(tmp_path: Path) -> Iterator[ReaderFolder]:
     with own_mariadb_server() as (database_url, _), redis_server() as redis_url, Processes(tmp_path) as processes:
         for name in OF_THE_CHECKOUT:
             (tmp_path / name).symlink_to(ROOT / name)
@@ -96,7 +96,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
             "OUTPATROL_WIKIS__FRWIKI__DATABASE_URL": f"{database_url}/frwiki",
             "SCORING_PORT": str(scoring_port),
         }
-        yield Newcomer(tmp_path, variables, processes)
+        yield ReaderFolder(tmp_path, variables, processes)
 
 
 def without_user(database_url: str) -> str:
@@ -111,7 +111,7 @@ def without_user(database_url: str) -> str:
     return str(socket)
 
 
-def test_every_command_works_in_order(newcomer: Newcomer) -> None:
+def test_every_command_works_in_order(newcomer: ReaderFolder) -> None:
     said = {}
     for written in commands():
         command = without_comment(written)

@@ -51,7 +51,7 @@ def test_the_demo_scores_and_announces_two_hundred_edits(full: Environment) -> N
 def test_celery_reports_on_the_application(full: Environment, settings: Path) -> None:
     done = full.call("celery", "-A", "worker.app", "report")
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert "transport:redis" in done.out
     assert "worker.flight.result_backend:ScoreBackend" in done.out
 
@@ -61,7 +61,7 @@ def test_celery_without_settings_says_so_in_a_sentence(full: Environment) -> Non
     done = full.call("celery", "-A", "worker.app", "report")
 
     assert done.code == 1
-    assert "Traceback" not in done.said
+    assert "Traceback" not in done.output
     assert done.err.startswith("outpatrol: ")
 
 
@@ -114,7 +114,7 @@ def test_kafka_is_asked_for_where_the_settings_name_it(full: Environment, settin
 
         assert done.code == 1
         assert "confluent-kafka is not installed; run: pip install 'outpatrol[kafka]'" in done.err
-        assert "Traceback" not in done.said
+        assert "Traceback" not in done.output
 
 
 def test_the_front_door_asks_for_its_extra(full: Environment) -> None:
@@ -136,7 +136,7 @@ def test_the_emulated_eventgate_asks_for_its_extra(full: Environment) -> None:
 @pytest.mark.parametrize("python", sorted({"3.11", "3.12", "3.13"} - {f"3.{sys.version_info.minor}"}))
 def test_every_other_python_that_is_promised_finds_its_packages(python: str, wheel: Path, tmp_path: Path) -> None:
     options: list[str | Path] = ["--dry-run", "--only-binary=:all:", "--python-version", python, "--target", tmp_path]
-    told = pip_install([], *options, f"{wheel}[worker,kafka,emulators,web]")
+    result = pip_install([], *options, f"{wheel}[worker,kafka,emulators,web]")
 
-    assert "Would install" in told
-    assert "outpatrol-0.1.0" in told
+    assert "Would install" in result
+    assert "outpatrol-0.1.0" in result

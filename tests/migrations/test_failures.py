@@ -118,12 +118,12 @@ def test_a_wiki_that_lacks_a_column_is_told_which_and_what_to_do(empty_database:
     run(empty_database, OLD_WIKI)
     write_settings(tmp_path, database_url=empty_database.url.render_as_string(hide_password=False), emulated=False)
 
-    told = outpatrol(tmp_path, "migrate")
+    result = outpatrol(tmp_path, "migrate")
 
-    assert told.code == 1
-    assert "has a table recentchanges without rc_source, which is not MediaWiki's of 1.39 or newer" in told.err
-    assert "update.php" in told.err
-    assert "Traceback" not in told.said
+    assert result.code == 1
+    assert "has a table recentchanges without rc_source, which is not MediaWiki's of 1.39 or newer" in result.err
+    assert "update.php" in result.err
+    assert "Traceback" not in result.output
 
 
 def test_a_wiki_that_lacks_a_column_is_left_as_it_is(empty_database: Database) -> None:

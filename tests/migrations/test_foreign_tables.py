@@ -86,10 +86,10 @@ def test_a_wiki_that_exists_is_not_to_be_declared_emulated(
 ) -> None:
     make(empty_database)
 
-    told = refusal(empty_database, emulated=True)
+    message = refusal(empty_database, emulated=True)
 
-    assert "has tables of a wiki that exists" in told
-    assert told.endswith("remove wikis.enwiki.emulated, or name an empty database in wikis.enwiki.database_url")
+    assert "has tables of a wiki that exists" in message
+    assert message.endswith("remove wikis.enwiki.emulated, or name an empty database in wikis.enwiki.database_url")
 
 
 def test_an_emulated_wiki_whose_marks_are_gone_is_taken_for_a_real_one(empty_database: Database) -> None:
@@ -114,10 +114,10 @@ def test_a_table_of_that_name_that_is_not_mediawikis_is_refused_with_what_it_lac
 ) -> None:
     run(empty_database, statement)
 
-    told = refusal(empty_database, emulated=False)
+    message = refusal(empty_database, emulated=False)
 
-    assert f"has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer" in told
-    assert "correct wikis.enwiki.database_url" in told
+    assert f"has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer" in message
+    assert "correct wikis.enwiki.database_url" in message
 
 
 @pytest.mark.parametrize("emulated", [False, True])
@@ -130,8 +130,8 @@ def test_a_table_of_others_under_a_name_of_ours_is_refused_before_anything_is_ma
     """An outbox is what many programs have; taken for ours it would be written to, and dropped by a downgrade."""
     run(empty_database, f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, aggregate VARCHAR(9))")
 
-    assert f"has a table {table} without" in (told := refusal(empty_database, emulated=emulated))
-    assert f"which is not that of {owner}; rename it" in told
+    assert f"has a table {table} without" in (message := refusal(empty_database, emulated=emulated))
+    assert f"which is not that of {owner}; rename it" in message
 
 
 def test_a_downgrade_leaves_a_mediawiki_that_was_loaded_over_an_emulated_wiki(empty_database: Database) -> None:

@@ -91,14 +91,14 @@ def test_a_setting_that_keeps_turns_from_writing_is_told_by_migrate(
 ) -> None:
     server.sql(*before)
     try:
-        told = migrated()
+        result = migrated()
     finally:
         server.sql(*after)
 
-    assert told.exit_code == code
-    assert words in told.stderr
-    assert "enwiki: the database mariadb+pymysql://modest:***@" in told.stderr
-    assert isinstance(told.exception, SystemExit | None)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "enwiki: the database mariadb+pymysql://modest:***@" in result.stderr
+    assert isinstance(result.exception, SystemExit | None)
 
 
 def test_what_was_tried_is_taken_back(server: Server, migrated: Callable[[], Result]) -> None:

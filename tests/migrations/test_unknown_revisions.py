@@ -24,12 +24,12 @@ def test_a_database_of_a_newer_version_is_told_in_a_sentence(empty_database: Dat
     before = schema(empty_database)
     write_settings(tmp_path, database_url=empty_database.url.render_as_string(hide_password=False))
 
-    told = outpatrol(tmp_path, "migrate")
+    result = outpatrol(tmp_path, "migrate")
 
-    assert told.code == 1
-    assert "is at revision 0099_tomorrow, which this version of Outpatrol does not know" in told.err
-    assert "install the newer version" in told.err
-    assert "Traceback" not in told.said
+    assert result.code == 1
+    assert "is at revision 0099_tomorrow, which this version of Outpatrol does not know" in result.err
+    assert "install the newer version" in result.err
+    assert "Traceback" not in result.output
     assert schema(empty_database) == before
     assert query(empty_database, f"SELECT * FROM {VERSION_TABLE}") == [{"version_num": "0099_tomorrow"}]
 

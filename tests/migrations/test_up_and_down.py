@@ -43,7 +43,7 @@ def test_the_tables_that_other_tests_work_on_are_what_the_migrations_make(
 def everything(database: Database) -> Any:
     """The schema as it is told, the statements that make it again, and all rows."""
     names = sorted(tables(database))
-    told = schema(database)
+    described = schema(database)
     with connected(database) as connection:
 
         def ask(statement: str) -> list[Any]:
@@ -52,8 +52,8 @@ def everything(database: Database) -> Any:
         if database.url.get_backend_name() == "sqlite":
             statements = ask("SELECT name, sql FROM sqlite_schema ORDER BY name")
         else:
-            statements = [ask(f"SHOW CREATE TABLE `{name}`") for name in told]
-        return told, statements, [ask(f"SELECT * FROM `{name}`") for name in names]
+            statements = [ask(f"SHOW CREATE TABLE `{name}`") for name in described]
+        return described, statements, [ask(f"SELECT * FROM `{name}`") for name in names]
 
 
 def test_migrating_tells_the_revisions_before_and_after(empty_database: Database) -> None:

@@ -19,7 +19,7 @@ from outbox.database import TRANSACTION_TRIES, Database, Engines
 from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable, OutboxError
 from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
 from tests.patience import PATIENCE_SECONDS
@@ -69,7 +69,7 @@ def count_up(session: Session, message: int) -> None:
     session.execute(update(messages).where(messages.c.id == message).values(attempt=messages.c.attempt + 1))
 
 
-def sentence_of(database: Database) -> str:
+def sentence_about(database: Database) -> str:
     """What an operator is told when *database* is asked for anything."""
     with pytest.raises(DatabaseUnavailable) as caught, database.reading() as connection:
         connection.execute(text("SELECT 1"))
@@ -94,7 +94,7 @@ def test_no_error_and_no_stack_holds_what_was_to_be_written(database: Database, 
     stack = "".join(traceback.format_exception(caught.value))
 
     assert "Traceback" in stack
-    assert ADDRESS not in str(told(caught.value)) + str(caught.value) + stack
+    assert ADDRESS not in str(sentence_of(caught.value)) + str(caught.value) + stack
 
 
 def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> None:
@@ -182,18 +182,20 @@ def test_reading_goes_on_while_another_writes(database: Database) -> None:
 
 def test_a_server_that_is_down_is_told_in_a_sentence_without_the_password(engines: Engines) -> None:
     port = free_port()
-    told = sentence_of(engines.open("enwiki", f"mariadb+pymysql://outpatrol:{PASSWORD}@127.0.0.1:{port}/enwiki"))
+    sentence = sentence_about(engines.open("enwiki", f"mariadb+pymysql://outpatrol:{PASSWORD}@127.0.0.1:{port}/enwiki"))
 
-    assert re.match(rf"enwiki: the database .*127\.0\.0\.1:{port}/enwiki does not answer", told)
-    assert "wikis.enwiki.database_url" in told
-    assert PASSWORD not in told
+    assert re.match(rf"enwiki: the database .*127\.0\.0\.1:{port}/enwiki does not answer", sentence)
+    assert "wikis.enwiki.database_url" in sentence
+    assert PASSWORD not in sentence
 
 
 def test_a_wrong_password_is_told_in_a_sentence_without_it(engines: Engines, mariadb: Database) -> None:
-    told = sentence_of(engines.open("enwiki", mariadb.url.set(password=PASSWORD).render_as_string(hide_password=False)))
+    sentence = sentence_about(
+        engines.open("enwiki", mariadb.url.set(password=PASSWORD).render_as_string(hide_password=False))
+    )
 
-    assert "Access denied" in told
-    assert PASSWORD not in told
+    assert "Access denied" in sentence
+    assert PASSWORD not in sentence
 
 
 def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines: Engines, mariadb_url: str) -> None:
@@ -204,16 +206,16 @@ def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines:
 
 
 def test_a_file_that_can_not_be_opened_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:
-    told = sentence_of(engines.open("enwiki", f"sqlite:///{tmp_path / 'missing' / 'enwiki.db'}"))
+    sentence = sentence_about(engines.open("enwiki", f"sqlite:///{tmp_path / 'missing' / 'enwiki.db'}"))
 
-    assert "unable to open database file" in told
+    assert "unable to open database file" in sentence
 
 
 def test_a_file_that_is_no_database_is_told_in_a_sentence(engines: Engines, tmp_path: Path) -> None:
     file = tmp_path / "enwiki.db"
     file.write_text("This is an essay about databases. " * 100)
 
-    assert "file is not a database" in sentence_of(engines.open("enwiki", f"sqlite:///{file}"))
+    assert "file is not a database" in sentence_about(engines.open("enwiki", f"sqlite:///{file}"))
 
 
 @pytest.mark.parametrize(

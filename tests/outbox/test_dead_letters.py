@@ -12,8 +12,8 @@ from outbox.dead_letters import DeadLetter, discard, list_dead_letters, requeue
 from tests.outbox.lanes import end, record_edits, revisions, take
 
 
-def bury(database: Database, *reasons: str) -> list[DeadLetter]:
-    """Record an edit for each of *reasons* and bury it for that; the letters, newest first."""
+def give_up(database: Database, *reasons: str) -> list[DeadLetter]:
+    """Record an edit for each of *reasons* and give it up for that; the letters, newest first."""
     record_edits(database, len(reasons))
     for claim, reason in zip(take(database), reasons, strict=True):
         end(database, {claim: Dead(reason, f"because {reason}")})
@@ -26,31 +26,31 @@ def listed(database: Database, **selection: Any) -> list[DeadLetter]:
 
 
 def test_dead_letters_are_listed_newest_first(database: Database) -> None:
-    bury(database, "undecodable", "refused", "attempts_exhausted")
+    give_up(database, "undecodable", "refused", "attempts_exhausted")
 
     assert [letter.reason for letter in listed(database)] == ["attempts_exhausted", "refused", "undecodable"]
 
 
 def test_dead_letters_are_listed_by_reason(database: Database) -> None:
-    bury(database, "refused", "undecodable", "refused")
+    give_up(database, "refused", "undecodable", "refused")
 
     assert [letter.error for letter in listed(database, reason="refused")] == ["because refused"] * 2
 
 
 def test_no_more_dead_letters_are_listed_than_asked_for(database: Database) -> None:
-    newest, *_ = bury(database, "refused", "refused", "refused")
+    newest, *_ = give_up(database, "refused", "refused", "refused")
 
     assert listed(database, limit=1) == [newest]
 
 
 def test_dead_letters_are_listed_by_their_ids(database: Database) -> None:
-    newest, _, oldest = bury(database, "refused", "refused", "refused")
+    newest, _, oldest = give_up(database, "refused", "refused", "refused")
 
     assert listed(database, ids=[oldest.id, newest.id]) == [newest, oldest]
 
 
 def test_dead_letters_are_listed_by_how_long_they_have_been_dead(database: Database) -> None:
-    _, oldest = bury(database, "refused", "refused")
+    _, oldest = give_up(database, "refused", "refused")
     dead = EDITS.dead_letters
     with database.transaction() as session:
         yesterday = database_now(timedelta(days=-1))
@@ -60,13 +60,13 @@ def test_dead_letters_are_listed_by_how_long_they_have_been_dead(database: Datab
 
 
 def test_a_dead_letter_tells_when_it_was_recorded_and_when_it_died(database: Database) -> None:
-    (letter,) = bury(database, "refused")
+    (letter,) = give_up(database, "refused")
 
     assert letter.recorded_at <= letter.died_at
 
 
 def test_a_requeued_letter_is_claimed_as_if_it_were_new(database: Database) -> None:
-    (letter,) = bury(database, "refused")
+    (letter,) = give_up(database, "refused")
 
     with database.transaction() as session:
         assert requeue(session, EDITS, [letter.id]) == 1
@@ -77,7 +77,7 @@ def test_a_requeued_letter_is_claimed_as_if_it_were_new(database: Database) -> N
 
 
 def test_requeueing_leaves_the_other_letters_where_they_are(database: Database) -> None:
-    newest, *others = bury(database, "refused", "refused", "refused")
+    newest, *others = give_up(database, "refused", "refused", "refused")
 
     with database.transaction() as session:
         requeue(session, EDITS, [newest.id])
@@ -86,7 +86,7 @@ def test_requeueing_leaves_the_other_letters_where_they_are(database: Database) 
 
 
 def test_requeueing_a_letter_twice_makes_one_message(database: Database) -> None:
-    (letter,) = bury(database, "refused")
+    (letter,) = give_up(database, "refused")
 
     with database.transaction() as session:
         assert [requeue(session, EDITS, [letter.id]) for _ in range(2)] == [1, 0]
@@ -95,7 +95,7 @@ def test_requeueing_a_letter_twice_makes_one_message(database: Database) -> None
 
 
 def test_a_discarded_letter_is_gone(database: Database) -> None:
-    newest, oldest = bury(database, "refused", "refused")
+    newest, oldest = give_up(database, "refused", "refused")
 
     with database.transaction() as session:
         assert discard(session, EDITS, [newest.id]) == 1
@@ -105,7 +105,7 @@ def test_a_discarded_letter_is_gone(database: Database) -> None:
 
 
 def test_discarding_a_letter_twice_discards_one(database: Database) -> None:
-    (letter,) = bury(database, "refused")
+    (letter,) = give_up(database, "refused")
 
     with database.transaction() as session:
         assert [discard(session, EDITS, [letter.id]) for _ in range(2)] == [1, 0]

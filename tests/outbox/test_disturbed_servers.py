@@ -20,7 +20,7 @@ from outbox.database import Database, Engines
 from outbox.dead_letters import list_dead_letters, requeue
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable, OutboxError, ServerGone
 from outbox.inspection import inspect_lane
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from tests.services import QUICK, own_mariadb_server, stop_process
 from tests.wiki_tables import make_tables
 
@@ -35,7 +35,7 @@ LARGE = ADDRESS * 5000
 TRIGGER = "CREATE TRIGGER enwiki.{} BEFORE INSERT ON enwiki.outbox FOR EACH ROW "
 
 
-class Disturbed(NamedTuple):
+class DisturbedServer(NamedTuple):
     url: str
     pid: int
 
@@ -59,9 +59,9 @@ class Disturbed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Disturbed]:
+def server() -> Iterator[DisturbedServer]:
     with own_mariadb_server([*QUICK, "--max-user-connections=50"]) as (url, pid):
-        here = Disturbed(url, pid)
+        here = DisturbedServer(url, pid)
         with opened_engines() as engines:
             for wiki in WIKIS:
                 here.sql(f"CREATE DATABASE {wiki}")
@@ -86,7 +86,7 @@ def engines() -> Iterator[Engines]:
 
 
 @pytest.fixture
-def account(server: Disturbed, engines: Engines) -> Iterator[Database]:
+def account(server: DisturbedServer, engines: Engines) -> Iterator[Database]:
     """enwiki as an account sees it that has no right to the server itself."""
     server.sql(
         "CREATE OR REPLACE USER modest@'127.0.0.1' IDENTIFIED BY 'modest'",
@@ -132,7 +132,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("is_connected", [True, False])
 def test_a_server_that_is_stopped_is_waited_for_once_and_then_refused_at_once(
-    server: Disturbed, engines: Engines, is_connected: bool
+    server: DisturbedServer, engines: Engines, is_connected: bool
 ) -> None:
     enwiki, frwiki = (engines.open(wiki, f"{server.url}/{wiki}") for wiki in WIKIS)
     if is_connected:
@@ -148,7 +148,7 @@ def test_a_server_that_is_stopped_is_waited_for_once_and_then_refused_at_once(
 
 
 def test_a_connection_that_rested_is_asked_only_once_whether_it_is_alive(
-    server: Disturbed, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    server: DisturbedServer, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0)
     database = engines.open("enwiki", f"{server.url}/enwiki")
@@ -160,7 +160,7 @@ def test_a_connection_that_rested_is_asked_only_once_whether_it_is_alive(
 
 
 def test_a_connection_that_the_server_closed_while_it_rested_costs_nobody_anything(
-    server: Disturbed, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    server: DisturbedServer, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0)
     database = engines.open("enwiki", f"{server.url}/enwiki")
@@ -171,7 +171,7 @@ def test_a_connection_that_the_server_closed_while_it_rested_costs_nobody_anythi
     look(database)
 
 
-def test_a_probe_that_waits_for_a_stopped_server_ends_as_soon_as_it_goes_on(server: Disturbed) -> None:
+def test_a_probe_that_waits_for_a_stopped_server_ends_as_soon_as_it_goes_on(server: DisturbedServer) -> None:
     engines = Engines(seconds=30)
     database = engines.open("enwiki", f"{server.url}/enwiki")
     with ThreadPoolExecutor(1) as pool:
@@ -187,7 +187,7 @@ def test_a_probe_that_waits_for_a_stopped_server_ends_as_soon_as_it_goes_on(serv
     engines.close()
 
 
-def test_transactions_that_hang_leave_no_thread_parked_behind_them(server: Disturbed) -> None:
+def test_transactions_that_hang_leave_no_thread_parked_behind_them(server: DisturbedServer) -> None:
     engines = Engines(places=4, seconds=30)
     enwiki = engines.open("enwiki", f"{server.url}/enwiki")
     enwiki.server.places._hang = 0.1
@@ -202,7 +202,7 @@ def test_transactions_that_hang_leave_no_thread_parked_behind_them(server: Distu
     engines.close()
 
 
-def test_many_threads_at_once_wait_for_places_and_never_for_a_connection(server: Disturbed) -> None:
+def test_many_threads_at_once_wait_for_places_and_never_for_a_connection(server: DisturbedServer) -> None:
     engines = Engines(places=2, seconds=30)
     wikis = [engines.open(wiki, f"{server.url}/{wiki}") for wiki in WIKIS]
     with ThreadPoolExecutor(16) as pool, pytest.MonkeyPatch.context() as patched:
@@ -212,7 +212,7 @@ def test_many_threads_at_once_wait_for_places_and_never_for_a_connection(server:
     engines.close()
 
 
-def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Disturbed, engines: Engines) -> None:
+def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: DisturbedServer, engines: Engines) -> None:
     database = engines.open("enwiki", f"{server.url}/enwiki")
     url = make_url(server.url)
     with (
@@ -297,7 +297,7 @@ def test_a_table_that_somebody_locks_is_not_waited_for_without_end(server: Distu
     ],
 )
 def test_each_refusal_is_told_with_its_cure_and_is_over_when_that_was_done(
-    server: Disturbed, account: Database, before: list[str], after: list[str], error: type[Exception], words: str
+    server: DisturbedServer, account: Database, before: list[str], after: list[str], error: type[Exception], words: str
 ) -> None:
     server.sql(*before)
     # A second connection is what some accounts may not have.
@@ -307,7 +307,7 @@ def test_each_refusal_is_told_with_its_cure_and_is_over_when_that_was_done(
             session.execute(insert(EDITS.messages).values(payload=ADDRESS))
     finally:
         server.sql(*after)
-    shown = told(caught.value) or str(caught.value)
+    shown = sentence_of(caught.value) or str(caught.value)
 
     assert words in shown
     assert shown.startswith("enwiki: the database mariadb+pymysql://modest:***@127.0.0.1:")
@@ -316,7 +316,7 @@ def test_each_refusal_is_told_with_its_cure_and_is_over_when_that_was_done(
 
 
 def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_one(
-    server: Disturbed, account: Database
+    server: DisturbedServer, account: Database
 ) -> None:
     server.sql("SET GLOBAL max_connections = 10")
     url = account.url
@@ -339,7 +339,7 @@ def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_o
 
 
 @pytest.fixture
-def small_packets(server: Disturbed, account: Database) -> Iterator[Database]:
+def small_packets(server: DisturbedServer, account: Database) -> Iterator[Database]:
     """A database with a message that came while the server took larger packets than it does now."""
     with account.transaction() as session:
         session.execute(delete(EDITS.messages))
@@ -354,7 +354,7 @@ def small_packets(server: Disturbed, account: Database) -> Iterator[Database]:
 def test_a_packet_that_is_too_large_is_told_with_its_cure_and_closes_nothing(small_packets: Database) -> None:
     with pytest.raises(SQLAlchemyError) as caught, small_packets.transaction() as session:
         session.execute(insert(EDITS.messages).values(payload=LARGE))
-    shown = str(told(caught.value))
+    shown = str(sentence_of(caught.value))
 
     assert "takes no packet that large (1153: Got a packet bigger than max_allowed_packet: 50" in shown
     assert "raise its max_allowed_packet to 64M" in shown
@@ -391,7 +391,9 @@ def test_a_message_that_is_larger_than_the_server_takes_goes_where_others_go(
     assert again.attempt == (1 if isinstance(outcome, Dead) else 2)
 
 
-def test_an_account_that_is_refused_closes_no_server_to_other_accounts(server: Disturbed, account: Database) -> None:
+def test_an_account_that_is_refused_closes_no_server_to_other_accounts(
+    server: DisturbedServer, account: Database
+) -> None:
     other = Engines()
     database = other.open("frwiki", f"{server.url}/frwiki")
     server.sql("ALTER USER modest@'127.0.0.1' ACCOUNT LOCK")

@@ -90,13 +90,13 @@ def test_a_payload_with_a_wrong_field_is_refused_by_the_name_of_the_field(field:
 )
 def test_an_error_never_tells_what_a_field_holds(value: object) -> None:
     right: dict[str, Any] = an_edit().model_dump(mode="json")
-    told = {}
+    known = {}
     for field in set(Edit.model_fields) - {"title", "user", "user_groups", "request_id", "announced"}:
         with pytest.raises(UndecodableMessage) as caught:
             Edit.decode(_json(right | {field: value}))
-        told[field] = str(caught.value)
+        known[field] = str(caught.value)
 
-    assert [error for error in told.values() if SECRET in error] == []
+    assert [error for error in known.values() if SECRET in error] == []
 
 
 @pytest.mark.parametrize("payload", ["", SECRET, f'"{SECRET}"', f'["{SECRET}"]', f'{{"title": "{SECRET}"', "null"])
@@ -210,11 +210,11 @@ def test_nothing_is_kept_of_a_user_who_is_hidden() -> None:
 def test_what_a_revision_hides_is_dropped_even_if_it_was_told(
     part: type[Details] | type[PriorRevision], switch: str, hidden: str
 ) -> None:
-    told: dict[str, Any] = {"comment": "why", "editor": {"name": "Alice"}, "sha1": "0a"}
+    known: dict[str, Any] = {"comment": "why", "editor": {"name": "Alice"}, "sha1": "0a"}
 
-    kept = part.model_validate(told | {switch: False}).model_dump(exclude_none=True)
+    kept = part.model_validate(known | {switch: False}).model_dump(exclude_none=True)
 
-    assert kept == {name: value for name, value in told.items() if name != hidden} | {switch: False}
+    assert kept == {name: value for name, value in known.items() if name != hidden} | {switch: False}
 
 
 def test_an_edit_whose_editor_is_hidden_has_no_user() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox.errors import DatabaseUnavailable, ServerGone
-from outbox.gate import Circuit, Places, rest_before
+from outbox.gate import Places, ServerCircuit, rest_before
 from tests.clock import Clock
 
 ages = st.lists(st.floats(0, 100), max_size=20)
@@ -108,16 +108,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def told() -> list[bool]:
+def changes() -> list[bool]:
     return []
 
 
 @pytest.fixture
-def circuit(clock: Clock, told: list[bool]) -> Circuit:
-    return Circuit(told.append, clock=clock, probe=1)
+def circuit(clock: Clock, changes: list[bool]) -> ServerCircuit:
+    return ServerCircuit(changes.append, clock=clock, probe=1)
 
 
-def is_refused(circuit: Circuit) -> bool:
+def is_refused(circuit: ServerCircuit) -> bool:
     try:
         with circuit.admitted("enwiki"):
             return False
@@ -125,13 +125,13 @@ def is_refused(circuit: Circuit) -> bool:
         return True
 
 
-def test_a_closed_circuit_lets_everybody_in(circuit: Circuit) -> None:
+def test_a_closed_circuit_lets_everybody_in(circuit: ServerCircuit) -> None:
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(circuit.admitted("enwiki"))
 
 
-def test_an_open_circuit_refuses_with_its_reason_in_the_words_of_the_wiki(circuit: Circuit) -> None:
+def test_an_open_circuit_refuses_with_its_reason_in_the_words_of_the_wiki(circuit: ServerCircuit) -> None:
     circuit.opened("the server {hangs}; correct wikis.{wiki}.database_url")
 
     with (
@@ -141,7 +141,7 @@ def test_an_open_circuit_refuses_with_its_reason_in_the_words_of_the_wiki(circui
         pass
 
 
-def test_one_probe_at_a_time_is_let_in_after_a_while(circuit: Circuit, clock: Clock) -> None:
+def test_one_probe_at_a_time_is_let_in_after_a_while(circuit: ServerCircuit, clock: Clock) -> None:
     circuit.opened("gone")
     clock.now += 1
 
@@ -150,7 +150,7 @@ def test_one_probe_at_a_time_is_let_in_after_a_while(circuit: Circuit, clock: Cl
     assert not is_refused(circuit)
 
 
-def test_a_probe_that_fails_is_the_last_for_a_while(circuit: Circuit, clock: Clock) -> None:
+def test_a_probe_that_fails_is_the_last_for_a_while(circuit: ServerCircuit, clock: Clock) -> None:
     circuit.opened("gone")
     clock.now += 1
     with circuit.admitted("enwiki"):
@@ -161,7 +161,7 @@ def test_a_probe_that_fails_is_the_last_for_a_while(circuit: Circuit, clock: Clo
     assert not is_refused(circuit)
 
 
-def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: Circuit, told: list[bool]) -> None:
+def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: ServerCircuit, changes: list[bool]) -> None:
     circuit.closed()
     circuit.opened("gone")
     circuit.opened("gone")
@@ -169,4 +169,4 @@ def test_the_first_success_closes_it_and_each_change_is_told_once(circuit: Circu
     circuit.closed()
 
     assert not is_refused(circuit)
-    assert told == [True, False]
+    assert changes == [True, False]

@@ -52,7 +52,7 @@ class Lifecycle(RuleBasedStateMachine):
         #: Attempts counted so far of the messages that nobody holds.
         self.attempts: dict[int, int] = {}
         self.delivered: set[int] = set()
-        self.buried: set[int] = set()
+        self.given_up: set[int] = set()
 
     def teardown(self) -> None:
         self.engines.close()
@@ -102,7 +102,7 @@ class Lifecycle(RuleBasedStateMachine):
                 case Delivered():
                     self.delivered.add(revision)
                 case Dead():
-                    self.buried.add(revision)
+                    self.given_up.add(revision)
                 case RetryLater(burns_attempt=burns_attempt):
                     self.attempts[revision] = claim.attempt if burns_attempt else claim.attempt - 1
 
@@ -114,9 +114,9 @@ class Lifecycle(RuleBasedStateMachine):
     def requeue_the_dead(self) -> None:
         with self.database.transaction() as session:
             letters = list_dead_letters(session, EDITS)
-            assert requeue(session, EDITS, [letter.id for letter in letters]) == len(self.buried)
-        self.attempts |= dict.fromkeys(self.buried, 0)
-        self.buried.clear()
+            assert requeue(session, EDITS, [letter.id for letter in letters]) == len(self.given_up)
+        self.attempts |= dict.fromkeys(self.given_up, 0)
+        self.given_up.clear()
 
     @invariant()
     def every_recorded_message_is_in_exactly_one_place(self) -> None:
@@ -125,7 +125,7 @@ class Lifecycle(RuleBasedStateMachine):
         dead = [row["payload"] for row in rows(self.database, EDITS.dead_letters)]
         assert self.recorded == len(self.delivered) + len(dead) + len(waiting) + len(ready_or_held)
         assert len({*ready_or_held, *waiting, *dead}) == self.recorded - len(self.delivered)
-        assert len(dead) == len(self.buried)
+        assert len(dead) == len(self.given_up)
 
     def still_held(self, batch: list[Claim]) -> list[Claim]:
         """Those of *batch* that nobody has taken or settled since."""

@@ -80,13 +80,13 @@ def test_what_keeps_a_connection_from_beginning_is_told_with_its_cure(
 ) -> None:
     if "{other}" in options:
         options = options.format(other=make_certificate(tmp_path).authority)
-    told = refusal(f"mariadb+pymysql://{account}:secret@{server}/enwiki?{options}")
+    message = refusal(f"mariadb+pymysql://{account}:secret@{server}/enwiki?{options}")
 
-    assert told.startswith("enwiki: the database mariadb+pymysql://")
-    assert does in told
-    assert f"; {cure}" in told
-    assert "secret" not in told
-    assert "\n" not in told
+    assert message.startswith("enwiki: the database mariadb+pymysql://")
+    assert does in message
+    assert f"; {cure}" in message
+    assert "secret" not in message
+    assert "\n" not in message
 
 
 def test_an_encrypted_connection_to_a_server_that_we_trust_is_used(server: str, certificate: Certificate) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 import worker.upkeep.foreign_tables  # noqa: F401 - declares all tables of ours
-from outbox.server_errors import Kind, said, sentence, told, trouble_of
+from outbox.server_errors import Kind, sentence, sentence_of, server_text, trouble_of
 from outbox.tables import metadata
 
 ADDRESS = "192.0.2.77"
@@ -167,19 +167,20 @@ def test_a_pool_without_a_free_connection_is_no_word_of_the_server() -> None:
     ],
 )
 def test_values_of_rows_are_left_out(number: int, text: str, shown: str) -> None:
-    assert said(of_mariadb(number, text)) == f"{number}: {shown}"
+    assert server_text(of_mariadb(number, text)) == f"{number}: {shown}"
 
 
 @given(st.text())
 def test_no_value_comes_through_whatever_is_in_it(value: str) -> None:
     marked = f"{ADDRESS}{value}{ADDRESS}"
 
-    assert ADDRESS not in said(of_mariadb(1062, f"Duplicate entry '{marked}' for key 'actor_name'"))
+    assert ADDRESS not in server_text(of_mariadb(1062, f"Duplicate entry '{marked}' for key 'actor_name'"))
 
 
 def test_an_error_that_was_not_translated_says_where_it_was() -> None:
     error = of_mariadb(1644, "no edits today")
     error.add_note("enwiki: the database mariadb://db/enwiki")
 
-    assert told(error) == "enwiki: the database mariadb://db/enwiki failed (1644: no edits today); see its error log"
-    assert told(ValueError("no database")) is None
+    shown = "enwiki: the database mariadb://db/enwiki failed (1644: no edits today); see its error log"
+    assert sentence_of(error) == shown
+    assert sentence_of(ValueError("no database")) is None

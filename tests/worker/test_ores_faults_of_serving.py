@@ -52,16 +52,16 @@ def test_fault_08_one_models_error_costs_no_other_model_its_score(redis: Redis) 
     Source: ores/scoring_systems/scoring_system.py, `score_errors`.
     """
     (damaging, goodfaith), one = ids([1]), {"1": {"damaging": SCORE, "goodfaith": GONE}}
-    told, _ = ask_raw("ores", [damaging, goodfaith], lambda _: ores_says(one))
+    received, _ = ask_raw("ores", [damaging, goodfaith], lambda _: ores_says(one))
 
     async def shared() -> dict[Any, Any]:
         flight = a_flight(redis)
-        await flight.scores(told, CountingEndpoint(lambda score_id: told[score_id]))
-        return (await flight.scores(told, CountingEndpoint())).answers
+        await flight.scores(received, CountingEndpoint(lambda score_id: received[score_id]))
+        return (await flight.scores(received, CountingEndpoint())).answers
 
-    assert isinstance(told[damaging], Score)
-    assert isinstance(told[goodfaith], ScoreError)
-    assert asyncio.run(shared()) == told
+    assert isinstance(received[damaging], Score)
+    assert isinstance(received[goodfaith], ScoreError)
+    assert asyncio.run(shared()) == received
 
 
 def test_fault_09_a_model_that_a_reply_leaves_out_costs_no_other_score() -> None:
@@ -168,8 +168,8 @@ def test_fault_16_whoever_scores_can_tell_the_model_versions_and_starts_no_proce
         answers = services.runner.run(client.score(ids([1])))
         assert multiprocessing.active_children() == []
 
-    told = {answer.model: answer.version for answer in answers.values() if not isinstance(answer, NoAnswer)}
-    assert told == versions
+    received = {answer.model: answer.version for answer in answers.values() if not isinstance(answer, NoAnswer)}
+    assert received == versions
     assert versions["damaging"] == "0.7.0"
 
 

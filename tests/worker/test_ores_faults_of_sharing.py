@@ -34,11 +34,11 @@ class HeldEndpoint(CountingEndpoint):
 
     def __init__(self, answer: Answer | None = None) -> None:
         super().__init__(None if answer is None else lambda _: answer)
-        self.let_go = asyncio.Event()
+        self.unblock = asyncio.Event()
 
     async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         answers = await super().__call__(ids)
-        await self.let_go.wait()
+        await self.unblock.wait()
         return answers
 
 
@@ -71,7 +71,7 @@ def test_fault_01_requests_that_come_during_a_slow_call_start_no_second_one(redi
         token = redis.get(lease_key(ONE))
         late = [await asking(redis, endpoint, ONE) for _ in range(6)]
         assert redis.get(lease_key(ONE)) == token
-        endpoint.let_go.set()
+        endpoint.unblock.set()
         return await asyncio.gather(holder, *late)
 
     result = asyncio.run(come_late())
@@ -92,10 +92,10 @@ def test_fault_02_a_failed_call_frees_its_own_lease_and_nobody_elses(redis: Redi
         # As if it had run out while its holder hung.
         redis.delete(lease_key(ONE))
         next_holder = await asking(redis, second, ONE)
-        first.let_go.set()
+        first.unblock.set()
         await slow
         assert (await (await asking(redis, third, ONE, patience=0))).under_way() == [ONE]
-        second.let_go.set()
+        second.unblock.set()
         await next_holder
         return await (await asking(redis, fourth, ONE))
 
@@ -115,7 +115,7 @@ def test_fault_03_who_loses_patience_fails_nobody_else(redis: Redis) -> None:
         holder, patient = await asking(redis, endpoint, ONE), await asking(redis, endpoint, ONE)
         impatient = await (await asking(redis, endpoint, ONE, patience=0.02))
         assert redis.get(result_key(ONE)) is None
-        endpoint.let_go.set()
+        endpoint.unblock.set()
         return impatient, await asyncio.gather(holder, patient)
 
     impatient, others = asyncio.run(lose_patience())
@@ -153,7 +153,7 @@ def test_fault_05_a_score_is_not_lost_with_those_who_waited_for_it(redis: Redis)
         await listened_to(redis, ONE)
         waiter.cancel()
         await asyncio.gather(waiter, return_exceptions=True)
-        endpoint.let_go.set()
+        endpoint.unblock.set()
         await holder
         return await (await asking(redis, later, ONE))
 
@@ -174,7 +174,7 @@ def test_fault_06_waiters_neither_store_nor_release_what_they_waited_for(redis: 
         tasks = [await asking(redis, endpoint, ONE) for _ in range(9)]
         await listened_to(redis, ONE, 8)
         redis.config_resetstat()
-        endpoint.let_go.set()
+        endpoint.unblock.set()
         return await asyncio.gather(*tasks)
 
     result = asyncio.run(nine_want_one())
@@ -210,7 +210,7 @@ def test_fault_10_requests_for_overlapping_models_compute_no_score_twice(redis: 
     async def overlap() -> list[FlightResult]:
         tasks = [await asking(redis, endpoint, *ids) for ids in ([ONE], [ONE, OTHER], [OTHER])]
         await asyncio.sleep(0)
-        endpoint.let_go.set()
+        endpoint.unblock.set()
         return await asyncio.gather(*tasks)
 
     result = asyncio.run(overlap())

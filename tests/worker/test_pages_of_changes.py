@@ -105,9 +105,9 @@ def test_explaining_tells_a_row_for_each_table_and_runs_nothing(scored: Database
     with scored.reading() as connection:
         plan = explain(connection, EVERYTHING, columns_of(scored, DAMAGING, GOODFAITH))
 
-    told = " ".join(str(value) for row in plan for value in row.values())
+    shown = " ".join(str(value) for row in plan for value in row.values())
     assert len(plan) >= 4
-    assert all(table in told for table in ("recentchanges", "damaging_score", "goodfaith_score", "actor"))
+    assert all(table in shown for table in ("recentchanges", "damaging_score", "goodfaith_score", "actor"))
 
 
 def test_a_script_holds_the_users_values_as_parameters_only(scored: Database) -> None:

@@ -77,19 +77,19 @@ def test_the_api_finds_every_score_and_none_that_was_not_given(wiki: ExampleWiki
 
     names = {model_id: model for model, model_id in wiki.ids.items()}
     seen = {(row.oresc_rev, names[row.oresc_model], row.oresc_class): row.oresc_probability for row in rows}
-    told: dict[tuple[int, str, int], Decimal] = {}
+    known: dict[tuple[int, str, int], Decimal] = {}
     for edit in wiki.scored:
         revision = edit.revision
-        told |= {(revision, model, 1): true(model, revision) for model in ("damaging", "goodfaith")}
+        known |= {(revision, model, 1): true(model, revision) for model in ("damaging", "goodfaith")}
         if edit.namespace == 0:
-            told[revision, "articlequality", 0] = weighted_quality(revision)
+            known[revision, "articlequality", 0] = weighted_quality(revision)
         if edit.namespace == 0 and edit.is_new_page:
             draft = probabilities(0, "enwiki", "draftquality", revision)
-            told |= {
+            known |= {
                 (revision, "draftquality", number): Decimal(f"{draft[name]:.3f}")
                 for name, number in DRAFT_CLASSES.items()
             }
-    assert seen == told
+    assert seen == known
 
 
 def test_each_model_has_exactly_one_current_version(wiki: ExampleWiki) -> None:

@@ -110,11 +110,11 @@ def test_redis_py_and_both_halves_of_celery_understand_the_same(url: str, wanted
     ],
 )
 def test_what_one_of_them_would_not_do_is_refused_in_a_sentence(url: str, words: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(words)) as told:
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
         read_redis_url(url)
 
-    assert "hunter2" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @given(
@@ -150,7 +150,7 @@ def test_whatever_is_written_there_is_read_or_refused_in_one_line(url: str) -> N
 
 
 def test_every_option_that_is_known_is_named_where_another_is_refused() -> None:
-    with pytest.raises(ValueError, match="is not known") as told:
+    with pytest.raises(ValueError, match="is not known") as caught:
         read_redis_url("redis://db.example?nothing=1")
 
-    assert ", ".join(KNOWN) in str(told.value)
+    assert ", ".join(KNOWN) in str(caught.value)

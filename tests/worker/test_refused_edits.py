@@ -102,8 +102,8 @@ def test_refused_edits_wait_unannounced_and_burn_nothing_however_often_and_then_
     drain_anew(services_for, database, mendable)
 
     assert classified_revisions(database) == {100, *range(1, 11)}
-    told = [event["rev_id"] for event in promised_events(database) if "errors" not in event]
-    assert told == [100, *range(1, 11)]
+    announced = [event["rev_id"] for event in promised_events(database) if "errors" not in event]
+    assert announced == [100, *range(1, 11)]
 
 
 @pytest.mark.parametrize("has_redis", [True, False])

@@ -61,7 +61,7 @@ def test_past_the_longest_queue_a_new_request_is_refused_whole(request_them: Req
     request_them([FIRST])
     more = [ScoreId("enwiki", "damaging", revision, "0.5.1") for revision in (3, 4)]
 
-    with pytest.raises(Overloaded, match="1 requests are waiting and 2 may"):
+    with pytest.raises(Overloaded, match="1 requests wait, and at most 2 may"):
         request_them(more)
 
     assert queued(redis) == 1
@@ -100,14 +100,14 @@ def test_a_failure_from_before_the_request_does_not_end_its_wait(
 
     (answer,) = wait(services, requested, 0).values()
 
-    assert "a worker must consume the queue 'outpatrol-score'" in str(answer)
+    assert "start a worker that takes tasks from the queue 'outpatrol-score'" in str(answer)
 
 
 def test_a_wait_in_vain_says_what_is_needed(request_them: Request, services: Services) -> None:
     (answer,) = wait(services, request_them([FIRST]), 0).values()
 
     assert isinstance(answer, NoAnswer)
-    assert "a worker must consume the queue 'outpatrol-score'" in answer.error
+    assert "start a worker that takes tasks from the queue 'outpatrol-score'" in answer.error
 
 
 def test_without_redis_there_is_no_way_to_ask(tmp_path: Path) -> None:

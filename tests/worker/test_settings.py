@@ -230,10 +230,10 @@ def test_a_url_that_is_no_redis_is_told_without_what_is_in_it(url: str, monkeypa
     monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")
     monkeypatch.setenv("OUTPATROL_REDIS_URL", url)
 
-    with pytest.raises(SettingsInvalid, match="redis_url: not the URL of a Redis") as told:
+    with pytest.raises(SettingsInvalid, match="redis_url: not the URL of a Redis") as caught:
         load_settings()
 
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_password_in_the_endpoints_address_is_refused_and_not_shown(
     monkeypatch.setenv("OUTPATROL_CONFIG", "outpatrol.example.toml")
     monkeypatch.setenv("OUTPATROL_ENDPOINT__URL", "http://outpatrol:hunter2@127.0.0.1")
 
-    with pytest.raises(SettingsInvalid, match=r"endpoint\.url: holds a user or a password") as told:
+    with pytest.raises(SettingsInvalid, match=r"endpoint\.url: holds a user or a password") as caught:
         load_settings()
 
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(caught.value)

@@ -107,7 +107,7 @@ def test_a_formula_is_refused_where_the_endpoint_tells_no_statistics(write: Writ
     _, said = problem().split("): ", 1)
 
     assert said == (
-        "wikis.enwiki.thresholds.damaging.likelybad: Lift Wing tells no statistics to resolve a formula with; "
+        "wikis.enwiki.thresholds.damaging.likelybad: Lift Wing has no statistics to resolve a formula with; "
         "write a number from 0 to 1"
     )
 

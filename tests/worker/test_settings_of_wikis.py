@@ -270,9 +270,9 @@ def sentence(one: dict[str, Any], other: dict[str, Any], *, names: tuple[str, st
     ],
 )
 def test_two_wikis_in_one_database_are_refused_by_name_and_without_passwords(one: str, other: str) -> None:
-    told = sentence({"database_url": one}, {"database_url": other})
+    message = sentence({"database_url": one}, {"database_url": other})
 
-    assert told == (
+    assert message == (
         "wikis.frwiki.database_url: leads to the database of enwiki, so that each would be scored and announced as the "
         "other; give each wiki a database of its own"
     )
@@ -285,11 +285,11 @@ def test_wikis_with_a_database_each_may_be_on_one_server() -> None:
 
 
 def test_a_copied_domain_is_refused_where_it_is_of_a_wiki_of_wikimedia() -> None:
-    told = sentence(
+    message = sentence(
         {"database_url": "sqlite:///a.db"}, {"database_url": "sqlite:///b.db", "domain": "EN.wikipedia.org"}
     )
 
-    assert told.startswith("wikis.frwiki.domain: EN.wikipedia.org is the domain of enwiki already")
+    assert message.startswith("wikis.frwiki.domain: EN.wikipedia.org is the domain of enwiki already")
 
 
 def test_wikis_of_ones_own_may_share_a_domain() -> None:

@@ -17,7 +17,7 @@ SECONDS = 20
 NewStandby = Callable[..., Standby]
 
 
-class Ran:
+class TaskRecorder:
     """Notes what was run, and lets it wait where it is told to."""
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Ran:
 
 
 @pytest.fixture
-def ran() -> Iterator[Ran]:
-    ran = Ran()
+def ran() -> Iterator[TaskRecorder]:
+    ran = TaskRecorder()
     yield ran
     ran.may_go_on.set()
 
 
 @pytest.fixture
-def new_standby(ran: Ran) -> Iterator[NewStandby]:
+def new_standby(ran: TaskRecorder) -> Iterator[NewStandby]:
     with ExitStack() as stack:
 
         def new(
@@ -58,14 +58,14 @@ def new_standby(ran: Ran) -> Iterator[NewStandby]:
         yield new
 
 
-def test_it_polls_again_and_again_while_it_is_needed(ran: Ran, new_standby: NewStandby) -> None:
+def test_it_polls_again_and_again_while_it_is_needed(ran: TaskRecorder, new_standby: NewStandby) -> None:
     new_standby(poll_seconds=0.01).start()
     ran.until(3)
 
     assert set(ran.all) == {(POLL,)}
 
 
-def test_a_look_that_fails_does_not_end_the_polling(ran: Ran) -> None:
+def test_a_look_that_fails_does_not_end_the_polling(ran: TaskRecorder) -> None:
     looks = iter([True, False, True])
 
     def is_needed() -> bool:
@@ -82,7 +82,7 @@ def test_a_look_that_fails_does_not_end_the_polling(ran: Ran) -> None:
     assert [each["error"] for each in logs if each["event"] == "task_failed"] == ["ValueError: no such thing"]
 
 
-def test_a_poll_that_hangs_is_not_begun_again_more_than_once(ran: Ran, new_standby: NewStandby) -> None:
+def test_a_poll_that_hangs_is_not_begun_again_more_than_once(ran: TaskRecorder, new_standby: NewStandby) -> None:
     ran.may_go_on.clear()
     standby = new_standby(threads=1)
     for _ in range(10):
@@ -95,7 +95,7 @@ def test_a_poll_that_hangs_is_not_begun_again_more_than_once(ran: Ran, new_stand
     assert ran.all.count((POLL,)) <= 2
 
 
-def test_it_leaves_all_to_the_broker_while_tasks_come(ran: Ran, new_standby: NewStandby, redis: Redis) -> None:
+def test_it_leaves_all_to_the_broker_while_tasks_come(ran: TaskRecorder, new_standby: NewStandby, redis: Redis) -> None:
     sent: list[tuple[str, ...]] = []
     standby = new_standby(is_needed=False, poll_seconds=0.01)
     standby.start()
@@ -107,7 +107,7 @@ def test_it_leaves_all_to_the_broker_while_tasks_come(ran: Ran, new_standby: New
     assert ran.all == []
 
 
-def test_without_a_broker_a_ring_is_answered_here(ran: Ran, new_standby: NewStandby, redis: Redis) -> None:
+def test_without_a_broker_a_ring_is_answered_here(ran: TaskRecorder, new_standby: NewStandby, redis: Redis) -> None:
     doorbell = Doorbell(redis, lambda *_: pytest.fail("nobody would take it"), unanswered_seconds=4)
     doorbell.stand_by(new_standby())
     for wiki in ("enwiki", "enwiki", "enwiki", "frwiki"):
@@ -119,7 +119,7 @@ def test_without_a_broker_a_ring_is_answered_here(ran: Ran, new_standby: NewStan
 
 
 def test_a_ring_that_redis_does_not_take_is_answered_here_before_anybody_else_noticed(
-    ran: Ran, new_standby: NewStandby
+    ran: TaskRecorder, new_standby: NewStandby
 ) -> None:
     with no_redis() as gone:
         doorbell = Doorbell(gone, lambda *_: None, unanswered_seconds=4)
@@ -131,7 +131,7 @@ def test_a_ring_that_redis_does_not_take_is_answered_here_before_anybody_else_no
     assert [parts[1] for parts in ran.all] == ["enwiki", "frwiki"]
 
 
-def test_no_more_turns_are_taken_at_once_than_it_has_threads(ran: Ran, new_standby: NewStandby) -> None:
+def test_no_more_turns_are_taken_at_once_than_it_has_threads(ran: TaskRecorder, new_standby: NewStandby) -> None:
     ran.may_go_on.clear()
     standby = new_standby(threads=2)
     for wiki in ("a", "b", "c"):
@@ -159,7 +159,7 @@ def test_a_turn_that_fails_is_told_and_ends_no_other(new_standby: NewStandby) ->
     assert [(line["event"], line["error"]) for line in logs] == [("task_failed", "ValueError: no such thing")]
 
 
-def test_closed_it_begins_nothing_more_and_waits_for_nothing(ran: Ran, new_standby: NewStandby) -> None:
+def test_closed_it_begins_nothing_more_and_waits_for_nothing(ran: TaskRecorder, new_standby: NewStandby) -> None:
     ran.may_go_on.clear()
     standby = new_standby(threads=1)
     standby.ring(0, TURN, "enwiki", "outbox")

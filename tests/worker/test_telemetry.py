@@ -126,7 +126,7 @@ def test_messages_that_were_lost_or_buried_are_named() -> None:
 
     assert {line["event"]: line.get("messages", line.get("message")) for line in logs[1:]} == {
         "lease_lost": [4],
-        "message_buried": 3,
+        "message_given_up": 3,
     }
 
 

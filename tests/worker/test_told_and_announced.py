@@ -50,13 +50,13 @@ def test_edits_with_invented_ids_between_real_ones_are_all_scored(services: Serv
     assert set(found) == classified_revisions(database) == {500, 501, 502, 503, 504, 505}
 
 
-@pytest.mark.parametrize("told", [9, None])
+@pytest.mark.parametrize("given", [9, None])
 def test_a_page_id_is_announced_only_where_it_was_told(
-    services: Services, database: Database, told: int | None
+    services: Services, database: Database, given: int | None
 ) -> None:
-    found = announced(services, database, a_recent_change(321, page_id=told))
+    found = announced(services, database, a_recent_change(321, page_id=given))
 
-    assert found[321].get("page_id") == told
+    assert found[321].get("page_id") == given
 
 
 def test_who_is_autopatrolled_by_a_group_leaves_no_rows(services: Services, database: Database) -> None:

@@ -20,7 +20,7 @@ class Loop:
 
 class Turns:
     held = Held()
-    def let_go(self, error, seconds): {let_go}
+    def release_all(self, error, seconds): {release_all}
 
 configure_logging()
 settings = WorkerSettings(silent_seconds=0.5)
@@ -31,7 +31,7 @@ time.sleep(1000)
 
 
 @pytest.mark.parametrize(
-    ("let_go", "before"),
+    ("release_all", "before"),
     [
         ("return 0", "pass"),
         ("raise RuntimeError('broken')", "pass"),
@@ -40,8 +40,8 @@ time.sleep(1000)
     ],
     ids=["nothing", "giving_back", "log", "stream"],
 )
-def test_a_stuck_process_ends_though_more_is_broken_in_it(let_go: str, before: str) -> None:
-    script = STUCK_PROCESS.format(let_go=let_go, before=before)
+def test_a_stuck_process_ends_though_more_is_broken_in_it(release_all: str, before: str) -> None:
+    script = STUCK_PROCESS.format(release_all=release_all, before=before)
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_SECONDS)
 
     assert ended.returncode == STUCK

@@ -1,4 +1,4 @@
-"""Alarms: what a monitor must hear of, told in the same way by every command that knows of some."""
+"""Alarms: what a monitor must learn, in the same form from every command that finds one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -13,14 +13,12 @@ from worker.cli.console import complain, err, warn
 from worker.domain.errors import RedisUnavailable
 from worker.domain.visible import visible
 
-#: Exit code of an alarm, to be told from that of a command that could not be carried out.
+#: Exit code of an alarm, other than that of a command that failed.
 ALARM = 3
 
 
 def endpoint_alarms(services: Services) -> list[str]:
-    """What the workers told of the scoring endpoints and of the wikis' own APIs, with address, status and cure; a note
-    where that is not known.
-    """
+    """What the workers reported about endpoints and wikis' APIs, with address and cure; a note if it is not known."""
     settings = services.settings
     asked = [(settings.endpoints_by_name[name].url, limits) for name, limits in services.limits.items()]
     asked += [(settings.wikis[wiki].api_url or wiki, limits) for wiki, limits in services.api_limits.items()]

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox.errors import OutboxError
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.bootstrap import Services, build_services
 from worker.cli.tables import with_errors
 from worker.config.wiki import Wiki
@@ -67,7 +67,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def _sentence_of(error: Exception) -> str | None:
-    return str(error) if isinstance(error, OutboxError | WorkerError) else told(error)
+    return str(error) if isinstance(error, OutboxError | WorkerError) else sentence_of(error)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def warn(sentence: str) -> None:
 
 
 def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
-    """Warn that the workers were not told of the work, if Redis did not answer; *consequence* ends the sentence."""
+    """Warn that no ring was sent, if Redis did not answer; *consequence* ends the sentence."""
     if services.doorbell.is_silent:
         warn(f"Redis does not answer at redis_url, so the workers were not told; {consequence}")
 

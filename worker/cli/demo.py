@@ -24,7 +24,7 @@ from worker.cli.console import errors_as_sentences, fail, out, print_json, progr
 from worker.cli.options import JsonOption, WikiOption, moment_of
 from worker.cli.replay import replay_file
 from worker.cli.tables import summary
-from worker.demo.counts import REASONS, Counts, count, json_lines
+from worker.demo.counts import REASONS, RunCounts, count, json_lines
 from worker.demo.processes import Processes
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.domain.errors import CommandFailed
@@ -173,7 +173,7 @@ def _check_alive(processes: Processes, directory: Path) -> None:
             raise CommandFailed(f"the {child.name} ended; its log in {directory} ends:", child.end_of_log())
 
 
-def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> Counts:
+def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> RunCounts:
     """Count after the worker has answered all patrollers too; a few requests may still be queued behind the drains."""
     log = surroundings.worker.log
     deadline = time.monotonic() + 15
@@ -196,7 +196,7 @@ def _changes(services: Services) -> list[tuple[Filters, Change]]:
 
 
 def _show(
-    counts: Counts, seconds: float, report: ReplayReport, changes: list[tuple[Filters, Change]], directory: Path
+    counts: RunCounts, seconds: float, report: ReplayReport, changes: list[tuple[Filters, Change]], directory: Path
 ) -> None:
     rows: list[tuple[int | str, str]] = [
         (counts.edits, f"edits saved on {len(report.saved)} wikis, each with its promise in one transaction"),

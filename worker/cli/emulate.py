@@ -13,7 +13,7 @@ from worker.emulators.event_stream.endpoint import EventStreamSettings
 from worker.emulators.event_stream.endpoint import serve as serve_event_stream
 from worker.emulators.scoring.endpoint import EmulatorSettings
 from worker.emulators.scoring.endpoint import serve as serve_scoring
-from worker.emulators.wiki.endpoint import WikiSettings
+from worker.emulators.wiki.endpoint import EmulatedWikiSettings
 from worker.emulators.wiki.endpoint import serve as serve_wiki
 
 app = typer.Typer(help="Run an emulated service.", no_args_is_help=True, rich_markup_mode="markdown")
@@ -88,7 +88,7 @@ def wiki(
 
     Example: `outpatrol emulate wiki --port 8194`
     """
-    settings = WikiSettings(latency_ms=latency_ms)
+    settings = EmulatedWikiSettings(latency_ms=latency_ms)
     _run(host, port, lambda ready: serve_wiki(host, port, settings, ready))
 
 

@@ -1,4 +1,4 @@
-"""Standard output and error as they are: of any encoding, and with or without somebody who reads them."""
+"""Standard output and error as they are: in any encoding, and with or without a reader."""
 
 import codecs
 import errno
@@ -28,7 +28,7 @@ class Commands(TyperGroup):
     """The commands; no character of any text ends them, and an output that can't be written does so in a sentence."""
 
     def main(self, *args: Any, **more: Any) -> Any:
-        # None where the shell was told to close it: `>&-`.
+        # None if the shell closed it: `>&-`.
         sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
@@ -59,20 +59,20 @@ def _usage_errors_in_one_line() -> Iterator[None]:
 def _unwritable_as_sentence() -> Iterator[None]:
     try:
         yield
-        # Now, where the error can be told; when Python ends it could not be.
+        # Now, while an error can still be reported; when Python ends it can not.
         sys.stdout.flush()
     except OSError as error:
         if error.filename is not None or error.errno is None:
             raise
-        _let_go(sys.stdout)
-        # Who closes a pipe has read enough, and needs no sentence.
+        _send_nowhere(sys.stdout)
+        # A reader that closes the pipe has read enough and needs no sentence.
         if error.errno != errno.EPIPE:
             sys.stderr.write(f"outpatrol: standard output can't be written: {os.strerror(error.errno)}\n")
         raise SystemExit(1) from error
 
 
-def _let_go(stream: TextIO) -> None:
-    """What is still to be written there goes nowhere."""
+def _send_nowhere(stream: TextIO) -> None:
+    """Let what is still to be written to *stream* go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

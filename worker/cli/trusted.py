@@ -1,4 +1,4 @@
-"""Who is autopatrolled where a stream does not say: the groups of each wiki, told before the first edit is read."""
+"""Who is autopatrolled if a stream does not say it: the groups of each wiki, shown before the first edit is read."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ MOST_NAMED = 5
 
 
 def told_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
-    """The groups of each of *wikis*, with *also* among them; tells them on standard error."""
+    """The groups of each of *wikis*, with *also* among them; shows them on standard error."""
     groups = {wiki.id: wiki.autopatrolled_groups | set(also or ()) for wiki in wikis}
     sets = {names: [wiki for wiki, theirs in groups.items() if theirs == names] for names in groups.values()}
     for names, those in sets.items():

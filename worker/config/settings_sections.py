@@ -108,7 +108,7 @@ class EventsSettings(Section):
         default="1.3.0", description="Version of page/prediction_classification_change."
     )
     waits_for_page_ids: bool = Field(
-        default=False, description="An edit whose page nobody told waits, attempt by attempt; else it is left out."
+        default=False, description="An edit without a known page waits, attempt by attempt; else it is left out."
     )
     wait_seconds: float = Field(
         default=300,
@@ -139,7 +139,7 @@ class DatabaseSettings(Section):
         default=10,
         ge=0.5,
         le=600,
-        description="For connecting, and for each statement; a server that takes longer is let be until it answers.",
+        description="For connecting, and for each statement; a server that takes longer is not asked until it answers.",
     )
 
 
@@ -226,7 +226,7 @@ class WikiApiSettings(Section):
     timeout_seconds: float = Field(default=10, gt=0, le=120, description="For one request, connecting included.")
     requests_per_second: float = Field(default=5, ge=0.1, le=10_000, description="Limit of all workers together.")
     concurrency: int = Field(default=2, ge=1, le=256, description="Requests under way at once, of all workers.")
-    maxlag_seconds: int = Field(default=5, ge=1, le=3600, description="A wiki whose replicas lag more is let be.")
+    maxlag_seconds: int = Field(default=5, ge=1, le=3600, description="A wiki whose replicas lag more is not asked.")
     patience_seconds: float = Field(default=5, gt=0, le=120, description="How long a request waits for its turn.")
 
 

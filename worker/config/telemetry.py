@@ -27,7 +27,7 @@ EVENTS = {
     "requests_answered": "what the front door did in the last seconds, counted",
     "request_failed": "a request at the front door met an error that nobody foresaw",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
-    "message_buried": "a message was given up",
+    "message_given_up": "a message was given up",
     "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
@@ -38,7 +38,7 @@ EVENTS = {
     "queue_full": "so much waits in a queue that it gets no more; the poll finds the work",
     "tasks_untaken": "what is scheduled has waited for long in its queue",
     "message_dropped": "a message that is not ours stood in one of our queues",
-    "connection_not_closed": "a broken connection to the broker was let go as it was",
+    "connection_not_closed": "a broken connection to the broker could not be closed and was dropped",
     "wiki_unknown": "a task came for a wiki that the settings lack; it is passed on",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
@@ -159,4 +159,4 @@ def tell_batch(
         log.warning("lease_lost", wiki=wiki, messages=lost)
     for claim, outcome in outcomes.items():
         if claim in kept and isinstance(outcome, Dead):
-            log.error("message_buried", wiki=wiki, message=claim.message, reason=outcome.reason, error=outcome.error)
+            log.error("message_given_up", wiki=wiki, message=claim.message, reason=outcome.reason, error=outcome.error)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 
 PREFIX, LEVEL = "OUTPATROL_", "__"
-#: Of ours, but no settings: the name of the file, what docker/compose.yaml reads, and what the tests are told.
+#: Of ours, but no settings: the name of the file, what docker/compose.yaml reads, and variables of the tests.
 OTHERS = re.compile(
     r"CONFIG|(PYTHON_|MARIADB_|REDIS_)?IMAGE|(MARIADB|REDIS|SCORING)_PORT|MARIADB_(ROOT_)?PASSWORD|REQUIRE_DOCKER|TEST_\w+"
 )

@@ -1,4 +1,4 @@
-"""The results of a run, counted in what it left: tables, event files, the logs of the endpoint and the worker."""
+"""The results of a run, counted in its tables, event files and the logs of the endpoint and the worker."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ REASONS = {"autopatrolled": "saved by a trusted user", "bot": "saved by a bot", 
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class RunCounts:
     """The sums over all wikis of one run."""
 
     edits: int = 0
@@ -40,13 +40,13 @@ class Counts:
     dead_letters: int = 0
 
 
-def count(services: Services, events: Path, scoring_url: str, worker_log: Path) -> Counts:
+def count(services: Services, events: Path, scoring_url: str, worker_log: Path) -> RunCounts:
     """Count everything, from the beginning.
 
     Raises:
         CommandFailed: the scoring endpoint does not answer.
     """
-    counts = Counts()
+    counts = RunCounts()
     reasons: Counter[str] = Counter()
     for wiki in services.wikis.values():
         with wiki.database.reading() as connection:
@@ -82,7 +82,7 @@ def endpoint_summary(scoring_url: str) -> dict[str, Any]:
 
 
 def json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of *file*, a line each; other lines, such as a program's banner, are left out."""
+    """The JSON objects of *file*, one in each line; other lines, such as a program's banner, are left out."""
     if not file.exists():
         return
     with file.open(encoding="utf-8", errors="replace") as lines:

@@ -17,7 +17,7 @@ from typing import Self
 from worker.domain.errors import CommandFailed
 from worker.lanes.supervisor import die_with_parent
 
-#: More than a drain may take by default, so that a worker can finish it.
+#: Longer than a turn takes by default, so that a worker can finish it.
 STOP_SECONDS = 30
 #: Below those that the kernel gives to outgoing connections, on Linux and elsewhere.
 PORTS = range(15_000, 32_000)
@@ -53,7 +53,7 @@ class Processes:
         cwd: Path | None = None,
         user: str | None = None,
     ) -> Child:
-        """Start *command* with its output in `<name>.log` in the directory; as another *user*, if one is given.
+        """Start *command* with its output in `<name>.log` of the directory; as another *user*, if one is given.
 
         Raises:
             CommandFailed: the program can't be started.
@@ -73,7 +73,7 @@ class Processes:
                     extra_groups=[] if user else None,
                     # A group of its own, so that a Ctrl-C meant for us does not reach it before we end it in order.
                     process_group=0,
-                    # Safe here: it makes one system call, between fork and exec, in a process that is not ours yet.
+                    # Safe here: it makes one system call, between fork and exec.
                     preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
                 )
         except OSError as error:
@@ -133,10 +133,10 @@ def kill_group(child: Child) -> None:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at this moment, and that no outgoing connection is given before a server is.
+    """A loopback port that is free at this moment, and that no outgoing connection can take before a server does.
 
     Raises:
-        CommandFailed: there seems to be none.
+        CommandFailed: none was found.
     """
     for port in _luck.sample(PORTS, 100):
         with socket.socket() as listener, suppress(OSError):

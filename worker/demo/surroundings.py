@@ -161,7 +161,7 @@ def start_worker(
     count: int = 2,
     environment: Mapping[str, str] | None = None,
 ) -> Child:
-    """Start *count* worker processes with these *options* of Celery, and who keeps them running.
+    """Start *count* worker processes with these *options* of Celery, and the supervisor that keeps them running.
 
     They read the settings of *environment*, or else our own.
     """

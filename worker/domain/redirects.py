@@ -1,4 +1,4 @@
-"""What a redirect means to whoever set a URL: nobody follows it, since its target may be anybody. Pure."""
+"""What a redirect means for a URL in the settings: it is never followed, since its target may be anybody. Pure."""
 
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
@@ -9,18 +9,18 @@ LONGEST_ADDRESS = 200
 def advice(asked: str, base: str, location: str | None, *, setting: str) -> str:
     """Where a redirect of *asked*, which is *base* plus a path, leads to, and what to write into *setting*.
 
-    No query and no password of the target is told.
+    The target is shown without query and password.
     """
     target = _target(asked, location)
     if target is None:
-        return f"it leads nowhere; correct {setting}, or whoever answers at that address in its place"
+        return f"it leads nowhere; correct {setting}, or the server at that address"
     shown = _shown(target)
     path = asked.removeprefix(base.rstrip("/"))
     other = shown.removesuffix(path) if path and shown.endswith(path) else None
     if other and other.rstrip("/") != base.rstrip("/"):
         return f"it leads to {shown}; write {other} into {setting}"
     if _is_the_same(target, urlsplit(asked)):
-        return f"it leads back to the same address; correct whoever answers there, or {setting}"
+        return f"it leads back to the same address; correct the server there, or {setting}"
     return f"it leads to {shown}, which is no other base of the same API; correct {setting}"
 
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 
-#: Packings that were asked for; zlib tells gzip and deflate apart by their first bytes.
+#: Packings that were asked for; zlib knows gzip and deflate by their first bytes.
 KNOWN = {"gzip", "x-gzip", "deflate"}
 #: Packings that nobody asked for: some make gigabytes of a few bytes at once.
 UNASKED = {"br", "zstd", "compress", "x-compress"}
@@ -24,7 +24,7 @@ class Unpacking:
         if len(names) > 1:
             raise Unreadable("a reply that is packed twice can't be right")
         if names and names[0] in UNASKED:
-            raise Unreadable(f"a reply that is packed as {names[0]}, which nobody asked for, can't be right")
+            raise Unreadable(f"a reply packed as {names[0]} was not asked for and can't be right")
         self._most = most
         self._taken = 0
         self._content = bytearray()

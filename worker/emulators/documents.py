@@ -6,5 +6,5 @@ Document = dict[str, object]
 
 
 def encode(document: object) -> str:
-    """JSON on one line, without blanks and in ASCII, so that half a surrogate pair can be written, too."""
+    """JSON on one line, without blanks, in ASCII, so that half of a surrogate pair can be written, too."""
     return json.dumps(document, separators=(",", ":"))

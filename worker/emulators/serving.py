@@ -1,4 +1,4 @@
-"""Running an emulator: on a port that it reports, until a signal comes."""
+"""Running an emulator, on a port that it reports, until a signal comes."""
 
 import asyncio
 import signal

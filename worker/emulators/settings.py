@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from worker.emulators.documents import Document
 
-#: The value of an HTTP header; an empty one leaves it out, since a patch with null brings back the default.
+#: The value of an HTTP header; an empty one leaves it out, since a patch with null restores the default.
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$"), AfterValidator(lambda text: text or None)]
 #: How often something happens: 0 never, 1 always.
 Rate = Annotated[float, Field(ge=0, le=1)]

@@ -45,7 +45,7 @@ class SettingsChannel(Generic[SomeSettings]):
         try:
             patch = json.loads(await request.read())
             if not isinstance(patch, dict):
-                return reply({"error": "CommonSettings are changed with a JSON object."}, 400)
+                return reply({"error": "Settings are changed with a JSON object."}, 400)
             self._settable.apply(self._settable.settings.changed(patch))
         except ValidationError as error:
             return reply({"error": _sentence(error)}, 400)

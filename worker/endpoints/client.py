@@ -59,7 +59,7 @@ class ScoringClient(Protocol):
         """Return the model's version, and the threshold that reaches each of *wanted*; None where none does.
 
         Raises:
-            EndpointUnavailable: the endpoint did not answer, or tells no statistics.
+            EndpointUnavailable: the endpoint did not answer, or has no statistics.
         """
 
     async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
@@ -138,12 +138,12 @@ class Endpoint:
         """
         admitted = self.circuits.admit(ids)
         requests = [*cut(admitted.asked), *([probe] for probe in admitted.probes)]
-        replies = await asyncio.gather(*(bisected(request, partial(self._told, ask)) for request in requests))
+        replies = await asyncio.gather(*(bisected(request, partial(self._reported, ask)) for request in requests))
         found = {score_id: answer for reply in replies for score_id, answer in reply.items()}
         return self.circuits.judged(found | admitted.cut_off)
 
-    async def _told(self, ask: Ask, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        """What *ask* gets for *ids*, told to the circuits."""
+    async def _reported(self, ask: Ask, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        """What *ask* gets for *ids*, reported to the circuits."""
         began = time.monotonic()
         try:
             answers = await ask(ids)

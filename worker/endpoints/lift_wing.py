@@ -10,7 +10,7 @@ from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS, Asked
+from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
 
 #: Kubernetes namespace of each model server, by which its Host header is made.
 #: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
@@ -57,7 +57,7 @@ def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
     return Address(f"/v1/models/{there}:predict", f"{host}.{namespace}.wikimedia.org")
 
 
-#: Finds the pages of revisions of a wiki; those that are gone lack. None: there is nobody to ask.
+#: Finds the pages of revisions of a wiki; those that are gone are left out. None: the wiki has no API set.
 FindPages = Callable[[str, Collection[int]], Awaitable[Mapping[int, int] | None]]
 
 
@@ -82,14 +82,14 @@ class LiftWingClient:
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        # To ask for one without its page would be our own fault, and be refused as that.
+        # A request without the page would be our fault, and be refused as such.
         homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
         found, pageless = await self._with_pages(homeless)
         wanted = [*(each for each in ids if each not in homeless), *found]
         return await self._endpoint.answers(wanted, self._requests, self._ask) | pageless
 
     async def _with_pages(self, ids: Sequence[ScoreId]) -> tuple[list[ScoreId], dict[ScoreId, Answer]]:
-        """Those of *ids* whose pages the wiki's API tells, with them, and the answers to the others."""
+        """Those of *ids* whose pages the wiki's API knows, with these pages, and the answers to the others."""
         if not ids:
             return [], {}
         wiki = ids[0].wiki
@@ -97,24 +97,24 @@ class LiftWingClient:
             pages = await self._find_pages(wiki, {score_id.revision for score_id in ids})
         except EndpointUnavailable as error:
             return [], dict.fromkeys(ids, NoAnswer(str(error), error.failure, error.retry_after))
-        why = f"{wiki} has no such page" if pages is not None else f"nobody tells it; set wikis.{wiki}.api_url"
+        why = f"{wiki} has no such page" if pages is not None else f"it is not known; set wikis.{wiki}.api_url"
         found = [replace(each, page=pages[each.revision]) for each in ids if pages and each.revision in pages]
         return found, {each: _without_page(each, why) for each in ids if each not in found}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
-        # Lift Wing has no address for versions: only a reply tells one, so a revision is scored to find out.
-        told = {model: version for model in models if (version := self._models[model].version)}
+        # Lift Wing has no address for versions: only a reply has one, so a revision is scored to find out.
+        versions = {model: version for model in models if (version := self._models[model].version)}
         if sample is None:
-            return told
+            return versions
         answers = await self.score(
-            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in told]
+            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in versions]
         )
-        told |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
+        versions |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)
-        # One model's silence costs no other's version.
-        if silent is not None and not told:
+        # If one model does not answer, the versions of the others are kept.
+        if silent is not None and not versions:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
-        return told
+        return versions
 
     async def statistics(
         self,
@@ -123,7 +123,7 @@ class LiftWingClient:
         wanted: Sequence[Statistic],  # noqa: ARG002 - the protocol's
     ) -> tuple[str, dict[Statistic, float | None]]:
         raise EndpointUnavailable(
-            f"{wiki}: Lift Wing tells no statistics of {model}; write numbers in place of the formulas"
+            f"{wiki}: Lift Wing has no statistics of {model}; write numbers in place of the formulas"
         )
 
     async def information(
@@ -164,7 +164,7 @@ class LiftWingClient:
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
         server, address = SERVERS[model.server], address_of(wiki, name, model)
-        asked = Asked(self._languages.get(wiki), model.lift_wing_name or name)
+        asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, asked)
         reply = await self._endpoint.ask(

@@ -31,8 +31,8 @@ MOST_INSTANCES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What Lift Wing knows a wiki and a model by."""
+class LiftWingNames:
+    """The names by which Lift Wing knows a wiki and a model."""
 
     language: str | None
     name: str
@@ -45,7 +45,7 @@ class Asked:
         return wiki_db is None or wiki_db.replace("-", "_") in {wiki, f"{self.language}wiki".replace("-", "_")}
 
 
-class Server(Protocol):
+class ServerProtocol(Protocol):
     """One kind of server."""
 
     #: Revisions it takes in one request.
@@ -53,10 +53,10 @@ class Server(Protocol):
     #: Reads its reply.
     reply: TypeAdapter[Any]
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         """What to send for *ids*, all of one wiki and one model, and no more than `most`."""
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
         """What *reply* holds for each of *ids*."""
 
 
@@ -66,10 +66,10 @@ class Revscoring:
     most = 1
     reply: TypeAdapter[Any] = OresReply
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         return {"rev_id": ids[0].revision}
 
-    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: Any, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
         score_id = ids[0]
         if score_id.wiki not in reply:
             return {score_id: NoAnswer(f"the reply holds nothing for {score_id.wiki}")}
@@ -100,10 +100,10 @@ class RevertRisk:
     most = MOST_INSTANCES
     reply: TypeAdapter[Any] = TypeAdapter(_Predictions)
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
 
-    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: _Predictions, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
         said = {each.revision_id: each for each in reply.predictions if isinstance(each, _Prediction)}
         return {
             score_id: _revert_risk(said[score_id.revision], score_id, asked)
@@ -122,11 +122,11 @@ class SingleRevertRisk:
     def __init__(self, *, sends_language: bool) -> None:
         self._sends_language = sends_language
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         its_language = {"lang": asked.language} if self._sends_language else {}
         return {"rev_id": ids[0].revision} | its_language
 
-    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: _Prediction, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
         return {ids[0]: _revert_risk(reply, ids[0], asked)}
 
 
@@ -147,11 +147,11 @@ class ArticleQuality:
     most = 1
     reply: TypeAdapter[Any] = TypeAdapter(_Quality)
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         # A text: the server reads it as one, and fails over a boolean.
         return {"rev_id": ids[0].revision, "lang": asked.language, "extended_output": "true"}
 
-    def answers(self, reply: _Quality, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:
+    def answers(self, reply: _Quality, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
         score_id = ids[0]
         if reply.revision_id != score_id.revision or not asked.is_about(reply.wiki_db, score_id.wiki):
             return {score_id: NoAnswer(f"the reply is about revision {reply.revision_id} of {reply.wiki_db}")}
@@ -185,10 +185,10 @@ class ArticleQualityV2:
     most = MOST_INSTANCES
     reply: TypeAdapter[Any] = TypeAdapter(_ClassedQualities)
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
 
-    def answers(self, reply: _ClassedQualities, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _ClassedQualities, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:  # noqa: ARG002
         if len(reply.predictions) != len(ids):
             count = len(reply.predictions)
             return dict.fromkeys(ids, NoAnswer(f"the reply holds {count} predictions for {len(ids)} revisions"))
@@ -221,19 +221,19 @@ class OutlinkTopic:
     #: What Lift Wing itself takes for a prediction.
     PREDICTED_FROM = 0.5
 
-    def body(self, ids: Sequence[ScoreId], asked: Asked) -> dict[str, Any]:
+    def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         revision = ids[0].revision
         page = ids[0].page
         return {"page_id": page, "lang": asked.language, "revision_id": revision, "threshold": 0.0}
 
-    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], asked: Asked) -> dict[ScoreId, Answer]:  # noqa: ARG002
+    def answers(self, reply: _Outlink, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:  # noqa: ARG002
         score_id = ids[0]
         probability = {each.topic: each.score for each in reply.prediction.results}
         predicted = [topic for topic, score in probability.items() if score >= self.PREDICTED_FROM]
         return {score_id: _checked(predicted, probability, score_id.model, score_id.version)}
 
 
-SERVERS: Mapping[LiftWingServer, Server] = {
+SERVERS: Mapping[LiftWingServer, ServerProtocol] = {
     LiftWingServer.REVSCORING: Revscoring(),
     LiftWingServer.REVERT_RISK: RevertRisk(),
     LiftWingServer.REVERT_RISK_MULTILINGUAL: SingleRevertRisk(sends_language=True),
@@ -244,7 +244,7 @@ SERVERS: Mapping[LiftWingServer, Server] = {
 }
 
 
-def _revert_risk(said: _Prediction, score_id: ScoreId, asked: Asked) -> Answer:
+def _revert_risk(said: _Prediction, score_id: ScoreId, asked: LiftWingNames) -> Answer:
     if said.revision_id != score_id.revision or not asked.is_about(said.wiki_db, score_id.wiki):
         return NoAnswer(f"the reply is about revision {said.revision_id} of {said.wiki_db}")
     return _checked(said.output.prediction, said.output.probabilities, score_id.model, said.model_version)

@@ -1,10 +1,10 @@
-"""How much an endpoint is asked by all worker processes together: its rate, and requests under way at once. Pure.
+"""How many requests all worker processes together send to an endpoint: its rate, and how many at once. Pure.
 
-The processes share one `State` an endpoint. In an *exchange* each tells what became of its requests and what it wants,
-and is told what it may. Times are seconds on the clock of whoever keeps the state.
+The processes share one `State` an endpoint. In an *exchange* each reports what became of its requests and what it
+wants, and gets what it may have. Times are seconds on the clock of the state's keeper.
 
-- Concurrency: each process at work owns an even share of the places, and whoever has more gives it back as its requests
-  end. Nothing is lent. Where there are fewer places than processes they go round, a second each.
+- Concurrency: each process at work owns an even share of the places, and gives back what is more as its requests end.
+  Nothing is lent. If there are fewer places than processes, they go round, a second each.
 - Rate: starts are sold a lot at a time and evenly spaced (generic cell rate algorithm, ITU-T I.371), a little below the
   limit, so that no second holds more than the limit allows even if some start late.
 - Being throttled halves the rate, slow replies lower it by a fifth; served requests raise it, at most to the limit.
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 from worker.domain.failures import REFUSED_SECONDS
 
-#: Starts are sold no further ahead, and may be so late.
+#: Starts are sold at most so far ahead, and may be so late.
 LEAD_SECONDS = 0.25
 LATE_SECONDS = 0.05
-#: So many seconds' worth of requests may start at once after a lull.
+#: As many requests as in so many seconds may start at once after a pause.
 BURST_SECONDS = 0.05
-#: By how much the spacing exceeds the even one: late starts and bursts together stay within the limit.
+#: How much wider than even the spacing is, so that late starts and bursts together stay within the limit.
 SLACK = 1.0 + LATE_SECONDS + BURST_SECONDS + 0.02
-#: Who waits for a place and asks no more for so long does not count any more.
+#: A process that waits for a place but does not ask for so long no longer counts.
 WAITING_SECONDS = 1.0
 
 CHANGE_SECONDS = 1.0
@@ -30,7 +30,7 @@ LOWER_BY = 0.5
 SLOW_LOWER_BY = 0.8
 LOWEST_RATE = 0.1
 
-#: For so long what was told of an outage or a refusal is an alarm; both are told again much sooner while they last.
+#: For so long a reported outage or refusal is an alarm; both are reported again much sooner while they last.
 ALARM_SECONDS = 6 * REFUSED_SECONDS
 
 
@@ -42,18 +42,18 @@ class Ceilings:
     concurrency: int
     #: Replies that take longer on average say that the endpoint is overloaded.
     slow_seconds: float
-    #: After so long a request has ended one way or the other.
+    #: After so long a request has ended in any case.
     timeout_seconds: float
-    #: Processes there may be of which nobody knows yet.
+    #: How many processes there may be that have not reported yet.
     processes: int = 1
 
     @property
     def lease_seconds(self) -> float:
-        """How long a place is its owner's: the last request that an exchange allows has ended by then."""
+        """How long a place belongs to its process: by then the last request that an exchange allows has ended."""
         return LEAD_SECONDS + LATE_SECONDS + self.timeout_seconds
 
     def divided_by(self, processes: int) -> "Ceilings":
-        """An even share, for a process that can't speak with the others; one place at least."""
+        """An even share, for a process that can't reach the shared state; one place at least."""
         return Ceilings(
             requests_per_second=self.requests_per_second / processes,
             concurrency=max(1, self.concurrency // processes),
@@ -64,7 +64,7 @@ class Ceilings:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a process' requests since it last told."""
+    """What became of a process' requests since its last report."""
 
     served: int = 0
     throttled: int = 0

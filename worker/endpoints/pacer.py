@@ -18,7 +18,7 @@ from worker.lanes.bulkheads import leaves_room
 
 #: Between two exchanges where nothing could be granted.
 ASK_AGAIN_SECONDS = 0.04
-#: A start that is due so soon is due: no clock tells less.
+#: A start that is due so soon is due, and nothing is waited for that is shorter: no clock tells less.
 EARLY_SECONDS = 1e-6
 #: How long we wait to hear from the others before we go on alone.
 SILENT_SECONDS = 0.25
@@ -238,7 +238,7 @@ class Pacer:
             due = self._starts[0] - now
             return due if due > EARLY_SECONDS else due + LATE_SECONDS + 1e-3
         if self._soon_wanted(now):
-            return max(0.0, self._ask_at - now)
+            return max(EARLY_SECONDS, self._ask_at - now)
         return self._granted_at + FRESH_SECONDS - now + 1e-3
 
     async def _exchange(self) -> None:

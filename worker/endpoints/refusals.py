@@ -15,7 +15,7 @@ from typing import Protocol
 
 from worker.domain.failures import Failure, failure_of_status
 
-#: Errors that are the revision's for good, whoever is asked how often.
+#: Errors that are final for the revision, however often it is asked for.
 FINAL_TYPES = frozenset(
     {
         "MissingResource",
@@ -89,7 +89,7 @@ def fate(kind: str, message: str, revision: int) -> str | Failure:
 def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int, str | Failure]:
     """What a refusal says of those of *revisions* that it names: the type of a final error, or how it failed.
 
-    One that names a revision in words that nobody knows is a failure over it, so that it ends as a dead letter.
+    Unknown words that name a revision are a failure of that revision, so that it ends as a dead letter.
     """
     if status == 500:
         return _said(sentence, revisions, _SENTENCES_OF_500)
@@ -114,10 +114,10 @@ def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     if status in {401, 407}:
         return "renew the credentials with which the proxy or gateway at endpoint.url logs in"
     if status == 403:
-        return "set endpoint.contact if it wants to know who asks, and see that it lets this machine in"
+        return "set endpoint.contact if it wants to know who asks, and let this machine in there"
     if is_in_its_words:
-        return f"unless it passes by itself, correct wikis.{wiki}.models, endpoint.kind or endpoint.url"
-    return "correct endpoint.url and endpoint.kind, or whoever answers at that address in its place"
+        return f"if it does not pass by itself, correct wikis.{wiki}.models, endpoint.kind or endpoint.url"
+    return "correct endpoint.url and endpoint.kind, or the server at that address"
 
 
 def _said(
@@ -126,8 +126,8 @@ def _said(
     for pattern, says in sentences:
         match = pattern.match(message)
         if match:
-            told = match.groupdict().get("type")
-            return dict.fromkeys(_named(match["ids"], revisions), told or says)
+            error_type = match.groupdict().get("type")
+            return dict.fromkeys(_named(match["ids"], revisions), error_type or says)
     return {}
 
 

@@ -76,7 +76,7 @@ class ScoreReply(Reply):
     def _predicts_its_classes(self) -> Self:
         unknown = set(self.predictions) - self.probability.keys()
         if unknown:
-            raise ValueError("it predicts a class that has no probability")
+            raise ValueError("it predicts a class without a probability")
         return self
 
     @property
@@ -138,7 +138,7 @@ class OresWiki(Reply):
         entry = of_revision if isinstance(of_revision, InvalidEntry) else of_revision.get(name)
         model = self.models.get(name)
         if model is None:
-            return NoAnswer(f"the reply tells no version of {score_id.model}")
+            return NoAnswer(f"the reply has no version of {score_id.model}")
         for part in (model, entry):
             if isinstance(part, InvalidEntry):
                 return NoAnswer(f"the reply is not right: {part.why}")
@@ -190,7 +190,7 @@ class OresModelInfo(OresModel):
         optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
         counts = Counter(statistic.label for statistic in wanted)
         if counts != {label: len(points) for label, points in self.statistics.thresholds.items()}:
-            raise ValueError("it tells other statistics than it was asked for")
+            raise ValueError("it has other statistics than were asked for")
         points = {statistic: next(optima[statistic.label]) for statistic in wanted}
         return {statistic: None if point is None else point.threshold for statistic, point in points.items()}
 

@@ -17,7 +17,7 @@ from worker.config.redis_state import RedisState
 from worker.domain.errors import RedisUnavailable
 from worker.endpoints.limits import LEAD_SECONDS, Ceilings, Grant, Report, State, alarm, exchange
 
-#: A state that nobody has touched for so long says nothing any more.
+#: A state that nobody has touched for so long no longer counts.
 KEPT_MILLISECONDS = 600_000
 TRIES = 20
 #: The most processes seen in this time are those who may go on without Redis.
@@ -29,7 +29,7 @@ _STATE = TypeAdapter(State)
 
 LOAD = "local time = redis.call('TIME'); return {time[1], time[2], redis.call('GET', KEYS[1])}"
 
-#: Arguments: the state that was loaded, the new one, milliseconds to keep it. Returns 1 unless somebody was faster.
+#: Arguments: the state that was loaded, the new one, milliseconds to keep it. Returns 1 if nobody was faster.
 SAVE = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return 0
@@ -74,7 +74,7 @@ class SharedLimits:
         self._untold = Report()
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
-        """Tell the others what became of our requests, and be told what we may do; None while they can't be asked."""
+        """Report what became of our requests and get what we may do; None while Redis does not answer."""
         if not self._redis_state.may_be_there:
             return None
         try:
@@ -117,10 +117,10 @@ class SharedLimits:
         return self._ceilings.divided_by(max(self._ceilings.processes, self._seen))
 
     def alarm(self) -> str | None:
-        """What operators must know of the endpoint, as its processes told; None where nothing is wrong.
+        """What operators must know of the endpoint, as its processes reported; None if nothing is wrong.
 
         Raises:
-            RedisUnavailable: it can't be told.
+            RedisUnavailable: Redis does not answer.
         """
         try:
             state, now, _ = self._loaded()

@@ -1,4 +1,4 @@
-"""A bearer token that is read from a file, into which somebody else writes each new one."""
+"""A bearer token that is read from a file, into which another program writes each new one."""
 
 import asyncio
 import time

@@ -1,7 +1,7 @@
-"""A wiki's own HTTP faces, the action API and the REST API: one client, to which consumers add their calls.
+"""A wiki's own HTTP APIs, action and REST: one client, to which consumers add their calls.
 
-Every call is under the limits, the deadline and the circuit of that wiki's API. Requests are batch jobs' (`maxlag`), so
-a wiki that is busy is let be. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
+Every call is under the limits, the deadline and the circuit of that wiki's API. Requests have `maxlag`, as batch jobs,
+so a busy wiki is not asked. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
 ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and Rest/Handler/PageContentHelper.php @ 27dca90.
 """
 
@@ -14,12 +14,12 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.client import Endpoint
-from worker.endpoints.wiki_replies import ApiError, ApiReply, Query, QueryReply, RestPage, RestPageReply
+from worker.endpoints.wiki_replies import ApiError, ApiReply, QueryReply, QueryResult, RestPage, RestPageReply
 from worker.lanes.loops import HttpLoop
 
-#: Values in one request of who has no higher limits.
+#: Values in one request of a client without higher limits.
 MOST_VALUES = 50
-#: Of all titles in one request, as they stand in its URL; servers take some 8,000 in all.
+#: Bytes of all titles in one request's URL; servers take some 8,000 in all.
 MOST_BYTES = 6000
 #: Before the first of several values that are parted by itself; titles can't hold it.
 SEPARATOR = "\x1f"
@@ -43,7 +43,7 @@ class WikiApi:
         self._maxlag = maxlag
 
     async def pages_of_titles(self, titles: Collection[str]) -> dict[str, int]:
-        """The page ids of *titles*, with their namespaces and with blanks or underscores; those without a page lack.
+        """The page ids of *titles*, with namespaces, and blanks or underscores; those without a page are left out.
 
         A redirect is a page of its own.
 
@@ -53,11 +53,11 @@ class WikiApi:
         return await self._loop.call(self._pages_of_titles(titles))
 
     async def pages_of_revisions(self, revisions: Collection[int]) -> dict[int, int]:
-        """The page ids of *revisions*; those that are gone, or whose page is, lack. Raises as `pages_of_titles`."""
+        """The page ids of *revisions*; without those that are gone or whose page is. Raises as `pages_of_titles`."""
         return await self._loop.call(self._pages_of_revisions(revisions))
 
     async def page(self, title: str) -> RestPage | None:
-        """What the REST API tells of the page *title*, spelt as the wiki spells it; None if there is none.
+        """What the REST API says about the page *title*, in the wiki's spelling; None if there is none.
 
         Raises as `pages_of_titles`.
         """
@@ -88,7 +88,7 @@ class WikiApi:
                 found |= {each.revid: page.pageid for each in page.revisions if page.pageid and each.revid in batch}
         return found
 
-    async def _query(self, params: Mapping[str, str]) -> Query:
+    async def _query(self, params: Mapping[str, str]) -> QueryResult:
         always = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(self._maxlag)}
         reply = await self._endpoint.question(
             "/api.php", QueryReply, wiki=self._wiki, params={**always, **params}, judge=self._judge
@@ -118,7 +118,7 @@ class WikiApi:
 
 
 def batches_of_titles(titles: Iterable[str]) -> Iterator[list[str]]:
-    """Cut *titles* into requests; what can't be a title is left out, for it would be refused. Pure."""
+    """Cut *titles* into requests; what can't be a title is left out, since it would be refused. Pure."""
     batch: list[str] = []
     size = 0
     for title in dict.fromkeys(titles):
@@ -146,10 +146,10 @@ def _can_be_title(title: str) -> bool:
 def cure_of_api(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     """What an operator can do about a refusal by the API of *wiki*."""
     if status in {401, 403, 407}:
-        return f"set endpoint.contact if it wants to know who asks, and see that {wiki} lets this machine read it"
+        return f"set endpoint.contact if it wants to know who asks, and let this machine read {wiki}"
     if is_in_its_words:
         return f"see what {wiki} says, or correct wikis.{wiki}.api_url"
-    return f"correct wikis.{wiki}.api_url, or whoever answers at that address in its place"
+    return f"correct wikis.{wiki}.api_url, or the server at that address"
 
 
 def _as_failure(error: ApiError, text: str, retry_after: float | None, wiki: str) -> EndpointUnavailable:

@@ -35,7 +35,7 @@ class ApiPage(Reply):
     revisions: tuple[RevisionIds, ...] = ()
 
 
-class Query(Reply):
+class QueryResult(Reply):
     """Titles of other wikis are listed apart, and revisions that are gone, too."""
 
     pages: tuple[ApiPage, ...] = ()
@@ -45,7 +45,7 @@ class Query(Reply):
 class ApiReply(Reply):
     """The reply to `action=query`; without `query` where nothing that was asked for exists."""
 
-    query: Query = Query()
+    query: QueryResult = QueryResult()
     error: ApiError | None = None
 
 

@@ -1,6 +1,6 @@
 """The page, the user and the revision of an edit, as events have them. Pure.
 
-Only what was told: a recentchange says little of its user, a page change nearly all. What nobody told is left out.
+Only what the source says: a recentchange says little about its user, a page change nearly all. The rest is left out.
 Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/ @ 284b89a, and what of them an event
 of 1.3.0 can carry: machinelearning/liftwing inference-services python/events.py @ bce944c0.
 """
@@ -19,7 +19,7 @@ def title_of(edit: Edit) -> str | None:
 
 
 def performer_of(edit: Edit) -> Performer | None:
-    """Who made the edit, for a score event; None where that is hidden."""
+    """Who made the edit, for a score event; None if that is hidden."""
     if edit.user is None:
         return None
     return Performer(
@@ -33,7 +33,7 @@ def performer_of(edit: Edit) -> Performer | None:
 
 
 def user_of(edit: Edit, version: str) -> User:
-    """Who made the edit, for an event of *version* of the schema; without a field where that is hidden."""
+    """Who made the edit, for an event of *version* of the schema; without fields if that is hidden."""
     if edit.user is None:
         return User()
     return User(
@@ -68,26 +68,26 @@ def page_of(edit: Edit, version: str) -> Page | None:
 
 
 def revision_of(edit: Edit, version: str) -> Revision:
-    """The revision that the edit made. Whose name was told, that editor is visible; a name is hidden, never unknown."""
-    told = edit.details
-    editor = _person(told.editor, version) if told and told.editor else user_of(edit, version)
+    """The revision that the edit made. A known editor is visible; a missing name is a hidden one, never unknown."""
+    details = edit.details
+    editor = _person(details.editor, version) if details and details.editor else user_of(edit, version)
     return Revision(
         rev_id=edit.revision,
         rev_parent_id=edit.parent_revision or None,
         rev_dt=edit.timestamp,
-        rev_sha1=told.sha1 if told else None,
+        rev_sha1=details.sha1 if details else None,
         rev_size=edit.length,
-        comment=told.comment if told else None,
+        comment=details.comment if details else None,
         is_minor_edit=edit.is_minor,
-        is_content_visible=told.is_content_visible if told else None,
+        is_content_visible=details.is_content_visible if details else None,
         is_editor_visible=edit.user is not None,
-        is_comment_visible=told.is_comment_visible if told else None,
+        is_comment_visible=details.is_comment_visible if details else None,
         editor=editor if edit.user is not None else None,
     )
 
 
 def prior_state_of(edit: Edit, version: str) -> PriorState | None:
-    """The revision before the edit; of one that a recentchange told, its id and its size."""
+    """The revision before the edit; for a recentchange only its id and size."""
     if edit.details and edit.details.prior_revision:
         return PriorState(revision=_prior(edit.details.prior_revision, version))
     if edit.parent_revision and edit.parent_length is not None:
@@ -119,30 +119,30 @@ def _person(person: Person, version: str) -> User:
     )
 
 
-def _prior(told: PriorRevision, version: str) -> Revision:
+def _prior(prior: PriorRevision, version: str) -> Revision:
     return Revision(
-        rev_id=told.revision,
-        rev_parent_id=told.parent_revision or None,
-        rev_dt=told.timestamp,
-        rev_sha1=told.sha1,
-        rev_size=told.length,
-        comment=told.comment,
-        is_minor_edit=told.is_minor,
-        is_content_visible=told.is_content_visible,
-        is_editor_visible=told.is_editor_visible,
-        is_comment_visible=told.is_comment_visible,
-        editor=_person(told.editor, version) if told.editor else None,
+        rev_id=prior.revision,
+        rev_parent_id=prior.parent_revision or None,
+        rev_dt=prior.timestamp,
+        rev_sha1=prior.sha1,
+        rev_size=prior.length,
+        comment=prior.comment,
+        is_minor_edit=prior.is_minor,
+        is_content_visible=prior.is_content_visible,
+        is_editor_visible=prior.is_editor_visible,
+        is_comment_visible=prior.is_comment_visible,
+        editor=_person(prior.editor, version) if prior.editor else None,
     )
 
 
-def _link(told: PageLink, version: str) -> RedirectPageLink:
-    has_namespace = told.namespace is not None and (told.namespace >= 0 or version != OLDEST)
+def _link(link: PageLink, version: str) -> RedirectPageLink:
+    has_namespace = link.namespace is not None and (link.namespace >= 0 or version != OLDEST)
     return RedirectPageLink(
-        page_id=told.page,
-        page_title=_key(told.title),
-        namespace_id=told.namespace if has_namespace else None,
-        is_redirect=told.is_redirect,
-        interwiki_prefix=told.interwiki_prefix,
+        page_id=link.page,
+        page_title=_key(link.title),
+        namespace_id=link.namespace if has_namespace else None,
+        is_redirect=link.is_redirect,
+        interwiki_prefix=link.interwiki_prefix,
     )
 
 

@@ -35,7 +35,7 @@ OF_THE_TOPIC = {
 }
 
 #: Hears what became of an event.
-Told = Callable[[KafkaError | None, Message | None], None]
+Acknowledge = Callable[[KafkaError | None, Message | None], None]
 #: Between two looks at what was acknowledged; each ends as soon as something was.
 POLL_SECONDS = 0.1
 
@@ -79,18 +79,18 @@ class KafkaSink:
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
             if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):
-                self._let_go()
+                self._drop_producer()
         except (KafkaException, BufferError, TypeError) as error:
             # The producer raises the last one for an option that would have to be a function.
-            self._let_go()
+            self._drop_producer()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             return {place: SinkUnavailable(f"Kafka: {reason}; see sinks.kafka") for place in failures}
         return failures
 
     def close(self) -> None:
-        self._let_go()
+        self._drop_producer()
 
-    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Told) -> None:
+    def _produce(self, producer: Producer, event: OutgoingEvent, acknowledged: Acknowledge) -> None:
         try:
             producer.produce(
                 self._prefix + event.stream,
@@ -109,7 +109,7 @@ class KafkaSink:
             self._producer = self._producer or Producer(self._settings)
             return self._producer
 
-    def _let_go(self) -> None:
+    def _drop_producer(self) -> None:
         """Forget what was not delivered, by any thread, so that it can't arrive after what is sent again."""
         with self._lock:
             producer, self._producer = self._producer, None
@@ -121,7 +121,7 @@ class KafkaSink:
 def message_key(event: OutgoingEvent) -> bytes | None:
     """The page of *event* as JavaScript's JSON.stringify writes it: no spaces, letters of all alphabets as they are.
 
-    None where nobody told the page's id: an event without a key may go to any partition, one with a made-up key would
+    None if the page's id is not known: an event without a key may go to any partition, one with a made-up key would
     stand in another page's.
     """
     if event.page is None:

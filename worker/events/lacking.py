@@ -1,4 +1,4 @@
-"""Which edits a sink was never told of, and never will be: neither in the ledger nor in the sink's lane."""
+"""Which edits a sink has no event of, and will get none: they are neither in the ledger nor in the sink's lane."""
 
 import json
 from collections.abc import Collection

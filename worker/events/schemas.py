@@ -30,7 +30,7 @@ class Meta(_Part):
     stream: str = Field(min_length=1)
     #: Deterministic: a repeated event is recognised by it.
     id: str
-    #: When the event was made; the edit's own time stands in the event's `dt`.
+    #: When the event was made; the edit's own time is in the event's `dt`.
     dt: Moment
     domain: str = Field(min_length=1)
     uri: str | None = Field(default=None, max_length=8192)
@@ -38,7 +38,7 @@ class Meta(_Part):
 
 
 class Performer(_Part):
-    """Who it was; a part of it that nobody told is left out."""
+    """Who it was; unknown parts are left out."""
 
     user_text: str = Field(min_length=1)
     user_groups: list[str] | None = None
@@ -67,7 +67,7 @@ class Event(_Part):
 
     schema_uri: str = Field(serialization_alias="$schema")
     meta: Meta
-    #: When what it tells of happened.
+    #: When the announced change happened.
     dt: Moment
 
     def encode(self) -> str:
@@ -79,7 +79,7 @@ class RevisionScoreEvent(Event):
 
     schema_uri: str = Field(default=REVISION_SCORE, serialization_alias="$schema")
     database: str
-    #: Left out where nobody told it.
+    #: Left out if it is not known.
     page_id: int | None = Field(default=None, ge=1)
     #: Prefixed, with underscores; left out where only the number of the namespace is known.
     page_title: str | None = Field(default=None, min_length=1)
@@ -117,7 +117,7 @@ class Page(_Part):
 
 
 class User(_Part):
-    """Who it was; without a field where that is hidden."""
+    """Who it was; without fields if that is hidden."""
 
     user_text: str | None = Field(default=None, min_length=1)
     user_id: int | None = None
@@ -133,7 +133,7 @@ class User(_Part):
 
 
 class Revision(_Part):
-    """A revision; `rev_id` and `rev_dt` are always told of the one that an edit made."""
+    """A revision; `rev_id` and `rev_dt` are always there for the one that an edit made."""
 
     rev_id: int | None = Field(default=None, ge=1)
     rev_parent_id: int | None = Field(default=None, ge=1)

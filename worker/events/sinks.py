@@ -18,7 +18,7 @@ class OutgoingEvent:
     stream: str
     id: str
     body: str
-    #: The page it is of, by wiki and page id, and the revision. No page id where nobody told one: then by its title.
+    #: The page it is of, by wiki and page id, and the revision. Without a known page id it is the title.
     wiki: str
     page: int | None
     revision: int
@@ -46,7 +46,7 @@ class EventFailed:
 
 @dataclass(frozen=True, slots=True)
 class SinkUnavailable:
-    """The sink takes nothing now, or nobody knows whether it took this; no fault of the event's."""
+    """The sink takes nothing now, or it is unknown whether it took this; no fault of the event."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The tier for while Redis is gone: leases and answers in a table of the wiki's own database.
+"""The tier that is used while Redis is gone: leases and answers in a table of the wiki's own database.
 
 Slower than Redis and without hints, but shared by all workers of the wiki, so each score is still asked for once.
 """
@@ -27,11 +27,11 @@ from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailabl
 
 Result = TypeVar("Result")
 
-#: Between two looks at what somebody else computes: nobody sends hints here.
+#: Seconds between two looks for an answer of another holder: nobody sends hints here.
 LOOK_AGAIN_SECONDS = 0.3
-#: Rows thrown away at once.
+#: How many rows are deleted at once.
 MOST_TIDIED = 1_000
-#: Rows may be thrown away after we saw that they exist and before we lock them; hardly twice in a row.
+#: Rows may be deleted after we saw that they exist and before we lock them; hardly twice in a row.
 TRIES = 3
 
 _INSERT_IF_MISSING = (
@@ -148,16 +148,16 @@ class DatabaseTier:
             self._database.run(lambda session: session.connection().execute(_INSERT_IF_MISSING, missing))
 
 
-#: Whether there is anything for `tidy` to throw away.
+#: Whether there is anything for `tidy` to delete.
 OUTDATED = exists(select(score_flight.c.score_id).where(score_flight.c.runs_out < database_now()))
 
 
 class _RowsMissing(Exception):
-    """Somebody threw away what was there a moment ago."""
+    """A row that was there a moment ago was deleted."""
 
 
 def tidy(database: Database) -> int:
-    """Throw away rows that have run out, at most `MOST_TIDIED`; returns how many.
+    """Delete rows that have run out, at most `MOST_TIDIED`; returns how many.
 
     Raises:
         OutboxError: the database does not answer.
@@ -167,7 +167,7 @@ def tidy(database: Database) -> int:
     with database.reading() as connection:
         keys = list(connection.execute(query).scalars())
     if keys:
-        # A row that has come into use again meanwhile stays.
+        # A row that is in use again by now stays.
         gone = delete(score_flight).where(score_flight.c.score_id.in_(keys), runs_out < database_now())
         database.run(lambda session: session.execute(gone, execution_options=BY_KEY))
     return len(keys)

@@ -1,4 +1,4 @@
-"""What is known of one score id, and the rules of the protocol for it. Pure: times are seconds on any one clock.
+"""What a tier knows of one score id, and the rules of the protocol for it. Pure: times are seconds on any one clock.
 
 The process tier keeps entries in memory and the database tier in rows. Redis has the same rules in its scripts; one
 state machine in the tests checks all three.
@@ -25,14 +25,14 @@ class FlightEntry:
 
     @property
     def runs_out(self) -> float:
-        """When none of it is valid any more."""
+        """When none of it is valid any longer."""
         return max(self.leased_until, self.answer_until, self.handed_over_until)
 
     def cached(self, now: float) -> Final | None:
         return self.answer if self.answer_until > now else None
 
     def end_seen(self, now: float) -> End | None:
-        """What is cached or, if nothing is, being handed over."""
+        """The cached answer or, if there is none, the one being handed over."""
         answer = self.cached(now)
         if answer is not None:
             return End(answer)

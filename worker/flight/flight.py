@@ -1,7 +1,7 @@
 """Single flight: however many want a score at once, one of them calls the endpoint and all get the answer.
 
-The tiers are asked from the innermost to the outermost: this process, then Redis or the database. The ids that are ours
-in one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
+The tiers are asked from the innermost to the outermost: this process, then Redis or the database. Ids that are ours in
+one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
 way: each tier ends its leases, wakes those who wait, and says which answer counts.
 """
 
@@ -18,38 +18,38 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
 
-#: Asks the endpoint; an answer for every id.
+#: Asks the endpoint; returns an answer for every id.
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 
-#: Added to the end of a lease, so that a look at that time finds it gone.
+#: Added to the end of a lease, so that a look then finds it run out.
 JUST_AFTER_SECONDS = 0.02
-#: Stands for the answer of a holder that gives up: nothing to hand over, anybody may take the score.
-_NEVER_MIND = NoAnswer("not asked for to the end", Failure.ELSEWHERE)
+#: The answer of a holder that gives up: there is nothing to hand over, and others may take the score.
+_GIVEN_UP = NoAnswer("its holder gave up", Failure.ELSEWHERE)
 
 
 class Receiver(Protocol):
-    """Takes answers as they come."""
+    """Gets answers as they come."""
 
     def deliver(self, answers: Mapping[ScoreId, Answer]) -> None: ...
 
 
 @dataclass(slots=True)
 class FlightResult:
-    """What a request for scores came to."""
+    """The result of a request for scores."""
 
     answers: dict[ScoreId, Answer] = field(default_factory=dict)
-    #: Scores we asked the endpoint for.
+    #: Scores for which we asked the endpoint.
     called: int = 0
-    #: Scores that somebody else had asked for, before us or at the same time.
+    #: Scores for which another caller asked, before us or at the same time.
     shared: int = 0
-    #: Those of `answers` that were there before.
+    #: Those of `answers` that were in the cache.
     cached: set[ScoreId] = field(default_factory=set)
 
     def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
         self.answers.update(answers)
 
     def under_way(self) -> list[ScoreId]:
-        """Those that somebody else was still computing when our patience ended."""
+        """Those that another caller was still computing when our patience ended."""
         return [
             score_id
             for score_id, answer in self.answers.items()
@@ -67,10 +67,10 @@ class Flight:
     async def scores(self, ids: Iterable[ScoreId], call: Call, *, patience: float | None = None) -> FlightResult:
         """Return an answer for each of *ids*: from the cache, from another's call under way, or from *call*.
 
-        The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What somebody
-        else computes is waited for no longer than *patience* seconds (the setting, if None), and becomes ours if its
-        lease runs out meanwhile; after that time it gets a `NoAnswer` that is no failure. A tier that does not answer
-        is skipped.
+        The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What another
+        holder computes is waited for no longer than *patience* seconds (the setting, if None), and becomes ours if its
+        lease runs out meanwhile; after that it gets a `NoAnswer` that does not count as a failure. A tier that does not
+        answer is skipped.
         """
         result = FlightResult()
         seconds = self._settings.patience_seconds if patience is None else patience
@@ -98,12 +98,12 @@ class Flight:
     async def awaited(
         self, ids: Collection[ScoreId], seconds: float, *, stale: Collection[str | None] = ()
     ) -> dict[ScoreId, Answer]:
-        """Wait no longer than *seconds* for the answers that somebody else gets for *ids*; returns those that came.
+        """Wait no longer than *seconds* for answers to *ids* that others are getting; returns those that came.
 
-        What the holders in *stale* handed over is older than the question, and no answer to it.
+        Answers that the holders in *stale* handed over are older than the request, and do not count.
 
         Raises:
-            TierUnavailable: they can't be waited for.
+            TierUnavailable: the tier can't be asked.
         """
         loop, tier = asyncio.get_running_loop(), self._tiers[-1]
         deadline, missing = loop.time() + seconds, list(ids)
@@ -160,7 +160,7 @@ class _Request:
                     above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
-                    # Then look again: the end may have come before we listened.
+                    # Look again first: the end may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
@@ -171,7 +171,7 @@ class _Request:
         try:
             await self.through(rest, ids, held)
         finally:
-            # Also when the call was cancelled or failed: nobody should wait for a holder that has given up.
+            # Even if the call was cancelled or failed: nobody should wait for a holder that has given up.
             held.release()
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
@@ -182,7 +182,7 @@ class _Request:
             async with asyncio.timeout(self._settings.call_seconds):
                 return await self._call(ids)
         except TimeoutError:
-            # Where several wait in vain it is not because of one of them.
+            # If several revisions get no answer, none of them alone is the cause.
             is_outage = len({score_id.revision for score_id in ids}) > 1
             late = f"no answer within {self._settings.call_seconds:g} s"
             return dict.fromkeys(ids, NoAnswer(late, Failure.LATE, is_outage=is_outage))
@@ -193,7 +193,7 @@ class _Request:
 
 
 class _Wanted:
-    """What was wanted of one tier and has no answer yet; passes answers on as they come."""
+    """The ids wanted of one tier that have no answer yet; passes answers on as they come."""
 
     def __init__(self, ids: Sequence[ScoreId], above: Receiver) -> None:
         self.left = dict.fromkeys(ids)
@@ -222,19 +222,19 @@ class _Held:
     def release(self) -> None:
         """Release what has no answer, for anybody to take."""
         if self._left:
-            _ended(self._tier, dict.fromkeys(self._left, _NEVER_MIND), self._token)
+            _ended(self._tier, dict.fromkeys(self._left, _GIVEN_UP), self._token)
 
     async def renew(self, *, every: float) -> None:
         """Renew the leases until cancelled."""
         while True:
             await asyncio.sleep(every)
-            # If this fails, the next one may succeed; the lease is long enough for two.
+            # If this renewal fails, the next may succeed; the lease is long enough for two.
             with contextlib.suppress(Exception):
                 self._tier.renew(list(self._left), self._token)
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:
-    """End the leases of all ids in *answers*; returns the answers that count, which may be others than ours."""
+    """End the leases of all ids in *answers*; returns the answers that count, which may not be ours."""
     ends = {
         score_id: answer
         for score_id, answer in answers.items()

@@ -11,7 +11,7 @@ from worker.domain.scores import Answer, ScoreId
 from worker.flight.entries import FlightEntry
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen
 
-#: Entries that have run out are thrown away when there are at least so many entries.
+#: Entries that have run out are deleted when there are at least so many entries.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -65,7 +65,7 @@ class ProcessTier:
         loop, heard = asyncio.get_running_loop(), asyncio.Event()
 
         def hint() -> None:
-            # A listener whose loop has ended meanwhile has no need of it.
+            # A listener whose loop has ended does not need it.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(heard.set)
 
@@ -93,7 +93,7 @@ class ProcessTier:
         return entry
 
     def _tidy(self, now: float) -> None:
-        """Throw away what has run out; so rarely that it costs next to nothing for each entry."""
+        """Delete entries that have run out; so seldom that it costs hardly anything for each entry."""
         if len(self._entries) >= self._tidy_at:
             self._entries = {score_id: entry for score_id, entry in self._entries.items() if entry.runs_out > now}
             self._tidy_at = max(FEWEST_TO_TIDY, 2 * len(self._entries))

@@ -3,7 +3,7 @@
 A score id has two keys. `ores:<id>` holds the answer, and Celery's result backend reads it under that task id.
 `ores-lease:{ores:<id>}` holds the token of whoever computes the score. The braces put both into one slot of a Redis
 Cluster, where a script may touch keys of one slot only: there a script runs once for each slot, otherwise once.
-A script whose reply was lost is run again by the client: none of them then does anything else than before.
+A script whose reply was lost is run again by the client; a second run of any of them changes nothing more.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ end
 return found
 """
 
-#: Keys: the leases. Arguments: token, milliseconds of a lease. One that was lost and taken by nobody is taken back.
+#: Keys: the leases. Arguments: token, milliseconds of a lease. A lease that ran out and was not taken is taken back.
 RENEW = """
 for i = 1, #KEYS do
   local holder = redis.call('GET', KEYS[i])
@@ -78,7 +78,7 @@ return stood
 """
 
 
-#: A connection for listening may go silent: who listens looks by itself every so often.
+#: A connection for listening may go silent, so a listener looks by itself after so many seconds.
 LONGEST_LISTEN_SECONDS = 3.0
 
 
@@ -95,7 +95,7 @@ class RedisTier:
     ) -> None:
         self._redis = redis
         self._prefix = prefix
-        #: Makes a connection for listening, inside the event loop that listens.
+        #: Opens a connection for listening, in the event loop that listens.
         self._connect = connect
         self._lifetimes = lifetimes
         self._lease_milliseconds = round(lifetimes.lease * 1000)
@@ -144,7 +144,7 @@ class RedisTier:
     @contextlib.asynccontextmanager
     async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
-            # The client's own retries could take longer than the listener has time; its next look is the retry.
+            # The client's own retries may take longer than the listener may wait; its next look is the retry.
             redis.set_retry(Retry(NoBackoff(), 0))
             with _translated_errors():
                 await channel.subscribe(*(lease_key(score_id, self._prefix) for score_id in ids))
@@ -156,11 +156,11 @@ class RedisTier:
                     while not await channel.get_message(timeout=max(0.0, deadline - loop.time())):
                         if loop.time() >= deadline:
                             return
-                    # A holder ends many at once: one look is enough for them all.
+                    # A holder ends many calls at once: one look is enough for all.
                     while await channel.get_message(timeout=0):
                         pass
                 except RedisError:
-                    # Only hints are lost; the next look will say that Redis is gone.
+                    # Only hints are lost; the next look will find out that Redis is gone.
                     await asyncio.sleep(min(seconds, 1))
 
             yield listen
@@ -176,7 +176,7 @@ class RedisTier:
         return [key(score_id, self._prefix) for score_id in ids for key in (result_key, lease_key)]
 
     def _groups(self, ids: Iterable[ScoreId]) -> Iterable[list[ScoreId]]:
-        """*ids* in groups that one script may touch."""
+        """*ids* in groups, each for one run of a script."""
         if not isinstance(self._redis, RedisCluster):
             together = list(ids)
             return [together] if together else []

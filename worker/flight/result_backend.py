@@ -1,7 +1,7 @@
 """Celery's results under ORES' keys: score id = task id = cache key.
 
 Use it in any Celery application as `result_backend = "worker.flight.result_backend:ScoreBackend+redis://…"`; then
-`AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score whoever asked for it, a turn or a request.
+`AsyncResult("enwiki:damaging:745065890:0.5.1").get()` finds a score, whether a turn or a request asked for it.
 """
 
 import time
@@ -14,12 +14,12 @@ from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
 
-#: Between two looks of somebody who waits.
+#: Seconds between two looks of a waiting caller.
 LOOK_SECONDS = 3.0
 
 
 class LookingConsumer(celery_redis.ResultConsumer):  # type: ignore[name-defined,misc]  # not in its stubs
-    """Waits for results to be told, and looks for them now and then: a subscription may go silent."""
+    """Waits for results by subscription, and also looks for them now and then: a subscription may go silent."""
 
     _looked_at = 0.0
 
@@ -37,8 +37,8 @@ class LookingConsumer(celery_redis.ResultConsumer):  # type: ignore[name-defined
 class ScoreBackend(celery_redis.RedisBackend):
     """Redis, with the keys `ores:<wiki>:<model>:<revision>:<version>`.
 
-    What single flight has stored is the end of the task, whatever a worker then reports to Celery. While Redis takes
-    nothing, the end is lost, and the caller has to ask again.
+    What single flight has stored is the result of the task, whatever a worker then reports to Celery. While Redis takes
+    no writes, the result is lost, and the caller has to ask again.
     """
 
     ResultConsumer = LookingConsumer

@@ -8,17 +8,17 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.flight.tiers import End
 
-#: With the score id behind it, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
+#: Followed by the score id, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
 RESULT_PREFIX = "ores:"
 
-#: Made once: `json.dumps` makes an encoder at each call that does not want its defaults.
+#: Made once: `json.dumps` makes an encoder at each call with other than the default options.
 to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
-    """*answer* as Celery's result backend stores a task's end, with the answer itself beside it.
+    """*answer* in the form in which Celery's result backend stores a task's result, with the answer itself beside it.
 
-    With a *holder* it is what that holder passes on to those who waited, and must not be cached.
+    With a *holder* it is what that holder hands over to those who waited, and must not be cached.
     Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
     """
     document = encode_answer(answer)
@@ -34,7 +34,7 @@ def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = Non
 
 
 def is_answer(result: bytes | None) -> bool:
-    """Whether the value of a result key is a cached answer; the scripts in Redis ask the same.
+    """Whether the value of a result key is a cached answer; the scripts in Redis check the same.
 
     No text inside the JSON can look like this: quotes are escaped there, and a text that is just this word is not
     followed by an object.

@@ -5,7 +5,7 @@ from sqlalchemy import Column, Index, String, Table
 from outbox.columns import BinaryString, Moment, Payload
 from outbox.tables import UTF8, metadata
 
-#: Wiki, model, revision and version, each as long as its own column holds, and the colons between them.
+#: Wiki, model, revision and version, each as long as its column allows, and the colons between them.
 LONGEST_SCORE_ID = 255
 
 score_flight = Table(
@@ -19,7 +19,7 @@ score_flight = Table(
     Column("handed_over", Payload),
     Column("handed_over_by", String(32)),
     Column("handed_over_until", Moment),
-    # The latest of the moments above: when the row may be thrown away.
+    # The latest of the moments above: from then on the row may be deleted.
     Column("runs_out", Moment, nullable=False),
     Index("score_flight_runs_out", "runs_out"),
     **UTF8,

@@ -4,7 +4,7 @@ A score id is *cached*, *under way* with somebody who holds its lease, or *ours*
 
 - A lease belongs to a token. It is longer than the call, and renewed meanwhile; a holder that does not renew has died.
 - The token fences: only the holder may release, renew, or say how the call ended. The first answer that is stored
-  counts, and a late holder is told which one that is; so all get the same answer.
+  counts, and a late holder gets it back; so all get the same answer.
 - If a call leaves nothing to cache (a failure, or an answer of another model version), its end is handed over to those
   who waited for that holder, and to nobody else. They ask with the token they waited for.
 - What listeners hear is a hint to look again, never the answer itself; a hint that is lost costs time.
@@ -26,7 +26,7 @@ class Lease:
     """Somebody else's lease."""
 
     token: str
-    #: Until it runs out, unless it is renewed.
+    #: Seconds until it runs out, unless it is renewed.
     seconds: float
 
 
@@ -35,16 +35,16 @@ class End:
     """How a call ended."""
 
     answer: Answer
-    #: Who hands it over; None for an answer that is cached.
+    #: The token of the holder that hands it over; None for a cached answer.
     holder: str | None = None
 
 
 @dataclass(slots=True)
 class Acquired:
-    """What became of the ids that were wanted; each is in exactly one of these."""
+    """The state of the ids that were wanted; each is in exactly one of these."""
 
     cached: dict[ScoreId, Final] = field(default_factory=dict)
-    #: How the call ended of the holder that we waited for.
+    #: How the call of the holder that we waited for ended.
     handed_over: dict[ScoreId, Answer] = field(default_factory=dict)
     under_way: dict[ScoreId, Lease] = field(default_factory=dict)
     ours: list[ScoreId] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Tier(Protocol):
     def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
         """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for.
 
-        Those that *token* holds already are still its own: who asks again may have missed the reply.
+        Those that *token* holds already stay its own: the reply may have been lost, so that it asks again.
         """
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
@@ -69,15 +69,15 @@ class Tier(Protocol):
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         """Keep or hand over *answers*, and release our leases of their ids and of *ids*.
 
-        An id without an answer is only released, for anybody to take. Answers to ids that were not leased are kept,
-        too. Returns the answers that count.
+        An id without an answer is only released, so that others may take it. Answers to ids that were not leased are
+        kept, too. Returns the answers that count.
         """
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
         """What is cached or being handed over for *ids*; takes no lease."""
 
     def listening(self, ids: Collection[ScoreId]) -> AbstractAsyncContextManager[Listen]:
-        """Hear when any of *ids* ends. Look again once inside: it may have ended before."""
+        """Hear when the call for any of *ids* ends. Look again once inside: it may have ended before."""
 
 
 class TierUnavailable(Exception):
@@ -91,7 +91,7 @@ class Lifetimes:
     lease: float
     result: float
     error: float
-    #: For those who waited to come and look.
+    #: Time for those who waited to come and look.
     handover: float = 5.0
 
 
@@ -106,7 +106,7 @@ def kept_seconds(answer: Answer, lifetimes: Lifetimes) -> float:
 
 
 def by_true_version(answers: Iterable[tuple[ScoreId, Answer]]) -> dict[ScoreId, Answer]:
-    """The answers that carry another version than was asked for, under the ids that are theirs."""
+    """The answers of another version than was asked for, under ids with their own version."""
     return {
         ScoreId(score_id.wiki, score_id.model, score_id.revision, answer.version): answer
         for score_id, answer in answers

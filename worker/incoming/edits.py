@@ -44,7 +44,7 @@ class OtherStream(NotAnEdit):
 
 
 def edit_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Edit:
-    """Read one event that tells of an edit; raises as `promised_of`, and `NotAnEdit` for any other change of a page."""
+    """Read one event of an edit; raises as `promised_of`, and `NotAnEdit` for any other change of a page."""
     found = promised_of(line, groups_of=groups_of)
     if isinstance(found, PageChange):
         raise NotAnEdit("not an edit", f"a change of type {found.kind.value!r}, not an edit")
@@ -55,11 +55,11 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
     """Read one event, in UTF-8: an edit, or another change of a page.
 
     In a recentchange `patrolled: true` at save time means autopatrolled; its absence means that the wiki does not
-    patrol such edits. A page change does not say; users in one of the wiki's *groups_of* are autopatrolled. Without a
-    namespace the title is taken whole, as MediaWiki takes a title whose prefix it does not know.
+    patrol such edits. A page change does not say it; users in one of the wiki's *groups_of* are autopatrolled. Without
+    a namespace the whole title is taken, as MediaWiki does with a title whose prefix it does not know.
 
     Raises:
-        OtherStream: of a schema that is not read.
+        OtherStream: the schema is not read.
         NotAnEdit: not JSON, a canary, another kind of change, fields that are missing or invalid, or a title that
             MediaWiki forbids.
     """

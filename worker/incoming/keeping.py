@@ -1,4 +1,4 @@
-"""Keeping what was heard, however long its database takes: an edit is passed by only where it alone is at fault."""
+"""Saving what was heard, however long its database takes: an edit is skipped only if it alone is at fault."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from outbox.database import Database
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable
 from outbox.page_changes import Promised
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.config.telemetry import log
 from worker.incoming.patience import Patience
 from worker.incoming.saving import Fate, save_alone, save_heard
@@ -19,9 +19,9 @@ Result = TypeVar("Result")
 
 
 class Keeper:
-    """Saves edits and the position in the stream at *source*; *rest* waits so many seconds, *trouble* hears of it.
+    """Saves edits and the position in the stream at *source*; *rest* waits, *trouble* is told why (None: it is over).
 
-    *is_ending* says that nobody wants to wait any more: then what the database says is raised.
+    If *is_ending* is true, errors of the database are raised and no longer waited for.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Keeper:
         heard = partial(save_heard, database, source=self._source, event_id=last)
         fates = self._patiently(database, partial(heard, edits))
         if fates is None:
-            # One of them is at fault: each alone, and the position once all are through.
+            # One of them is at fault: save each alone, and the position after all of them.
             fates = Counter(self._patiently(database, partial(save_alone, database, edit)) for edit in edits)
             self._patiently(database, partial(heard, ()))
         return fates
@@ -70,7 +70,7 @@ class Keeper:
 
     def _wait(self, database: Database, error: Exception, failures: int) -> None:
         pause = self._patience.pause(failures)
-        sentence = told(error) or str(error)
+        sentence = sentence_of(error) or str(error)
         self._trouble(sentence)
         log.warning("database_unavailable", wiki=database.wiki, error=sentence, again_in_seconds=round(pause, 1))
         self._rest(pause)

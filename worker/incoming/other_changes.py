@@ -1,4 +1,4 @@
-"""The fields of a change that is no edit, in `page/change` and `revision/visibility-change` events. Pure.
+"""The fields of a page change that is no edit, in `page/change` and `revision/visibility-change` events. Pure.
 
 Source: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php and
 includes/EventFactory.php @ 284b89a.
@@ -12,7 +12,7 @@ from worker.incoming.parts import part, readable, title_of
 
 
 def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the change that *event* tells of, not yet validated."""
+    """The fields of the change in *event*, not yet validated."""
     page, revision, prior = part(event, "page"), part(event, "revision"), part(part(event, "prior_state"), "page")
     needed = {
         "kind": event.get("page_change_kind"),
@@ -20,7 +20,7 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
         "page": page.get("page_id"),
         "namespace": page.get("namespace_id", 0),
         "title": title_of(page.get("page_title")),
-        # Of a delete or a suppression the event's own time; the revision is older.
+        # The event's own time: at a delete or a suppression the revision is older.
         "timestamp": event.get("dt") or part(event, "meta").get("dt"),
         "revision": revision.get("rev_id"),
         **{name: revision.get(name) for name in VISIBILITY},
@@ -36,7 +36,7 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields_of_visibility_change(event: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a visibility change of any revision; a page change tells only of those of the current one."""
+    """The fields of a visibility change of any revision; an event of `page/change` is about the current one only."""
     visibility, meta = part(event, "visibility"), part(event, "meta")
     return {
         "kind": PageChangeKind.VISIBILITY,

@@ -14,7 +14,7 @@ VISIBILITY = ("is_content_visible", "is_editor_visible", "is_comment_visible")
 
 
 def fields_of_page_change(event: dict[str, Any], groups_of: Callable[[str], Collection[str]]) -> dict[str, Any]:
-    """The fields of the edit that *event* tells of, not yet validated."""
+    """The fields of the edit in *event*, not yet validated."""
     page, revision, performer = part(event, "page"), part(event, "revision"), part(event, "performer")
     wiki, groups = event.get("wiki_id"), _groups(performer)
     trusted = groups_of(wiki) if isinstance(wiki, str) else ()
@@ -25,7 +25,7 @@ def fields_of_page_change(event: dict[str, Any], groups_of: Callable[[str], Coll
         "wiki": wiki,
         "revision": revision.get("rev_id"),
         "parent_revision": _parent(event, revision, prior),
-        # A page change always has one.
+        # A page change always has a page.
         "page": page.get("page_id") or 0,
         "namespace": page.get("namespace_id", 0),
         "title": title_of(page.get("page_title")),
@@ -125,11 +125,11 @@ def _has_name(user: dict[str, Any]) -> bool:
 
 
 def _parent(event: dict[str, Any], revision: dict[str, Any], prior: dict[str, Any]) -> Any:
-    """What is told as the parent; where it is not, an edit's state before is that of its parent."""
-    told = revision.get("rev_parent_id")
-    if told is None and event.get("page_change_kind") == "edit":
-        told = prior.get("revision")
-    return told or 0
+    """The parent that the event names, or else the revision in its prior state."""
+    parent = revision.get("rev_parent_id")
+    if parent is None and event.get("page_change_kind") == "edit":
+        parent = prior.get("revision")
+    return parent or 0
 
 
 def _is_the_parent(prior: dict[str, Any], revision: dict[str, Any]) -> bool:

@@ -1,10 +1,10 @@
-"""Parts of an event, read with patience: what can't be read there is as if nobody had told it. Pure."""
+"""Parts of an event, read leniently: a part that can't be read counts as missing. Pure."""
 
 from typing import Any
 
 from pydantic import ValidationError
 
-from outbox.details import Told
+from outbox.details import SourcePart
 
 
 def part(event: dict[str, Any], name: str) -> dict[str, Any]:
@@ -13,21 +13,21 @@ def part(event: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def readable(kind: type[Told], fields: dict[str, Any]) -> dict[str, Any] | None:
+def readable(kind: type[SourcePart], fields: dict[str, Any]) -> dict[str, Any] | None:
     """Those of *fields* that *kind* takes; None if nothing is left of it.
 
-    A detail is no reason to lose an edit: one that is invalid is left out.
+    An invalid detail is left out; it is no reason to lose the edit.
     """
-    told = {name: value for name, value in fields.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
     try:
-        kind.model_validate(told)
+        kind.model_validate(given)
     except ValidationError as error:
         wrong = {next(iter(each["loc"]), None) for each in error.errors(include_input=False)}
-        rest = {name: value for name, value in told.items() if name not in wrong}
-        return readable(kind, rest) if len(rest) < len(told) else None
-    return told or None
+        rest = {name: value for name, value in given.items() if name not in wrong}
+        return readable(kind, rest) if len(rest) < len(given) else None
+    return given or None
 
 
 def title_of(value: object) -> object:
-    """A database key as people read it; anything that is no text is left for the validation to reject."""
+    """A database key as people read it; anything else is left for the validation to reject."""
     return value.replace("_", " ") if isinstance(value, str) else value

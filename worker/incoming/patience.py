@@ -18,16 +18,16 @@ class Patience:
 
     #: A connection that is silent for this long is dead; EventStreams sends canaries and comments more often.
     silence: timedelta = timedelta(minutes=2)
-    #: For other events to be saved with the first.
+    #: For more events to be saved together with the first.
     others: timedelta = timedelta(seconds=0.5)
     #: Before a new connection, and before another try to save.
     first_pause: timedelta = timedelta(seconds=1)
     longest_pause: timedelta = timedelta(minutes=1)
 
     def pause(self, failures: int, asked: float = 0.0) -> float:
-        """Seconds to wait after so many failures in a row, and no fewer than the stream *asked* for.
+        """Seconds to wait after *failures* in a row, and not less than the stream *asked* for.
 
-        With jitter, so that listeners do not return together: a stream asks them all for the same.
+        With jitter, so that listeners do not all return at once: a stream asks them all for the same time.
         """
         own = backoff(failures, first=self.first_pause, longest=self.longest_pause).total_seconds()
         asked = min(asked, LONGEST_ASKED_SECONDS)
@@ -38,7 +38,7 @@ PATIENCE = Patience()
 
 
 def asked_seconds(retry_after: str | None, now: datetime) -> float:
-    """The seconds in a header `Retry-After`, which has them or a date; 0 without one, or where it is neither."""
+    """The seconds that a header `Retry-After` asks for, as a number or a date; 0 if it is missing or neither."""
     text = (retry_after or "").strip()
     try:
         seconds = float(text) if text.replace(".", "", 1).isdecimal() else _until(text, now)

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from outbox.columns import BinaryString, Moment, database_now
 from outbox.tables import UTF8, metadata
 
-#: EventStreams continues a millisecond after the last event, which would miss others of the same millisecond and those
-#: that came late with an earlier time. Edits that come again are recognised by their revision.
+#: EventStreams continues a millisecond after the last event, which would miss other events of the same millisecond, and
+#: late ones with an earlier time. Edits that come again are recognised by their revision.
 REWIND_MS = 10_000
 LONGEST_SOURCE = 255
 
@@ -20,7 +20,7 @@ stream_position = Table(
     metadata,
     #: The address of the stream.
     Column("source", BinaryString(LONGEST_SOURCE), primary_key=True),
-    #: The id of the last event that was read, whichever wiki it was of.
+    #: The id of the last event that was read, of whatever wiki.
     Column("event_id", Text, nullable=False),
     Column("read_at", Moment, nullable=False, server_default=database_now()),
     **UTF8,
@@ -67,7 +67,7 @@ def _places(parts: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _how_early(place: dict[str, Any]) -> tuple[int, int]:
-    """An offset stands in an id only until the first event of its topic comes, and so is before any moment."""
+    """An id has an offset only until the first event of its topic comes, so an offset is before any time."""
     if "timestamp" in place:
         return 1, place["timestamp"]
     return (0 if place["offset"] >= 0 else 2), place["offset"]

@@ -12,14 +12,14 @@ from worker.incoming.parts import part, readable
 
 
 def fields_of_recent_change(event: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the edit that *event* tells of, not yet validated."""
+    """The fields of the edit in *event*, not yet validated."""
     revision, length, user = part(event, "revision"), part(event, "length"), event.get("user")
     return {
         "wiki": event.get("wiki"),
         "revision": revision.get("new"),
         "parent_revision": revision.get("old") or 0,
         "change": event.get("id"),
-        # EventStreams gives none.
+        # EventStreams leaves it out.
         "page": event.get("page_id"),
         "namespace": event.get("namespace", 0),
         "title": event.get("title"),
@@ -28,7 +28,7 @@ def fields_of_recent_change(event: dict[str, Any]) -> dict[str, Any]:
         "user": None if user == "" else user,
         "is_bot": event.get("bot") or False,
         "is_minor": event.get("minor") or False,
-        # EventStreams does not say.
+        # EventStreams leaves it out.
         "is_anonymous": event.get("anonymous", is_address(user)),
         "patrol_status": PatrolStatus.AUTOPATROLLED if event.get("patrolled") else PatrolStatus.UNPATROLLED,
         "length": length.get("new"),

@@ -1,4 +1,4 @@
-"""Replaying recorded edits: lines of EventStreams' events, saved on the emulated wikis as if they were made just now.
+"""Replaying recorded edits: lines of EventStreams' events, saved on the emulated wikis as if they were made now.
 
 A line that is not an edit is left out and reported by its number.
 """
@@ -33,9 +33,9 @@ class ReplayReport:
     """What became of the lines of one file."""
 
     saved: Counter[str] = field(default_factory=Counter)
-    #: Only promised, on wikis that are not emulated.
+    #: Edits that were only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
-    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    #: Deletes, moves and the like; promised, and on emulated wikis also done.
     page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     #: A sentence for each of the first lines that were left out, with the line's number.
@@ -59,7 +59,7 @@ def edits_in(
     groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
 ) -> Iterator[Promised]:
-    """The edits in *lines* that are of *wikis*, at most *limit*; what is left out is counted in *report*."""
+    """The edits of *wikis* in *lines*, at most *limit*; what is left out is counted in *report*."""
     taken = 0
     for number, line in enumerate(lines, start=1):
         if limit is not None and taken >= limit:
@@ -90,7 +90,7 @@ def replay(
     """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
 
     An edit that an emulated wiki has already is left out, so that a file can be replayed again after an interruption.
-    On a wiki that is not emulated nothing is saved: every edit is promised, a second time too, which is harmless.
+    On a wiki that is not emulated nothing is saved: every edit is promised, even a second time, which is harmless.
     """
     started = time.monotonic()
     for number, edit in enumerate(edits):
@@ -120,7 +120,7 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
     Raises:
         OSError: the file can't be read, or is not what its name says.
-        UnicodeError: it is text of another kind than UTF-8, so that not one line of it is taken.
+        UnicodeError: it is not in UTF-8, so no line of it is taken.
     """
     if str(file) == "-":
         yield _in_utf8(sys.stdin.buffer)
@@ -133,10 +133,10 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
 
 def _in_utf8(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """*lines*, once the first has shown that they are in UTF-8; a mark of the byte order is left out."""
+    """*lines*, if the first shows that they are in UTF-8; a byte order mark is left out."""
     rest = iter(lines)
     first = next(rest, b"")
-    # No line of JSON in UTF-8 holds a NUL, and each one in UTF-16 or UTF-32 does.
+    # No line of JSON in UTF-8 holds a NUL; each one in UTF-16 or UTF-32 does.
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:
         raise UnicodeError("it is in UTF-16 or UTF-32; convert it to UTF-8")
     return chain([first.removeprefix(codecs.BOM_UTF8)], rest)

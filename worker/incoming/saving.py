@@ -1,6 +1,6 @@
 """Keeping edits that come from elsewhere: many in one transaction, or each in its own if they can't be kept together.
 
-On an emulated wiki they are saved. A wiki that exists has them, or has its own reasons: there they are promised only.
+On an emulated wiki they are saved. On another wiki, whose tables we never write, they are only promised.
 """
 
 from collections import Counter
@@ -13,19 +13,19 @@ from sqlalchemy.orm import Session
 
 from outbox import EDITS
 from outbox.database import Database
-from outbox.dead_letters import bury
+from outbox.dead_letters import add_dead_letter
 from outbox.edits import Edit
 from outbox.mediawiki.reading import has_revision
 from outbox.mediawiki.saving import free_title, is_emulated, save_edit, save_page_change
 from outbox.page_changes import PageChange, Promised
 from outbox.recording import record
-from outbox.server_errors import Kind, said, trouble_of
+from outbox.server_errors import Kind, server_text, trouble_of
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
-#: Another process may save the same user, page or edit at this moment; at the next try it is there.
+#: Another process may be saving the same user, page or edit; at the next try it is there.
 TRIES = 4
-#: Of a dead letter that holds an edit which the database did not take.
+#: The reason of a dead letter with an edit that the database did not take.
 NOT_SAVED = "not_saved"
 #: A change of a page that is no edit counts apart from the edits.
 Fate = Literal["saved", "promised", "page changes", "saved before", "contradicting", "kept aside"]
@@ -36,8 +36,8 @@ def save_heard(
 ) -> Counter[Fate] | None:
     """Keep *edits*, and the position *event_id* in *source*, in one transaction.
 
-    On an emulated wiki only those that it lacks. Returns None, and has kept nothing, where one of them is at fault:
-    then `save_alone` keeps the others, and `save_heard` of no edits the position.
+    An emulated wiki gets only those it lacks. Returns None, with nothing kept, if one of them is at fault: then call
+    `save_alone` for each edit, and `save_heard` without edits for the position.
     """
     try:
         return database.run(partial(_keep_all, edits=edits, source=source, event_id=event_id))
@@ -48,10 +48,10 @@ def save_heard(
 
 
 def keep(session: Session, edit: Promised) -> Fate:
-    """Save *edit* where the wiki is an emulated one, and only promise it elsewhere. Does not commit.
+    """Save *edit* if the wiki is emulated, otherwise only promise it. Does not commit.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: as `save_edit`; `save_alone` knows what to do then.
+        sqlalchemy.exc.IntegrityError: as `save_edit`; `save_alone` handles it.
     """
     emulated = is_emulated(session)
     if isinstance(edit, PageChange):
@@ -65,18 +65,18 @@ def keep(session: Session, edit: Promised) -> Fate:
 
 
 def is_of_an_edit(error: DBAPIError) -> bool:
-    """Whether *error* may be the fault of what was to be saved, and not of the database or of others who use it."""
+    """Whether *error* may be the fault of the edits, and not of the database or its other users."""
     return isinstance(error, IntegrityError) or trouble_of(error).kind in {Kind.VALUE, Kind.UNKNOWN}
 
 
 def save_alone(database: Database, edit: Promised) -> Fate:
     """Keep *edit* in a transaction of its own, even where another page has its title.
 
-    One that can't be saved is told, and becomes a dead letter: it can be listed, requeued (then it is scored and
-    announced, but stands in no table of the wiki) and discarded.
+    One that can't be saved is logged and becomes a dead letter: it can be listed, requeued (then it is scored and
+    announced, but is in no table of the wiki) and discarded.
 
     Raises:
-        sqlalchemy.exc.DBAPIError, OutboxError: it is not the edit's fault, for no other would be taken either.
+        sqlalchemy.exc.DBAPIError, OutboxError: it is not the edit's fault: no other edit would be taken either.
     """
     for left in reversed(range(TRIES)):
         try:
@@ -86,22 +86,22 @@ def save_alone(database: Database, edit: Promised) -> Fate:
                 continue
             if not (is_of_an_edit(error) and _takes_others(database, edit)):
                 raise
-            reason, is_contradicting = said(error), isinstance(error, IntegrityError)
+            reason, is_contradicting = server_text(error), isinstance(error, IntegrityError)
             break
-    database.run(partial(bury, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
+    database.run(partial(add_dead_letter, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))
     log.warning("edit_not_saved", wiki=edit.wiki, revision=edit.revision, error=reason)
     return "contradicting" if is_contradicting else "kept aside"
 
 
 def _takes_others(database: Database, edit: Promised) -> bool:
-    """Whether the database would take another edit at this moment, one with nothing unusual; nothing is kept of it."""
+    """Whether the database would take another, quite usual edit now; it is not kept."""
     other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
         with database.transaction() as session:
             keep(session, other)
             session.rollback()
     except IntegrityError:
-        # It contradicts what is there: the tables were asked, and answered.
+        # It contradicts what is there, so the tables can be written to.
         return True
     except DBAPIError:
         return False
@@ -126,5 +126,5 @@ def _keep_one(session: Session, edit: Promised) -> Fate:
 
 
 def _is_there(session: Session, edit: Promised) -> bool:
-    """Whether an emulated wiki has that edit; another change of a page is made again, which makes no difference."""
+    """Whether an emulated wiki has that edit; another change of a page is done again, which makes no difference."""
     return isinstance(edit, Edit) and is_emulated(session) and has_revision(session, edit.revision)

@@ -6,8 +6,8 @@ WHAT_IS_READ = "listen to mediawiki.page_change.v1 or mediawiki.recentchange ins
 VISIBILITY_CHANGE = "/mediawiki/revision/visibility-change/1"
 SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.", f"{VISIBILITY_CHANGE}.")
 PREFIX = "mediawiki."
-#: Streams of EventStreams that tell of something else than edits, or of more: revision-create also has imported
-#: revisions and those of moves and protections, with the times of long ago and nobody who waits for their scores.
+#: Streams of EventStreams with other things than edits, or with more: revision-create also has imported revisions
+#: and those of moves and protections, with old times, whose scores nobody waits for.
 #: Source: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
 NOT_READ = {
     "mediawiki.page-create", "mediawiki.page-delete", "mediawiki.page-links-change", "mediawiki.page-move",

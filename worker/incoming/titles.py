@@ -1,15 +1,15 @@
-"""Titles that no page of a MediaWiki can have, and the name that it has for each reason. Pure.
+"""Titles that no page of a MediaWiki can have, and MediaWiki's name for each reason. Pure.
 
 Source: mediawiki/core includes/title/MediaWikiTitleCodec.php, splitTitleString and getTitleInvalidRegex, and
-$wgLegalTitleChars. What MediaWiki corrects instead (blanks, marks of direction, the first letter's case) is let
-through, and so is what depends on a wiki's own prefixes.
+$wgLegalTitleChars. What MediaWiki corrects instead (blanks, marks of direction, the first letter's case) is
+accepted, and so is what depends on a wiki's own prefixes.
 """
 
 import re
 
 MOST_BYTES = 255
 USERS = {2, 3}
-#: Characters that are not legal, and what would be read as a character's code.
+#: Characters that are not legal, and what looks like the code of a character.
 _CHARACTERS = re.compile(r"[\x00-\x1f#<>\[\]{|}\x7f]|%[0-9A-Fa-f]{2}|&(?:[A-Za-z0-9]|[^\x00-\x7f])+;")
 #: A step of a path: `.` or `..` between slashes or at an end, unless it is the whole of a longer name.
 _STEPS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
@@ -31,5 +31,5 @@ def why_forbidden(title: str, namespace: int) -> str | None:
         return "title-invalid-magic-tilde"
     if len(name.encode()) > MOST_BYTES:
         return "title-invalid-too-long"
-    # An address of the sixth version may begin with two.
+    # An IPv6 address may begin with two colons.
     return "title-invalid-leading-colon" if name.startswith(":") and namespace not in USERS else None

@@ -1,7 +1,7 @@
 """Celery's consumer and scheduler, which wait where Redis refuses to serve as they do where it is gone.
 
-Celery takes an error that Redis answers with for a fault of its own and ends the worker for good (celery/celery #7946).
-Its setting `broker_channel_error_retry` keeps it alive, but lets it start again and again without a rest.
+Celery takes an error reply of Redis for a bug and ends the worker for good (celery/celery #7946).
+Its setting `broker_channel_error_retry` keeps the worker alive, but restarts it again and again without a pause.
 """
 
 import sys
@@ -29,15 +29,15 @@ from worker.lanes.seldom import Seldom
 TRIAL_KEY = "ores-broker"
 TRIAL_MILLISECONDS = 10_000
 LOOK_SECONDS = 0.1
-#: Says for as long as it is there that a scheduled task was sent, by the clock of Redis alone.
+#: While this key exists, a scheduled task was sent; it expires by the clock of Redis alone.
 SENT_KEY = "ores-beat"
-#: What was sent counts for nearly all of its interval, so that one that is a little early is not put off.
+#: A sent task counts for nearly all of its interval, so that a look that comes a little early is not put off.
 SENT_SHARE = 0.9
-#: What was never sent, as far as anybody knows, is not sent before that, so that a beat in trouble does no harm.
+#: A task that was never sent, as far as Redis knows, waits this long, so a beat that keeps restarting does no harm.
 FIRST_SECONDS = 60.0
-#: After so long it is told that what was sent still waits.
+#: When tasks have waited for this long, a warning says so.
 UNTAKEN_SECONDS = 60.0
-#: What a message from somebody else is likely to raise where kombu and Celery read it.
+#: What kombu and Celery are likely to raise when they read another application's message.
 UNREADABLE = (ValueError, TypeError, AttributeError)
 
 #: Set while this process takes tasks from Redis.
@@ -45,9 +45,9 @@ CONSUMING = threading.Event()
 
 
 class BrokerConsumer(consumer.Consumer):
-    """Takes messages from Redis as soon as Redis serves; until then the worker lives, and tries again every 2 s.
+    """Takes messages from Redis as soon as Redis serves; until then the worker stays alive and tries every 2 s.
 
-    A message that is not ours is dropped with a line: it ends neither the worker nor comes again.
+    A message that is not ours is dropped with a log line: it does not end the worker, and does not come again.
     """
 
     app: Celery
@@ -57,17 +57,17 @@ class BrokerConsumer(consumer.Consumer):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Not among the errors of the connection: Celery swallows these where it acknowledges, counts on the connection
-        # being lost, and takes no more messages where it was not.
+        # Not among the connection errors: when Celery acknowledges a message it swallows those, expects the connection
+        # to be lost, and takes no more messages if it was not.
         self.channel_errors = (*self.channel_errors, RedisError, OperationalError, *UNREADABLE)
         self._redis_state = RedisState(effect="no task is taken until it is back; this process polls the wikis itself")
-        # Each strange message costs a start; what is to be waited for is waited for in `ensure_connected`.
+        # Each message that is not ours costs a restart; the waiting is done in `ensure_connected`.
         self._restart_state.maxR = sys.maxsize
         self._clock = Clock()
         self._strange = Seldom()
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """*conn*, connected to a Redis that serves; raises what ends a worker that is asked to end meanwhile."""
+        """*conn*, connected to a Redis that serves; raises if the worker is asked to end meanwhile."""
         while True:
             while not self._redis_state.may_be_there:
                 state.maybe_shutdown()
@@ -94,13 +94,13 @@ class BrokerConsumer(consumer.Consumer):
         if isinstance(exc, UNREADABLE):
             self._drop("of no known form", exc)
         elif redis_error(exc) is not None:
-            # So that it is told, and not asked again at once.
+            # So that it is logged, and Redis is not asked again at once.
             self._redis_state.is_gone(exc)
         try:
             super().on_connection_error_after_connected(exc)
         except (*self.connection_errors, *self.channel_errors) as error:
-            # Closing it wants to give messages back to a Redis that is not there, through a connection taken apart
-            # already; Celery would end of that.
+            # To close it, Celery gives messages back to a Redis that is gone, through a connection that is closed
+            # already; that error would end Celery.
             log.debug("connection_not_closed", error=f"{type(error).__name__}: {error}")
             self.connection = None
 
@@ -133,7 +133,7 @@ class BrokerConsumer(consumer.Consumer):
             )
 
     def _try(self, conn: Connection) -> None:
-        """Do once what a broker does: a replica, a full disk and a full memory let us connect and read."""
+        """Write and read once, as a broker does: a replica, a full disk and a full memory let us connect and read."""
         redis, prefix = _redis_of(self.app, conn)
         with redis.pipeline() as pipeline:
             pipeline.time()
@@ -146,10 +146,10 @@ class BrokerConsumer(consumer.Consumer):
 
 
 class Scheduler(beat.Scheduler):
-    """Sends what is due, or says in one line why it can't, and tries again soon.
+    """Sends tasks that are due, or logs in one line why it can't, and tries again soon.
 
     When a task was last sent is kept in Redis, by the clock of Redis, and how long to wait is counted by the monotonic
-    clock: there is no schedule file that could be lost or be of tomorrow. Of two beats the faster one sends.
+    clock: there is no schedule file that could be lost or carry a future date. Of two beats the faster one sends.
     """
 
     schedule: dict[str, ScheduleEntry]
@@ -158,20 +158,20 @@ class Scheduler(beat.Scheduler):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._redis_state = RedisState(effect="nothing is scheduled until it is back; edits wait")
         self._clock = Clock()
-        self._told = Seldom()
-        #: Queue to the moment since when so much has waited in it that more is no use.
+        self._warnings = Seldom()
+        #: By queue: since when it has been so full that nothing is added.
         self._crowded: dict[str, float] = {}
-        #: Task to the moment when it is looked at again, in monotonic seconds.
+        #: By task: when to look at it again, in monotonic seconds.
         self._due: dict[str, float] = {}
         super().__init__(*arguments, **options)
 
     @property
     def producer(self) -> Producer:
-        """Connects when something is sent; Celery's own waits here, in the end for 30 s at a time."""
+        """Connects when something is sent; Celery's own waits here, for up to 30 s at a time."""
         return Producer(self.connection, auto_declare=False)
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Send all that is due; returns the seconds until there is something to do again."""
+        """Send all that is due; returns the seconds until something is due again."""
         for name, entry in self.schedule.items():
             seconds = _interval(entry)
             first = time.monotonic() + (FIRST_SECONDS if seconds > FIRST_SECONDS else 0)
@@ -181,7 +181,7 @@ class Scheduler(beat.Scheduler):
         return max(LOOK_SECONDS / 10, min(soonest, float(self.app.conf.beat_max_loop_interval)))
 
     def look_at(self, entry: ScheduleEntry) -> float:
-        """Send *entry* unless it was sent in its interval; returns the seconds until it is to be looked at again."""
+        """Send *entry* unless it was sent within its interval; returns the seconds until the next look."""
         seconds = _interval(entry)
         try:
             wait = self._wait(entry, seconds)
@@ -198,23 +198,23 @@ class Scheduler(beat.Scheduler):
         return seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: Producer | None = None) -> None:
-        """Send *entry*, unless as many wait as make sense, and note that in Redis."""
+        """Send *entry*, unless enough of its kind wait, and note that in Redis."""
         redis, prefix = _redis_of(self.app, self.connection)
         queue = self.app.conf.task_routes[entry.task]["queue"]
         waiting: Any = redis.llen(prefix + queue)
-        # One look at everything is as good as many.
+        # One waiting poll looks at everything; a second would find nothing more.
         if waiting < (1 if entry.task == POLL else MOST_WAITING):
             self._crowded.pop(queue, None)
             self.apply_async(entry, producer=producer, advance=False)
         else:
             since = self._crowded.setdefault(queue, time.monotonic())
-            if time.monotonic() - since > UNTAKEN_SECONDS and self._told.is_time(queue):
+            if time.monotonic() - since > UNTAKEN_SECONDS and self._warnings.is_time(queue):
                 log.warning("tasks_untaken", queue=queue, waiting=waiting, cure="start workers, or more of them")
         counts = max(1, round(_interval(entry) * SENT_SHARE * 1000))
         redis.set(f"{prefix}{SENT_KEY}:{entry.task}", b"1", px=counts)
 
     def _wait(self, entry: ScheduleEntry, seconds: float) -> float:
-        """How long what was sent of *entry*, by us or by others, still counts."""
+        """Seconds for which the last sending of *entry*, by us or by another beat, still counts."""
         redis, prefix = _redis_of(self.app, self.connection)
         with redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
@@ -225,14 +225,14 @@ class Scheduler(beat.Scheduler):
 
 
 def _interval(entry: ScheduleEntry) -> float:
-    """Seconds; all that we schedule is to be done every so often, not at some hour."""
+    """The interval in seconds; nothing of ours is scheduled for an hour of the day."""
     every: Any = entry.schedule
     return float(every.run_every.total_seconds())
 
 
 def _redis_of(app: Celery, connection: Connection) -> tuple["Redis", str]:
-    """The Redis of *connection*, and what stands before its keys; kombu's own client knows only some commands' keys."""
-    # Without this kombu would connect as well, and try for ever.
+    """The Redis of *connection*, and the prefix of its keys, which kombu's own client adds for some commands only."""
+    # Otherwise kombu connects by itself and retries for ever.
     connection.ensure_connection(max_retries=0)
     channel: Any = connection.default_channel
     return Redis(connection_pool=channel.pool), app.conf.broker_transport_options["global_keyprefix"]

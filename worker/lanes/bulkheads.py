@@ -8,29 +8,29 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-#: So many times as much as it leaves free nobody holds more of what is shared.
+#: Nobody holds more than this many times what is left free.
 SHARE = 7
 
 
 def leaves_room(held: int, free: int) -> bool:
-    """Whether one who holds so many may take one more of those that are *free*, for there is enough left for others.
+    """Whether a holder of *held* may take one more of the *free* ones, because enough is left for others.
 
-    Alone he gets seven eighths, two get seven fifteenths each; a first one is never refused.
+    A single holder gets seven eighths, two get seven fifteenths each; a first one is never refused.
     """
     return not held or held < SHARE * (free - 1)
 
 
 class Bulkheads:
-    """Places with resources, by name; at most *places* for each, so that one which hangs leaves room for the others.
+    """Places by the names of resources; at most *places* for each, so that one that hangs leaves threads for others.
 
-    Of each the turns of one wiki leave some for those of the others.
+    The turns of one wiki never take all places of a resource: some are left for other wikis.
     """
 
     def __init__(self, places: int) -> None:
         self._places = places
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
-        #: Those that ever had a turn; a wiki alone need leave no room.
+        #: Wikis that ever had a turn; the only wiki need not leave places for others.
         self._wikis: set[str] = set()
         #: By resource and wiki.
         self._of_wiki: Counter[tuple[str, str]] = Counter()
@@ -39,7 +39,7 @@ class Bulkheads:
     def place(self, resources: Collection[str], *, wiki: str) -> Iterator[bool]:
         """Hold a place with each of *resources* for a turn of *wiki*.
 
-        Yields False, and holds none, where one of them has none left for it.
+        Yields False, and holds none, if one of them has no place left for this wiki.
         """
         of_wiki = [(name, wiki) for name in resources]
         with self._lock:
@@ -68,7 +68,7 @@ class Bulkheads:
 
 
 class Computing:
-    """Turns that compute at this moment; the others wait for their turn at the interpreter, or for an answer.
+    """The turns that compute at this moment; the others wait until one is done, or for an answer.
 
     More threads than this at once only wait for the interpreter's lock, and a third of the work is lost to that.
     """
@@ -89,7 +89,7 @@ class Computing:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let another turn compute while that of this thread, if it takes one, waits for others."""
+        """Let another turn compute while this thread's turn, if it has one, waits for an answer."""
         computes = getattr(self._here, "computes", False)
         if computes:
             self._here.computes = False

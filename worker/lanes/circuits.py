@@ -1,4 +1,4 @@
-"""Whether something is asked at all: a circuit is open while it serves nobody, and lets one probe through now and then.
+"""Whether something is asked at all: while it serves nobody its circuit is open, but for a probe now and then.
 
 Kept in this process' memory: each process finds out for itself, and no count can leak when one dies.
 """
@@ -53,9 +53,9 @@ class Circuit:
         return self._state.reason
 
     def may_ask(self) -> bool:
-        """Whether to ask now: always while it is closed; while it is open one probe at a time, after a while.
+        """Whether to ask now: always while closed; while open one probe at a time, after a pause.
 
-        Who asks says how it ended with `served`, `failed` or `not_asked`.
+        The caller reports the end with `served`, `failed` or `not_asked`.
         """
         with self._lock:
             state, now = self._state, self._clock()
@@ -78,7 +78,7 @@ class Circuit:
         return self._state.reason is not None and self._clock() < self._state.probing_until
 
     def until_probe(self) -> float:
-        """Seconds until it may be asked again; below 0 where that has been so for a while."""
+        """Seconds until it may be asked again; below 0 if that moment has passed."""
         with self._lock:
             state = self._state
             return max(state.open_until, state.probing_until) - self._clock()
@@ -91,7 +91,7 @@ class Circuit:
             log.info("circuit_closed", of=self._name)
 
     def failed(self, reason: str) -> None:
-        """Open it, or keep it open for longer: it was asked, and nobody was served."""
+        """Open it, or keep it open for longer: it was asked and did not serve."""
         with self._lock:
             state, now = self._state, self._clock()
             was_open = state.reason is not None

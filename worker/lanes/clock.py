@@ -1,16 +1,16 @@
-"""Whether this host's clock agrees with that of Redis: no work depends on it, but who reads logs and events does."""
+"""Whether this host's clock agrees with that of Redis: no work depends on it, but the times in logs and events do."""
 
 import time
 from collections.abc import Callable
 
 from worker.config.telemetry import log
 
-#: Less is within what networks and busy hosts do.
+#: Smaller differences come from networks and busy hosts.
 SKEW_SECONDS = 5.0
 
 
 class Clock:
-    """Tells when the clocks part, and when they are together again."""
+    """Logs when the clocks differ, and when they agree again."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -10,9 +10,9 @@ from worker.config.wiki import Wiki
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worked:
-    """What came of a batch of claims, all of which are settled."""
+    """The result of a batch of claims, all of which are settled."""
 
-    #: Lanes of the same wiki that were promised something.
+    #: Lanes of the same wiki that got messages.
     promised: tuple[Lane, ...] = ()
     #: Upkeep that is due before its schedule, by the names of its tasks.
     prompts: tuple[str, ...] = ()
@@ -28,21 +28,21 @@ class Consumer(Protocol):
 
     @property
     def is_ordered(self) -> bool:
-        """Whether messages are worked on in their order, so that only one batch of a wiki is claimed at a time."""
+        """Whether messages are worked on in order, so that only one batch of a wiki is claimed at a time."""
 
     def needs(self, wiki: Wiki) -> Collection[str]:
-        """Names of the endpoints or sinks that a turn of *wiki* holds a place with for as long as it lasts."""
+        """Names of the endpoints or sinks with which a turn of *wiki* holds a place until it ends."""
 
     def claim_size(self, wiki: Wiki) -> int:
         """How many messages it makes sense to claim now; 0 while what is needed for them is unavailable."""
 
     def nothing_claimed(self) -> None:
-        """Take note that there was nothing to claim after `claim_size` was asked."""
+        """Note that nothing was claimed after `claim_size` was asked."""
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
-        """Work on *claims*, at least one and all taken together, and settle every one of them."""
+        """Work on *claims*, one or more of one batch, and settle every one of them."""
 
 
 def claimed_too_often(claim: Claim) -> Dead:
-    """The end of a message that was claimed again and again and never settled."""
+    """The outcome of a message that was claimed again and again and never settled."""
     return Dead("attempts_exhausted", f"claimed {claim.attempt} times, and each worker died or failed over it")

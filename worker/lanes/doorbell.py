@@ -16,7 +16,7 @@ from worker.lanes.rings import MOST_WAITING, QUEUE_OF, TURN
 from worker.lanes.standby import Standby
 from worker.lanes.timer import Timer
 
-#: After a failure nobody is rung for so long, so that a producer is not held up by a Redis that does not answer.
+#: After a failure no ring is sent for this long, so that a Redis that does not answer does not delay a producer.
 SILENT_SECONDS = 5
 
 
@@ -37,11 +37,11 @@ class Doorbell:
         self._prefix = prefix
         self._timer = Timer()
         self._standby: Standby | None = None
-        #: Lies between a ring for a turn and its task, so that what comes meanwhile is served with it.
+        #: Seconds between a ring for a turn and its task, so that the turn serves what comes meanwhile, too.
         self._rest = rest_seconds
-        #: Upkeep is prompted for at most once in so long.
+        #: Upkeep is prompted at most once in this time.
         self._prompted = prompted_seconds
-        #: A ring that nobody answered for so long is taken for lost, and may be repeated.
+        #: A ring that was not answered for this long counts as lost, and may be repeated. Milliseconds.
         self._unanswered = round(unanswered_seconds * 1000)
         #: Sends the task of that name with the arguments that follow, the wiki first.
         self._send = send
@@ -54,25 +54,25 @@ class Doorbell:
         return self._silent_until > 0
 
     def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
-        """Ask for a turn at *lane* of *wiki* in *after* seconds, unless one is asked for; after a rest if None.
+        """Ask for a turn at *lane* of *wiki*, unless a ring for it is unanswered: in *after* seconds, or after a rest.
 
-        The time is counted here, by no clock that another host has to agree on.
+        The time is counted in this process, so no clocks of hosts have to agree.
         """
         self._ring(self._rest if after is None else after, TURN, wiki, lane)
 
     def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
         """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
 
-        It is asked for in *after* seconds, and taken for lost where it was not answered *lasts* seconds later.
+        It is sent in *after* seconds, and counts as lost if it was not answered *lasts* seconds later.
         """
         self._ring(after, task, wiki, *rest, lasts=lasts)
 
     def stand_by(self, standby: Standby) -> None:
-        """Let *standby* have the rings that no broker would bring to anybody."""
+        """Give *standby* the rings that the broker can't deliver."""
         self._standby = standby
 
     def later(self, seconds: float, send: Callable[[], None]) -> None:
-        """Call *send* in so many *seconds*; that it fails costs its askers time."""
+        """Call *send* in *seconds*; if that fails, those who asked only lose time."""
 
         def work() -> None:
             with suppress(RedisError, KombuError, OSError):
@@ -81,7 +81,7 @@ class Doorbell:
         self._timer.later(seconds, work)
 
     def close(self) -> None:
-        """Send what still rests."""
+        """Send at once what was to be sent later."""
         self._timer.close()
 
     def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
@@ -97,7 +97,7 @@ class Doorbell:
         self._try(after, parts, ring)
 
     def _is_wanted(self, parts: Sequence[str], lasts: int) -> bool:
-        """Whether nobody rang for that lately, and its queue is not so full that nobody can be taking it."""
+        """Whether there is no unanswered ring for that, and its queue is not so full that nobody seems to read it."""
         queue = QUEUE_OF.get(parts[0], parts[0])
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(self._key(*parts), b"1", nx=True, px=lasts)
@@ -131,11 +131,11 @@ class Doorbell:
             self._standby.ring(after, *parts)
 
     def answer(self, task: str, wiki: str, *rest: str) -> None:
-        """Say that *task* has begun; a ring after this one is heard by somebody else."""
+        """Say that *task* has begun; a ring after this one starts another task."""
         try:
             self._redis.delete(self._key(task, wiki, *rest))
         except (RedisError, OSError):
-            # The key runs out by itself.
+            # The key expires by itself.
             return
 
     def prompt(self, task: str, wiki: str) -> None:
@@ -144,12 +144,12 @@ class Doorbell:
             self.ring(task, wiki)
 
     def send_once(self, what: str, send: Callable[[], None], *, seconds: float) -> None:
-        """Call *send* in so many *seconds*, once for all who ask that of *what* until then."""
+        """Call *send* in *seconds*, once for all who ask for the same *what* until then."""
         if self.is_first(what, seconds):
             self.later(seconds, send)
 
     def is_first(self, what: str, seconds: float) -> bool:
-        """Whether nobody has asked that of *what* in the last so many *seconds*; not, if that can't be told."""
+        """Whether nobody has asked this about *what* in the last *seconds*; False if Redis can't say."""
         try:
             return bool(self._redis.set(self._key(what), b"1", nx=True, px=round(seconds * 1000)))
         except (RedisError, OSError):

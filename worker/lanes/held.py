@@ -10,7 +10,7 @@ from worker.config.wiki import Wiki
 
 
 class Held:
-    """The claims that turns of this process work on; once it is closed, no turn takes any."""
+    """The claims that turns of this process work on; once closed, no turn takes any more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class Held:
 
     @contextmanager
     def holding(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> Iterator[None]:
-        """Have *claims* among what is held while the context lasts."""
+        """Count *claims* as held while the context lasts."""
         with self._lock:
             number = next(self._numbers)
             self._held[number] = (wiki, lane, claims)

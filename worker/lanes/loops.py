@@ -1,7 +1,7 @@
 """The event loops of a process: one for all HTTP, in a thread of its own, and one for each thread that takes turns.
 
-What blocks, such as SQL and Redis, runs in the thread that wants it and is never called in the loop of HTTP, where it
-would hold up everybody.
+What blocks, such as SQL and Redis, runs in the thread that needs it and never in the loop of HTTP, where it would
+hold up everybody.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ class HttpLoop:
         self._started = threading.Lock()
 
     async def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run *coroutine* in this loop and wait for it in the caller's; cancelled there, it is cancelled here."""
+        """Run *coroutine* in this loop and await it in the caller's; if it is cancelled there, it is cancelled here."""
         return await asyncio.wrap_future(self._submit(coroutine))
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run *coroutine* in this loop and wait for it without one."""
+        """Run *coroutine* in this loop and wait for it, from a thread without a loop."""
         return self._submit(coroutine).result()
 
     def soon(self, work: Callable[[], object]) -> None:
-        """Call *work* in this loop as soon as it comes to it; it has to be quick."""
+        """Call *work* in this loop as soon as possible; it must be quick."""
         self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
-        """End the loop and its thread; what still runs in it is cancelled."""
+        """End the loop and its thread; whatever still runs in it is cancelled."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

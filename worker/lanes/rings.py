@@ -1,4 +1,4 @@
-"""What workers can be rung for, by the names of the Celery tasks, and the queues these wait in. Pure."""
+"""The Celery tasks that workers can be rung for, and the queues in which these wait. Pure."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ CHECK_MODEL_VERSIONS = "check_model_versions"
 PURGE_SCORES = "purge_scores"
 EXPIRE_RECENT_CHANGES = "expire_recent_changes"
 
-#: Task to queue; the names are ours alone, for other applications may use the same Redis.
+#: Task to queue; the names are ours alone, since other applications may use the same Redis.
 QUEUE_OF = {
     TURN: "outpatrol-turn",
     SCORE: "outpatrol-score",
@@ -28,17 +28,17 @@ QUEUE_OF = {
     PURGE_SCORES: "outpatrol-maintenance",
     EXPIRE_RECENT_CHANGES: "outpatrol-maintenance",
 }
-#: A queue that holds so much gets no more: nobody takes it, and the poll finds the work once somebody does.
+#: A queue with this many tasks gets no more: no worker takes them, and the poll finds the work once one does.
 MOST_WAITING = 10_000
 
 
 class Bell(Protocol):
-    """Tells the workers that a wiki has work; never fails, for a ring that is lost is repeated by the poll."""
+    """Tells the workers that a wiki has work; never fails, since the poll repeats a ring that was lost."""
 
     def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
         """Ask for a turn at *lane* of *wiki*, in *after* seconds.
 
-        If None after a short rest, so that what comes meanwhile is served with it.
+        None: after a short rest, so that the turn serves what comes meanwhile, too.
         """
 
     def ring(self, task: str, wiki: str, *rest: str) -> None:

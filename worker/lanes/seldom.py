@@ -1,29 +1,29 @@
-"""Saying the same thing seldom: what happens with every message is worth a line a minute."""
+"""Logging the same thing seldom: what happens with every message is worth one line a minute."""
 
 import threading
 import time
 from collections.abc import Callable
 
 AGAIN_SECONDS = 60.0
-#: Things are told apart by texts that others may write.
+#: The names may come from outside, so there may be any number of them.
 MOST_THINGS = 1_000
 
 
 class Seldom:
-    """Whether it is time to tell of a thing, by its name. Safe between threads."""
+    """Whether it is time to log a thing, by its name, again. Safe between threads."""
 
     def __init__(self, seconds: float = AGAIN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._told: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def is_time(self, thing: str) -> bool:
         now = self._clock()
         with self._lock:
-            if now - self._told.get(thing, -self._seconds) < self._seconds:
+            if now - self._logged_at.get(thing, -self._seconds) < self._seconds:
                 return False
-            if len(self._told) >= MOST_THINGS:
-                self._told.clear()
-            self._told[thing] = now
+            if len(self._logged_at) >= MOST_THINGS:
+                self._logged_at.clear()
+            self._logged_at[thing] = now
             return True

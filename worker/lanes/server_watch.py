@@ -1,4 +1,4 @@
-"""Watching database servers that serve nobody: told now and then, probed, and rung for once they are back."""
+"""Watching database servers that serve nobody: logged now and then, probed, and rung for once they are back."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ EFFECT = "its wikis wait; those of other servers do not"
 
 
 class ServerWatch:
-    """A thread for each server whose circuit is open, while it is; none before `start`, as in a command."""
+    """A thread for each server while its circuit is open; none before `start`, so none in a command."""
 
     def __init__(self, *, rest: float = PROBE_SECONDS) -> None:
         self._rest = rest
@@ -41,9 +41,9 @@ class ServerWatch:
         threading.Thread(target=self._watch, args=(server,), name="server watch", daemon=True).start()
 
     def _watch(self, server: Server) -> None:
-        was_told = False
+        was_logged = False
         while not self._closed.is_set():
-            was_told = self._say_why(server) or was_told
+            was_logged = self._say_why(server) or was_logged
             try:
                 is_back = server.probe()
             except Exception as error:  # noqa: BLE001 - whatever a driver raises, the server is to be asked again
@@ -57,7 +57,7 @@ class ServerWatch:
         if self._closed.is_set():
             # Whether it is back is not known.
             return
-        if was_told:
+        if was_logged:
             log.info("database_back", server=server.name)
         if self._is_back is not None:
             self._is_back(server)

@@ -1,7 +1,7 @@
-"""What a worker process does without a broker: it polls by itself, and runs what is rung for in threads of its own.
+"""What a worker process does without a broker: it polls, and runs the tasks it is rung for, in threads of its own.
 
-It begins where Redis is gone and where it was never there, and ends as soon as tasks come from it again. What others
-do meanwhile is kept apart by the leases of messages and scores, which are in the databases then.
+It begins when Redis is gone, or was never there, and ends as soon as tasks come from Redis again. Meanwhile the leases
+of messages and scores, which are in the databases then, keep processes from doing the same work.
 """
 
 import threading
@@ -15,7 +15,7 @@ from worker.lanes.timer import Timer
 
 
 class Standby:
-    """Takes rings in the broker's place, at most one unanswered for the same thing. Safe between threads."""
+    """Takes rings in place of the broker, at most one unanswered for the same thing. Safe between threads."""
 
     def __init__(
         self,
@@ -38,15 +38,15 @@ class Standby:
 
     @property
     def is_needed(self) -> bool:
-        """Whether no task comes to this process at this moment."""
+        """Whether this process gets no tasks from the broker at this moment."""
         return not self._closed.is_set() and self._is_needed()
 
     def start(self) -> None:
-        """Begin to poll whenever that is needed."""
+        """Start the thread that polls whenever that is needed."""
         self._polling.start()
 
     def ring(self, after: float, *parts: str) -> None:
-        """Run the task of that name with the arguments that follow, in *after* seconds, unless that is to be done."""
+        """Run the task of that name with the arguments that follow, in *after* seconds, unless it waits already."""
         with self._lock:
             if parts in self._unanswered or self._closed.is_set():
                 return
@@ -57,7 +57,7 @@ class Standby:
             self._begin(parts)
 
     def close(self) -> None:
-        """Begin nothing more; what was begun goes on to its end, which is not waited for."""
+        """Start no more tasks; those that run go on, and are not waited for."""
         self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -71,7 +71,7 @@ class Standby:
 
     def _begin(self, parts: tuple[str, ...]) -> None:
         with suppress(RuntimeError):
-            # Which is what it says once it is closed.
+            # The pool raises it once it is closed.
             self._threads.submit(self._answer, parts)
 
     def _answer(self, parts: tuple[str, ...]) -> None:

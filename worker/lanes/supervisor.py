@@ -13,19 +13,19 @@ from types import FrameType
 from worker.config.telemetry import log
 
 LOOK_SECONDS = 0.1
-#: Before what ended is started again; doubled each time it ends before it has run for `STEADY_SECONDS`.
+#: Seconds before an ended process is started again; doubled each time it ends within `STEADY_SECONDS`.
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0
 STEADY_SECONDS = 60.0
-#: Exit codes of wrong options and of wrong settings; to start again mends neither.
+#: Exit codes of wrong options and of wrong settings; starting again would not help.
 HOPELESS = frozenset({os.EX_CONFIG, 2})
-#: The exit code of a process that found itself stuck, and ended so that it is started again.
+#: The exit code of a process that was stuck, and ended so that it is started again.
 STUCK = os.EX_SOFTWARE
 #: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
 PR_SET_PDEATHSIG = 1
 
 CURES = {
-    STUCK: "it was stuck, and its stacks stand above in the log; report where they stand still",
-    -signal.SIGKILL: "look whether the kernel ended it for want of memory (dmesg), and lower worker.processes if so",
+    STUCK: "it was stuck; its stacks are above in the log: report where they stand still",
+    -signal.SIGKILL: "see in dmesg whether the kernel ended it because memory ran out; if so, lower worker.processes",
 }
 OTHER_CURE = "look at the lines above this one in the log"
 
@@ -40,7 +40,7 @@ class _Kept:
     started: float = 0.0
     starts: int = 0
     delay: float = FIRST_DELAY
-    #: When it is to be started, in monotonic seconds.
+    #: When to start it, in monotonic seconds.
     due: float = 0.0
 
     def lives(self) -> bool:
@@ -55,7 +55,7 @@ class Signals:
 
     @property
     def hurry(self) -> bool:
-        """Whether whoever asks does not want to wait for what is under way: Ctrl-C twice, or Ctrl-backslash."""
+        """Whether to end without waiting for the work under way: Ctrl-C twice, or Ctrl-backslash."""
         return signal.SIGQUIT in self.received or self.received.count(signal.SIGINT) > 1
 
 
@@ -72,12 +72,12 @@ class Supervisor:
         self._signals = Signals()
 
     def run(self) -> int:
-        """Run until this process is asked to end, or one ends at its first start in a way that no other start mends.
+        """Run until this process is asked to end, or one ends at its first start and starting it again is no use.
 
-        Returns the exit code: 0, that of the hopeless one, or 1 if not all ended in order.
+        Returns the exit code: 0, that of the hopeless process, or 1 if not all ended in order.
         """
         for each in ENDING:
-            # Ignored by whoever started us, as under nohup, it stays so.
+            # If our parent had it ignored, as nohup does, it stays ignored.
             if signal.getsignal(each) is not signal.SIG_IGN:
                 signal.signal(each, self._ask)
         hopeless = 0
@@ -93,7 +93,7 @@ class Supervisor:
         self._signals.received.append(number)
 
     def _look_after(self, kept: _Kept) -> int:
-        """Start *kept* if it is due, or tell that it has ended; returns its exit code if that leaves no hope."""
+        """Start *kept* if it is due, or log that it has ended; returns its exit code if it is hopeless."""
         now = time.monotonic()
         if kept.process is None:
             if now >= kept.due:
@@ -118,7 +118,7 @@ class Supervisor:
         return 0
 
     def _end(self) -> bool:
-        """Ask all to end, and see to it that they do; returns whether each ended in order."""
+        """Ask all to end, kill those that do not, and return whether each ended in order."""
         deadline = time.monotonic() + self._stop_seconds
         self._send(signal.SIGTERM)
         hurried = False
@@ -132,7 +132,7 @@ class Supervisor:
                 log.error("process_killed", process=each.name, pid=each.process.pid, seconds=self._stop_seconds)
                 each.process.kill()
                 each.process.wait()
-        # One that was asked before it had begun to listen ends of the signal itself.
+        # A process that got the signal before it handled signals was ended by it.
         return all(each.process is None or each.process.returncode in (0, -signal.SIGTERM) for each in self._kept)
 
     def _send(self, number: signal.Signals) -> None:
@@ -142,7 +142,7 @@ class Supervisor:
 
 
 def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    # In our process group, so that whoever stops, continues or kills us as a group has them all.
+    # In our process group, so that a signal to the group reaches them all.
     return subprocess.Popen(  # noqa: S603 - our own commands, no shell
         command,
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Doing something later, in a thread that does nothing else: what it is given has to be quick."""
+"""Doing something later, in a thread that does nothing else: the functions must be quick."""
 
 import heapq
 import threading
@@ -20,7 +20,7 @@ class Timer:
         self._closed = False
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        """Call *work* in so many *seconds*; at once, here, where this timer was closed."""
+        """Call *work* in *seconds*; if this timer is closed, at once and in this thread."""
         with self._changed:
             if not self._closed:
                 heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), work))
@@ -32,7 +32,7 @@ class Timer:
         work()
 
     def close(self) -> None:
-        """Do at once what was to be done later, and end."""
+        """Do all that still waits at once, and end."""
         with self._changed:
             self._closed = True
             rest, self._due = self._due, []

@@ -1,6 +1,6 @@
-"""A turn: claim one batch of one lane, work on it while its lease is renewed, and ring for what follows from it.
+"""A turn: claim one batch of one lane, work on it while its lease is renewed, and ring for what follows.
 
-    answer the ring → a place with what is needed → claim → ring for the next, if the claim came full → work → settle
+    answer the ring → take places → claim → ring for the next turn, if the claim came full → work → settle
 
 A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP runs in the process' one event loop.
 """
@@ -16,7 +16,7 @@ from functools import partial
 from outbox import Claim, Dead, Lane, Outcome, Released, RetryLater, claim, claim_in_order, renew, settle
 from outbox.backoff import backoff
 from outbox.errors import DatabaseUnavailable, OutboxError
-from outbox.server_errors import refuses_a_value, told
+from outbox.server_errors import refuses_a_value, sentence_of
 from outbox.settings import OutboxSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -28,7 +28,7 @@ from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
 from worker.lanes.unreturned import Unreturned
 
-#: A turn that found no place with what it needs is rung for again after so long.
+#: A turn that found no place is rung for again after this time.
 NO_PLACE_SECONDS = 0.5
 
 
@@ -66,14 +66,14 @@ class Turns:
         return served.goes_on
 
     def take_one(self, wiki: Wiki, lane: str) -> Served:
-        """Take one turn at *lane* of *wiki*, and ring for what follows from it, but for the turn that `follows`.
+        """Take one turn at *lane* of *wiki*, and ring for what follows, except for the turn in `follows`.
 
         Raises:
-            Exception: what the turn could not do; its claims were given back, or will be once their database is there.
+            Exception: why the turn failed; its claims were released, or will be once their database answers.
         """
         consumer = self.consumers.get(lane)
         if consumer is None:
-            # The settings had its sink when this was rung for; what waits is safe until they have it again.
+            # Its sink has left the settings since the ring; the messages are safe until it is back.
             return Served()
         with self.bulkheads.place(consumer.needs(wiki), wiki=wiki.id) as has_place:
             if not has_place:
@@ -82,10 +82,10 @@ class Turns:
             with self.computing.turn():
                 return self.loops.run(self._serve(wiki, consumer))
 
-    def let_go(self, error: Exception, seconds: float) -> int:
-        """Give back all that is held, because of *error*, in at most so many *seconds*.
+    def release_all(self, error: Exception, seconds: float) -> int:
+        """Release all claims that are held, because of *error*, in at most *seconds*.
 
-        Returns how many messages were held. What a database does not take in time is left to its lease.
+        Returns how many messages were held. What a database does not take in time is freed when its lease runs out.
         """
         until = time.monotonic() + seconds
         held = self.held.all()
@@ -100,7 +100,7 @@ class Turns:
 
     async def _serve(self, wiki: Wiki, consumer: Consumer) -> Served:
         if self.held.is_closed:
-            # This process is ending; another takes the turn.
+            # This process is ending; another one takes the turn.
             self.bell.turn(wiki.id, consumer.lane.name, after=0)
             return Served()
         lane = consumer.lane
@@ -113,10 +113,10 @@ class Turns:
 
     async def _work(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim], size: int) -> Served:
         lane = consumer.lane
-        # Those that a dead worker held are claimed a few at a time, with more of them behind.
+        # Messages that a dead worker held are claimed a few at a time, so more of them may wait.
         has_more = len(claims) == size or any(each.attempt > 1 for each in claims)
         if has_more and not consumer.is_ordered:
-            # Before it works, so that a backlog is worked on by several; it goes to the end of the queue.
+            # Before the work, so that several turns share a backlog; the ring goes to the end of the queue.
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
             async with self._renewed(wiki, lane, claims):
@@ -136,14 +136,14 @@ class Turns:
         return Served(goes_on=worked.goes_on, follows=follows)
 
     async def _halved(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim]) -> Worked:
-        """Work on *claims*, in halves where the database refuses a value: only the message whose it is must wait."""
+        """Work on *claims*, in halves if the database refuses a value: only the message with that value must wait."""
         try:
             return await consumer.work(wiki, claims)
         except Exception as error:
             if not refuses_a_value(error):
                 raise
             if len(claims) == 1:
-                text = told(error)
+                text = sentence_of(error)
                 log.error("value_refused", wiki=wiki.id, lane=consumer.lane.name, message=claims[0].message, error=text)
                 self._give_back(wiki, consumer.lane, claims, error)
                 return Worked()
@@ -156,7 +156,7 @@ class Turns:
         )
 
     def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim], int]:
-        """Claim as much as makes sense now; returns how much that is, too."""
+        """Claim as much as makes sense now; also returns how much that was."""
         lane = consumer.lane
         for outcomes in self.unreturned.take(wiki.id, lane.name):
             self._return(wiki, lane, outcomes)
@@ -174,7 +174,7 @@ class Turns:
         async def renewing() -> None:
             while True:
                 await asyncio.sleep(lease.total_seconds() / 3)
-                # One that fails is repeated; the lease is long enough for two.
+                # A renewal that fails is repeated; the lease is long enough for two.
                 with suppress(Exception):
                     await asyncio.to_thread(wiki.database.run, partial(renew, lane=lane, claims=claims, lease=lease))
 
@@ -188,10 +188,10 @@ class Turns:
     def _give_back(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim], error: BaseException) -> None:
         """Let others have *claims* at once, instead of when their lease runs out.
 
-        What is known to be nobody's fault burns no attempt. Anything else may be the fault of one of the messages, and
-        ends as a dead letter where even to give the message up failed so.
+        An error that no message caused counts no attempt. Any other may be the fault of one of the messages, and
+        makes it a dead letter if even giving it up failed with it.
         """
-        text = told(error) or f"{type(error).__name__}: {error}"
+        text = sentence_of(error) or f"{type(error).__name__}: {error}"
         is_nobodys = isinstance(error, OutboxError | WorkerError)
         outcomes: dict[Claim, Outcome] = {
             each: Released(text) if is_nobodys else self._failed(each, text) for each in claims
@@ -199,7 +199,7 @@ class Turns:
         self._return(wiki, lane, outcomes)
 
     def _failed(self, claim: Claim, text: str) -> Outcome:
-        # Past its last attempt a message is settled without being worked on.
+        # After its last attempt a message is settled without being worked on; if that fails, it is dead.
         if claim.attempt > self.settings.max_attempts:
             return Dead("not_settled", text)
         return RetryLater(backoff(claim.attempt), text)
@@ -208,7 +208,7 @@ class Turns:
         try:
             wiki.database.run(lambda session: settle(session, lane, outcomes))
         except DatabaseUnavailable:
-            # Whoever watches the server tells of it, and rings for this lane once it is back.
+            # The watch over the server logs it, and rings for this lane once the server is back.
             self.unreturned.add(wiki.id, lane.name, outcomes)
         except Exception as second:  # noqa: BLE001 - the lease is what is left then
-            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=told(second) or str(second))
+            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=sentence_of(second) or str(second))

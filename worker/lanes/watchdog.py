@@ -1,7 +1,7 @@
 """Ends a process that makes no progress, and one that was asked to end and does not.
 
-Python cannot end a thread that hangs, and Celery waits for each without bound. So the process ends as a whole: with all
-stacks in the log, what it holds given back, and whoever keeps it running to start it again.
+Python can't end a thread that hangs, and Celery waits for each without bound. So the whole process ends: it writes all
+stacks into the log and releases its claims, and the supervisor starts it again.
 """
 
 import faulthandler
@@ -21,31 +21,31 @@ from worker.domain.errors import ProcessEnding
 from worker.lanes.held import Held
 from worker.lanes.supervisor import ENDING, STUCK, Signals
 
-#: The most that giving back may take before the process ends without it.
+#: If releasing the claims takes longer, the process ends without it.
 GIVE_BACK_SECONDS = 3.0
-#: By how much an interpreter that runs no Python at all, this thread included, outlives a loop that is silent.
+#: An interpreter that runs no Python at all, not even this thread, is ended this much later than a silent loop.
 MARGIN_SECONDS = 5.0
 
 
 class Stuck(Exception):
-    """The process makes no progress, and one of the messages that it holds may be why."""
+    """The process makes no progress, perhaps because of a message that it holds."""
 
 
 class Loop(Protocol):
     def soon(self, work: Callable[[], object]) -> None:
-        """Call *work* in the event loop, as soon as that comes to it."""
+        """Call *work* in the event loop, as soon as possible."""
 
 
-class Turns(Protocol):
+class TurnsInProgress(Protocol):
     @property
     def held(self) -> Held: ...
 
-    def let_go(self, error: Exception, seconds: float) -> int:
-        """Give back all that is held, because of *error*; returns how many messages that were."""
+    def release_all(self, error: Exception, seconds: float) -> int:
+        """Release all claims that are held, because of *error*; returns how many messages that were."""
 
 
 class Tasks:
-    """The tasks that run in this process, by their ids: what each is, and since when."""
+    """The tasks that run in this process, by id: what each is, and since when it runs."""
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[float, str]] = {}
@@ -57,16 +57,16 @@ class Tasks:
         self._running.pop(id, None)
 
     def older_than(self, seconds: float) -> list[str]:
-        """What has run for longer, the oldest first."""
+        """The tasks that have run for longer, the oldest first."""
         until = time.monotonic() - seconds
-        # A copy first: other threads add to it meanwhile.
+        # Of a copy: other threads add to it meanwhile.
         return [what for began, what in sorted(dict(self._running).values()) if began < until]
 
 
 class Watchdog:
     """Watches one process, in a thread that waits for nothing but time and signals."""
 
-    def __init__(self, *, loop: Loop, turns: Turns, tasks: Tasks, settings: WorkerSettings) -> None:
+    def __init__(self, *, loop: Loop, turns: TurnsInProgress, tasks: Tasks, settings: WorkerSettings) -> None:
         self._loop = loop
         self._turns = turns
         self._tasks = tasks
@@ -82,12 +82,12 @@ class Watchdog:
         """Watch from now on. Called in the main thread, to which the signals come."""
         faulthandler.enable(STANDARD_ERROR)
         self._writer.setblocking(False)
-        # By this the signals are heard even while their handlers wait for a thread that hangs.
+        # So that signals arrive here even while their handlers wait for a thread that hangs.
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def ask_to_end(self) -> None:
-        """Let no turn claim anything from now on, and end the process if it has not ended by itself in time."""
+        """Let no turn claim from now on, and end the process if it does not end by itself in time."""
         self._turns.held.close()
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self._settings.shutdown_seconds
@@ -101,7 +101,7 @@ class Watchdog:
 
     def _watch(self) -> NoReturn:
         while True:
-            # The last resort needs no lock of the interpreter, which somebody may hold for ever.
+            # The last resort: it needs no lock of the interpreter, which a thread may hold for ever.
             limit = self._settings.silent_seconds + MARGIN_SECONDS
             faulthandler.dump_traceback_later(limit, file=STANDARD_ERROR, exit=True)
             self._listen()
@@ -121,7 +121,7 @@ class Watchdog:
     def _look(self) -> None:
         silent = time.monotonic() - self._beat_at
         if silent > self._settings.silent_seconds:
-            self._bite(f"its event loop ran nothing for {silent:.0f} s", "make what blocks in it run in a thread")
+            self._bite(f"its event loop ran nothing for {silent:.0f} s", "move what blocks it into a thread")
         if late := self._tasks.older_than(self._settings.turn_seconds):
             said = f"{', '.join(late)} ran for longer than worker.turn_seconds, {self._settings.turn_seconds:g}"
             self._bite(said, "find what it waits for, or raise that setting")
@@ -133,22 +133,22 @@ class Watchdog:
         self._beat_at, self._beat_is_due = time.monotonic(), False
 
     def _bite(self, why: str, cure: str) -> NoReturn:
-        """End a process that is stuck; an attempt is counted for what it holds, which may be why it is."""
+        """End a process that is stuck; an attempt is counted for the messages it holds, since one may be the cause."""
         self._turns.held.close()
         log.critical("process_stuck", why=why, cure=f"look at the stacks below; {cure}")
         self._end(STUCK, Stuck(f"the worker process was stuck: {why}"))
 
     def _leave(self) -> NoReturn:
-        """End a process that was asked to end; nothing is counted for what it holds."""
+        """End a process that was asked to end; no attempt is counted for the messages it holds."""
         waited = self._settings.shutdown_seconds
         log.warning("shutdown_cut_short", seconds=waited, tasks=self._tasks.older_than(0), cure="see the stacks below")
-        self._end(0, ProcessEnding(f"the worker process was asked to end and this was not done in {waited:g} s"))
+        self._end(0, ProcessEnding(f"the worker process was asked to end and did not within {waited:g} s"))
 
     def _end(self, code: int, error: Exception) -> NoReturn:
         try:
-            messages = self._turns.let_go(error, GIVE_BACK_SECONDS)
+            messages = self._turns.release_all(error, GIVE_BACK_SECONDS)
             log.warning("claims_given_back", messages=messages)
             faulthandler.dump_traceback(STANDARD_ERROR, all_threads=True)
         finally:
-            # Even where nobody reads the log any more. Not `sys.exit`: that would wait for the threads that hang.
+            # Even if nobody reads the log any more. Not `sys.exit`: that would wait for the threads that hang.
             os._exit(code)

@@ -26,7 +26,7 @@ class Finding(StrEnum):
     CHANGED = "changed"
     #: No version has enough of the replies.
     MIXED = "mixed"
-    #: The endpoint tells no version of the model: it is gone, or was never there.
+    #: The endpoint has no version of the model: it is gone, or was never there.
     NOT_TOLD = "not told"
 
 

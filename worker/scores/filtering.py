@@ -21,7 +21,7 @@ class Level:
 
     threshold: Threshold
     band: Band | None
-    #: Whether its formulas were looked up; where they were and there is no band, no probability matches.
+    #: Whether its formulas were looked up; if they were and there is no band, no probability matches.
     is_resolved: bool = True
 
 
@@ -40,7 +40,7 @@ class Filters:
         """The band of one level.
 
         Raises:
-            FilterInvalid: the filter has no such level, or it can't be told what it means.
+            FilterInvalid: the filter has no such level, or its meaning is not known.
         """
         levels = self.levels.get(model, {})
         if model not in self.columns:
@@ -73,7 +73,7 @@ class Filters:
         return [] if is_everything else merged_bands(bands)
 
     def matching(self, model: str, probability: float) -> list[str]:
-        """The levels of *model* that *probability* is in."""
+        """The levels of *model* whose bands hold *probability*."""
         levels = self.levels.get(model, {}).items()
         return [name for name, level in levels if level.band and level.band.low <= probability <= level.band.high]
 

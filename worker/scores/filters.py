@@ -1,8 +1,8 @@
 """RecentChanges filters: what an admin asks the tables.
 
-The statement finds the changes first, by time and by score alone, and joins who and what to the few that are shown;
-Extension:ORES joins all of it to every change that it looks at.
-Operators are those of the originals: a band holds both its ends, hiding and reviewing ask for more than a threshold.
+The statement first finds the changes, by time and score alone, and joins user and details to the few that are shown;
+Extension:ORES joins them to every change that it looks at.
+Operators are those of Extension:ORES: a band includes both ends, hiding and reviewing ask for more than a threshold.
 Source: mediawiki/extensions/ORES includes/Hooks/ChangesListHooksHandler.php and includes/Hooks/Api @ e8804727.
 """
 
@@ -54,13 +54,13 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumn:
-    """Where a model's probability stands: the id of its current version, and the number of the class."""
+    """Where a model's probability is stored: the id of its current version, and the number of the class."""
 
     model_id: int
     class_id: int
 
 
-#: What is shown and filtered by, by model.
+#: By model: what is shown and what can be filtered by.
 ScoreColumns = Mapping[str, ScoreColumn]
 
 
@@ -68,9 +68,9 @@ ScoreColumns = Mapping[str, ScoreColumn]
 class Query:
     """What an admin asks for. All conditions hold together."""
 
-    #: Oldest change that is asked for, as `rc_timestamp`.
+    #: The oldest change asked for, as `rc_timestamp`.
     since: str
-    #: Model to the bands its probability is in one of; a model without bands is no condition.
+    #: Model to bands, one of which must hold its probability; a model without bands is no condition.
     bands: Mapping[str, Sequence[Band]]
     #: Model to the probability that it must be above; and model to the one that it must not be above (or has none).
     above: Mapping[str, float]

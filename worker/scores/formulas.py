@@ -1,6 +1,6 @@
 """What formulas of thresholds resolve to, kept in `formula_threshold`.
 
-The periodic check asks the endpoint. Readers ask this table only, however many there are; without such a guard they
+The periodic check asks the endpoint. Readers only ask this table, however many there are; without such a guard they
 took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
 """
 

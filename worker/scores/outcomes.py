@@ -14,19 +14,19 @@ from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, Sco
 from worker.lanes.consumer import claimed_too_often
 from worker.scores.rows import unknown_class
 
-#: So many claims after the last attempt an edit is not scored any more, only announced as given up. One that kills its
-#: worker even then becomes a dead letter unannounced.
+#: For so many claims after the last attempt an edit is no longer scored, only announced as given up. If it kills its
+#: worker even then, it becomes a dead letter without an event.
 ANNOUNCEMENTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How an edit's claim ends, and what is announced of the edit if this is the end of it."""
+    """How an edit's claim ends, and what is announced about the edit if it is final."""
 
     claim: Claim
     edit: Edit
     outcome: Outcome
-    #: What is known of it, and an error for each score that is not.
+    #: The scores that are known, and an error for each of the others.
     answers: tuple[Final, ...]
     #: Models that have no answer yet.
     missing: frozenset[str]
@@ -55,7 +55,7 @@ class Decision:
 
 
 def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
-    """Read the edits out of *claims*; what can't be read is poison, and becomes a dead letter at once."""
+    """Read the edits from *claims*; what can't be read is poison and becomes a dead letter at once."""
     edits: dict[Claim, Edit] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -74,11 +74,11 @@ def without_waiting(
 ) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
     """The *edits* that are worked on now, and how the claims of the others end.
 
-    If *waits*, an edit whose page nobody knows is tried later, for its event wants the page's id; with the last attempt
-    it is announced without.
+    If *waits*, an edit whose page nobody knows is tried later, since its event needs the page's id; after the last
+    attempt it is announced without.
     """
     waiting = {
-        claim: RetryLater(backoff(claim.attempt), f"nobody told the page of revision {edit.revision} yet")
+        claim: RetryLater(backoff(claim.attempt), f"the page of revision {edit.revision} is not known yet")
         for claim, edit in edits.items()
         if waits and edit.page is None and claim.attempt < max_attempts
     }
@@ -142,7 +142,7 @@ def _without_answers(
     pauses = [backoff(claim.attempt), timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))]
     is_refused = any(answer.failure is Failure.REFUSED for answer in silent.values())
     if is_refused or (is_announced and not charged):
-        # Its attempts don't grow, so nothing else would make it come back less often.
+        # Its attempts do not grow, so without this it would come back as often as ever.
         pauses.append(backoff(1, first=timedelta(seconds=REFUSED_SECONDS)))
     return RetryLater(max(pauses), error, burns_attempt=bool(charged))
 

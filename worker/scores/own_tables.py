@@ -1,4 +1,4 @@
-"""What Outpatrol keeps beside Extension:ORES' tables: versions that may become current, and what formulas came to."""
+"""What Outpatrol keeps beside Extension:ORES' tables: versions that may become current, and the results of formulas."""
 
 from sqlalchemy import Column, Float, String, Table
 

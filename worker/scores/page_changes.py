@@ -1,4 +1,4 @@
-"""What scores do about changes of pages that are no edits: rows go with a page, names with a suppression.
+"""How scores answer page changes: the rows of a deleted page are removed, and names that a suppression hides.
 
 Undeletes, moves and protections need nothing here; they are promised for other consumers.
 """
@@ -24,7 +24,7 @@ from worker.scores.removal import purge_of_revisions
 
 #: Rows of so many revisions go in one statement.
 REVISIONS = 1000
-#: Somebody has claimed what is to be hidden; their lease, or their work, ends.
+#: Wait for those who have claimed what is to be hidden: their work, or their lease, ends.
 CLAIMED_SECONDS = timedelta(seconds=5)
 
 
@@ -82,7 +82,7 @@ def _answer(
     claimed = 0 if hidden is None else _hide(session, hidden, edit_lanes, claim.token)
     outcome: Outcome = Delivered()
     if claimed:
-        reason = f"{claimed} messages that tell of what is hidden are being worked on"
+        reason = f"{claimed} messages with what is to be hidden are being worked on"
         outcome = RetryLater(CLAIMED_SECONDS, reason, burns_attempt=False)
     if claim in settle(session, lane, {claim: outcome}) and change.kind is PageChangeKind.DELETE:
         _remove_rows(session, change)

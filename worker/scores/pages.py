@@ -1,4 +1,4 @@
-"""The pages of edits whose source told none, as `mediawiki.recentchange` on EventStreams: looked up, never made up."""
+"""The pages of edits whose source has no page id, such as `mediawiki.recentchange`: looked up, never made up."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from worker.domain.errors import EndpointUnavailable
 
 
 class PageSource(Protocol):
-    """Knows the pages of revisions: the wiki's own tables, or whoever else can be asked."""
+    """Knows the pages of revisions: the wiki's own tables, or its API."""
 
     async def pages_of(self, wiki: Wiki, revisions: Collection[int]) -> Mapping[int, int]:
-        """Revision to the id of its page, as far as it is known. Never raises for one that is not."""
+        """Revision to the id of its page, as far as it is known; unknown ones are left out."""
 
 
 class OwnTables:
@@ -26,10 +26,10 @@ class OwnTables:
 
 
 class RevisionPages(Protocol):
-    """What a wiki's API tells, as far as it is asked here."""
+    """The calls of a wiki's API that are used here."""
 
     async def pages_of_revisions(self, revisions: Collection[int]) -> Mapping[int, int]:
-        """The page ids of *revisions*; those that are gone lack.
+        """The page ids of *revisions*; those that are gone are left out.
 
         Raises:
             EndpointUnavailable: the wiki gave no answer this time.
@@ -38,7 +38,7 @@ class RevisionPages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WikiApis:
-    """The APIs of those wikis whose address is set, by wiki. One that gives no answer knows nothing, this time."""
+    """The APIs of those wikis whose address is set, by wiki. If one does not answer, it knows no page this time."""
 
     apis: Mapping[str, RevisionPages]
 
@@ -53,7 +53,7 @@ class WikiApis:
 
 
 async def with_pages(wiki: Wiki, edits: Mapping[Claim, Edit], sources: Sequence[PageSource]) -> dict[Claim, Edit]:
-    """*edits*, those without a page with the one that the first of *sources* knows, which are asked in their order."""
+    """*edits*; those without a page get the one that the first of *sources*, in their order, knows."""
     found: dict[int, int] = {}
     wanted = {edit.revision for edit in edits.values() if edit.page is None}
     for source in sources:

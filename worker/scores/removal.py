@@ -1,8 +1,8 @@
 """Removing rows of `ores_classification` that no reader sees, a few at a time.
 
 Each step is a transaction of its own by primary key, so that it holds few locks for a short time.
-Source of what PurgeScoreCache removes: mediawiki/extensions/ORES maintenance/PurgeScoreCache.php @ e8804727. It knows
-no model without a current version, forgets `keepForever`, and leaves the rows of deleted pages.
+Source of what PurgeScoreCache removes: mediawiki/extensions/ORES maintenance/PurgeScoreCache.php @ e8804727. It ignores
+models without a current version, forgets `keepForever`, and leaves the rows of deleted pages.
 """
 
 from collections import Counter

@@ -1,1 +1,1 @@
-"""The Celery tasks. Thin: each hands over in a line or two."""
+"""The Celery tasks. Thin: each calls what does the work."""

@@ -1,4 +1,4 @@
-"""What beat asks for, of all wikis; each wiki's share of it is a task of its own."""
+"""The tasks that beat sends, for all wikis; the part of each wiki is a task of its own."""
 
 import time
 from collections.abc import Callable
@@ -26,10 +26,10 @@ from worker.upkeep.purging import (
 )
 from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas, tell_versions
 
-#: Upkeep has places of its own, a quarter of the threads, so that all wikis' at once leave room for their edits.
+#: Upkeep has places of its own, a quarter of the threads, so that upkeep of all wikis at once leaves threads for edits.
 PLACES = "upkeep"
 NO_PLACE_SECONDS = 2.0
-#: Between the rings for two wikis, and the most that all of them are spread over.
+#: Seconds between the rings for two wikis, and the longest time over which all rings are spread.
 APART_SECONDS = 0.2
 SPREAD_SECONDS = 60.0
 
@@ -46,7 +46,7 @@ def poll() -> None:
 
 @app.task(name=POLL_SERVER)
 def poll_server(name: str) -> None:
-    """Ring for every wiki of that group of servers which has work; those that can't be asked are reported, each."""
+    """Ring for every wiki of that group of servers that has work; each one that can't be asked is logged."""
     with reported(POLL_SERVER, name):
         here = services()
         here.doorbell.answer(POLL_SERVER, name)
@@ -62,31 +62,31 @@ def _wiki_poll() -> WikiPoll:
 
 @app.task(name=CHECK_MODEL_VERSIONS)
 def check_versions(wiki: str | None = None) -> None:
-    """Look for new model versions; the rows of those that are current no more are purged by a task of their own."""
+    """Look for new model versions; the rows of those that are no longer current are purged by another task."""
     _for_each_wiki(CHECK_MODEL_VERSIONS, wiki, _check)
 
 
 @app.task(name=PURGE_SCORES)
 def purge(wiki: str | None = None, after: str = "0") -> None:
-    """Remove rows of old versions, and of revisions that have left recentchanges; these *after* that `oresc_id`."""
+    """Remove rows of old versions, and of revisions that have left recentchanges, these *after* that `oresc_id`."""
     rest = () if after == "0" else (after,)
     _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)), *rest)
 
 
 @app.task(name=EXPIRE_RECENT_CHANGES)
 def expire(wiki: str | None = None) -> None:
-    """Let old changes leave recentchanges where the wiki is emulated; a MediaWiki does so itself."""
+    """Remove old changes from recentchanges of an emulated wiki; a MediaWiki does so itself."""
     _for_each_wiki(EXPIRE_RECENT_CHANGES, wiki, _expire)
 
 
 def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None], *rest: str) -> None:
-    """Do *work* for that wiki; where none is named, ring for each, so that one that is slow holds up no other."""
+    """Do *work* for that wiki; if none is named, ring for each, so that a slow one holds up no other."""
     with reported(task, wiki_id or ALL_WIKIS):
         here = services()
         if wiki_id is None:
             apart = min(APART_SECONDS, SPREAD_SECONDS / len(here.wikis))
             for number, each in enumerate(here.wikis):
-                # One that waits for long is not lost: it is rung for again only when two more would be due.
+                # A ring that waits long is not lost: it is repeated only when two more would be due.
                 here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
             return
         if is_passed_on(here, wiki_id):
@@ -153,7 +153,7 @@ def _expire(wiki: Wiki) -> None:
 
 
 def _promise_missing(wiki: Wiki, until: float) -> None:
-    """Promise what a rescoring did not come to, or what was stored late under an old version."""
+    """Promise what a rescoring did not reach, and what was stored late under an old version."""
     with wiki.database.reading() as connection:
         if has_work(connection, BACKFILL):
             return
@@ -168,5 +168,5 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
 
 
 def _end_of_time() -> float:
-    """When a task that began now has to make room for others, in monotonic seconds."""
+    """When a task that begins now must end, so that others get its place, in monotonic seconds."""
     return time.monotonic() + services().settings.drain_seconds

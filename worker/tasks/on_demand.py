@@ -1,4 +1,4 @@
-"""Asking for scores from outside of a worker. The task's id is the score id, so that all who ask for one share it."""
+"""Asking for scores from outside a worker. The task's id is the score id, so that all who ask for a score share it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,11 +21,11 @@ from worker.lanes.rings import QUEUE_OF, SCORE
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """What asking for scores came to."""
+    """The state of scores that were asked for."""
 
-    #: Those that were there already.
+    #: Scores that were there already.
     answers: dict[ScoreId, Answer]
-    #: Those that were asked for.
+    #: Scores that workers were asked for.
     missing: list[ScoreId]
     #: Holders whose failures are older than this request.
     stale: frozenset[str]
@@ -36,12 +36,12 @@ def request_scores(
 ) -> Requested:
     """Ask for *ids* of *wiki*: calls *send* for each that has no answer yet.
 
-    Cached answers are served however long the queue is; ORES refused those too.
+    Cached answers are served however long the queue is; ORES refused them, too.
     Source: wikimedia/ores ores/scoring_systems/celery_queue.py @ 8369ea0.
 
     Raises:
         Overloaded: the other requests would make the queue longer than `queue_maxsize`; none of them was sent.
-        RedisUnavailable: there is no way to ask.
+        RedisUnavailable: Redis can't be asked.
     """
     with _needing_redis():
         ends = services.flights[wiki.id].ends(ids)
@@ -51,7 +51,7 @@ def request_scores(
         most = services.settings.queue_maxsize
         if missing and waiting + len(missing) > most:
             raise Overloaded(
-                f"overloaded: {waiting} requests are waiting and {most} may; ask again later, or raise queue_maxsize"
+                f"overloaded: {waiting} requests wait, and at most {most} may; ask again later, or raise queue_maxsize"
             )
         for score_id in missing:
             send(str(score_id))
@@ -59,12 +59,12 @@ def request_scores(
 
 
 async def wait_for_scores(flight: Flight, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
-    """Wait for the answers to what was *requested*, failures included; what has none in time gets a `NoAnswer`."""
+    """Wait for the answers to what was *requested*, failures included; those that come too late get a `NoAnswer`."""
     found = dict(requested.answers)
     if requested.missing:
         with _needing_redis():
             found |= await flight.awaited(requested.missing, seconds, stale=requested.stale)
-    late = f"no answer within {seconds:g} s; a worker must consume the queue {QUEUE_OF[SCORE]!r}"
+    late = f"no answer within {seconds:g} s; start a worker that takes tasks from the queue {QUEUE_OF[SCORE]!r}"
     return dict.fromkeys(requested.missing, NoAnswer(late, Failure.ELSEWHERE)) | found
 
 

@@ -12,19 +12,19 @@ from worker.lanes.seldom import Seldom
 
 #: How often a task was passed on, in a header of its message.
 PASSES = "outpatrol_passes"
-#: Nobody on these queues knows that wiki, then.
+#: After so many, no worker on these queues seems to know that wiki.
 MOST_PASSES = 50
 REST_SECONDS = 0.1
 
-_told = Seldom()
+_warnings = Seldom()
 
 
 def is_passed_on(here: Services, wiki: str) -> bool:
-    """Send the task that runs here to its queue once more, if its *wiki* is not ours and that may help."""
+    """Send the task that runs here back to its queue if *wiki* is not ours, unless it was passed on too often."""
     task = current_task
     if wiki in here.wikis:
         return False
-    if _told.is_time(wiki):
+    if _warnings.is_time(wiki):
         log.warning(
             "wiki_unknown",
             wiki=wiki,

@@ -1,4 +1,4 @@
-"""A worker process: what it refuses, its services from first to last, and the watchdog over it."""
+"""A worker process: options it refuses, its services from start to end, and the watchdog over it."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ from worker.lanes.watchdog import Tasks, Watchdog
 REFUSED = {
     "pool": "--pool: a turn is a thread here; leave it out, and raise worker.threads or `outpatrol worker --processes`",
     "autoscale": "--autoscale: threads that wait cost nothing; leave it out, and set worker.threads",
-    "detach": "--detach: who keeps processes running must see them end; have systemd, or nohup and &, run this instead",
+    "detach": "--detach: the supervisor must see its processes end; run this by systemd, or with nohup and &, instead",
     "beat": "--beat: there are several worker processes and one schedule; run `celery -A worker.app beat` beside them",
 }
 
@@ -41,14 +41,14 @@ def _refuse(options: Mapping[str, Any], **_: Any) -> None:
 @worker_init.connect
 def _begin(sender: Any, **_: Any) -> None:
     try:
-        # As many as `celery worker --concurrency` says, or as the settings say.
+        # As many threads as `celery worker --concurrency` or the settings say.
         here = services(threads=sender.concurrency)
     except (OutboxError, WorkerError) as error:
         _stop(str(error))
     watchdog = Watchdog(loop=here.http_loop, turns=here.turns, tasks=_tasks, settings=here.settings.worker)
     watchdog.start()
     _watchdogs.append(watchdog)
-    # What is there when a worker starts stays there: looking through it again for garbage is work for nothing.
+    # The objects made at the start live as long as the worker, so collecting garbage need not look at them.
     gc.collect()
     gc.freeze()
 
@@ -69,7 +69,7 @@ def _end(**_: Any) -> None:
 
 
 class Ending(bootsteps.StartStopStep):
-    """Tells the watchdog that the process is ending, whatever made it end: a signal, a command, or an error."""
+    """Tells the watchdog that the process is ending, be it by a signal, a command or an error."""
 
     def close(self, _worker: Any) -> None:
         for watchdog in _watchdogs:

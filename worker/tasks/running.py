@@ -1,6 +1,6 @@
-"""How tasks run: whatever goes wrong in one is told in a line with its cure, now and then, and ends there.
+"""How tasks run: whatever goes wrong in one ends there, and is logged in a line with its cure, not too often.
 
-Nothing leaves a task: a SystemExit or CancelledError that a thread of Celery's pool lets out leaves the request active
+No exception leaves a task: after a SystemExit or CancelledError in a thread of Celery's pool the request stays active
 for ever, and Celery writes a whole stack for every other error.
 """
 
@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 import worker
 from outbox.errors import DatabaseUnavailable, OutboxError, ServerGone
-from outbox.server_errors import told
+from outbox.server_errors import sentence_of
 from worker.config.telemetry import REPEAT_SECONDS, log
 from worker.domain.errors import WorkerError
 
-#: A task that failed on a wiki is let be for so long: what it fails at would be tried, and fail, again and again.
+#: A task that failed on a wiki rests for so long; it would otherwise try the same and fail again and again.
 REST_SECONDS = 5.0
 LONGEST_MESSAGE = 500
 #: Stands for the wiki of a task that concerns all.
@@ -28,30 +28,30 @@ _ROOT = Path(worker.__file__).resolve().parent.parent
 
 
 class Troubles:
-    """What went wrong lately in this process: told at most once in a while for each task, wiki and kind of error."""
+    """What went wrong lately in this process: logged at most once in a while for each task, wiki and kind of error."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._told_at: dict[tuple[str, ...], float] = {}
-        #: How often it was met since, and not told.
-        self._untold: dict[tuple[str, ...], int] = {}
+        self._logged_at: dict[tuple[str, ...], float] = {}
+        #: How often it happened since without being logged.
+        self._unlogged: dict[tuple[str, ...], int] = {}
         self._rests: dict[tuple[str, ...], float] = {}
 
     def tell(self, task: str, wiki: str, error: BaseException) -> None:
         """Write a line about *error*, unless one was written a short time ago."""
         if isinstance(error, ServerGone):
-            # Told by whoever watches that server, once for all its wikis.
+            # The watch over that server logs it, once for all its wikis.
             return
         text, kind = described(error)
         key, now = (task, wiki, kind), self._clock()
         with self._lock:
-            if now - self._told_at.get(key, float("-inf")) < REPEAT_SECONDS:
-                self._untold[key] = self._untold.get(key, 0) + 1
+            if now - self._logged_at.get(key, float("-inf")) < REPEAT_SECONDS:
+                self._unlogged[key] = self._unlogged.get(key, 0) + 1
                 return
-            self._told_at = {each: at for each, at in self._told_at.items() if now - at < REPEAT_SECONDS}
-            self._told_at[key] = now
-            repeated = self._untold.pop(key, 0)
+            self._logged_at = {each: at for each, at in self._logged_at.items() if now - at < REPEAT_SECONDS}
+            self._logged_at[key] = now
+            repeated = self._unlogged.pop(key, 0)
         log.error("task_failed", task=task, wiki=wiki, error=text, **({"repeated": repeated} if repeated else {}))
 
     def rest(self, task: str, wiki: str) -> None:
@@ -82,7 +82,7 @@ def reported(task: str, wiki: str, *rest: str) -> Iterator[None]:
         name = ":".join([task, *rest])
         tell(name, wiki, error)
         if not isinstance(error, DatabaseUnavailable):
-            # An unavailable database has a circuit, and is rung for as soon as it is there.
+            # An unavailable database has a circuit, and its lanes are rung for as soon as it answers.
             _troubles.rest(name, wiki)
 
 
@@ -96,15 +96,15 @@ def is_resting(task: str, wiki: str, *rest: str) -> bool:
 
 
 def described(error: BaseException) -> tuple[str, str]:
-    """*error* in one line, and its kind: its cure where it is known, else its type, what it says and where it was.
+    """*error* in one line, and its kind: with its cure if that is known, else its type, text and place.
 
-    What was being written or read is not told: a parameter may be an editor's name or address.
+    The parameters of a statement are left out: one may be an editor's name or address.
     """
     kind = type(error).__name__
     if isinstance(error, OutboxError | WorkerError):
         return str(error), kind
     place = _place(error)
-    sentence = told(error)
+    sentence = sentence_of(error)
     if sentence is None and isinstance(error, ValidationError):
         problems = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False))
         sentence = f"{kind}: {error.title}: {'; '.join(problems)}"
@@ -114,7 +114,7 @@ def described(error: BaseException) -> tuple[str, str]:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of our code, or of any where none of ours took part."""
+    """File and line in our code, or in any if none of ours took part."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _is_ours(frame.filename) and frame.name != "reported"]
     if not (ours or frames):

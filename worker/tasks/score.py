@@ -1,4 +1,4 @@
-"""`score`: one score on demand. The task's id is the score id, and so is the key under which the result stands.
+"""`score`: one score on demand. The task's id is the score id, and so is the key of the result.
 
 `scores`: several of one wiki; each is left under its own id, and single flight is the only one who leaves it.
 """
@@ -22,16 +22,16 @@ from worker.upkeep.versions import tell_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
-#: A request that found no place comes to the queue again after so long.
+#: A request that found no place goes back to the queue after this time.
 NO_PLACE_SECONDS = 0.5
 
-#: Ends that are no fault of ours: stored as the task's failure, and logged without a traceback.
+#: Errors that are no bug: stored as the task's failure, and logged without a traceback.
 EXPECTED = (OutboxError, WorkerError, ValueError)
 
 
 @app.task(name=SCORE, bind=True, ignore_result=False, throws=EXPECTED)
 def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
-    """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated call shares the score."""
+    """Call it with `task_id="enwiki:damaging:745065890:0.5.1"`; a repeated request shares the score."""
     score_id = ScoreId.parse(str(self.request.id))
     here = services()
     if is_passed_on(here, score_id.wiki):
@@ -47,14 +47,14 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
         except EXPECTED:
             raise
         except BaseException as error:  # noqa: BLE001 - see below
-            # What an unforeseen error holds is not for whoever asked, and SystemExit would never end this task.
+            # Details of an unforeseen error are not for the asker, and SystemExit would never end this task.
             tell(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if score_id.version.startswith(UNKNOWN_VERSION):
         tell_versions(wiki, here.telling)
     if answer is not None:
         return answer.model_dump(mode="json", exclude_none=True)
-    # Somebody else is computing it and will end this task in our place.
+    # Another process is computing it and will end this task for us.
     _look_again(here, score_id)
     raise Ignore
 
@@ -79,6 +79,6 @@ def scores(wiki: str, score_ids: Sequence[str]) -> None:
 
 
 def _look_again(here: Services, score_id: ScoreId) -> None:
-    """Ask once more when the lease of who is computing *score_id* now has run out, if they die; once for all of us."""
+    """Look again after the lease of the process that computes *score_id* now, in case it dies; once for all tasks."""
     seconds = here.settings.flight.lease_seconds
     here.doorbell.send_once(f"{SCORE}:{score_id}", lambda: send_score(str(score_id)), seconds=seconds)

@@ -1,4 +1,4 @@
-"""Makes a worker process go on without its broker, from its start to its end."""
+"""Lets a worker process go on without its broker, from its start to its end."""
 
 from typing import Any
 
@@ -25,5 +25,5 @@ def _run(task: str, *arguments: str) -> None:
 
 
 def _is_needed() -> bool:
-    """Whether this process would take turns, if only it could."""
+    """Whether this process gets no tasks, though it should take turns."""
     return not CONSUMING.is_set() and QUEUE_OF[TURN] in app.amqp.queues.consume_from

@@ -1,4 +1,4 @@
-"""Finds tables that we did not make, before anything is made in a database; and tables that a wiki still lacks."""
+"""Finds tables that we did not make, before anything is made in a database, and makes tables that a wiki lacks."""
 
 from collections.abc import Collection
 
@@ -23,8 +23,8 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
     """Check the tables that exist; writes nothing.
 
     Raises:
-        ForeignTables: an *emulated* wiki's database holds a MediaWiki, or a table has the name of one that we need and
-            not its columns.
+        ForeignTables: an *emulated* wiki's database holds a MediaWiki's tables, or a table that we need has
+            other columns.
     """
     inspector = inspect(connection)
     here, wiki = f"{database.wiki}: the database {database.shown_url}", database.wiki
@@ -40,7 +40,7 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
                 f"{here} has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer; correct "
                 f"wikis.{wiki}.database_url, or update the wiki with its update.php, {retry}"
             )
-    # Somebody else's table with a name of ours would be taken for ours.
+    # A foreign table with the name of one of ours would be taken for ours.
     for owner, its_tables in (("Extension:ORES", ORES_TABLES), ("Outpatrol", tables.metadata.tables.values())):
         for its_table in sorted(its_tables, key=lambda table: table.name):
             name = its_table.name
@@ -52,7 +52,7 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
 
 
 def complete(connection: Connection, *, emulated: bool) -> None:
-    """Make what the migrations did not: the tables of a wiki that was declared emulated later, and the views.
+    """Make what the migrations did not: tables of a wiki that was declared emulated later, and the views.
 
     The caller commits.
     """
@@ -62,9 +62,7 @@ def complete(connection: Connection, *, emulated: bool) -> None:
 
 
 def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
-    """Those of MediaWiki's tables that the wiki's database lacks, and those that it has under other names, as a prefix
-    gives them.
-    """
+    """MediaWiki's tables that the wiki's database lacks, and those that it has with a prefix in their names."""
     with database.reading() as connection:
         inspector = inspect(connection)
         schema = ownership.schema_of(connection)

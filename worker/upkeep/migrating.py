@@ -18,16 +18,16 @@ from outbox.tables import UTF8
 from worker.upkeep.foreign_tables import complete, refuse_foreign
 
 _PACKAGE = Path(worker.__file__).resolve().parent
-#: At the root of the repository, and inside the package where a wheel was installed.
+#: At the root of the repository; inside the package if a wheel was installed.
 MIGRATIONS = next(
     folder for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if (folder / "env.py").is_file()
 )
 VERSION_TABLE = "outpatrol_version"
-#: What was never released had migrations of other names that came to the same tables.
+#: Before the first release there were migrations of other names that made the same tables.
 UNRELEASED = {"0001", "0002", "0003", "0004", "0005"}
-#: Longer than any migration takes: another `migrate` that was started at the same time is waited for.
+#: How long to wait for another `migrate` of the same database; longer than any migration takes.
 PATIENCE_SECONDS = 60
-#: For a table that a migration changes or makes.
+#: How long to wait for a table that a migration changes or makes.
 LOCK_SECONDS = 60
 CONNECT_SECONDS = 10
 
@@ -37,15 +37,15 @@ _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(3
 def migrate(database: Database, revision: str = "head", *, emulated: bool = False) -> tuple[str | None, str | None]:
     """Upgrade *database* to *revision*; returns the revisions before and after (None: no tables of ours).
 
-    Of an *emulated* wiki MediaWiki's tables are made, too, also if it was not declared emulated before. Each migration
+    For an *emulated* wiki MediaWiki's tables are made, too, even if it was not declared emulated before. Each migration
     commits by itself on MariaDB, which has no transactional DDL, and can be repeated; on SQLite all or none are done.
-    Of several at once, one works and the others wait for it.
+    If several run at once, one works and the others wait for it.
 
     Raises:
         DatabaseUnavailable: the server does not answer or refuses us.
-        DatabaseNotMigrated: our rights do not allow it, or another migration does not end; it can be run again
-            afterwards. Or another version made the tables.
-        ForeignTables: there are tables that are not what they should be; nothing was made.
+        DatabaseNotMigrated: our rights do not allow it, another migration does not end (it can be run again
+            afterwards), or another version made the tables.
+        ForeignTables: tables have other columns than they should; nothing was made.
     """
 
     def upgrade(config: Config) -> None:
@@ -87,7 +87,7 @@ def _run(
     engine = (
         database.engine
         if is_sqlite
-        # A table that is in use is not waited for without end; what was made stays, and is gone on from there.
+        # The wait for a table in use is bounded; what was made stays, and the next run goes on from there.
         else mariadb_engine(
             database.url, {"lock_wait_timeout": LOCK_SECONDS}, connect_args={"connect_timeout": CONNECT_SECONDS}
         )
@@ -98,11 +98,11 @@ def _run(
                 _wait_for_others(connection, database)
             _refuse_unknown(connection, database)
             check(connection)
-            # Before Alembic makes it: in a database whose character set is `binary` it could not read its own revision.
+            # Before Alembic does: in a database whose character set is `binary` Alembic can't read its own revision.
             _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)
             if not is_sqlite:
-                # Alembic commits each migration only where no transaction is under way.
+                # Alembic commits each migration only if no transaction is open.
                 connection.commit()
             step(_config(connection))
             connection.commit()
@@ -112,7 +112,7 @@ def _run(
 
 
 def _wait_for_others(connection: Connection, database: Database) -> None:
-    """Hold, for as long as *connection* lives, what only one of several migrations of a database can hold."""
+    """Take the lock that only one migration of a database can hold, until *connection* is closed."""
     name = func.concat("outpatrol migrate ", func.md5(func.database()))
     if not connection.execute(select(func.get_lock(name, PATIENCE_SECONDS))).scalar():
         raise DatabaseNotMigrated(

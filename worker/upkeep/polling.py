@@ -1,6 +1,6 @@
-"""The poll: rings for every wiki that has work which no doorbell announced, or none that was heard.
+"""The poll: rings for every wiki with work for which no ring came, or for which the ring was lost.
 
-Each database server's poll is a task of its own, so that one that hangs holds up no other's.
+Each database server is polled by a task of its own, so that one that hangs does not delay the others.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ from worker.config.wiki import Wiki
 from worker.flight.database_tier import OUTDATED, tidy
 from worker.lanes.rings import Bell
 
-#: Stands for a lane in the question whether anything is to be thrown away.
+#: Stands for a lane when the question is whether rows of `score_flight` have run out.
 TIDY = "tidy"
 
 
@@ -26,13 +26,13 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 
 
 class WikiPoll:
-    """Looks into those *lanes* that somebody serves, and into what is to be thrown away."""
+    """Looks into the *lanes* that have a consumer, and for rows that have run out."""
 
     def __init__(self, lanes: Collection[Lane]) -> None:
         self._poll = Poll({lane.name: work_of(lane) for lane in lanes} | {TIDY: OUTDATED})
 
     def ring_for(self, databases: Sequence[Database], bell: Bell) -> Found:
-        """Ring for what is to be done in *databases*; returns what was found, and which could not be asked."""
+        """Ring for the work in *databases*; returns what was found, and the databases that could not be asked."""
         found = self._poll.ask(databases)
         by_wiki = {each.wiki: each for each in databases}
         for wiki, name in found.yes:

@@ -1,4 +1,4 @@
-"""Filling in scores that are missing: finds the edits and promises them in the lane of the backfill.
+"""Filling in missing scores: finds the edits and promises them in the lane of the backfill.
 
 Source of what PopulateDatabase does: mediawiki/extensions/ORES maintenance/PopulateDatabase.php @ e8804727. It takes an
 edit with a row of any model as scored, and scores more edits than it was asked to.
@@ -19,7 +19,7 @@ from worker.scores.own_tables import BACKFILL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Populated:
-    """One step: edits that were looked at, and edits that were promised because scores of them are missing."""
+    """One step: the edits looked at, and the edits promised because some of their scores are missing."""
 
     looked_at: int
     promised: int
@@ -30,9 +30,9 @@ def populate(
 ) -> Iterator[Populated]:
     """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
 
-    What is missing is found for each model (`worker.scores.missing`). Each step is one transaction. What was promised
-    survives a crash; a repeated call promises again what is not scored yet, which costs no call and leaves no second
-    row. The caller may stop at any time. A *dry_run* only counts.
+    Missing rows are looked for model by model (`worker.scores.missing`). Each step is one transaction. Promises
+    survive a crash; a repeated call promises again what is not scored yet, which costs no scoring call and makes no
+    second row. The caller may stop at any time. A *dry_run* only counts.
     """
     before: int | None = None
     left = number

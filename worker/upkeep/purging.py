@@ -26,7 +26,7 @@ from worker.scores.removal import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
-    """One step of a purge: which version of which model, and how many rows went."""
+    """One step of a purge: which version of which model, and how many rows were removed."""
 
     model: StoredModel
     rows: int
@@ -34,7 +34,7 @@ class Purged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftBehind:
-    """One step over all rows: how many were looked at, the last one's `oresc_id`, and what went."""
+    """One step over all rows: how many were looked at, the last `oresc_id`, and how many were removed."""
 
     looked_at: int
     last: int
@@ -44,8 +44,8 @@ class LeftBehind:
 def doomed_versions(database: Database, names: Collection[str] = (), *, current_too: bool = False) -> list[StoredModel]:
     """The versions, of the models *names* or of all, that may be purged by hand.
 
-    Without *current_too* those that are neither current nor a candidate; a candidate's rows are of edits that were just
-    saved.
+    Without *current_too* only versions that are neither current nor a candidate; a candidate's rows belong to edits
+    that were just saved.
     """
     models, coming = database.run(lambda session: (all_models(session), candidates(session)))
     return [
@@ -56,9 +56,10 @@ def doomed_versions(database: Database, names: Collection[str] = (), *, current_
 
 
 def outdated_versions(database: Database) -> list[StoredModel]:
-    """The versions that are purged by schedule: older than the current one, since a newer one has just been seen.
+    """The versions that are purged by schedule: those older than the current one; a newer one may become current.
 
-    A version that was rolled back counts as newer: its rows go with their changes, or when the next version comes.
+    A version that was rolled back counts as newer: its rows are removed with their changes, or when the next version
+    is current.
     """
     current = {model.name: model.id for model in database.run(all_models) if model.is_current}
     return [model for model in doomed_versions(database) if model.id < current.get(model.name, model.id + 1)]
@@ -76,7 +77,7 @@ def count_versions(database: Database, models: Collection[StoredModel]) -> dict[
 
 
 def purge_versions(database: Database, models: Collection[StoredModel], batch_size: int) -> Iterator[Purged]:
-    """Remove all rows of *models*, *batch_size* in a transaction, and yield each step. The caller may stop any time."""
+    """Remove all rows of *models*, *batch_size* in a transaction; yields each step. The caller may stop at any time."""
     for model in models:
         while rows := database.run(partial(purge_of_model, model=model.id, limit=batch_size)):
             yield Purged(model=model, rows=rows)
@@ -106,9 +107,9 @@ def purge_left_behind(
 
 
 def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[int, int]]:
-    """Remove changes that are too old from recentchanges, with their rows except those that are kept forever.
+    """Remove changes that are too old from recentchanges, and their rows, except those that are kept forever.
 
-    Yields for each transaction how many changes and how many rows went. Does nothing on a wiki that is not emulated:
+    Yields for each transaction how many changes and rows were removed. Does nothing on a wiki that is not emulated:
     MediaWiki does this itself.
     """
     if not wiki.database.run(is_emulated):
@@ -125,12 +126,12 @@ def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[
 
 
 def expire_ledger(database: Database, age: timedelta, *, batch_size: int) -> Iterator[int]:
-    """Remove lines older than *age* from the ledger; yields for each transaction how many."""
+    """Remove lines older than *age* from the ledger; yields how many, for each transaction."""
     forget = partial(forget_before, age=age, limit=batch_size)
     while lines := database.run(forget):
         yield lines
 
 
 def _is_kept(wiki: Wiki, model: StoredModel) -> bool:
-    # By this wiki's settings, since the rows are this wiki's.
+    # By the settings of this wiki, since they are its rows.
     return model.name in wiki.models and wiki.models[model.name].keep_forever

@@ -1,6 +1,6 @@
 """Compares edits with what was announced: an edit with no event in the ledger and none promised is promised again.
 
-Wikimedia's streams have been silent for months and nobody noticed. What nobody checks is not promised.
+Streams of Wikimedia were silent for months and nobody noticed; a promise has to be checked.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -21,7 +21,7 @@ BATCH = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """One step: edits that were compared, and the revisions of those that were missing."""
+    """One step: how many edits were compared, and the revisions of those without an event."""
 
     compared: int
     missing: tuple[int, ...]
@@ -30,11 +30,12 @@ class Reconciled:
 def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run: bool = False) -> Iterator[Reconciled]:
     """Compare the edits in recentchanges *since* then with the ledger, the newest first, and promise what is missing.
 
-    *lanes* are those of the sinks that every edit is announced to, by the sinks' names.
+    *lanes* are those of the sinks to which every edit is announced, by the sinks' names.
 
-    What is promised again is scored from the cache, or anew, and announced to the sinks that lack it. The tables tell
-    less than the source of an edit did, so its events are others, with ids of their own; reconciled again, they have
-    the same ids. The caller may stop at any time. The ledger must reach back that far: see `events.ledger_days`.
+    An edit promised again is scored from the cache, or anew, and announced to the sinks that lack it. The tables hold
+    less of an edit than its source did, so its events are new ones with ids of their own; these ids are the same each
+    time an edit is reconciled. The caller may stop at any time. The ledger must reach back that far: see
+    `events.ledger_days`.
     """
     before: int | None = None
     while True:
@@ -52,10 +53,10 @@ def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run
 
 
 def _missing(connection: Connection, lanes: Mapping[str, Lane], edits: Collection[Edit]) -> list[Edit]:
-    """Those of *edits* about which some sink was sent nothing, and will be sent nothing."""
+    """Those of *edits* for which some sink got no event, and will get none."""
     revisions = {edit.revision for edit in edits}
     untold = set[int]().union(*(revisions - announced(connection, revisions, sink) for sink in lanes))
-    # Look in the order in which promises move from table to table, so that none slips through meanwhile.
+    # In the order in which promises move from table to table, so that none is missed while it moves.
     untold -= promised(connection, EDITS, untold)
     missing = set[int]().union(*(lacking(connection, sink, lane, untold) for sink, lane in lanes.items()))
     return [edit for edit in edits if edit.revision in missing]

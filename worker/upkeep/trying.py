@@ -1,4 +1,4 @@
-"""Tries what every turn does, before the first edit: some settings of a server are found at the first write only."""
+"""Tries what every turn does, before the first edit: some wrong settings of a server show at the first write only."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -16,8 +16,8 @@ SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
 
 
-class _Tried(Exception):
-    """Takes back what was tried."""
+class _RolledBack(Exception):
+    """Raised to roll back what was tried."""
 
 
 def try_writing(database: Database) -> None:
@@ -25,18 +25,18 @@ def try_writing(database: Database) -> None:
 
     Raises:
         OutboxError: the database does not let us; one sentence with the cure.
-        SQLAlchemyError: it does not, in words that nobody foresaw.
+        SQLAlchemyError: it does not, with an error that has no sentence yet.
     """
-    with suppress(_Tried), database.transaction() as session:
+    with suppress(_RolledBack), database.transaction() as session:
         for table in _written():
             _try_without_rows(session, table)
             if "lease_token" in table.c:
                 _try_message(session, table)
-        raise _Tried
+        raise _RolledBack
 
 
 def small_packets(database: Database) -> str | None:
-    """A sentence where the server takes no packets that are large enough for all that may come."""
+    """A sentence if the server's largest packet is too small for some events and batches."""
     if database.server.is_sqlite:
         return None
     with database.reading() as connection:
@@ -55,7 +55,7 @@ def _written() -> Collection[Table]:
 
 
 def _try_without_rows(session: Session, table: Table) -> None:
-    """Rights and modes are looked at whether or not there is a row."""
+    """A condition that no row meets: rights and modes are checked all the same."""
     nothing = select(table).where(false())
     session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
     session.execute(delete(table).where(false()))

@@ -25,25 +25,25 @@ from worker.scores.own_tables import BACKFILL
 from worker.scores.plan import plan
 from worker.upkeep.populating import populate
 
-#: Edits among which some are looked for that each model can be asked with.
+#: How many edits are looked through for some that each model can be asked about.
 SAMPLE = 500
-#: So many times as many replies are looked at once they are not all of the current version.
+#: How many times more replies are looked at once not all are of the current version.
 CLOSER = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCheck:
-    """What one look at one model came to."""
+    """The result of one look at one model."""
 
     model: str
     finding: Finding
-    #: The version that was current before; None if there was none.
+    #: The version that was current before, if any.
     before: str | None
     #: The version the finding is about.
     version: str | None
     #: Version to the number of replies that carried it.
     seen: Mapping[str, int]
-    #: For how long a version that waits has yet to be seen; None if none waits.
+    #: How much longer a candidate must be seen; None if there is no candidate.
     wait_seconds: float | None = None
 
 
@@ -52,8 +52,8 @@ async def check_model_versions(
 ) -> list[ModelCheck]:
     """Ask the endpoint which versions it runs, and make those current that have settled, in one transaction.
 
-    A *dry_run* writes nothing. Rows of versions that are current no more are for the purge (`follow_up`); their
-    cached results run out by themselves, since the version is part of their key.
+    A *dry_run* writes nothing. Rows of versions that are no longer current are left to the purge (`follow_up`); their
+    cached results expire, since the version is part of their key.
 
     Raises:
         EndpointUnavailable: the endpoint answered none of the calls.
@@ -77,7 +77,7 @@ async def check_model_versions(
 def _judge(
     session: Session, upkeep: UpkeepSettings, seen: Mapping[str, Mapping[str, int]], *, dry_run: bool
 ) -> list[ModelCheck]:
-    """Judge what was *seen* of each model by what is known of it now; writes the result, except in a *dry_run*."""
+    """Decide for each model from the replies *seen* and what is stored; writes the result, except in a *dry_run*."""
     lock_models(session, seen)
     known, waiting = current_models(session), candidates(session)
     checks = []
@@ -102,12 +102,12 @@ def _judge(
 
 
 def has_changed(checks: Sequence[ModelCheck]) -> bool:
-    """Whether the current version of any model was replaced, so that its old rows are no longer seen."""
+    """Whether the current version of any model was replaced, so that readers no longer see its old rows."""
     return any(check.finding is Finding.CHANGED and check.before is not None for check in checks)
 
 
 def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: bool) -> int:
-    """Do what follows from *checks*: ring for the purge, and promise what is to be scored again if that is wanted.
+    """Do what follows from *checks*: ring for the purge and, if the settings want it, promise edits to be scored again.
 
     Returns how many edits were promised.
     """
@@ -137,10 +137,10 @@ def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:
     """Ask the endpoint what the formulas of this wiki's thresholds resolve to, if that is unknown or old.
 
-    Returns how many were asked for. What was known stays until there is something newer.
+    Returns how many were asked for. Known answers stay until there are newer ones.
 
     Raises:
-        EndpointUnavailable: the endpoint said nothing about a model; the others were asked for all the same.
+        EndpointUnavailable: the endpoint did not answer for a model; the others were asked all the same.
     """
     failures: list[EndpointUnavailable] = []
     fresh = timedelta(seconds=upkeep.statistics_seconds)
@@ -181,7 +181,7 @@ def _yet_to_wait(
 async def _replies(
     wiki: Wiki, client: ScoringClient, models: Sequence[str], edits: Sequence[Edit], count: int
 ) -> dict[str, Counter[str]]:
-    """The versions told in *count* looks at each of *models*, which are made at once, to reach several replicas."""
+    """The versions in *count* replies for each of *models*; all are asked at once, to reach several replicas."""
     asks = [
         client.versions(wiki.id, group, Sample(edit.revision, edit.page) if edit else None)
         for number in range(count)
@@ -202,7 +202,7 @@ async def _replies(
 def _groups(
     wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], number: int
 ) -> Iterator[tuple[Edit | None, list[str]]]:
-    """For the look of that *number*: an edit that models can be asked with, and those models."""
+    """For the look with that *number*: edits, each with the models that can be asked about it."""
     groups: dict[int, list[str]] = defaultdict(list)
     by_revision = {edit.revision: edit for edit in edits}
     for name in models:

@@ -34,7 +34,7 @@ LATE_SECONDS = 0.25
 PATIENCE_SECONDS = 30
 
 
-class Pulse(threading.Thread):
+class StallLog(threading.Thread):
     """Writes down from when to when its process did not run, whatever kept it, a line each."""
 
     def __init__(self, file: Path) -> None:
@@ -51,7 +51,7 @@ class Pulse(threading.Thread):
             last = now
 
 
-class Notebook:
+class SharedFile:
     """One file for all threads; a line is there once it was written, whatever becomes of the process."""
 
     def __init__(self, file: Path) -> None:
@@ -69,7 +69,7 @@ class Asker:
         self._loop_of_client = asyncio.get_running_loop()
         self._name = name
         self._hot = directory / HOT
-        self._notebook = Notebook(directory / f"{name}.ndjson")
+        self._notebook = SharedFile(directory / f"{name}.ndjson")
         self._thread = thread
         self._random = random.Random(f"{seed} {name} {thread}")
         self._numbers = itertools.count(1)
@@ -136,7 +136,7 @@ async def ask(services: Services, name: str, directory: Path, threads: int, seed
 def main() -> None:
     name, directory, threads, seed = sys.argv[1:]
     configure_logging()
-    Pulse(Path(directory) / f"{name}.pulse").start()
+    StallLog(Path(directory) / f"{name}.pulse").start()
     services = build_services(load_settings())
     try:
         services.runner.run(ask(services, name, Path(directory), int(threads), int(seed)))

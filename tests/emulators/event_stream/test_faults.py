@@ -195,11 +195,11 @@ def test_connections_are_counted_anew_with_each_change_of_the_settings() -> None
 
 
 def test_the_port_is_told_and_a_signal_ends_it_with_connections_open() -> None:
-    told: list[int] = []
+    ports: list[int] = []
     clients: list[socket.socket] = []
 
     def ready(port: int) -> None:
-        told.append(port)
+        ports.append(port)
         clients.append(socket.create_connection(("127.0.0.1", port)))
         clients[0].sendall(b"GET /v2/stream/recentchange HTTP/1.1\r\nHost: x\r\n\r\n")
         os.kill(os.getpid(), signal.SIGTERM)
@@ -207,7 +207,7 @@ def test_the_port_is_told_and_a_signal_ends_it_with_connections_open() -> None:
     serve(settings=set_to(), ready=ready)
 
     clients[0].close()
-    assert told[0] > 0
+    assert ports[0] > 0
 
 
 def test_a_port_in_use_is_told_in_a_sentence() -> None:

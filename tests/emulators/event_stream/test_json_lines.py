@@ -13,10 +13,10 @@ def test_events_are_lines_of_json_after_an_empty_one(accept: str) -> None:
             parts = response.aiter_raw()
             assert await anext(parts) == b"\n"
             await send(client, 1, 2)
-            told = b""
-            while told.count(b"\n") < 2:
-                told += await anext(parts)
-        assert told == b'{"n":1}\n{"n":2}\n'
+            received = b""
+            while received.count(b"\n") < 2:
+                received += await anext(parts)
+        assert received == b'{"n":1}\n{"n":2}\n'
         assert response.headers["Content-Type"] == "application/json; charset=utf-8"
         assert response.headers["Cache-Control"] == "no-cache"
 

@@ -38,13 +38,13 @@ def refused(path: str, last: str | None = None) -> tuple[httpx.Response, list[di
     ],
 )
 def test_the_service_refuses_with_a_problem_document(path: str, type_: str, title: str, detail: str) -> None:
-    reply, told = refused(path)
+    reply, body = refused(path)
 
     assert reply.status_code == 400
     assert reply.headers["Content-Type"].startswith("application/json")
     about = {"status": 400, "type": type_, "title": title, "detail": detail, "method": "GET", "uri": path}
     assert reply.json() == about
-    assert [each["status"] for each in told] == [400]
+    assert [each["status"] for each in body] == [400]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_service_refuses_with_a_problem_document(path: str, type_: str, titl
 def test_kafka_sse_refuses_a_place_with_its_error_as_a_line_of_json(
     last: str, status: int, name: str, message: str | None
 ) -> None:
-    reply, told = refused(STREAM, last)
+    reply, body = refused(STREAM, last)
 
     assert reply.status_code == status
     assert reply.text.endswith("}\n")
@@ -81,7 +81,7 @@ def test_kafka_sse_refuses_a_place_with_its_error_as_a_line_of_json(
     assert (document["name"], document["origin"], document["statusCode"]) == (name, "KafkaSSE", status)
     assert message is None or document["message"] == message
     assert reply.reason_phrase == f"{name}: {' '.join(document['message'].split())}"
-    assert [each["status"] for each in told] == [status]
+    assert [each["status"] for each in body] == [status]
 
 
 @pytest.mark.parametrize("last", [json.dumps(TOPICS), json.dumps(",".join(TOPICS)), json.dumps([TOPICS[0]])])

@@ -62,7 +62,7 @@ def test_other_faults_move_no_failure_to_another_request() -> None:
     def next_request_fails() -> bool:
         among_others.latency_seconds()
         among_others.strikes("late")
-        among_others.verdict(a_score_event(meta={"stream": "s"}))
+        among_others.judged(a_score_event(meta={"stream": "s"}))
         return among_others.strikes("failures")
 
     assert [next_request_fails() for _ in range(40)] == [alone.strikes("failures") for _ in range(40)]

@@ -37,23 +37,23 @@ def versions(count: int, settings: EmulatorSettings, path: str = INFO, model: st
 
 @pytest.mark.parametrize(("path", "body"), [(ORES, None), (INFO, None), (DAMAGING, {"rev_id": 1})])
 def test_a_mixed_model_answers_in_one_version_or_the_other(path: str, body: object) -> None:
-    told = [reply["enwiki"]["models"]["damaging"] for reply in replies(20, path, MIXED, body)]
-    assert {each["version"] for each in told} == {"0.5.1", "0.6.0"}
+    seen = [reply["enwiki"]["models"]["damaging"] for reply in replies(20, path, MIXED, body)]
+    assert {each["version"] for each in seen} == {"0.5.1", "0.6.0"}
 
 
 def test_the_list_of_wikis_comes_from_one_replica() -> None:
     for wikis in replies(20, "/v3/scores", MIXED):
-        told = [models["damaging"]["version"] for each in wikis.values() if "damaging" in (models := each["models"])]
-        assert len(told) > 30
-        assert len(set(told)) == 1
+        seen = [models["damaging"]["version"] for each in wikis.values() if "damaging" in (models := each["models"])]
+        assert len(seen) > 30
+        assert len(set(seen)) == 1
 
 
 def test_a_mixed_revertrisk_server_answers_in_one_version_a_call() -> None:
     settings = EmulatorSettings(version_mix={"revertrisk-language-agnostic": {"3": 1.0, "4": 1.0}})
     batches = replies(20, RISK, settings, instances(1, 2, 3))
-    told = [{each["model_version"] for each in batch["predictions"]} for batch in batches]
-    assert all(len(each) == 1 for each in told)
-    assert set.union(*told) == {"3", "4"}
+    seen = [{each["model_version"] for each in batch["predictions"]} for batch in batches]
+    assert all(len(each) == 1 for each in seen)
+    assert set.union(*seen) == {"3", "4"}
 
 
 def test_versions_answer_as_often_as_their_weights_say() -> None:
@@ -72,8 +72,8 @@ def test_replicas_are_drawn_anew_after_a_change_of_settings() -> None:
 
     async def conversation(client: httpx.AsyncClient) -> None:
         for _ in range(2):
-            told = [(await client.get(INFO)).json()["enwiki"]["models"]["damaging"]["version"] for _ in range(30)]
-            runs.append(told)
+            seen = [(await client.get(INFO)).json()["enwiki"]["models"]["damaging"]["version"] for _ in range(30)]
+            runs.append(seen)
             await client.patch("/_emulator/settings", json={})
 
     with_endpoint(conversation, MIXED)
@@ -98,8 +98,8 @@ def test_the_scores_of_a_call_are_those_of_the_version_it_names() -> None:
         content = reply["enwiki"]
         version = content["models"]["damaging"]["version"]
         for revision in (1, 2):
-            told = content["scores"][str(revision)]["damaging"]["score"]["probability"]
-            assert told == probabilities(0, "enwiki", "damaging", revision, version)
+            seen = content["scores"][str(revision)]["damaging"]["score"]["probability"]
+            assert seen == probabilities(0, "enwiki", "damaging", revision, version)
 
 
 def test_failures_do_not_single_out_a_version() -> None:

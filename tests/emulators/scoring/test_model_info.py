@@ -28,8 +28,8 @@ def information(*paths: str, model: str = "damaging", settings: EmulatorSettings
     """What a fresh endpoint tells of one model."""
     reply = reply_to(asking(*paths, models=model), settings=settings)
     assert reply.status_code == 200
-    told: dict[str, Any] = reply.json()["enwiki"]["models"][model]
-    return told
+    info: dict[str, Any] = reply.json()["enwiki"]["models"][model]
+    return info
 
 
 def best(label: str, formula: str, model: str = "damaging", version: str = "0.5.1") -> dict[str, object]:
@@ -40,10 +40,10 @@ def best(label: str, formula: str, model: str = "damaging", version: str = "0.5.
 
 
 def test_each_class_has_a_list_of_thresholds_in_the_order_of_the_formulas() -> None:
-    told = information(
+    info = information(
         thresholds("true", LIKELY_GOOD), thresholds("false", LIKELY_GOOD), thresholds("true", MAYBE_BAD), "version"
     )
-    assert told == {
+    assert info == {
         "version": "0.5.1",
         "statistics": {
             "thresholds": {
@@ -55,13 +55,13 @@ def test_each_class_has_a_list_of_thresholds_in_the_order_of_the_formulas() -> N
 
 
 def test_a_formula_that_no_threshold_satisfies_is_null_in_its_place() -> None:
-    told = information(thresholds("true", UNHEARD_OF), thresholds("true", MAYBE_BAD))
-    assert told == {"statistics": {"thresholds": {"true": [None, best("true", MAYBE_BAD)]}}}
+    info = information(thresholds("true", UNHEARD_OF), thresholds("true", MAYBE_BAD))
+    assert info == {"statistics": {"thresholds": {"true": [None, best("true", MAYBE_BAD)]}}}
 
 
 def test_a_formula_asked_for_twice_is_answered_once() -> None:
-    told = information(thresholds("true", MAYBE_BAD), thresholds("true", MAYBE_BAD))
-    assert told["statistics"]["thresholds"]["true"] == [best("true", MAYBE_BAD)]
+    info = information(thresholds("true", MAYBE_BAD), thresholds("true", MAYBE_BAD))
+    assert info["statistics"]["thresholds"]["true"] == [best("true", MAYBE_BAD)]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_a_formula_asked_for_twice_is_answered_once() -> None:
 )
 def test_the_classes_of_a_model_have_thresholds(model: str, label: str, path: str) -> None:
     formula = "maximum filter_rate @ recall >= 0.9"
-    told = information("version", thresholds(path, formula), model=model)
-    assert told["statistics"]["thresholds"] == {label: [best(label, formula, model, told["version"])]}
+    info = information("version", thresholds(path, formula), model=model)
+    assert info["statistics"]["thresholds"] == {label: [best(label, formula, model, info["version"])]}
 
 
 def test_a_new_version_has_thresholds_of_its_own() -> None:
     path = thresholds("true", MAYBE_BAD)
-    told = information(path, settings=EmulatorSettings(versions={"damaging": "0.6.0"}))
-    assert told["statistics"]["thresholds"]["true"] == [best("true", MAYBE_BAD, version="0.6.0")]
+    info = information(path, settings=EmulatorSettings(versions={"damaging": "0.6.0"}))
+    assert info["statistics"]["thresholds"]["true"] == [best("true", MAYBE_BAD, version="0.6.0")]
 
 
 def test_scores_and_thresholds_can_be_asked_for_in_one_call() -> None:
@@ -142,9 +142,9 @@ def test_a_call_for_model_information_is_counted_apart_whether_answered_or_refus
 def test_broken_information_has_no_version_and_no_thresholds_in_it(path: str) -> None:
     reply = reply_to(path, settings=EmulatorSettings(broken_info=True, wikis=("enwiki",)))
     assert reply.status_code == 200
-    told = reply.json()["enwiki"]["models"]["damaging"]
-    assert not isinstance(told["version"], str)
-    assert not isinstance(told["statistics"], dict)
+    info = reply.json()["enwiki"]["models"]["damaging"]
+    assert not isinstance(info["version"], str)
+    assert not isinstance(info["statistics"], dict)
 
 
 def test_scores_are_right_while_information_is_broken() -> None:

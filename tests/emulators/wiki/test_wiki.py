@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.emulators.conversations import refusal_of, with_app
-from worker.emulators.wiki.endpoint import WikiSettings, make_app
+from worker.emulators.wiki.endpoint import EmulatedWikiSettings, make_app
 
 PAGES = [
     {"title": "Earth", "page_id": 9228, "revisions": [10, 20]},
@@ -24,7 +24,7 @@ def asked(path: str, params: dict[str, str] | None = None, **settings: Any) -> h
         await client.post("/_emulator/pages", json=PAGES)
         replies.append(await client.get(path, params=params))
 
-    with_app(make_app(WikiSettings(**settings)), conversation)
+    with_app(make_app(EmulatedWikiSettings(**settings)), conversation)
     return replies[0]
 
 
@@ -127,9 +127,9 @@ def test_who_does_not_say_who_it_is_is_refused(path: str) -> None:
         reply = await client.get(path, headers={"User-Agent": ""})
         assert (reply.status_code, "user-agent" in reply.text) == (403, True)
 
-    with_app(make_app(WikiSettings()), conversation)
+    with_app(make_app(EmulatedWikiSettings()), conversation)
 
 
 @pytest.mark.parametrize("make", [lambda: refusal_of('{"lag": -1}', "lag"), lambda: refusal_of('{"x": 1}', "x")])
 def test_settings_that_make_no_sense_are_refused(make: Callable[[], Any]) -> None:
-    with_app(make_app(WikiSettings()), make())
+    with_app(make_app(EmulatedWikiSettings()), make())

@@ -73,13 +73,13 @@ def test_an_invented_number_is_not_promised(database: Database) -> None:
     assert Edit.decode(message["payload"]) == edit
 
 
-@pytest.mark.parametrize(("told", "kept"), [(True, 1), (False, 0), (None, 1)])
+@pytest.mark.parametrize(("given", "kept"), [(True, 1), (False, 0), (None, 1)])
 def test_a_page_is_a_redirect_where_that_is_told_and_stays_one_until_it_is_told_otherwise(
-    database: Database, told: bool | None, kept: int
+    database: Database, given: bool | None, kept: int
 ) -> None:
     save(database, an_edit(revision=1, page=7, title="A", is_redirect=True))
 
-    save(database, an_edit(revision=2, page=7, title="A", is_redirect=told))
+    save(database, an_edit(revision=2, page=7, title="A", is_redirect=given))
 
     (made,) = rows(database, page)
     assert made["page_is_redirect"] == kept

@@ -28,7 +28,7 @@ PARTS = {
     "scores": "## mediawiki/revision/score 3.0.0",
     "prediction": "## mediawiki/page/prediction_classification_change",
 }
-RECONCILED = "## What a reconciled event tells of it"
+RECONCILED = "## What a reconciled event says"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
@@ -90,11 +90,13 @@ def test_each_field_is_like_theirs_or_differs_as_the_page_says(file: Path, kind:
         assert ours_of(golden, "scores")["rev_id"] == 1001
         return
     theirs, ours = dict(leaves(golden[kind])), dict(leaves(ours_of(golden, kind)))
-    told = rows(kind)
+    documented = rows(kind)
 
     differing = {}
     for field in theirs.keys() | ours.keys():
-        expected = next((words[source] for pattern, words in told if fnmatchcase(field, pattern)), "not on the page")
+        expected = next(
+            (words[source] for pattern, words in documented if fnmatchcase(field, pattern)), "not on the page"
+        )
         found = relation(theirs, ours, field)
         if found != expected:
             differing[field] = (expected, found, theirs.get(field), ours.get(field))
@@ -113,12 +115,14 @@ def test_a_reconciled_event_tells_what_the_page_says_of_what_the_first_told(data
 
     (then,) = announced(again.model_copy(update={"is_reconciled": True}), answers, prediction_streams={"damaging": "p"})
 
-    told = [(field, cells[1]) for cells in table_under(RECONCILED)[2:] for field in re.findall("`([^`]+)`", cells[0])]
+    documented = [
+        (field, cells[1]) for cells in table_under(RECONCILED)[2:] for field in re.findall("`([^`]+)`", cells[0])
+    ]
     names = {"theirs": "first", "ours": "then"}
     before, after = dict(leaves(first)), dict(leaves(then))
     found = {field: relation(before, after, field) for field in before.keys() | after.keys()}
     assert {field: names.get(word, word) for field, word in found.items()} == {
-        field: next((word for pattern, word in told if fnmatchcase(field, pattern)), "not on the page")
+        field: next((word for pattern, word in documented if fnmatchcase(field, pattern)), "not on the page")
         for field in found
     }
 

@@ -42,9 +42,9 @@ def performer(**fields: Any) -> dict[str, Any]:
 def test_all_that_is_known_of_an_edit_is_told() -> None:
     edit = an_edit(**KNOWN, is_redirect=True, request_id="r1", is_minor=True, length=5, change=3)
 
-    told = keys_in(score_event(edit, [a_score(probability={}), a_score_error()]))
+    expected = keys_in(score_event(edit, [a_score(probability={}), a_score_error()]))
 
-    assert told - {"damaging", "goodfaith"} == FIELDS
+    assert expected - {"damaging", "goodfaith"} == FIELDS
 
 
 def test_a_hidden_performer_is_left_out() -> None:
@@ -52,9 +52,9 @@ def test_a_hidden_performer_is_left_out() -> None:
 
 
 def test_an_event_of_a_hidden_performer_says_nothing_of_who_it_was() -> None:
-    told = keys_in(score_event(an_edit(**KNOWN | {"user": None}), [a_score()]))
+    expected = keys_in(score_event(an_edit(**KNOWN | {"user": None}), [a_score()]))
 
-    assert not {name for name in told if name.startswith("user")}
+    assert not {name for name in expected if name.startswith("user")}
 
 
 def test_the_payload_of_an_edit_with_a_hidden_performer_names_nobody() -> None:
@@ -76,7 +76,7 @@ def test_a_registered_performer_is_told_with_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({}, {}),
         ({"is_anonymous": True, "user": "2001:DB8::1"}, {}),
@@ -88,11 +88,11 @@ def test_a_registered_performer_is_told_with_all_that_is_known() -> None:
     ],
 )
 def test_groups_and_whether_it_is_a_bot_are_told_where_they_are_known_and_never_guessed(
-    fields: dict[str, Any], told: dict[str, Any]
+    fields: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     found = performer(**fields)
 
-    assert {name: found[name] for name in found if name in {"user_groups", "user_is_bot"}} == told
+    assert {name: found[name] for name in found if name in {"user_groups", "user_is_bot"}} == expected
 
 
 @pytest.mark.parametrize(
@@ -176,11 +176,11 @@ def test_the_first_revision_of_a_page_has_no_parent(source: EditSource) -> None:
     assert "rev_parent_id" not in score_event(an_edit(source=source, parent_revision=0))
 
 
-@pytest.mark.parametrize(("known", "told"), [(None, {}), (True, {"page_is_redirect": True})])
-def test_whether_a_page_is_a_redirect_is_told_where_it_is_known(known: bool | None, told: dict[str, bool]) -> None:
+@pytest.mark.parametrize(("known", "expected"), [(None, {}), (True, {"page_is_redirect": True})])
+def test_whether_a_page_is_a_redirect_is_told_where_it_is_known(known: bool | None, expected: dict[str, bool]) -> None:
     event = score_event(an_edit(is_redirect=known))
 
-    assert {name: event[name] for name in event if name == "page_is_redirect"} == told
+    assert {name: event[name] for name in event if name == "page_is_redirect"} == expected
 
 
 @pytest.mark.parametrize("namespace", [-2, -1])
@@ -216,11 +216,11 @@ def test_the_event_has_the_time_of_the_edit_and_its_meta_the_time_of_the_announc
     assert event["meta"]["dt"] == "2026-01-02T03:04:05.678Z"
 
 
-@pytest.mark.parametrize(("known", "told"), [(None, {}), ("XyZ-1", {"request_id": "XyZ-1"})])
-def test_the_request_is_told_where_it_is_known(known: str | None, told: dict[str, str]) -> None:
+@pytest.mark.parametrize(("known", "expected"), [(None, {}), ("XyZ-1", {"request_id": "XyZ-1"})])
+def test_the_request_is_told_where_it_is_known(known: str | None, expected: dict[str, str]) -> None:
     meta = score_event(an_edit(request_id=known))["meta"]
 
-    assert {name: meta[name] for name in meta if name == "request_id"} == told
+    assert {name: meta[name] for name in meta if name == "request_id"} == expected
 
 
 def test_a_prediction_is_a_list_whether_a_model_picks_one_class_or_several() -> None:

@@ -88,7 +88,7 @@ def test_the_state_before_is_told_as_it_was_told(version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({"parent_length": 300}, {"prior_state": {"revision": {"rev_id": 1000, "rev_size": 300}}}),
         ({"parent_length": 0}, {"prior_state": {"revision": {"rev_id": 1000, "rev_size": 0}}}),
@@ -96,10 +96,10 @@ def test_the_state_before_is_told_as_it_was_told(version: str) -> None:
         ({"parent_length": 0, "parent_revision": 0, "source": EditSource.NEW}, {}),
     ],
 )
-def test_of_the_state_before_a_recentchange_tells_the_size(fields: dict[str, Any], told: dict[str, Any]) -> None:
+def test_of_the_state_before_a_recentchange_tells_the_size(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     event = prediction_event(an_edit(**{"parent_revision": 1000} | fields))
 
-    assert {name: event[name] for name in event if name == "prior_state"} == told
+    assert {name: event[name] for name in event if name == "prior_state"} == expected
 
 
 @VERSIONS
@@ -109,9 +109,9 @@ def test_the_user_is_told_with_all_that_the_schema_has_room_for(version: str, ro
     event = event_of(version, DETAILS, **user)
     known = {} if version == "1.1.0" else {"user_central_id": 77, "wiki_id": "metawiki"}
 
-    told = event["performer"] if role == "performer" else event["revision"]["editor"]
+    expected = event["performer"] if role == "performer" else event["revision"]["editor"]
 
-    assert told == {"user_text": "Alice", "groups": ["*", "user"], "is_bot": False, "is_system": True} | known
+    assert expected == {"user_text": "Alice", "groups": ["*", "user"], "is_bot": False, "is_system": True} | known
 
 
 @VERSIONS
@@ -133,15 +133,15 @@ def test_where_a_redirect_leads_is_told(version: str) -> None:
     assert page.get("namespace_is_content") == (True if version == "1.3.0" else None)
 
 
-@pytest.mark.parametrize(("version", "told"), [("1.1.0", {}), ("1.3.0", {"namespace_id": -1})])
+@pytest.mark.parametrize(("version", "expected"), [("1.1.0", {}), ("1.3.0", {"namespace_id": -1})])
 def test_a_redirect_to_a_special_page_has_a_namespace_only_where_the_schema_allows_it(
-    version: str, told: dict[str, int]
+    version: str, expected: dict[str, int]
 ) -> None:
     link = PageLink(title="Special:Random", namespace=-1)
 
     page = event_of(version, {"redirect_link": link})["page"]
 
-    assert page["redirect_page_link"] == {"page_title": "Special:Random"} | told
+    assert page["redirect_page_link"] == {"page_title": "Special:Random"} | expected
 
 
 @VERSIONS

@@ -91,7 +91,7 @@ def test_a_refusal_that_names_no_revision_is_not_final(kind: str, status: int, e
         (404, b"", "correct endpoint.url and endpoint.kind"),
         (302, b"", "it leads nowhere; correct endpoint.url"),
         (404, b'{"error": "Model with name enwiki-tone does not exist."}', "correct wikis.enwiki.models"),
-        (400, b'{"error": "Model enwiki-damaging is not ready yet."}', "unless it passes by itself, correct"),
+        (400, b'{"error": "Model enwiki-damaging is not ready yet."}', "if it does not pass by itself, correct"),
     ],
 )
 def test_a_refusal_names_status_address_and_cure(kind: str, status: int, body: bytes, cure: str) -> None:

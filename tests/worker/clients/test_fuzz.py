@@ -40,7 +40,7 @@ NO_ORES_SCORE = ores_error("TextDeleted", "the text was deleted")
 ReplyType = TypeVar("ReplyType")
 
 
-class Saying(Endpoint):
+class ConstantEndpoint(Endpoint):
     """An endpoint that replies the same to every request, whatever it is about; nothing is sent."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ def client_of(talk: Conversation, endpoint: Endpoint) -> ScoringClient:
 
 
 def answers_to(talk: Conversation, replies: Sequence[bytes]) -> list[dict[ScoreId, Answer]]:
-    endpoint = Saying()
+    endpoint = ConstantEndpoint()
 
     async def talk_on() -> list[dict[ScoreId, Answer]]:
         client = client_of(talk, endpoint)

@@ -123,11 +123,11 @@ def test_no_server_is_asked_about_more_revisions_than_it_takes(model: str, sizes
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("given", "kept"),
     [(0.10391570042067477, 0.10391570042067477), (1.0000000000000002, 1.0), (-2.220446049250313e-16, 0)],
 )
-def test_article_quality_is_the_number_that_the_deployed_server_tells(told: float, kept: float) -> None:
-    (answer,) = ask_raw("lift_wing", ids([7], [ONE_NUMBER]), lambda _: ok(quality(7, score=told)))[0].values()
+def test_article_quality_is_the_number_that_the_deployed_server_tells(given: float, kept: float) -> None:
+    (answer,) = ask_raw("lift_wing", ids([7], [ONE_NUMBER]), lambda _: ok(quality(7, score=given)))[0].values()
 
     assert answer == Score(model=ONE_NUMBER, version="1", prediction="Start", probability={"score": kept})
 

@@ -83,8 +83,8 @@ def test_an_endpoint_that_is_gone_costs_no_score_and_no_version_of_another() -> 
 
     assert {score_id: type(answer) for score_id, answer in answers.items()} == {ONE: Score, RISKY: NoAnswer}
     assert "damaging" in versions
-    told = [each["error"] for each in logs if each["event"] == "endpoint_unavailable"]
-    assert [("http://127.0.0.1:1" in each) for each in told] == [True]
+    warnings = [each["error"] for each in logs if each["event"] == "endpoint_unavailable"]
+    assert [("http://127.0.0.1:1" in each) for each in warnings] == [True]
 
 
 def test_an_endpoint_can_be_the_only_one_and_have_a_name() -> None:

@@ -27,7 +27,7 @@ def versions_from(kind: str, models: list[str], reply: Callable[[Request], bytes
 
 @every_server
 def test_each_lift_wing_server_tells_its_version(server: ServerCase, endpoint: EmulatedEndpoint) -> None:
-    told = asyncio.run(
+    found = asyncio.run(
         with_client(
             "lift_wing",
             endpoint.url,
@@ -35,7 +35,7 @@ def test_each_lift_wing_server_tells_its_version(server: ServerCase, endpoint: E
         )
     )
 
-    assert told == {server.model: server.version}
+    assert found == {server.model: server.version}
 
 
 @both

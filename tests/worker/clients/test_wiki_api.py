@@ -170,7 +170,7 @@ def test_only_being_throttled_lowers_the_limits_of_that_wiki_also_where_its_stat
     limits = Watched()
 
     def is_told() -> bool:
-        return sum(told.throttled for told in limits.reports) == int(failure is Failure.THROTTLED)
+        return sum(sent.throttled for sent in limits.reports) == int(failure is Failure.THROTTLED)
 
     with an_api(wiki.url, limits) as api:
         with pytest.raises(EndpointUnavailable) as caught:
@@ -179,7 +179,7 @@ def test_only_being_throttled_lowers_the_limits_of_that_wiki_also_where_its_stat
 
     assert caught.value.failure is failure
     assert wiki.url in str(caught.value)
-    assert sum(told.served for told in limits.reports) == 0
+    assert sum(sent.served for sent in limits.reports) == 0
 
 
 def test_a_wiki_that_lags_is_let_be_for_as_long_as_it_says(wiki: EmulatedWiki, api: WikiApi) -> None:

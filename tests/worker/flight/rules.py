@@ -16,7 +16,7 @@ State = tuple[str, Answer | str | None]
 
 
 @dataclass
-class Kept(Generic[What]):
+class Expiring(Generic[What]):
     """Something that is there for so many seconds more."""
 
     what: What
@@ -28,10 +28,10 @@ class Rules:
     """What must be true of the ids, whatever keeps them."""
 
     lifetimes: Lifetimes
-    leases: dict[ScoreId, Kept[str]] = field(default_factory=dict)
-    answers: dict[ScoreId, Kept[Answer]] = field(default_factory=dict)
+    leases: dict[ScoreId, Expiring[str]] = field(default_factory=dict)
+    answers: dict[ScoreId, Expiring[Answer]] = field(default_factory=dict)
     #: The last end of each id that left nothing to cache, by its holder.
-    handed_over: dict[ScoreId, Kept[tuple[str, Answer]]] = field(default_factory=dict)
+    handed_over: dict[ScoreId, Expiring[tuple[str, Answer]]] = field(default_factory=dict)
 
     def advance(self, seconds: float) -> None:
         _pass(self.leases, seconds)
@@ -44,7 +44,7 @@ class Rules:
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         for score_id in ids:
             if not self._is_anothers(score_id, token):
-                self.leases[score_id] = Kept(token, self.lifetimes.lease)
+                self.leases[score_id] = Expiring(token, self.lifetimes.lease)
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         stands = {score_id: self._finish(score_id, answer, token) for score_id, answer in answers.items()}
@@ -68,7 +68,7 @@ class Rules:
             return "ours", None
         if score_id in self.leases:
             return "under way", self.leases[score_id].what
-        self.leases[score_id] = Kept(token, self.lifetimes.lease)
+        self.leases[score_id] = Expiring(token, self.lifetimes.lease)
         return "ours", None
 
     def _finish(self, score_id: ScoreId, answer: Answer, token: str) -> Answer:
@@ -76,9 +76,9 @@ class Rules:
             return self.answers[score_id].what
         if isinstance(answer, Score | ScoreError) and answer.version == score_id.version:
             seconds = self.lifetimes.result if isinstance(answer, Score) else self.lifetimes.error
-            self.answers[score_id] = Kept(answer, seconds)
+            self.answers[score_id] = Expiring(answer, seconds)
         elif not self._is_anothers(score_id, token):
-            self.handed_over[score_id] = Kept((token, answer), self.lifetimes.handover)
+            self.handed_over[score_id] = Expiring((token, answer), self.lifetimes.handover)
         return answer
 
     def _is_held_by(self, score_id: ScoreId, token: str) -> bool:
@@ -88,7 +88,7 @@ class Rules:
         return score_id in self.leases and self.leases[score_id].what != token
 
 
-def _pass(kept: dict[ScoreId, Kept[What]], seconds: float) -> None:
+def _pass(kept: dict[ScoreId, Expiring[What]], seconds: float) -> None:
     for score_id, each in list(kept.items()):
         each.left -= seconds
         if each.left <= 0:

@@ -92,7 +92,7 @@ def test_what_is_under_way_has_no_end_yet(redis: Redis) -> None:
         calls, flight = Calls(), a_process(redis)
         holder = await started(flight.scores([ONE], calls))
         ends = flight.ends([ONE])
-        calls.let_go()
+        calls.unblock()
         await holder
         return ends
 

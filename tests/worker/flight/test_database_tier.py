@@ -14,7 +14,7 @@ from sqlalchemy import event, func, insert, select
 from outbox.columns import database_now
 from outbox.database import Database, Engines
 from tests.builders import a_score, a_score_error
-from tests.worker.flight.grounds import LIFETIMES, age
+from tests.worker.flight.timed_tiers import LIFETIMES, age
 from tests.worker.flights import some_ids
 from worker.domain.scores import NoAnswer, ScoreId
 from worker.flight.database_tier import MOST_TIDIED, DatabaseTier, tidy

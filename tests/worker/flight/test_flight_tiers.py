@@ -34,8 +34,8 @@ async def held_and_waited_for(
     """One asks, another asks meanwhile, then the endpoint answers the first."""
     holder = await started(two[0].scores([ONE], holds))
     waiter = await started(two[1].scores([ONE], waits))
-    holds.let_go()
-    waits.let_go()
+    holds.unblock()
+    waits.unblock()
     return await holder, await waiter
 
 
@@ -149,7 +149,7 @@ def test_who_has_no_patience_is_told_at_once_that_somebody_computes_it(two: tupl
         result = await two[1].scores([ONE], waits, patience=0)
         assert not holder.done()
         assert waits.asked == []
-        holds.let_go()
+        holds.unblock()
         await holder
         return result
 
@@ -172,7 +172,7 @@ def test_the_impatience_of_one_is_no_end_for_others_of_its_process(redis: Redis)
         hasty = await started(here.scores([ONE], waits, patience=0.05))
         patient = await started(here.scores([ONE], waits, patience=60))
         gave_up = await hasty
-        holds.let_go()
+        holds.unblock()
         await holder
         assert waits.asked == []
         return gave_up, await patient
@@ -191,7 +191,7 @@ def test_those_who_wait_for_one_that_is_cancelled_take_over_and_call_once(two: t
         holder.cancel()
         with pytest.raises(asyncio.CancelledError):
             await holder
-        waits.let_go()
+        waits.unblock()
         return await asyncio.gather(*waiters), waits.asked
 
     result, asked = asyncio.run(ask())
@@ -207,7 +207,7 @@ def test_one_of_those_who_wait_that_is_cancelled_takes_nothing_from_the_others(t
         leaves, stays = [await started(two[1].scores([ONE], waits, patience=60)) for _ in range(2)]
         leaves.cancel()
         await asyncio.gather(leaves, return_exceptions=True)
-        holds.let_go()
+        holds.unblock()
         await holder
         assert waits.asked == []
         return await stays
@@ -282,9 +282,9 @@ def test_a_batch_may_be_cached_under_way_and_ours_at_once(redis: Redis) -> None:
         holds, calls = Calls(lambda _: a_score(prediction="elsewhere")), Calls()
         holder = await started(a_process(redis).scores([elsewhere], holds))
         asking = await started(a_process(redis).scores(IDS, calls, patience=60))
-        calls.let_go()
+        calls.unblock()
         await until(lambda: len(redis.keys("ores:*")) == 3)
-        holds.let_go()
+        holds.unblock()
         await holder
         return await asking, calls.asked
 

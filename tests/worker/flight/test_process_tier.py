@@ -6,7 +6,7 @@ from threading import Barrier
 from weakref import ref
 
 from tests.builders import a_score
-from tests.worker.flight.grounds import LIFETIMES, ProcessGround
+from tests.worker.flight.timed_tiers import LIFETIMES, ProcessTimedTier
 from tests.worker.flight.waking import is_woken, is_woken_from_another_thread
 from tests.worker.flights import some_ids
 from worker.domain.scores import Answer, ScoreId
@@ -93,15 +93,15 @@ def test_threads_that_ask_at_once_never_share_a_lease() -> None:
 
 
 def test_what_has_run_out_is_thrown_away_and_what_has_not_stays() -> None:
-    ground = ProcessGround()
+    timed = ProcessTimedTier()
     young = ScoreId("enwiki", "damaging", 1, "young")
     answers: dict[ScoreId, Answer] = {score_id: a_score() for score_id in some_ids(FEWEST_TO_TIDY)}
     kept = [ref(answer) for answer in answers.values()]
-    ground.tier.finish([], answers, MINE)
+    timed.tier.finish([], answers, MINE)
     answers.clear()
     assert all(each() is not None for each in kept)
-    ground.advance(LIFETIMES.result + 1)
-    ground.tier.finish([], {young: a_score(version="young")}, MINE)
+    timed.advance(LIFETIMES.result + 1)
+    timed.tier.finish([], {young: a_score(version="young")}, MINE)
 
-    assert ground.tier.acquire([young], OTHER, {}).cached == {young: a_score(version="young")}
+    assert timed.tier.acquire([young], OTHER, {}).cached == {young: a_score(version="young")}
     assert {each() for each in kept} == {None}

@@ -16,8 +16,8 @@ from redis import Redis
 from outbox.database import Database
 from tests.builders import a_score, a_score_error
 from tests.examples import examples
-from tests.worker.flight.grounds import LIFETIMES, DatabaseGround, Ground, ProcessGround, RedisGround
 from tests.worker.flight.rules import Rules, State
+from tests.worker.flight.timed_tiers import LIFETIMES, DatabaseTimedTier, ProcessTimedTier, RedisTimedTier, TimedTier
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.flight.tiers import Acquired, by_true_version
@@ -55,11 +55,11 @@ answers = st.dictionaries(st.sampled_from(IDS), st.sampled_from(ANSWERS)).map(
 class Holders(RuleBasedStateMachine):
     """Holders and waiters of a tier; who comes late is whoever ends what has been another's meanwhile."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, timed: TimedTier) -> None:
         super().__init__()
-        ground.clear()
-        self.ground = ground
-        self.tier = ground.tier
+        timed.clear()
+        self.timed = timed
+        self.tier = timed.tier
         self.model = Rules(LIFETIMES)
 
     @rule(ids=some_ids, token=tokens, waited_for=st.dictionaries(st.sampled_from(IDS), tokens))
@@ -89,12 +89,12 @@ class Holders(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from(PAUSES))
     def advance(self, seconds: float) -> None:
-        self.ground.advance(seconds)
+        self.timed.advance(seconds)
         self.model.advance(seconds)
 
     @rule()
     def tidy(self) -> None:
-        self.ground.tidy()
+        self.timed.tidy()
 
     @invariant()
     def everybody_sees_the_ends_that_stand(self) -> None:
@@ -114,9 +114,9 @@ def states(acquired: Acquired) -> dict[ScoreId, State]:
     return together
 
 
-def walk(ground: Ground, most: int) -> None:
+def walk(timed: TimedTier, most: int) -> None:
     run_state_machine_as_test(
-        lambda: Holders(ground),  # type: ignore[arg-type]
+        lambda: Holders(timed),  # type: ignore[arg-type]
         settings=settings(
             max_examples=examples(most),
             stateful_step_count=30,
@@ -128,14 +128,14 @@ def walk(ground: Ground, most: int) -> None:
 
 @pytest.mark.property
 def test_the_process_tier_keeps_the_rules() -> None:
-    walk(ProcessGround(), 60)
+    walk(ProcessTimedTier(), 60)
 
 
 @pytest.mark.property
 def test_the_redis_tier_keeps_the_rules(redis: Redis) -> None:
-    walk(RedisGround(redis), 40)
+    walk(RedisTimedTier(redis), 40)
 
 
 @pytest.mark.property
 def test_the_database_tier_keeps_the_rules(database: Database) -> None:
-    walk(DatabaseGround(database), 12)
+    walk(DatabaseTimedTier(database), 12)

@@ -29,19 +29,19 @@ def a_process(redis: Redis, *, lease: float | None = None, **settings: Any) -> F
 
 
 class Calls:
-    """What an endpoint was asked for, by any thread; answers when it is let go."""
+    """What an endpoint was asked for, by any thread; answers once it is unblocked."""
 
     def __init__(self, answer: Callable[[ScoreId], Answer] | None = None) -> None:
         self.asked: list[ScoreId] = []
         self._answer = answer or (lambda score_id: a_score(version=score_id.version))
-        self._let_go = asyncio.Event()
+        self._unblocked = asyncio.Event()
 
-    def let_go(self) -> None:
-        self._let_go.set()
+    def unblock(self) -> None:
+        self._unblocked.set()
 
     async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         self.asked.extend(ids)
-        await self._let_go.wait()
+        await self._unblocked.wait()
         return {score_id: self._answer(score_id) for score_id in ids}
 
 

@@ -23,7 +23,7 @@ def some_page_change(dice: random.Random) -> Event:
     """An event that keeps to the schema; what may be left out is left out half the time."""
     kind, revision = dice.choice(KINDS), dice.choice([1, 2**32 - 1, dice.randint(1, 2**32 - 1)])
     performer = some_user(dice)
-    return told(
+    return with_some(
         dice,
         {
             "$schema": f"/mediawiki/page/change/1.{dice.randint(0, 11)}.0",
@@ -47,9 +47,11 @@ def some_page_change(dice: random.Random) -> Event:
 
 
 def some_page(dice: random.Random) -> Event:
-    link = told(dice, {"page_title": "Some_where"}, page_id=9, namespace_id=0, is_redirect=False, interwiki_prefix="de")
+    link = with_some(
+        dice, {"page_title": "Some_where"}, page_id=9, namespace_id=0, is_redirect=False, interwiki_prefix="de"
+    )
     page = {"page_id": dice.randint(1, 2**32 - 1), "page_title": some_title(dice)}
-    return told(
+    return with_some(
         dice, page, namespace_id=dice.choice([0, 1, 2, 3000]), is_redirect=dice.random() < 0.5,
         namespace_is_content=dice.random() < 0.5, redirect_page_link=link, wikibase_item_id="Q1",
     )  # fmt: skip
@@ -63,7 +65,7 @@ def some_revision(dice: random.Random, number: int, editor: Event) -> Event:
         shown["comment"] = SECRET
     if visible.get("is_editor_visible") is False:
         shown["editor"] = editor | {"user_text": SECRET}
-    return told(
+    return with_some(
         dice, {"rev_id": number, "rev_dt": some_time(dice)} | visible,
         rev_parent_id=dice.choice([0, dice.randint(1, 2**32 - 1)]), rev_size=dice.randint(0, 2**31 - 1),
         is_minor_edit=dice.random() < 0.5, revert={"method": "undo"}, **shown,
@@ -71,7 +73,7 @@ def some_revision(dice: random.Random, number: int, editor: Event) -> Event:
 
 
 def some_user(dice: random.Random) -> Event:
-    return told(
+    return with_some(
         dice, {"user_text": some_text(dice, 60)}, user_id=dice.randint(1, 2**32 - 1),
         groups=["*", dice.choice(["user", "temp", "sysop", "patroller", "autoconfirmed"])], is_bot=dice.random() < 0.2,
         is_system=False, is_temp=dice.random() < 0.2, registration_dt=some_time(dice), edit_count=dice.randint(0, 9**6),
@@ -89,7 +91,7 @@ def some_time(dice: random.Random) -> str:
     return f"{NOON + timedelta(seconds=dice.randint(0, 10**7)):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def told(dice: random.Random, needed: Event, **further: Any) -> Event:
+def with_some(dice: random.Random, needed: Event, **further: Any) -> Event:
     return needed | {name: value for name, value in further.items() if dice.random() < 0.5}
 
 

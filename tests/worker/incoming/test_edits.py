@@ -252,9 +252,9 @@ def test_a_title_that_mediawiki_forbids_is_refused_by_name(read: Callable[..., d
 @pytest.mark.parametrize("place", ["tags", "rc_tags", "change_tags", "mw-private-tags"])
 @pytest.mark.parametrize("make", [a_recent_change, a_page_change])
 def test_private_tags_are_never_taken_up(make: Any, place: str) -> None:
-    told = {place: ["mw-private-suspect"]}
+    known = {place: ["mw-private-suspect"]}
 
-    for event in (make(**told), make(meta={"domain": "en.wikipedia.org"} | told), make(revision={"new": 1} | told)):
+    for event in (make(**known), make(meta={"domain": "en.wikipedia.org"} | known), make(revision={"new": 1} | known)):
         with suppress(NotAnEdit):
             assert "mw-private" not in edit_from(event).encode()
 

@@ -108,7 +108,7 @@ def test_trusted_groups_are_those_that_were_named(database: Database, event_stre
 def test_users_that_are_new_in_several_edits_are_saved_once(
     database: Database, event_stream: EmulatedEventStream
 ) -> None:
-    event_stream.send(*(a_recent_change(number, user="Newcomer") for number in range(1, 4)))
+    event_stream.send(*(a_recent_change(number, user="ReaderFolder") for number in range(1, 4)))
 
     listen(event_stream.stream(), {"enwiki": database}, limit=3)
 

@@ -23,8 +23,8 @@ class Asking:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.told: list[str] = []
-        self.circuits = Circuits("http://scores.test", self.told.append, clock=self.clock)
+        self.notices: list[str] = []
+        self.circuits = Circuits("http://scores.test", self.notices.append, clock=self.clock)
 
     def serve(self, wanted: Sequence[ScoreId]) -> None:
         self.circuits.answered({each: a_score(model=each.model) for each in wanted}, self.clock())
@@ -115,8 +115,8 @@ def test_where_most_of_several_wikis_are_out_nobody_is_asked_for(asking: Asking)
         asking.break_down(f"wiki{number}", "damaging")
 
     assert asking.admitted(ids("another")) == set()
-    assert asking.told
-    assert "status 503" in asking.told[-1]
+    assert asking.notices
+    assert "status 503" in asking.notices[-1]
 
 
 def test_while_another_wiki_is_served_nobody_else_is_left_unasked(asking: Asking) -> None:

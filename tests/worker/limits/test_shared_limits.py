@@ -100,7 +100,7 @@ def test_what_nobody_touches_is_forgotten(redis: Redis) -> None:
     assert 0 < redis.pttl(only_key(redis)) <= KEPT_MILLISECONDS
 
 
-class Contended(Redis):
+class ContendedRedis(Redis):
     """A Redis at which somebody else is quicker, as often as set."""
 
     def __init__(self, url: str) -> None:
@@ -122,7 +122,7 @@ class Contended(Redis):
 
 
 def test_somebody_who_was_quicker_costs_neither_of_us_a_reservation(redis: Redis, redis_url: str) -> None:
-    contended = Contended(redis_url)
+    contended = ContendedRedis(redis_url)
     contended.quicker = 3
     limits = limits_of(contended, requests_per_second=1)
     ask(limits, want=1)
@@ -132,7 +132,7 @@ def test_somebody_who_was_quicker_costs_neither_of_us_a_reservation(redis: Redis
 
 
 def test_what_could_not_be_told_for_all_the_others_is_told_the_next_time(redis: Redis, redis_url: str) -> None:
-    contended = Contended(redis_url)
+    contended = ContendedRedis(redis_url)
     contended.quicker = TRIES
     limits = limits_of(contended)
     grant = ask(limits, Report(throttled=1, pause=60), in_flight=3, want=5)

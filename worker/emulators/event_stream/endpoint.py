@@ -1,7 +1,7 @@
 """The emulated EventStreams: sends the events posted to its side channel over SSE, and fails as its settings say.
 
 It shares no code with the listener, so that a misreading of EventStreams can't be made on both sides at once.
-CommonSettings, events and connections are under `/_emulator/`.
+Settings, events and connections are under `/_emulator/`.
 """
 
 import asyncio
@@ -124,7 +124,7 @@ class _OpenStream:
         self._generation = hub.generation
         self._interruption = hub.settings.interruption if hub.interrupts(connection) else None
         accept = request.headers.get("Accept")
-        #: Lines of JSON and nothing else, for who wants them: no ids, no comments.
+        #: Only lines of JSON, for a client that asks for them: no ids, no comments.
         self._is_json = (accept or "").startswith("application/json")
         kind = "application/json; charset=utf-8" if self._is_json else "text/event-stream; charset=utf-8"
         headers = {"Content-Type": "text/event-stream" if accept is None else kind, "Cache-Control": "no-cache"}

@@ -1,4 +1,4 @@
-"""The events of the emulated EventStreams in their topics, and where in them a connection reads. Pure.
+"""The events of the emulated EventStreams in their topics, and where a connection reads in them. Pure.
 
 Source of the rules: wikimedia/KafkaSSE lib/KafkaSSE.js, lib/utils.js.
 """
@@ -138,7 +138,7 @@ def _is_assignment(part: object) -> bool:
 
 
 def canary(stream: str) -> Document:
-    """The event that is sent from time to time to show that the stream lives."""
+    """The event that is sent from time to time to show that the stream works."""
     return {
         "$schema": "/mediawiki/recentchange/1.0.0",
         "meta": {"domain": "canary", "stream": stream, "dt": "2026-01-01T00:00:00Z"},

@@ -27,7 +27,7 @@ class Connection:
     sent: int = 0
     comments: int = 0
     is_open: bool = True
-    #: Whose it is, where connections are counted by client; an address, and so never shown.
+    #: Its client, if connections are counted by client; an address, so it is never shown.
     client: str | None = field(default=None, repr=False)
 
 
@@ -44,7 +44,7 @@ class Hub:
         self.apply(settings)
 
     def apply(self, settings: EventStreamSettings) -> None:
-        """Use *settings* from now on; connections are counted from one again, and chances are drawn again."""
+        """Use *settings* from now on; connections are counted from one again, and random choices are drawn again."""
         self.settings = settings
         self._numbered = 0
         self._chances = random.Random(settings.seed)  # noqa: S311 - must be reproducible
@@ -64,7 +64,7 @@ class Hub:
         return strikes and _is_among(connection, self.settings.failures.connections)
 
     def interrupts(self, connection: Connection) -> bool:
-        """Whether *connection* is to be interrupted at some time."""
+        """Whether *connection* is to be interrupted at some point."""
         return _is_among(connection, self.settings.interruption.connections)
 
     def post(self, stream: str, datacentre: str, lines: list[str]) -> int:

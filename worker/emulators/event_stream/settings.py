@@ -25,7 +25,7 @@ class Interruption(Part):
 
 
 class Drip(Part):
-    """The stream is sent in pieces of `bytes` bytes, each after `ms` milliseconds; 0 bytes sends it whole."""
+    """The stream is sent in pieces of `bytes` bytes, each after `ms` milliseconds; with 0 bytes it is sent whole."""
 
     bytes: int = Field(default=0, ge=0)
     ms: float = Field(default=1.0, ge=0)
@@ -37,7 +37,7 @@ class EventStreamSettings(CommonSettings):
     failures: RefusedConnections = RefusedConnections()
     interruption: Interruption = Interruption()
     drip: Drip = Drip()
-    #: How many connections one client may have at once, by its X-Client-IP; None: as many as it likes.
+    #: How many connections one client, by its X-Client-IP, may have at once; None: no limit.
     connections_per_client: int | None = Field(default=None, ge=0)
     #: Seconds between comments while there are no events.
     heartbeat_seconds: float = Field(default=5.0, gt=0)

@@ -1,7 +1,7 @@
 """The emulated EventGate: takes events over HTTP, answers each request as the real one does, and keeps what it took.
 
 It shares no code with the sinks that send to it, so that a misreading of EventGate can't be made on both sides at once.
-CommonSettings, events and totals are under `/_emulator/`.
+Settings, events and totals are under `/_emulator/`.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class EventGate:
         return await self._answer(request, await request.read(), request.content_type)
 
     async def post_test_event(self, request: web.Request) -> web.Response:
-        """Take a test event of our own like any other, so that a caller can check whether all works."""
+        """Take a test event of our own like any other, so that a caller can check that all works."""
         return await self._answer(request, encode(TEST_EVENT).encode(), "application/json")
 
     async def _answer(self, request: web.Request, body: bytes, content_type: str) -> web.Response:
@@ -84,15 +84,15 @@ class EventGate:
             events = read_events(body, post.content_type, settings.max_body_size, request.method, request.path_qs)
         except Unread as unread:
             return _send(unread.reply, post)
-        verdicts = [self._faults.verdict(event) for event in events]
-        self._store.settle(post, verdicts)
+        judged = [self._faults.judged(event) for event in events]
+        self._store.settle(post, judged)
         if post.hasty:
             return _send(hasty(len(events)), post)
         if self._strikes("late", post):
             await asyncio.sleep(settings.late.ms / 1000)
         if self._strikes("close_mid_reply", post):
-            return _cut_off(request, answer(verdicts).first_half())
-        return _send(answer(verdicts), post)
+            return _cut_off(request, answer(judged).first_half())
+        return _send(answer(judged), post)
 
     def _strikes(self, fault: RequestFault, post: Post) -> bool:
         strikes = self._faults.strikes(fault)
@@ -123,7 +123,7 @@ async def _keep_file(store: EventStore) -> AsyncIterator[None]:
 def make_app(settings: EventGateSettings, file: Path | None, kept: int = KEPT) -> web.Application:
     """Return EventGate as an application; its start raises OSError if the file for the events can't be opened."""
     faults, store = Faults(settings), EventStore(file, kept)
-    # aiohttp's own limit is off: EventGate refuses large bodies in another way, and its limit is a setting.
+    # aiohttp's own limit is off: EventGate refuses large bodies in another way, with a limit that is a setting.
     app = web.Application(client_max_size=0)
     app.add_routes([*EventGate(faults, store).routes(), *EventGateSideChannel(faults, store).routes()])
     app.cleanup_ctx.append(lambda _app: _keep_file(store))

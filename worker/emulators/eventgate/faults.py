@@ -5,8 +5,8 @@ import random
 from collections.abc import Callable
 from typing import Literal
 
+from worker.emulators.eventgate.judging import REFUSED, JudgedEvent, in_error, invalid, judge, value_of
 from worker.emulators.eventgate.settings import EventGateSettings
-from worker.emulators.eventgate.verdicts import REFUSED, Verdict, in_error, invalid, judge, value_of
 
 RequestFault = Literal["close_before", "failures", "late", "close_mid_reply"]
 _RATES: dict[RequestFault, Callable[[EventGateSettings], float]] = {
@@ -18,21 +18,21 @@ _RATES: dict[RequestFault, Callable[[EventGateSettings], float]] = {
 
 
 class Faults:
-    """The settings in force, and which requests and events they strike."""
+    """The settings in force, and the requests and events that they make fail."""
 
     def __init__(self, settings: EventGateSettings) -> None:
         self.settings = settings
         self.apply(settings)
 
     def apply(self, settings: EventGateSettings) -> None:
-        """Use *settings* from now on; all chances are drawn again, and events are counted from one again."""
+        """Use *settings* from now on; all random choices are drawn again, and events are counted from one again."""
         self.settings = settings
         self._numbers = itertools.count(1)
         # One generator each, so that switching one fault on does not move the others to other requests.
         self._chances: dict[str, random.Random] = {}
 
     def strikes(self, fault: RequestFault) -> bool:
-        """Whether *fault* strikes this request."""
+        """Whether this request fails by *fault*."""
         return self._chance(fault).random() < _RATES[fault](self.settings)
 
     def latency_seconds(self) -> float:
@@ -40,8 +40,8 @@ class Faults:
         jitter = self.settings.latency_jitter_ms * self._chance("jitter").uniform(-1, 1)
         return max(0.0, self.settings.latency_ms + jitter) / 1000
 
-    def verdict(self, event: object) -> Verdict:
-        """Judge an event, unless it is its turn to be refused or to end in an error."""
+    def judged(self, event: object) -> JudgedEvent:
+        """Judge an event, unless the settings have it refused or end in an error."""
         refused = self._refuses(event)
         if self._chance("error").random() < self.settings.error_rate:
             return in_error(event, "This error was asked for in the settings of the emulator.")

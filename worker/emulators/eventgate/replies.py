@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from worker.emulators.documents import encode
-from worker.emulators.eventgate.verdicts import Verdict
+from worker.emulators.eventgate.judging import JudgedEvent
 from worker.emulators.settings import Failures
 
-#: Bodies of other types are not read, and so are empty.
+#: Bodies of other types are not read and count as empty.
 CONTENT_TYPES = {"application/json", "text/plain", "application/reports+json"}
 
 
@@ -84,7 +84,7 @@ def _problem(title: str, detail: str, method: str, uri: str) -> UnsentReply:
 
 
 def hasty(count: int) -> UnsentReply:
-    """The reply to a hasty request, which does not wait for what becomes of its events."""
+    """The reply to a hasty request, which does not wait until its events are taken."""
     return UnsentReply(202, f"{count} events hastily received.")
 
 
@@ -97,11 +97,11 @@ def outage(failures: Failures) -> UnsentReply:
     )
 
 
-def answer(verdicts: Sequence[Verdict]) -> UnsentReply:
+def answer(judged: Sequence[JudgedEvent]) -> UnsentReply:
     """The reply that says what became of each event; events that were taken are not listed in it."""
-    total = len(verdicts)
-    invalid = [verdict.entry() for verdict in verdicts if verdict.status == "invalid"]
-    errors = [verdict.entry() for verdict in verdicts if verdict.status == "error"]
+    total = len(judged)
+    invalid = [each.entry() for each in judged if each.status == "invalid"]
+    errors = [each.entry() for each in judged if each.status == "error"]
     failed = len(invalid) + len(errors)
     if not failed:
         return UnsentReply(201, f"All {total} out of {total} events were accepted.")

@@ -8,7 +8,7 @@ from worker.emulators.settings import CommonSettings, Part, Rate
 class RefusedEvents(Part):
     """Which single events are refused as invalid although they are valid.
 
-    By `rate`, an event with a `meta.id` is refused every time it comes or never, just as an invalid one would be.
+    By `rate`, an event with a `meta.id` is refused every time it is sent or never, as an invalid one would be.
     """
 
     rate: Rate = 0.0
@@ -27,7 +27,7 @@ class EventGateSettings(CommonSettings):
 
     #: The largest request that is read, in bytes.
     max_body_size: int = Field(default=4 * 1024 * 1024, ge=1)
-    #: Stream → title of the only schema allowed in it; others are errors. None: any event may go anywhere.
+    #: Stream → title of the only schema allowed in it; others are errors. None: any event may go to any stream.
     streams: dict[str, str] | None = None
     #: False takes events without checking them: for measuring clients, since checking is most of the work here.
     checks_schemas: bool = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from worker.emulators.documents import Document, encode
-from worker.emulators.eventgate.verdicts import Verdict, value_of
+from worker.emulators.eventgate.judging import JudgedEvent, value_of
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Post:
     accepted: int = 0
     invalid: int = 0
     errors: int = 0
-    #: The faults that struck the request as a whole.
+    #: The faults by which the whole request failed.
     faults: list[str] = field(default_factory=list)
     sequence: int = 0
 
@@ -78,12 +78,12 @@ class EventStore:
             self._statuses[str(post.status)] += 1
         self._faults.update(post.faults)
 
-    def settle(self, post: Post, verdicts: Sequence[Verdict]) -> None:
+    def settle(self, post: Post, judged: Sequence[JudgedEvent]) -> None:
         """Keep the events that are taken, and count all; the file, if there is one, has them before this returns."""
-        taken = [verdict.event for verdict in verdicts if verdict.status == "success"]
-        post.events, post.accepted = len(verdicts), len(taken)
-        post.invalid = sum(verdict.status == "invalid" for verdict in verdicts)
-        post.errors = len(verdicts) - post.accepted - post.invalid
+        taken = [each.event for each in judged if each.status == "success"]
+        post.events, post.accepted = len(judged), len(taken)
+        post.invalid = sum(each.status == "invalid" for each in judged)
+        post.errors = len(judged) - post.accepted - post.invalid
         for name in COUNTED:
             self._totals[name] += getattr(post, name)
         for event in taken:

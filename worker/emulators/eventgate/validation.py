@@ -1,4 +1,4 @@
-"""The event schemas of the emulated EventGate, and the errors of an event in EventGate's own words.
+"""The event schemas of the emulated EventGate, and an event's errors in EventGate's words.
 
 The schemas are our own, under `schemas/`. EventGate validates with AJV 6, whose errors and formats are rebuilt here.
 """
@@ -74,7 +74,7 @@ def _as_ajv(error: ValidationError) -> Iterator[Document]:
     schema: Any = error.schema
     instance: Any = error.instance
     if keyword == "required":
-        # One error for each of the missing, which only its message names.
+        # One error for each missing field, which only its message names.
         missing = next(name for name in value if error.message.startswith(repr(name)))
         yield _entry(error, {"missingProperty": missing}, f"should have required property '{missing}'")
     elif keyword == "additionalProperties":

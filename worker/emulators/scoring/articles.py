@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from worker.emulators.documents import Document
 from worker.emulators.scoring.inputs import InvalidInputError, integer, required
-from worker.emulators.scoring.questions import ErrorReply, Question
+from worker.emulators.scoring.questions import ErrorReply, ScoringQuestion
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import outlink_document, qualities_document, quality_document, wiki_database
 
@@ -18,7 +18,7 @@ NO_OUTLINKS = (
 )
 
 
-def quality(model: str, inputs: Document) -> Question:
+def quality(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of the server of article quality; raises ErrorReply."""
     revision, language = inputs.get("rev_id"), inputs.get("lang")
     if not isinstance(revision, int) or not isinstance(language, str):
@@ -33,7 +33,7 @@ def quality(model: str, inputs: Document) -> Question:
         _refuse_unread(settings, [revision])
         return quality_document(settings, language, revision, extended=extended.lower() in {"true", "yes", "1"}), 1
 
-    return Question(wiki_database(language), (model,), (revision,), answer)
+    return ScoringQuestion(wiki_database(language), (model,), (revision,), answer)
 
 
 def _refuse_unread(settings: EmulatorSettings, revisions: Sequence[int]) -> None:
@@ -45,7 +45,7 @@ def _refuse_unread(settings: EmulatorSettings, revisions: Sequence[int]) -> None
             raise ErrorReply(500, {"error": f"Failed to get article revision with id: {revision}. Reason: "})
 
 
-def qualities(model: str, inputs: Document) -> Question:
+def qualities(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of its second version, about any number of revisions; raises ErrorReply."""
     instances = inputs.get("instances")
     if not isinstance(instances, list):
@@ -54,7 +54,7 @@ def qualities(model: str, inputs: Document) -> Question:
         revisions = tuple(map(integer, instances))
         languages = [str(required(instance, "lang")) for instance in instances]
     except InvalidInputError as error:
-        # It is pydantic that refuses there.
+        # That refusal comes from pydantic.
         raise ErrorReply(500, {"error": f"ValidationError : {error}"}) from error
     wikis = [wiki_database(language) for language in languages]
 
@@ -62,10 +62,10 @@ def qualities(model: str, inputs: Document) -> Question:
         _refuse_unread(settings, revisions)
         return qualities_document(settings, wikis[0] if wikis else "", revisions), len(revisions)
 
-    return Question(wikis[0] if wikis else None, (model,), tuple(dict.fromkeys(revisions)), answer)
+    return ScoringQuestion(wikis[0] if wikis else None, (model,), tuple(dict.fromkeys(revisions)), answer)
 
 
-def topics(model: str, inputs: Document) -> Question:
+def topics(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of the server of topics; raises InvalidInputError."""
     language = inputs.get("lang")
     if not isinstance(language, str):
@@ -88,7 +88,7 @@ def topics(model: str, inputs: Document) -> Question:
         wiki = wiki_database(language)
         return outlink_document(settings, wiki, scored, article=article, threshold=threshold), 1
 
-    return Question(wiki_database(language), (model,), (scored,), answer)
+    return ScoringQuestion(wiki_database(language), (model,), (scored,), answer)
 
 
 def _page(inputs: Document, language: str) -> tuple[int, str]:

@@ -31,7 +31,7 @@ class TokenBucket:
         since = 0.0 if self._counted_at is None else now - self._counted_at
         self._tokens = min(self._burst, self._tokens + since * self._rate)
         self._counted_at = now
-        # In floating point, three times a third of a second is slightly less than a second.
+        # With floats, three times a third of a second is slightly less than a second.
         if self._tokens < 1 - 1e-9:
             return False
         self._tokens -= 1
@@ -66,13 +66,13 @@ class Behaviour:
         return self.settings.of_call(next(self._numbers), self._replicas.random())
 
     def let_in(self, call: Call) -> None:
-        """Raise ErrorReply for a client that does not say who it is, as Wikimedia's edge does, or that is set off."""
+        """Raise ErrorReply as Wikimedia's edge does, for a client with no User-Agent or with a refused one."""
         agent = call.user_agent or ""
         if not agent or any(refused in agent for refused in self.settings.refused_agents):
             raise ErrorReply(403, WHO_ARE_YOU)
 
     def admit(self, call: Call, in_flight: int) -> None:
-        """Admit a scoring call; beyond the set rate or capacity, note that in the call and raise ErrorReply."""
+        """Admit a scoring call; over the set rate or capacity, note that in the call and raise ErrorReply."""
         if not self._bucket.take(time.monotonic()):
             call.refused = "throttled"
             raise _error_reply(call.kind, 429, "More requests than allowed.", self.settings.throttle.retry_after)

@@ -1,4 +1,4 @@
-"""Which wikis the originals score, with which models, and the languages that Lift Wing's other servers take. Data only.
+"""Which wikis the originals score, with which models, and the languages of Lift Wing's other servers. Data only.
 
 Sources: operations/deployment-charts helmfile.d/ml-services/revscoring-*/values.yaml @ 66ce6e0, and
 machinelearning/liftwing inference-services src/models/revert_risk_model/data/wikis.tsv @ bce944c (open, public
@@ -31,7 +31,7 @@ WIKIS = {
     }.items()
 }
 
-#: Of Wikipedias, as the revert-risk servers spell them; `test` is taken for `en`.
+#: Languages of Wikipedias, as the revert-risk servers spell them; they treat `test` as `en`.
 _LANGUAGES = """
 ab ace ady af alt am ami an ang ann anp ar arc ary arz as ast atj av avk awa ay az azb ba ban bar bbc bcl bdr be
 be-tarask bew bg bh bi bjn blk bm bn bo bpy br bs btm bug bxr ca cbk-zam cdo ce ceb ch chr chy ckb co cr crh cs csb

@@ -1,7 +1,7 @@
 """The emulated scoring endpoint: ORES v3 and Lift Wing over HTTP, with settings and a call log of its own.
 
 Owns the server and the calls for scores. It shares no code with our clients, so that a misreading of the services can't
-be made on both sides at once. CommonSettings and log are under `/_emulator/`.
+be made on both sides at once. Settings and log are under `/_emulator/`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from worker.emulators import serving
 from worker.emulators.scoring.behaviour import Behaviour
 from worker.emulators.scoring.call_log import Call, CallLog
 from worker.emulators.scoring.predictions import liftwing_question
-from worker.emulators.scoring.questions import ErrorReply, Question, ores_question, wikis_question
+from worker.emulators.scoring.questions import ErrorReply, ScoringQuestion, ores_question, wikis_question
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.side_channel import SideChannel
@@ -53,7 +53,7 @@ class ScoringEndpoint:
         kind = "ores" if "revision" in path or "revids" in query else "info"
         settings = self._behaviour.settings
 
-        async def read() -> Question:
+        async def read() -> ScoringQuestion:
             return ores_question(path["wiki"], query, path.get("revision"), path.get("model"), settings)
 
         return await self._answer(_call(kind, request), read)
@@ -63,7 +63,7 @@ class ScoringEndpoint:
         call, settings = _call("liftwing", request), self._behaviour.settings
         host = call.host or "" if settings.host_routing else None
 
-        async def read() -> Question:
+        async def read() -> ScoringQuestion:
             return liftwing_question(request.match_info["name"], await request.read(), host, settings)
 
         return await self._answer(call, read)
@@ -71,12 +71,12 @@ class ScoringEndpoint:
     async def ores_wikis(self, request: web.Request) -> web.Response:
         """List the models and versions of the configured wikis."""
 
-        async def read() -> Question:
+        async def read() -> ScoringQuestion:
             return wikis_question(request.query)
 
         return await self._answer(_call("info", request), read)
 
-    async def _answer(self, call: Call, read: Callable[[], Awaitable[Question]]) -> web.Response:
+    async def _answer(self, call: Call, read: Callable[[], Awaitable[ScoringQuestion]]) -> web.Response:
         try:
             self._behaviour.let_in(call)
             question = await read()

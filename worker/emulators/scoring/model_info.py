@@ -1,4 +1,4 @@
-"""What the emulated scoring endpoint says of its models: ORES' `model_info`, and broken information if that is set.
+"""What the emulated scoring endpoint says about its models: ORES' `model_info`, or broken information if that is set.
 
 Pure. Source: wikimedia/ores ores/wsgi/routes/v3 and wikimedia/revscoring revscoring/scoring/model_info.py.
 """
@@ -96,5 +96,5 @@ def _threshold(settings: EmulatorSettings, wiki: str, model: str, label: str, fo
 
 
 def broken_information(models: Sequence[str]) -> Document:
-    """Return a `models` part in which nothing is what it should be."""
+    """Return a `models` part in which every value is wrong."""
     return {model: {"version": 7, "statistics": ["broken"]} for model in models}

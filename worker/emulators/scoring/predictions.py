@@ -11,7 +11,7 @@ from worker.emulators.scoring.articles import qualities, quality, topics
 from worker.emulators.scoring.deployed import LANGUAGES
 from worker.emulators.scoring.inputs import Refused, integer, json_object, required
 from worker.emulators.scoring.model_info import model_information
-from worker.emulators.scoring.questions import ErrorReply, Question
+from worker.emulators.scoring.questions import ErrorReply, ScoringQuestion
 from worker.emulators.scoring.servers import SHARED_BY_PATH, host_name
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import (
@@ -31,18 +31,18 @@ NO_REVISION = (
 )
 
 
-def liftwing_question(name: str, body: bytes, host: str | None, settings: EmulatorSettings) -> Question:
+def liftwing_question(name: str, body: bytes, host: str | None, settings: EmulatorSettings) -> ScoringQuestion:
     """Read the body of a `:predict` call on the model server *name*; raises ErrorReply with 400, 404 or 500.
 
     A *host* must be the server's own, whatever its port; None means that calls are not routed by host.
     """
     wiki, _, model = ("", "", SHARED_BY_PATH[name]) if name in SHARED_BY_PATH else name.partition("-")
-    # wp10 is a name of ORES' only.
+    # Only ORES has the name wp10.
     known = name in SHARED_BY_PATH or (model != "wp10" and model in settings.models_of(wiki))
     if not known or model in settings.vanished_models:
         raise ErrorReply(404, {"error": f"Model with name {name} does not exist."})
     if host is not None and host.partition(":")[0].lower() != host_name(name, model):
-        # What routes there says nothing at all.
+        # The router there sends an empty reply.
         raise ErrorReply(404, "")
     read = _READERS.get(model)
     try:
@@ -66,7 +66,7 @@ def _language(instances: Sequence[Document]) -> str:
     return language
 
 
-def _revscoring(wiki: str, model: str, inputs: Document) -> Question:
+def _revscoring(wiki: str, model: str, inputs: Document) -> ScoringQuestion:
     revision = integer(inputs)
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
@@ -77,10 +77,10 @@ def _revscoring(wiki: str, model: str, inputs: Document) -> Question:
             raise ErrorReply(500, {"error": f"The features of revision {revision} could not be fetched."})
         return ores_document(settings, wiki, model_information(settings, wiki, (model,)), (revision,)), 1
 
-    return Question(wiki, (model,), (revision,), answer)
+    return ScoringQuestion(wiki, (model,), (revision,), answer)
 
 
-def _risks(model: str, inputs: Document) -> Question:
+def _risks(model: str, inputs: Document) -> ScoringQuestion:
     instances = inputs.get("instances", [inputs])
     if not isinstance(instances, list) or len(instances) > INSTANCE_LIMIT:
         raise Refused(f"Only accept a maximum of {INSTANCE_LIMIT} rev_ids in the request.")
@@ -102,7 +102,7 @@ def _risks(model: str, inputs: Document) -> Question:
         errors = [_no_prediction(f"revision {revision} ({language})", "revision_missing") for revision in missing]
         return {"predictions": predictions, **({"errors": errors} if errors else {})}, len(predictions)
 
-    return Question(wiki_database(language), (model,), revisions, answer)
+    return ScoringQuestion(wiki_database(language), (model,), revisions, answer)
 
 
 def _no_predictions(model: str, revisions: Sequence[int], language: str) -> str:
@@ -116,28 +116,28 @@ def _no_prediction(what: str, reason: str) -> str:
     return f"Could not make prediction for {what}. Reason: {reason}"
 
 
-def _one_risk(model: str, inputs: Document) -> Question:
-    # It looks at nothing else, so a batch is a request without revision and language.
+def _one_risk(model: str, inputs: Document) -> ScoringQuestion:
+    # Nothing else is looked at, so a batch counts as a request without revision and language.
     return _risks(model, {name: inputs[name] for name in ("lang", "rev_id") if name in inputs})
 
 
-def _risk_of_an_item(model: str, inputs: Document) -> Question:
+def _risk_of_an_item(model: str, inputs: Document) -> ScoringQuestion:
     revision = inputs.get("rev_id")
     if not isinstance(revision, int) or revision <= 0:
         raise Refused(f"Invalid rev_id: {revision}. The rev_id must be a positive integer.")
 
     def answer(settings: EmulatorSettings) -> tuple[Document, int]:
         if revision in settings.missing_revisions | settings.broken_revisions:
-            # A query for a revision that is unknown tells no pages, over which the server stumbles.
+            # The API's reply about an unknown revision has no pages, which the server can't handle.
             why = "'pages'" if revision in settings.missing_revisions else "the MW API is down"
             told = f"Failed to fetch revision content in _get_revision_content for rev_id {revision}. Reason: {why}"
             raise ErrorReply(500, {"error": f"Error in preprocess for rev_id {revision}. Reason: {told}"})
         return revertrisk_prediction(settings, model, "wikidata", revision), 1
 
-    return Question("wikidatawiki", (model,), (revision,), answer)
+    return ScoringQuestion("wikidatawiki", (model,), (revision,), answer)
 
 
-_READERS: dict[str, Callable[[str, Document], Question]] = {
+_READERS: dict[str, Callable[[str, Document], ScoringQuestion]] = {
     "revertrisk-language-agnostic": _risks,
     "revertrisk-multilingual": _one_risk,
     RISK_OF_ITEMS: _risk_of_an_item,

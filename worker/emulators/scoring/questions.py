@@ -1,4 +1,4 @@
-"""ORES' v3 calls to the emulated scoring endpoint, read and refused as the original does.
+"""ORES' v3 calls to the emulated scoring endpoint, read and refused as ORES does.
 
 Pure. Source: wikimedia/ores ores/wsgi/routes/v3.
 """
@@ -27,7 +27,7 @@ class ErrorReply(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ScoringQuestion:
     """What a call asks for; without revisions it is model information.
 
     `answer` returns the document and how many scores are in it, and may raise ErrorReply.
@@ -41,8 +41,8 @@ class Question:
 
 def ores_question(
     wiki: str, query: Mapping[str, str], revision: str | None, model: str | None, settings: EmulatorSettings
-) -> Question:
-    """Read an ORES v3 call; `revision` and `model` are those of the path, which win over the query.
+) -> ScoringQuestion:
+    """Read an ORES v3 call; `revision` and `model` are those of the path, which take precedence over the query.
 
     Raises ErrorReply with 404 for what is not available and 400 for what is not a list of at most 50 integers. Repeated
     ids count once, since ORES keeps them in a set (wikimedia/ores, ores/score_request.py).
@@ -68,10 +68,10 @@ def ores_question(
         document = ores_document(settings, wiki, information, revisions, with_features="features" in query)
         return document, scores
 
-    return Question(wiki, models, revisions, answer)
+    return ScoringQuestion(wiki, models, revisions, answer)
 
 
-def wikis_question(query: Mapping[str, str]) -> Question:
+def wikis_question(query: Mapping[str, str]) -> ScoringQuestion:
     """Read an ORES v3 call for the models of all wikis that have any."""
     paths = _paths(query)
 
@@ -82,7 +82,7 @@ def wikis_question(query: Mapping[str, str]) -> Question:
                 document |= _information(settings, wiki, models, paths)
         return document, 0
 
-    return Question(None, REVSCORING_MODELS, (), answer)
+    return ScoringQuestion(None, REVSCORING_MODELS, (), answer)
 
 
 def _paths(query: Mapping[str, str]) -> Sequence[str]:

@@ -81,7 +81,7 @@ TOPICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedModel:
     """One model; the Host name of its server at Lift Wing is `<name in the path>.<namespace>.wikimedia.org`."""
 
     version: str
@@ -93,28 +93,28 @@ class Served:
     server: str | None = None
 
 
-#: Served for each wiki, by ORES and as `<wiki>-<model>` by Lift Wing.
+#: ServedModel for each wiki, by ORES and as `<wiki>-<model>` by Lift Wing.
 REVSCORING = {
-    "damaging": Served("0.5.1", "revscoring-editquality-damaging"),
-    "goodfaith": Served("0.5.1", "revscoring-editquality-goodfaith"),
-    "reverted": Served("0.4.0", "revscoring-editquality-reverted"),
-    "articlequality": Served("0.9.2", "revscoring-articlequality", QUALITY),
-    "wp10": Served("0.9.2", "revscoring-articlequality", QUALITY),
-    "itemquality": Served("0.5.0", "revscoring-articlequality", ITEM_QUALITY),
-    "draftquality": Served("0.2.1", "revscoring-draftquality", DRAFT_QUALITY),
-    "articletopic": Served("1.3.0", "revscoring-articletopic", TOPICS),
-    "drafttopic": Served("1.3.0", "revscoring-drafttopic", TOPICS),
-    "itemtopic": Served("1.3.0", "revscoring-articletopic", TOPICS),
+    "damaging": ServedModel("0.5.1", "revscoring-editquality-damaging"),
+    "goodfaith": ServedModel("0.5.1", "revscoring-editquality-goodfaith"),
+    "reverted": ServedModel("0.4.0", "revscoring-editquality-reverted"),
+    "articlequality": ServedModel("0.9.2", "revscoring-articlequality", QUALITY),
+    "wp10": ServedModel("0.9.2", "revscoring-articlequality", QUALITY),
+    "itemquality": ServedModel("0.5.0", "revscoring-articlequality", ITEM_QUALITY),
+    "draftquality": ServedModel("0.2.1", "revscoring-draftquality", DRAFT_QUALITY),
+    "articletopic": ServedModel("1.3.0", "revscoring-articletopic", TOPICS),
+    "drafttopic": ServedModel("1.3.0", "revscoring-drafttopic", TOPICS),
+    "itemtopic": ServedModel("1.3.0", "revscoring-articletopic", TOPICS),
 }
-#: Served by Lift Wing alone, one server for all the wikis it knows.
+#: ServedModel by Lift Wing only, with one server for all its wikis.
 SHARED = {
-    "revertrisk-language-agnostic": Served("3", "revertrisk"),
-    "revertrisk-multilingual": Served("4", "revertrisk"),
-    "revertrisk-wikidata": Served("1", "revertrisk"),
+    "revertrisk-language-agnostic": ServedModel("3", "revertrisk"),
+    "revertrisk-multilingual": ServedModel("4", "revertrisk"),
+    "revertrisk-wikidata": ServedModel("1", "revertrisk"),
     # At Lift Wing it is called articlequality, which would be the same score as that of the wiki's revscoring model.
-    "articlequality-language-agnostic": Served("1", "article-models", QUALITY, called="articlequality"),
-    "articlequality_v2": Served("2", "article-models", QUALITY, server="articlequality"),
-    "outlink-topic-model": Served("alloutlinks_202209", "articletopic-outlink", TOPICS),
+    "articlequality-language-agnostic": ServedModel("1", "article-models", QUALITY, called="articlequality"),
+    "articlequality_v2": ServedModel("2", "article-models", QUALITY, server="articlequality"),
+    "outlink-topic-model": ServedModel("alloutlinks_202209", "articletopic-outlink", TOPICS),
 }
 MODELS = REVSCORING | SHARED
 REVSCORING_MODELS = tuple(REVSCORING)
@@ -123,5 +123,5 @@ SHARED_BY_PATH = {model.called or name: name for name, model in SHARED.items()}
 
 
 def host_name(name: str, model: str) -> str:
-    """Return the Host that Lift Wing knows the server of *model* by, *name* being what the path calls it."""
+    """Return the Host by which Lift Wing knows the server of *model*; *name* is the name in the path."""
     return f"{MODELS[model].server or name}.{MODELS[model].namespace}.wikimedia.org"

@@ -31,11 +31,11 @@ class Throttle(Part):
     retry_after: Header | None = "1"
 
 
-class Trouble(Part):
-    """What some scoring calls get instead of what the others get: those about these wikis, for one of these models.
+class CallFault(Part):
+    """What goes wrong with some scoring calls: those about these wikis, for one of these models.
 
-    Where none is named, it is all of them. A server that hangs is one of endless latency: what waits for it goes on as
-    soon as any setting is changed.
+    If none is named, all are meant. A server that hangs has endless latency: calls that wait for it go on as soon as
+    any setting is changed.
     """
 
     wikis: frozenset[str] = frozenset()
@@ -51,14 +51,14 @@ class Trouble(Part):
 class EmulatorSettings(CommonSettings):
     """Everything that can be set while the endpoint runs; revision ids hold for every wiki."""
 
-    #: Whether each and every wiki has every model, the originals' and made-up ones.
+    #: Whether every wiki has every model, be it a wiki of the originals or a made-up one.
     any_wiki: bool = False
-    #: Have every model otherwise; the wikis of `deployed.WIKIS` have theirs, and any other has none.
+    #: Wikis with every model otherwise; those of `deployed.WIKIS` have theirs, and any other has none.
     wikis: tuple[Annotated[str, Field(pattern=WIKI_PATTERN)], ...] = ("enwiki", "frwiki", "simplewiki")
-    #: Whose User-Agent holds one of these is refused, as one without a User-Agent is.
+    #: A client whose User-Agent holds one of these is refused, like one without a User-Agent.
     refused_agents: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    #: The first that concerns a call holds for it.
-    troubles: tuple[Trouble, ...] = ()
+    #: The first one that fits a call counts for it.
+    troubles: tuple[CallFault, ...] = ()
     throttle: Throttle = Throttle()
     #: Scoring calls are refused while this many are in flight; None means no limit.
     capacity: int | None = Field(default=None, ge=0)
@@ -75,7 +75,7 @@ class EmulatorSettings(CommonSettings):
     vanished_models: frozenset[str] = frozenset()
     #: Calls for model information get 200 with broken information; calls for scores get scores.
     broken_info: bool = False
-    #: Each call gets probabilities of its own, which shows which askers shared one call.
+    #: Each call gets probabilities of its own, so that it shows which callers shared one call.
     varying_scores: bool = False
 
     @field_validator("versions", "version_mix", "vanished_models")
@@ -96,7 +96,7 @@ class EmulatorSettings(CommonSettings):
         """Return the version the endpoint claims to run of a known model."""
         return self.versions.get(model) or MODELS[model].version
 
-    def trouble_of(self, wiki: str | None, models: Iterable[str]) -> Trouble | None:
+    def trouble_of(self, wiki: str | None, models: Iterable[str]) -> CallFault | None:
         """Return the trouble that a call about *wiki* for *models* has, if any."""
         return next((trouble for trouble in self.troubles if trouble.concerns(wiki, models)), None)
 

@@ -19,7 +19,7 @@ ARTICLE_QUALITY_V2 = "articlequality_v2"
 OUTLINK_TOPICS = "outlink-topic-model"
 
 CLASSES = {name: model.classes for name, model in MODELS.items() if model.classes is not BINARY}
-#: Byte of the digest → probability of a topic: 7 in 256 give 0.5 or more, so mostly one to three of 64 topics do.
+#: Byte of the digest → probability of a topic: 7 of 256 give 0.5 or more, so mostly one to three of 64 topics have it.
 _TOPIC_PROBABILITIES = tuple(((byte + 0.5) / 256) ** 24 for byte in range(256))
 ORES_ERROR_CODES = {
     400: "bad request",
@@ -144,7 +144,7 @@ def quality_score(probability: dict[str, float]) -> float:
 def quality_document(settings: EmulatorSettings, language: str, revision: int, *, extended: bool) -> Document:
     """Return the reply of the language-agnostic article quality server, in the order of its fields.
 
-    It names the wiki by the language as it is.
+    It makes the wiki's name from the language unchanged.
     """
     probability = settled_probabilities(settings, wiki_database(language), ARTICLE_QUALITY, revision)
     return {

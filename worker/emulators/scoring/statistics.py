@@ -1,4 +1,4 @@
-"""Statistics that the emulated models give of themselves: what each threshold does, and which one is best.
+"""Statistics of the emulated models: what each threshold does, and which one is best.
 
 Pure. The statistics and formulas mean what they mean in wikimedia/revscoring (revscoring/scoring/statistics).
 """
@@ -89,7 +89,7 @@ def read_formula(text: str) -> Formula:
 def optimum(formula: Formula, outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the outcome that satisfies a formula best, or None if none does.
 
-    Of equally good ones a maximum takes the highest threshold and a minimum the lowest, as in revscoring.
+    Among equally good ones a maximum takes the highest threshold and a minimum the lowest, as in revscoring.
     """
     satisfying = []
     for outcome in outcomes:

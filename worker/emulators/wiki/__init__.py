@@ -1,1 +1,1 @@
-"""The emulated wiki: the action API and the REST API of a MediaWiki, over pages that are told to it."""
+"""The emulated wiki: the action API and the REST API of a MediaWiki, over pages that are posted to it."""

@@ -6,8 +6,8 @@ Source: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php and Ap
 from collections.abc import Mapping, Sequence
 
 from worker.emulators.documents import Document
-from worker.emulators.wiki.pages import Page, Pages, namespace_of, spelt
-from worker.emulators.wiki.settings import WikiSettings
+from worker.emulators.wiki.pages import Pages, WikiPage, namespace_of, spelt
+from worker.emulators.wiki.settings import EmulatedWikiSettings
 
 SEPARATOR = "\x1f"
 DOCREF = "See https://wiki.invalid/w/api.php for API usage."
@@ -22,7 +22,7 @@ class ApiRefusal(Exception):
         self.document: Document = {"error": {"code": code, "info": info, **more, "docref": DOCREF}}
 
 
-def answer(params: Mapping[str, str], pages: Pages, settings: WikiSettings) -> Document:
+def answer(params: Mapping[str, str], pages: Pages, settings: EmulatedWikiSettings) -> Document:
     """Return the reply to a call with *params*; raises ApiRefusal."""
     if params.get("format") != "json" or params.get("formatversion") != "2":
         raise ApiRefusal("badvalue", 'The emulated wiki writes "format=json" with "formatversion=2" only.')
@@ -46,7 +46,7 @@ def answer(params: Mapping[str, str], pages: Pages, settings: WikiSettings) -> D
     return {"batchcomplete": True}
 
 
-def _values(params: Mapping[str, str], name: str, settings: WikiSettings) -> list[str]:
+def _values(params: Mapping[str, str], name: str, settings: EmulatedWikiSettings) -> list[str]:
     text = params[name]
     values = text[1:].split(SEPARATOR) if text.startswith(SEPARATOR) else text.split("|")
     if len(values) > settings.values_limit:
@@ -59,7 +59,7 @@ def _values(params: Mapping[str, str], name: str, settings: WikiSettings) -> lis
     return list(dict.fromkeys(values))
 
 
-def _of_titles(titles: Sequence[str], pages: Pages, settings: WikiSettings) -> Document:
+def _of_titles(titles: Sequence[str], pages: Pages, settings: EmulatedWikiSettings) -> Document:
     normalized: list[Document] = []
     found: dict[str, Document] = {}
     for title in titles:
@@ -78,11 +78,11 @@ def _of_titles(titles: Sequence[str], pages: Pages, settings: WikiSettings) -> D
     return {"batchcomplete": True, "query": query}
 
 
-def _info(page: Page) -> Document:
+def _info(page: WikiPage) -> Document:
     return {"contentmodel": page.content_model, "lastrevid": page.revisions[-1]}
 
 
-def _of_revisions(values: Sequence[str], pages: Pages, settings: WikiSettings) -> Document:
+def _of_revisions(values: Sequence[str], pages: Pages, settings: EmulatedWikiSettings) -> Document:
     bad: Document = {}
     found: dict[int, Document] = {}
     for value in values:
@@ -102,6 +102,6 @@ def _of_revisions(values: Sequence[str], pages: Pages, settings: WikiSettings) -
         revisions = known["revisions"]
         assert isinstance(revisions, list)  # noqa: S101 - made above
         revisions.append({"revid": revision, "parentid": page.revisions[place - 1] if place else 0})
-    # Without any page there is no list of them, over which some clients stumble.
+    # Without any page the list is missing, which breaks some clients.
     listed = {"pages": list(found.values())} if found else {}
     return {"batchcomplete": True, "query": {**({"badrevids": bad} if bad else {}), **listed}}

@@ -15,25 +15,25 @@ from worker.emulators import serving
 from worker.emulators.documents import Document
 from worker.emulators.side_channel import SettingsChannel, reply
 from worker.emulators.wiki.action_api import ApiRefusal, answer
-from worker.emulators.wiki.pages import Page, Pages, spelt
-from worker.emulators.wiki.settings import WikiSettings
+from worker.emulators.wiki.pages import Pages, WikiPage, spelt
+from worker.emulators.wiki.settings import EmulatedWikiSettings
 
-__all__ = ["WikiSettings", "make_app", "serve"]
+__all__ = ["EmulatedWikiSettings", "make_app", "serve"]
 
 WHO_ARE_YOU = "Please set a user-agent and respect our robot policy https://w.wiki/4wJS.\n"
-POSTED = TypeAdapter(list[Page])
+POSTED = TypeAdapter(list[WikiPage])
 
 
-class Wiki:
+class EmulatedWikiService:
     """Answers calls of both APIs after the set latency, and refuses as its settings say."""
 
-    def __init__(self, settings: WikiSettings) -> None:
+    def __init__(self, settings: EmulatedWikiSettings) -> None:
         self.settings = settings
         self.pages = Pages()
         self.calls: list[Document] = []
         self.apply(settings)
 
-    def apply(self, settings: WikiSettings) -> None:
+    def apply(self, settings: EmulatedWikiSettings) -> None:
         """Behave as *settings* say from now on."""
         self.settings = settings
         self._chance = random.Random(settings.seed)  # noqa: S311 - must be reproducible
@@ -77,7 +77,7 @@ class Wiki:
         )
 
     async def no_such_path(self, request: web.Request) -> web.Response:
-        """Answer a call of the REST API that nobody handles."""
+        """Answer a call of the REST API that has no handler."""
         path = request.path.removeprefix("/w/rest.php")
         return _rest_error(
             404, "rest-no-match", f"The requested relative path ({path}) did not match any known handler"
@@ -122,9 +122,9 @@ def _rest_error(status: int, key: str, message: str) -> web.Response:
     return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
 
 
-def make_app(settings: WikiSettings) -> web.Application:
+def make_app(settings: EmulatedWikiSettings) -> web.Application:
     """Return the wiki as an application."""
-    wiki = Wiki(settings)
+    wiki = EmulatedWikiService(settings)
     app = web.Application()
     app.add_routes(
         [
@@ -145,11 +145,11 @@ def make_app(settings: WikiSettings) -> web.Application:
 def serve(
     host: str = "127.0.0.1",
     port: int = 0,
-    settings: WikiSettings | None = None,
+    settings: EmulatedWikiSettings | None = None,
     ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; must be called in the main thread.
 
     Port 0 takes a free one; *ready* is called with the port once the server listens. Raises OSError for a port in use.
     """
-    serving.run(make_app(settings or WikiSettings()), host, port, ready)
+    serving.run(make_app(settings or EmulatedWikiSettings()), host, port, ready)

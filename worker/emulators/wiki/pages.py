@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 INVALID = re.compile(r"[#<>\[\]|{}\x00-\x1f\x7f]")
 
 
-class Page(BaseModel):
+class WikiPage(BaseModel):
     """A page, with its revisions, the oldest first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,7 +33,7 @@ def spelt(title: str) -> str | None:
 
 
 def namespace_of(title: str, namespaces: Mapping[str, int]) -> int:
-    """Return the number of the namespace of a title that is spelt right."""
+    """Return the number of the namespace of a title in the wiki's spelling."""
     return namespaces.get(title.partition(":")[0], 0) if ":" in title else 0
 
 
@@ -41,11 +41,11 @@ class Pages:
     """All pages, by title and by revision."""
 
     def __init__(self) -> None:
-        self._by_title: dict[str, Page] = {}
-        self._by_revision: dict[int, Page] = {}
+        self._by_title: dict[str, WikiPage] = {}
+        self._by_revision: dict[int, WikiPage] = {}
 
-    def put(self, page: Page) -> None:
-        """Add *page*, or put it in the place of the one with its title."""
+    def put(self, page: WikiPage) -> None:
+        """Add *page*, or replace the one with its title."""
         self._by_title[spelt(page.title) or page.title] = page
         self._by_revision |= dict.fromkeys(page.revisions, page)
 
@@ -54,10 +54,10 @@ class Pages:
         self._by_title.clear()
         self._by_revision.clear()
 
-    def titled(self, title: str) -> Page | None:
-        """Return the page of that title, which is spelt right."""
+    def titled(self, title: str) -> WikiPage | None:
+        """Return the page of that title, in the wiki's spelling."""
         return self._by_title.get(title)
 
-    def of_revision(self, revision: int) -> Page | None:
+    def of_revision(self, revision: int) -> WikiPage | None:
         """Return the page that has *revision*."""
         return self._by_revision.get(revision)

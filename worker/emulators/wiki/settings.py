@@ -7,7 +7,7 @@ from worker.emulators.settings import CommonSettings
 NAMESPACES = {"Talk": 1, "User": 2, "User talk": 3, "File": 6, "Special": -1}
 
 
-class WikiSettings(CommonSettings):
+class EmulatedWikiSettings(CommonSettings):
     """Everything that can be set; calls without a User-Agent are refused, as by Wikimedia's edge."""
 
     #: Seconds by which its replicas lag; calls with a lower `maxlag` are refused.

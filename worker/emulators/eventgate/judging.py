@@ -18,8 +18,8 @@ REFUSED: Document = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The status of one event; the context says why it was not taken."""
+class JudgedEvent:
+    """An event and its status; the context says why it was not taken."""
 
     event: object
     status: Literal["success", "invalid", "error"]
@@ -30,13 +30,13 @@ class Verdict:
         return {"status": self.status, "event": self.event, "context": self.context}
 
 
-def judge(event: object, settings: EventGateSettings) -> Verdict:
+def judge(event: object, settings: EventGateSettings) -> JudgedEvent:
     """Judge an event by its schema and, where streams are set, by its stream.
 
     With streams set, an event without a stream is an error; otherwise a missing stream is for its schema to judge.
     """
     if not settings.checks_schemas:
-        return Verdict(event, "success", {})
+        return JudgedEvent(event, "success", {})
     uri = value_of(event, "$schema")
     if uri is None:
         return in_error(event, "Field(s) $schema were missing from event and could not be extracted.")
@@ -48,18 +48,18 @@ def judge(event: object, settings: EventGateSettings) -> Verdict:
         if reason := _not_allowed(schema.title, stream, settings.streams):
             return in_error(event, reason)
     errors = schema.errors(event)
-    return invalid(event, errors) if errors else Verdict(event, "success", {})
+    return invalid(event, errors) if errors else JudgedEvent(event, "success", {})
 
 
-def invalid(event: object, errors: list[Document]) -> Verdict:
-    """The verdict on an event that is invalid, however often it is sent."""
+def invalid(event: object, errors: list[Document]) -> JudgedEvent:
+    """An event that is invalid, however often it is sent."""
     text = ", ".join(f"'{error['dataPath']}' {error['message']}" for error in errors)
-    return Verdict(event, "invalid", {"errors": errors, "errorsText": text})
+    return JudgedEvent(event, "invalid", {"errors": errors, "errorsText": text})
 
 
-def in_error(event: object, message: str) -> Verdict:
-    """The verdict on an event that could not be judged or written."""
-    return Verdict(event, "error", {"message": message})
+def in_error(event: object, message: str) -> JudgedEvent:
+    """An event that could not be judged or written."""
+    return JudgedEvent(event, "error", {"message": message})
 
 
 def value_of(event: object, *path: str) -> object:

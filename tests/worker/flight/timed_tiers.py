@@ -19,7 +19,7 @@ LIFETIMES = Lifetimes(lease=1_050, result=20_050, error=5_050, handover=450)
 _MOMENTS = ("leased_until", "answer_until", "handed_over_until", "runs_out")
 
 
-class Ground(Protocol):
+class TimedTier(Protocol):
     """A tier and its time."""
 
     @property
@@ -33,7 +33,7 @@ class Ground(Protocol):
     def clear(self) -> None: ...
 
 
-class ProcessGround:
+class ProcessTimedTier:
     """The process tier with a clock of its own."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class ProcessGround:
         self.tier = ProcessTier(LIFETIMES, clock=lambda: self._now)
 
 
-class RedisGround:
+class RedisTimedTier:
     """A real Redis, whose keys age at once."""
 
     def __init__(self, redis: Redis) -> None:
@@ -72,7 +72,7 @@ class RedisGround:
         self._redis.flushdb()
 
 
-class DatabaseGround:
+class DatabaseTimedTier:
     """A real database, whose rows age at once."""
 
     def __init__(self, database: Database) -> None:
