@@ -88,7 +88,7 @@ def _stdout(_batch_size: int) -> Iterator[Pair]:
         while lines:
             lines = lines[os.write(DESCRIPTOR, lines) :]
 
-    with _read_by_a_thread(), closing(StdoutSink()) as sink:
+    with _read_by_a_thread(), closing(StdoutSink(timeout_seconds=60)) as sink:
         yield Pair(all_of(sink), bare, _written_by_this_thread)
 
 

@@ -79,6 +79,8 @@ class Services:
     wiki_apis: Mapping[str, WikiApi]
     #: What all workers know of each endpoint, by its name.
     limits: Mapping[str, SharedLimits]
+    #: And of the API of each wiki whose address is set.
+    api_limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
     #: What those at the front door hear of.
@@ -152,7 +154,12 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
-    wiki_apis = http_loop.run(_wiki_apis(settings, redis, redis_state, http_loop))
+    api_limits = {
+        wiki: _limits(here, settings, redis, redis_state)
+        for wiki in settings.wikis
+        if (here := settings.wiki_api_of(wiki)) is not None
+    }
+    wiki_apis = http_loop.run(_wiki_apis(settings, api_limits, http_loop))
     client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
@@ -184,6 +191,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         client=client,
         wiki_apis=wiki_apis,
         limits=limits,
+        api_limits=api_limits,
         flights=flights,
         telling=telling,
         sinks=sinks,
@@ -351,17 +359,16 @@ async def _client(
     return EndpointRouter(clients, models)
 
 
-async def _wiki_apis(
-    settings: Settings, redis: Redis, redis_state: RedisState, http_loop: HttpLoop
-) -> dict[str, WikiApi]:
+async def _wiki_apis(settings: Settings, limits: Mapping[str, SharedLimits], http_loop: HttpLoop) -> dict[str, WikiApi]:
     """The APIs of the wikis, made inside the event loop of HTTP."""
     apis = {}
-    for wiki in settings.wikis:
+    for wiki in limits:
         here = settings.wiki_api_of(wiki)
         if here is not None:
-            limits = _limits(here, settings, redis, redis_state)
-            pacer = Pacer(here.url, limits, patience=settings.wiki_api.patience_seconds)
+            pacer = Pacer(here.url, limits[wiki], patience=settings.wiki_api.patience_seconds)
             setting = f"wikis.{wiki}.api_url"
-            endpoint = Endpoint(here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api)
+            endpoint = Endpoint(
+                here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api, asks_for_scores=False
+            )
             apis[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
     return apis

@@ -59,6 +59,22 @@ def test_a_refusal_beside_what_is_served_is_an_alarm_too(command: str, shared: S
 
 
 @every_command
+@pytest.mark.usefixtures("shared")
+def test_a_wikis_api_that_refuses_is_an_alarm_as_an_endpoint_is(
+    command: str, redis: Redis, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = "http://enwiki.test/w"
+    monkeypatch.setenv("OUTPATROL_WIKIS__ENWIKI__API_URL", api)
+    monkeypatch.setenv("OUTPATROL_ENDPOINT__CONTACT", "admin@example.org")
+    refusal = f"GET {api}/api.php: status 403: who are you?; set endpoint.contact"
+    tell(SharedLimits(api, ceilings(), "worker", redis, RedisState(), time.monotonic), Report(refusal=refusal))
+
+    result = run(command)
+
+    assert (result.exit_code, result.stderr) == (3, f"alarm: {api}: refused 0 s ago: {refusal}\n")
+
+
+@every_command
 def test_an_endpoint_that_serves_is_no_alarm(command: str, shared: SharedLimits, run: Run) -> None:
     tell(shared, Report(served=1))
 

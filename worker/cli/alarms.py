@@ -18,14 +18,17 @@ ALARM = 3
 
 
 def endpoint_alarms(services: Services) -> list[str]:
-    """What the workers reported about the endpoints, with address, status and cure; a note if that is not known."""
+    """What the workers reported about endpoints and wikis' APIs, with address and cure; a note if it is not known."""
+    settings = services.settings
+    asked = [(settings.endpoints_by_name[name].url, limits) for name, limits in services.limits.items()]
+    asked += [(settings.wikis[wiki].api_url or wiki, limits) for wiki, limits in services.api_limits.items()]
     try:
-        said = {name: limits.alarm() for name, limits in services.limits.items()}
+        # Wikis may share an API.
+        said = {url: limits.alarm() for url, limits in asked}
     except RedisUnavailable as error:
         warn(f"it is not known whether the endpoint answers: {error}")
         return []
-    urls = {name: endpoint.url for name, endpoint in services.settings.endpoints_by_name.items()}
-    return [f"{urls[name]}: {alarm}" for name, alarm in said.items() if alarm is not None]
+    return [f"{url}: {alarm}" for url, alarm in said.items() if alarm is not None]
 
 
 def late(lane: LaneStatus, most: timedelta, *, sink: str | None = None) -> list[str]:

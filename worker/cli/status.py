@@ -54,7 +54,7 @@ def status(
 ) -> None:
     """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
-    An edit or event that waits too long, and an endpoint that answers nobody or refuses, are alarms: exit code 3.
+    An edit or event that waits too long, and an endpoint or a wiki's API that refuses, are alarms: exit code 3.
 
     Example: `outpatrol status --watch`
     """

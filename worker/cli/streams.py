@@ -68,7 +68,7 @@ def streams(
 ) -> None:
     """Show what was sent to each stream lately and what waits.
 
-    Silence, lag (of edits too), and an endpoint that answers nobody or refuses are alarms: exit code 3.
+    Silence, lag (of edits too), and an endpoint or a wiki's API that answers nobody or refuses are alarms: exit code 3.
 
     Example: `outpatrol streams --max-silence 15m --max-lag 2m`
     """

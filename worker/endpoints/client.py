@@ -18,6 +18,7 @@ from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
+from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
 from worker.domain.unpacking import Unpacking, Unreadable
@@ -25,7 +26,6 @@ from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.redirects import advice
 from worker.endpoints.refusals import Cures, cure, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
@@ -95,8 +95,11 @@ class Endpoint:
         *,
         setting: str = "endpoint.url",
         cures: Cures = cure,
+        asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
+        #: Else whatever is refused is what it is for.
+        self._asks_for_scores = asks_for_scores
         #: Names the URL, and what can be done about refusals; for those who read errors.
         self.setting = setting
         self.cures = cures
@@ -161,11 +164,9 @@ class Endpoint:
         wiki: str,
         params: Mapping[str, str] | None = None,
         judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
-        may_be_missing: bool = False,
+        is_answer: Callable[[RequestRefused], bool] = lambda _refused: False,
     ) -> ReplyType:
-        """Ask something about *wiki* that is about no revision; *judge* as for `ask`.
-
-        Where it *may be missing*, a 404 in words of its own is an answer, though it is raised.
+        """Ask something about *wiki* that is about no revision; *judge* and *is_answer* as for `ask`.
 
         Raises:
             EndpointUnavailable: no such reply, or it is not to be asked now.
@@ -173,9 +174,9 @@ class Endpoint:
         self.circuits.admit_question(wiki)
         began = time.monotonic()
         try:
-            said = await self.ask("GET", path, reply, wiki=wiki, params=params, judge=judge)
+            said = await self.ask("GET", path, reply, wiki=wiki, params=params, judge=judge, is_answer=is_answer)
         except EndpointUnavailable as error:
-            if may_be_missing and isinstance(error, RequestRefused) and error.status == 404 and error.sentence:
+            if isinstance(error, RequestRefused) and is_answer(error):
                 self.circuits.served(wiki)
             else:
                 self.circuits.failed(wiki, error, began)
@@ -196,11 +197,13 @@ class Endpoint:
         body: Any = None,
         host: str | None = None,
         judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
+        is_answer: Callable[[RequestRefused], bool] = lambda _refused: False,
     ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *models* and *revisions* of it. *host* is the Host header, where a gateway routes
-        by it. *judge* raises for a reply that is an error in spite of its status; it gets the Retry-After, too.
+        by it. *judge* raises for a reply that is an error in spite of its status; it gets the Retry-After, too. A
+        refusal that *is an answer*, as that there is no such page, is raised and counts for nothing.
 
         Raises:
             EndpointUnavailable: no such reply, and which kind of failure that is.
@@ -222,7 +225,7 @@ class Endpoint:
             raise failed from error
         except EndpointUnavailable as error:
             # Who speaks of a revision serves.
-            is_served = isinstance(error, RequestRefused) and bool(error.said)
+            is_served = isinstance(error, RequestRefused) and (bool(error.said) or is_answer(error))
             failed = None if is_served else error
             raise
         else:
@@ -230,7 +233,8 @@ class Endpoint:
             return said
         finally:
             seconds = time.monotonic() - began
-            report = Report(served=1, seconds=seconds) if is_served else _report(failed, is_of_scores=bool(revisions))
+            is_told = bool(revisions) or not self._asks_for_scores
+            report = Report(served=1, seconds=seconds) if is_served else _report(failed, is_told=is_told)
             self._pacer.end(wiki, models, report)
 
     async def close(self) -> None:
@@ -268,16 +272,16 @@ class Endpoint:
             raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
 
 
-def _report(failed: EndpointUnavailable | None, *, is_of_scores: bool) -> Report:
+def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
     """What a request that served nobody tells of the endpoint; nothing if it was given up.
 
-    One of another sort than *is_of_scores* may be refused though scores are not.
+    A refusal *is told* unless it is of another sort than scores, which may be refused though scores are not.
     """
     report = Report(pause=failed.retry_after or 0.0) if failed else Report()
     match failed.failure if failed else None:
         case Failure.THROTTLED:
             report.throttled = 1
-        case Failure.REFUSED if is_of_scores:
+        case Failure.REFUSED if is_told:
             report.refusal = str(failed)
     return report
 

@@ -107,10 +107,10 @@ class WikiApi:
         try:
             # Of a redirect its own page, not that of its target.
             reply = await self._endpoint.question(
-                path, RestPageReply, wiki=self._wiki, params={"redirect": "no"}, may_be_missing=True
+                path, RestPageReply, wiki=self._wiki, params={"redirect": "no"}, is_answer=_has_no_page
             )
         except RequestRefused as error:
-            if error.status == 404 and error.sentence and "rest-no-match" not in error.sentence:
+            if _has_no_page(error):
                 return None
             raise
         # A system message that nobody wrote has a text and no page.
@@ -132,6 +132,11 @@ def batches_of_titles(titles: Iterable[str]) -> Iterator[list[str]]:
         size += length
     if batch:
         yield batch
+
+
+def _has_no_page(error: RequestRefused) -> bool:
+    """Whether there is no such page; another 404 means that there is no such API, or that somebody else answers."""
+    return error.status == 404 and bool(error.sentence) and "rest-no-match" not in error.sentence
 
 
 def _can_be_title(title: str) -> bool:

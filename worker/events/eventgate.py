@@ -14,14 +14,16 @@ from pydantic import Field, field_validator
 from outbox import lane
 from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import SinkSection, without_password
+from worker.domain.redirects import advice
+from worker.domain.unpacking import Unpacking, Unreadable
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
 
 #: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
-#: A reply repeats the events that were not accepted, and says why.
-LARGEST_REPLY_BYTES = 16 * MOST_BYTES
+#: A reply repeats the events that were not accepted, and may be larger than the request by this: it also says why.
+LARGEST_REPLY_BYTES = 3 * MOST_BYTES
 #: No request begins once the batches of one sending have taken that many times as long as one request may.
 MOST_TIMEOUTS = 2
 
@@ -79,17 +81,21 @@ class EventGateSink:
         loop: HttpLoop,
         route: Route = DIRECT,
     ) -> None:
+        self._base = url
         self._url = f"{url.rstrip('/')}/v1/events"
         self._batch_size = batch_size
         self._timeout = timeout_seconds
         self._loop = loop
-        self._http = httpx.AsyncClient(
-            timeout=timeout_seconds,
-            headers={"User-Agent": user_agent, "Content-Type": "application/json"},
-            trust_env=False,
-            proxy=route.proxy,
-            verify=route.tls(),
+        # Without a client around it, which would follow a redirect far enough to raise for one that leads nowhere.
+        self._http = httpx.AsyncHTTPTransport(
+            trust_env=False, proxy=None if route.proxy is None else httpx.Proxy(route.proxy), verify=route.tls()
         )
+        self._headers = {
+            "User-Agent": user_agent,
+            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        self._extensions = {"timeout": httpx.Timeout(timeout_seconds).as_dict()}
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         failures: dict[int, DeliveryFailure] = {}
@@ -119,14 +125,21 @@ class EventGateSink:
         return batches
 
     async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
-        """One request and its whole reply; raises TimeoutError at the deadline, however busy the other side is."""
-        content = bytearray()
-        async with asyncio.timeout(self._timeout), self._http.stream("POST", self._url, content=body) as response:
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > LARGEST_REPLY_BYTES:
-                    raise httpx.ReadError(f"a reply of more than {LARGEST_REPLY_BYTES} bytes can't be right")
-        return response, bytes(content)
+        """One request and its whole reply.
+
+        Raises TimeoutError at the deadline, however busy the other side is, and Unreadable for what no reply can be.
+        """
+        request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions=self._extensions)
+        async with asyncio.timeout(self._timeout):
+            response = await self._http.handle_async_request(request)
+            try:
+                encodings = response.headers.get_list("Content-Encoding", split_commas=True)
+                unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES + len(body))
+                async for chunk in response.aiter_raw():
+                    unpacking.take(chunk)
+                return response, unpacking.content()
+            finally:
+                await response.aclose()
 
     def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
@@ -139,6 +152,9 @@ class EventGateSink:
             reason = "the process ends before it replied"
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
+        except Unreadable as error:
+            said = f"{self._url}: {error}; see who answers there, or mend sinks.eventgate.url"
+            return dict.fromkeys(batch, SinkUnavailable(said))
         # A name that is no host's raises UnicodeError only where it is looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             reason = first_cause(error)
@@ -164,6 +180,9 @@ class EventGateSink:
         reason = f"{self._url}: status {status}: {text_of(content) or response.reason_phrase or 'no reason'}"
         if status in {400, 413} or is_about_the_request(status, content):
             return self._halved(batch, events, reason, until)
+        if 300 <= status < 400:
+            location = response.headers.get("Location")
+            reason = f"{reason}; {advice(self._url, self._base, location, setting='sinks.eventgate.url')}"
         # Also for 202: it promises nothing, and some gateway in between must have asked for it.
         return dict.fromkeys(batch, SinkUnavailable(reason))
 

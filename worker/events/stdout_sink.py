@@ -1,55 +1,149 @@
-"""Events on standard output, a line each, for whoever reads the worker's."""
+"""Events on standard output, a line each, for whoever reads the worker's: at their pace, but not for ever."""
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import select
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
 
 from outbox import lane
 from worker.config.settings_sections import SinkSection
-from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, all_unavailable
+from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, SinkUnavailable, all_unavailable
 
 DESCRIPTOR = 1
+#: Who may write at all may write so much without waiting, also through a descriptor that would wait.
+PIECE = select.PIPE_BUF
+#: Between two looks whether another process is done.
+LOOK_SECONDS = 0.02
 
 
 class StdoutSection(SinkSection):
     """Events on the worker's standard output."""
 
+    timeout_seconds: float = Field(
+        default=20, gt=0, le=600, description="For the events of one batch; a reader who is slower gets the rest later."
+    )
+
+    @property
+    def longest_send_seconds(self) -> float:
+        return self.timeout_seconds
+
 
 class StdoutSink:
     """Lines of several processes that share one standard output do not mix."""
 
+    def __init__(self, *, timeout_seconds: float, descriptor: int = DESCRIPTOR) -> None:
+        self._timeout = timeout_seconds
+        self._descriptor = descriptor
+        #: Held by whoever writes in this process; given back by whoever ends its last line.
+        self._writing = threading.Lock()
+
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
-        view = memoryview("".join(f"{event.body}\n" for event in events).encode())
+        until = time.monotonic() + self._timeout
+        cure = "remove sinks.stdout, or see to its reader"
+        if not self._writing.acquire(timeout=self._timeout):
+            return all_unavailable(events, f"whoever reads standard output took nothing for a while; {cure}")
+        turn = _Turn(self._descriptor)
         try:
-            with _alone():
-                while view:
-                    view = view[os.write(DESCRIPTOR, view) :]
+            lines = [f"{event.body}\n".encode() for event in events]
+            written = turn.write(lines, until) if turn.lock(until) else 0
         except OSError as error:
+            turn.rest = b""
             return all_unavailable(
                 events, f"events can't be written to standard output: {error.strerror}; remove sinks.stdout"
             )
-        return {}
+        finally:
+            self._leave(turn)
+        late = f"whoever reads standard output did not take all within {self._timeout:g} s; {cure}"
+        return dict.fromkeys(range(written, len(events)), SinkUnavailable(late))
 
     def close(self) -> None:
         """Standard output is not ours to close."""
 
+    def _leave(self, turn: "_Turn") -> None:
+        """Let others write; but a line that was begun is ended first, however long that takes, for they would mix."""
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold a lock on what standard output is, through a descriptor that shares nothing with other processes'."""
-    try:
-        # A named pipe that nobody reads must not make us wait for a reader.
-        own = os.open(f"/proc/self/fd/{DESCRIPTOR}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
-    except OSError:
-        # A socket can't be opened again; its reader has one writer. Of a pipe without reader the write tells.
-        yield
-        return
-    try:
-        fcntl.flock(own, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(own)
+        def end() -> None:
+            turn.end()
+            self._writing.release()
+
+        if turn.rest:
+            threading.Thread(target=end, name="stdout-line", daemon=True).start()
+        else:
+            end()
 
 
-STDOUT = SinkKind(name="stdout", section=StdoutSection, lane=lane("event_outbox_stdout"), open=lambda *_: StdoutSink())
+class _Turn:
+    """One writer's time at standard output, through a descriptor that shares nothing with other processes'."""
+
+    def __init__(self, descriptor: int) -> None:
+        #: What is still to be written of a line that was begun.
+        self.rest = b""
+        self._descriptor = descriptor
+        self._own: int | None = None
+        try:
+            # A named pipe that nobody reads must not make us wait for a reader.
+            self._own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
+        except OSError:
+            # A socket can't be opened again; its reader has one writer. Of a pipe without reader the write tells.
+            return
+
+    def lock(self, until: float) -> bool:
+        """Whether no other process writes now, *until* a moment."""
+        while self._own is not None:
+            try:
+                fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    return False
+                time.sleep(LOOK_SECONDS)
+            else:
+                break
+        return True
+
+    def write(self, lines: Sequence[bytes], until: float) -> int:
+        """How many of *lines* were written *until* then; where all fit, in one go."""
+        left = len(self._written(b"".join(lines), until))
+        for number in reversed(range(len(lines))):
+            if left < len(lines[number]):
+                self.rest = lines[number][-left:] if left else b""
+                return number + (not left)
+            left -= len(lines[number])
+        return 0
+
+    def end(self) -> None:
+        """Write what is left of the last line, and let others write."""
+        try:
+            self.rest = self._written(self.rest, None)
+        except OSError:
+            # Nobody reads it any more.
+            self.rest = b""
+        if self._own is not None:
+            os.close(self._own)
+
+    def _written(self, line: bytes, until: float | None) -> bytes:
+        """What is left of *line* then; nothing if there is no such moment."""
+        here, most = (self._descriptor, PIECE) if self._own is None else (self._own, len(line))
+        waiting = select.poll()
+        waiting.register(here, select.POLLOUT)
+        view = memoryview(line)
+        while view:
+            left = None if until is None else max(0.0, until - time.monotonic()) * 1000
+            if not waiting.poll(left):
+                break
+            try:
+                view = view[os.write(here, view[:most]) :]
+            except BlockingIOError:
+                time.sleep(LOOK_SECONDS)
+        return bytes(view)
+
+
+STDOUT = SinkKind(
+    name="stdout",
+    section=StdoutSection,
+    lane=lane("event_outbox_stdout"),
+    open=lambda section, *_: StdoutSink(timeout_seconds=section.timeout_seconds),
+)

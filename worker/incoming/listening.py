@@ -8,12 +8,12 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
-from httpx_sse import SSEError, connect_sse
 
 from outbox.database import Database
 from outbox.edits import Edit
@@ -26,11 +26,16 @@ from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, promised_of
 from worker.incoming.keeping import Keeper
 from worker.incoming.patience import PATIENCE, Patience, asked_seconds
 from worker.incoming.positions import position, resume_from
+from worker.incoming.server_sent_events import EventStream, ServerSentEvent, StreamBroken
 
 #: The most events that are saved together.
 BATCH = 200
 #: The most events that are read ahead of saving; then the stream has to wait.
 READ_AHEAD = 2000
+#: And the most characters of them, for events may be large.
+READ_AHEAD_SIZE = 32_000_000
+#: How often a stream may lead on to another address.
+MOST_REDIRECTS = 5
 #: Seconds after which a wiki without edits saves the position too, so that it does not hold back the next start.
 QUIET_SECONDS = 10.0
 #: Name of the thread that reads; it ends when the stream next sends something.
@@ -99,6 +104,8 @@ class Listener:
         #: Whether it was there once, so that the name is right; and whether anything that is read came from it.
         self._was_served = self._was_read = False
         self._queue: queue.Queue[Incoming | BaseException] = queue.Queue(READ_AHEAD)
+        #: Characters of all events that were put into the queue, and of those that are saved; a thread writes each.
+        self._put_size = self._saved_size = 0
         self._end = threading.Event()
         self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
 
@@ -146,15 +153,13 @@ class Listener:
     def _read(self, since: str | None) -> None:
         """Put the stream's events into the queue, reconnecting whenever the connection ends."""
         timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
-        with httpx.Client(
-            timeout=timeout, follow_redirects=True, trust_env=False, proxy=self._proxy, verify=self._tls
-        ) as client:
+        with httpx.Client(timeout=timeout, trust_env=False, proxy=self._proxy, verify=self._tls) as client:
             while not self._end.is_set():
                 try:
                     self._read_connection(client, since)
                     pause = self._next_pause("the stream ended")
                     log.info("stream_ended", url=self._url, again_in_seconds=round(pause, 1))
-                except (httpx.HTTPError, SSEError) as error:
+                except (httpx.HTTPError, StreamBroken) as error:
                     trouble = f"{type(error).__name__}: {error}"
                     pause = self._next_pause(trouble)
                     log.warning("stream_interrupted", url=self._url, error=trouble, again_in_seconds=round(pause, 1))
@@ -169,29 +174,44 @@ class Listener:
         return pause
 
     def _read_connection(self, client: httpx.Client, since: str | None) -> None:
-        url, headers = httpx.URL(self._url), httpx.Headers({"User-Agent": self._user_agent})
+        url = httpx.URL(self._url)
+        headers = httpx.Headers(
+            {
+                "User-Agent": self._user_agent,
+                "Accept": "text/event-stream",
+                "Cache-Control": "no-store",
+                # What is packed can grow without bound, and waits in the packer for what comes after it.
+                "Accept-Encoding": "identity",
+            }
+        )
         if self._last:
             headers.update([(b"Last-Event-ID", resume_from(self._last).encode())])
         elif since:
             url = url.copy_merge_params({"since": since})
         self._listened.connections += 1
-        with connect_sse(client, "GET", str(url), headers=headers) as source:
-            self._must_serve(source.response)
-            for event in source.iter_sse():
-                if event.retry is not None:
-                    self._retry = event.retry / 1000
-                if event.event == "error":
-                    raise SSEError(f"the stream reports {event.data[:200]}")
-                self._failures, self._listened.trouble = 0, None
-                self._last = [event.id] if event.id else self._last
-                if event.data and not self._put(Incoming(event.id, event.data)):
-                    return
+        with _connected(client, str(url), headers) as response:
+            self._must_serve(response)
+            events = EventStream()
+            for chunk in response.iter_raw():
+                for event in events.take(chunk):
+                    if not self._heard(event):
+                        return
+
+    def _heard(self, event: ServerSentEvent) -> bool:
+        """Whether there is a use for further events."""
+        if event.retry is not None:
+            self._retry = event.retry / 1000
+        if event.event == "error":
+            raise StreamBroken(f"the stream reports {event.data[:200]}")
+        self._failures, self._listened.trouble = 0, None
+        self._last = [event.id] if event.id else self._last
+        return not event.data or self._put(Incoming(event.id, event.data))
 
     def _must_serve(self, response: httpx.Response) -> None:
         """
         Raises:
             CommandFailed: there is no such stream, and never was.
-            SSEError: it refuses, this time.
+            StreamBroken: it refuses, this time, or sends what is no stream.
         """
         status = response.status_code
         if 400 <= status < 500 and status not in {408, 425, 429} and not self._was_served:
@@ -200,15 +220,27 @@ class Listener:
             )
         if status != 200:
             self._retry_after = asked_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
-            raise SSEError(f"the stream answers with status {status}")
+            raise StreamBroken(f"the stream answers with status {status}")
+        if (kind := response.headers.get("Content-Type", "").partition(";")[0].strip()) != "text/event-stream":
+            raise StreamBroken(f"it answers with {kind or 'no Content-Type'} in place of text/event-stream")
+        packing = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if packing not in {"", "identity"}:
+            raise StreamBroken(
+                f"it is packed as {packing}, which nobody asked for; let whatever stands before it pass it on as it is"
+            )
         self._was_served = True
 
     def _put(self, item: Incoming | BaseException) -> bool:
+        size = len(item.data) if isinstance(item, Incoming) else 0
         while not self._end.is_set():
+            if size and self._put_size - self._saved_size > READ_AHEAD_SIZE:
+                self._end.wait(0.05)
+                continue
             try:
                 self._queue.put(item, timeout=0.5)
             except queue.Full:
                 continue
+            self._put_size += size
             return True
         return False
 
@@ -248,6 +280,7 @@ class Listener:
                 self._saved(wiki)
         if is_time:
             self._told_at = time.monotonic()
+        self._saved_size += sum(len(event.data) for event in events)
 
     def _promised_of(self, data: str) -> Promised | None:
         try:
@@ -281,3 +314,15 @@ class Listener:
 
     def _told_trouble(self, trouble: str | None) -> None:
         self._listened.trouble = trouble
+
+
+@contextmanager
+def _connected(client: httpx.Client, url: str, headers: httpx.Headers) -> Iterator[httpx.Response]:
+    """The reply of whom *url* leads to; by hand, since what else follows redirects reads all that comes with them."""
+    for _ in range(MOST_REDIRECTS + 1):
+        with client.stream("GET", url, headers=headers) as response:
+            if response.next_request is None:
+                yield response
+                return
+            url = str(response.next_request.url)
+    raise StreamBroken(f"it leads on to another address more than {MOST_REDIRECTS} times; listen to the last one")

@@ -6,17 +6,16 @@ from typing import Any
 
 from outbox import Edit, record_payloads
 from tests.worker.announcing.announcements import NOW
-from tests.worker.announcing.fake_sinks import FakeSink
 from tests.worker.lines import consumer_of_edits, serve
 from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import Publisher
-from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventSink, OutgoingEvent, SinkUnavailable
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 
 
-def with_sinks(services: Services, **sinks: FakeSink) -> Services:
+def with_sinks(services: Services, **sinks: EventSink) -> Services:
     """The services with these sinks in place of theirs."""
     settings = services.settings.outbox
     edits = dataclasses.replace(consumer_of_edits(services), event_lanes={name: EVENT_LANES[name] for name in sinks})

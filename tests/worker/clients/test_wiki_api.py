@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -53,7 +53,11 @@ def an_api(url: str, limits: Watched | None = None, **settings: Any) -> Iterator
     async def made() -> WikiApi:
         pacer = Pacer(url, limits or Watched(), patience=5)
         endpoint = Endpoint(
-            EndpointSettings(url=url, **settings), pacer, setting="wikis.enwiki.api_url", cures=cure_of_api
+            EndpointSettings(url=url, **settings),
+            pacer,
+            setting="wikis.enwiki.api_url",
+            cures=cure_of_api,
+            asks_for_scores=False,
         )
         return WikiApi(endpoint, "enwiki", loop, maxlag=5)
 
@@ -212,6 +216,33 @@ def test_a_path_that_nobody_handles_is_no_missing_page() -> None:
     error = failure_of(lambda api: api.page("Earth"), http(404, json.dumps(body).encode()))
 
     assert "rest-no-match: The requested relative path did not match" in str(error)
+
+
+NO_PAGE = {"errorKey": "rest-nonexistent-title", "messageTranslations": {"en": "no page"}, "httpCode": 404}
+NO_PATH = {"errorKey": "rest-no-match", "messageTranslations": {"en": "no handler"}, "httpCode": 404}
+
+
+@pytest.mark.parametrize(
+    ("reply", "refusals"),
+    [
+        (http(403, b"no"), 1),
+        (http(301, b""), 1),
+        (http(404, b"nothing here"), 1),
+        (http(404, json.dumps(NO_PATH).encode()), 1),
+        (http(404, json.dumps(NO_PAGE).encode()), 0),
+        (http(503, b""), 0),
+    ],
+)
+def test_a_refusal_is_told_for_an_alarm_and_a_page_that_is_missing_is_none(reply: bytes, refusals: int) -> None:
+    limits = Watched()
+    with raw_server_beside(lambda _: reply) as server, an_api(server.url, limits) as api:
+        with suppress(EndpointUnavailable):
+            asyncio.run(api.page("Earth"))
+        until(lambda: len(limits.reports) >= 2, "the report of the request")
+
+    told = [report.refusal for report in limits.reports if report.refusal]
+    assert len(told) == refusals
+    assert all(sentence.startswith(f"GET {server.url}/rest.php/v1/page/Earth/bare: status ") for sentence in told)
 
 
 def test_a_wiki_that_says_nothing_ends_with_the_time_of_one_request() -> None:

@@ -173,6 +173,26 @@ def test_edits_wait_for_a_database_that_is_away(tmp_path: Path, event_stream: Em
         assert run.listened.left_out == {}
 
 
+def test_who_listens_apart_for_another_wiki_does_not_wait_for_a_database_that_is_away(
+    tmp_path: Path, wikis: dict[str, Database], event_stream: EmulatedEventStream
+) -> None:
+    url, here, elsewhere = event_stream.stream(), tmp_path / "here", tmp_path / "elsewhere"
+    with (
+        _own_wiki(here) as database,
+        listening(url, {"enwiki": database}) as one,
+        listening(url, {"frwiki": wikis["frwiki"]}) as other,
+    ):
+        event_stream.send(*changes(1), *changes(1, wiki="frwiki"))
+        until(lambda: one.saved == other.saved == 1)
+        here.rename(elsewhere)
+        database.engine.dispose()
+        event_stream.send(*changes(3, first=2), *changes(3, first=2, wiki="frwiki"))
+        until(lambda: other.saved == 4 and one.listened.trouble is not None)
+        assert (one.saved, other.listened.trouble) == (1, None)
+        elsewhere.rename(here)
+        until(lambda: one.saved == 4)
+
+
 def test_edits_wait_for_a_database_that_somebody_holds(tmp_path: Path, event_stream: EmulatedEventStream) -> None:
     with _own_wiki(tmp_path / "here") as database, listening(event_stream.stream(), {"enwiki": database}) as run:
         event_stream.send(*changes(1))

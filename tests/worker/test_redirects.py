@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.endpoints.redirects import advice
+from worker.domain.redirects import advice
 
 BASE = "http://scores.example"
 PATH = "/v3/scores/enwiki/"
