@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 PREFIX, LEVEL = "OUTPATROL_", "__"
 #: Of ours, but no settings: the name of the file, what docker/compose.yaml reads, and variables of the tests.
 OTHERS = re.compile(
-    r"CONFIG|(PYTHON_|MARIADB_|REDIS_)?IMAGE|(MARIADB|REDIS|SCORING)_PORT|MARIADB_(ROOT_)?PASSWORD|REQUIRE_DOCKER|TEST_\w+"
+    r"CONFIG|(PYTHON_|MARIADB_|REDIS_)?IMAGE|(MARIADB|REDIS|SCORING|WEB)_PORT|MARIADB_(ROOT_)?PASSWORD|REQUIRE_DOCKER|TEST_\w+"
 )
 #: Kubernetes gives them to every container, for each service: one called `outpatrol`, or `outpatrol-redis`, is enough.
 SERVICES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")

@@ -107,8 +107,8 @@ class SharedLimits:
                     self._alone.rate = self._last.rate * share.requests_per_second / self._ceilings.requests_per_second
                     self._alone.paused_until = now + self._last.pause
             if self._last is not None and now - self._alone_since < self._ceilings.lease_seconds:
-                # Until then others may hold what they were granted; one place is everybody's, or nobody would go on.
-                share = replace(share, concurrency=min(share.concurrency, max(1, self._last.places)))
+                # Until then others may hold what they were granted.
+                share = replace(share, concurrency=min(share.concurrency, self._last.places))
             return exchange(
                 self._alone, share, self._member, report, in_flight=in_flight, waiting=waiting, want=want, now=now
             )

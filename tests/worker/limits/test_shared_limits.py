@@ -249,14 +249,3 @@ def test_a_worker_with_a_lower_ceiling_keeps_to_its_own(redis: Redis) -> None:
     ask(limits_of(redis, "a", requests_per_second=100), want=1)
 
     assert ask(limits_of(redis, "b", requests_per_second=5), want=1).rate == 5
-
-
-def test_a_worker_that_was_idle_when_redis_went_goes_on_with_one_place_at_once(redis: Redis) -> None:
-    own = Redis(connection_pool=redis.connection_pool)
-    limits = limits_of(own, "d", Clock(), concurrency=40)
-    ask(limits, want=1)
-    ask(limits)
-    own.connection_pool = gone().connection_pool
-
-    grant = ask(limits, want=100)
-    assert (grant.places, grant.starts > 0) == (1, True)
