@@ -1,7 +1,6 @@
 """What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
 
 import logging
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -60,9 +59,6 @@ def pytest_configure() -> None:
     # children would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    # Set in processes that a terminal is far from; what is printed would be as wide as they say from now on.
-    for name in ("COLUMNS", "LINES"):
-        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

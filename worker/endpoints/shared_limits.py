@@ -68,6 +68,7 @@ class SharedLimits:
         self._seen, self._seen_at = 1, 0.0
         #: The last grant of all together.
         self._last: Grant | None = None
+        self._last_at = 0.0
         #: What is used while we are alone, and since when; None while we are not.
         self._alone: State | None = None
         self._alone_since = self._careful_until = 0.0
@@ -90,7 +91,7 @@ class SharedLimits:
             if self._alone is not None:
                 # Others may be alone still, and unknown to a Redis that has forgotten all.
                 self._careful_until = now + self._ceilings.lease_seconds
-            self._last, self._alone = grant, None
+            self._last, self._last_at, self._alone = grant, now, None
             if now < self._careful_until:
                 grant = replace(grant, places=min(grant.places, self._share().concurrency))
         return grant
@@ -106,9 +107,11 @@ class SharedLimits:
                     self._alone.next_start = now + LEAD_SECONDS
                     self._alone.rate = self._last.rate * share.requests_per_second / self._ceilings.requests_per_second
                     self._alone.paused_until = now + self._last.pause
-            if self._last is not None and now - self._alone_since < self._ceilings.lease_seconds:
-                # Until then others may hold what they were granted.
-                share = replace(share, concurrency=min(share.concurrency, self._last.places))
+            lease = self._ceilings.lease_seconds
+            if self._last is not None and now - self._alone_since < lease:
+                # Until then others may hold what they were granted, ours too where we have not asked for so long.
+                ours = self._last.places if self._alone_since - self._last_at < lease else 0
+                share = replace(share, concurrency=min(share.concurrency, ours))
             return exchange(
                 self._alone, share, self._member, report, in_flight=in_flight, waiting=waiting, want=want, now=now
             )
