@@ -35,7 +35,7 @@ def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
 ) -> None:
     edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=100)
+        here.endpoint.set(latency_ms=250)
         here.save(edits)
         here.until_at_most(140, EDITS)
         here.kill("worker")

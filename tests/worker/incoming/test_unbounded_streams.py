@@ -64,7 +64,8 @@ def test_a_line_without_an_end_takes_no_memory_and_holds_up_no_other_listener(
 @pytest.mark.parametrize("packing", ["gzip", "br", "deflate, gzip"])
 def test_a_stream_that_is_packed_is_told_and_asked_again(database: Database, packing: str) -> None:
     head = STREAM.replace(b"\r\n", f"\r\nContent-Encoding: {packing}\r\n".encode(), 1)
-    replies = [head + gzip.compress(EVENT + b" " * MEGABYTE), STREAM + EVENT]
+    # More than once, for the first connections may be reset before anything of them was read.
+    replies = [*[head + gzip.compress(EVENT + b" " * MEGABYTE)] * 3, STREAM + EVENT]
 
     def reply(_: Request) -> bytes:
         return replies.pop(0) if len(replies) > 1 else replies[0]
@@ -74,7 +75,8 @@ def test_a_stream_that_is_packed_is_told_and_asked_again(database: Database, pac
 
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
     told = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
-    assert f"it is packed as {packing}, which nobody asked for; let whatever stands before it" in told[0]
+    words = f"it is packed as {packing}, which nobody asked for; let whatever stands before it"
+    assert any(words in each for each in told)
 
 
 def test_large_events_are_read_ahead_of_saving_up_to_a_size_only(database: Database) -> None:
