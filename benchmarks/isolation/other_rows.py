@@ -195,9 +195,11 @@ def _rate(line: Line, wiki: str, count: int) -> float:
     """
     before = line.traffic.count(wiki)
     keys = line.traffic.commit(wiki, count)
-    began = time.monotonic() + _seconds_until(lambda: line.traffic.count(wiki) > before, PATIENCE_SECONDS)
+    _seconds_until(lambda: line.traffic.count(wiki) > before, PATIENCE_SECONDS)
+    # Some came while the last were being committed.
+    first, began = line.traffic.count(wiki), time.monotonic()
     line.traffic.wait(keys, PATIENCE_SECONDS)
-    return (line.traffic.count(wiki) - before) / (time.monotonic() - began)
+    return (line.traffic.count(wiki) - first) / (time.monotonic() - began)
 
 
 def _polled(line: Line) -> float:
