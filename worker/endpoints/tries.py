@@ -24,6 +24,8 @@ class _Tried:
     #: When it was asked for that failed first.
     failed_at: float = -inf
     times: int = 0
+    #: Whether nobody had been served when it failed last; who is served a moment later changes nothing about that.
+    in_outage: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ class Tries:
             if tried.times == 1:
                 tried.failed_at = began
         self.failures, self.ended_at = self.failures + 1, now
+        for known in filter(None, map(self.revisions.get, revisions)):
+            known.in_outage = self._is_out(known, failure)
         if self.circuit.is_probing or (not self.is_open and self._must_open(failure, now)):
             self.opened_at = min(self.opened_at, now)
             self.circuit.failed(reason)
@@ -73,7 +77,10 @@ class Tries:
         Who is alone with an error of its own, or comes in vain for the first times, may be the cause of it.
         """
         tried = self.revisions.get(revision)
-        if tried is None or self.served_at >= tried.failed_at:
+        return tried is not None and (tried.in_outage or self._is_out(tried, failure))
+
+    def _is_out(self, tried: _Tried, failure: Failure) -> bool:
+        if self.served_at >= tried.failed_at:
             return False
         return failure is Failure.OUTAGE or self._several_fail() or self.failures >= TRIES_OF_ONE
 

@@ -67,6 +67,14 @@ def test_no_connection_is_never_the_fault_of_the_revision_that_met_it_first() ->
     assert asked.tries.is_outage(1, Failure.OUTAGE)
 
 
+def test_who_is_served_a_moment_later_changes_nothing_about_an_outage_that_a_revision_met() -> None:
+    asked = Asked()
+    asked.fail(1, failure=Failure.OUTAGE)
+    asked.serve()
+
+    assert asked.tries.is_outage(1, Failure.OUTAGE)
+
+
 def test_a_revision_nobody_asked_for_is_in_no_outage() -> None:
     assert not Asked().tries.is_outage(1, Failure.TRANSIENT)
 
