@@ -237,7 +237,7 @@ def _publish(
         before = wiki.database.run(_lines_of_the_ledger)
         with statements(wiki.database.engine) as seen:
             started = time.perf_counter()
-            while services.turns.take(wiki, EVENT_LANES["file"].name):
+            while services.turns.take(wiki, EVENT_LANES["file"].name).goes_on:
                 pass
             seconds = time.perf_counter() - started
         kept = wiki.database.run(_lines_of_the_ledger) - before

@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 
 from outbox.errors import DatabaseNotMigrated, DatabaseRefuses, DatabaseUnavailable
 from outbox.gate import Places
-from outbox.server import STRICT, Server
+from outbox.server import STRICT, Server, repeated
 from outbox.server_errors import Kind, hide_values, sentence, subject, trouble_of
 
 __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_errors"]
 
 Result = TypeVar("Result")
-Failed = TypeVar("Failed", bound=Exception)
 
 TRANSACTION_TRIES = 5
 #: Kinds of trouble for which callers get an error of ours. Others may be the fault of what the transaction does.
@@ -75,15 +74,15 @@ class Database:
         *work* may run several times, each time in a new transaction; only the last one is committed.
         """
         until = time.monotonic() + self.server.seconds
-        for attempt in range(1, TRANSACTION_TRIES + 1):
-            try:
-                with self.transaction() as session:
-                    return work(session)
-            except OperationalError as error:
-                if attempt == TRANSACTION_TRIES or not is_busy(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.01 * 2**attempt)
-        raise AssertionError("the last try returns or raises")
+
+        def once() -> Result:
+            with self.transaction() as session:
+                return work(session)
+
+        def passes(error: OperationalError) -> bool:
+            return is_busy(error) and time.monotonic() <= until
+
+        return repeated(once, OperationalError, passes, tries=TRANSACTION_TRIES)
 
 
 @contextmanager
@@ -99,18 +98,6 @@ def translated_errors(database: Database) -> Iterator[None]:
             error.add_note(subject(database.wiki, database.shown_url))
             raise
         raise translated(sentence(error, database.wiki, database.shown_url)) from error
-
-
-def _repeated(work: Callable[[], Result], kind: type[Failed], is_passing: Callable[[Failed], bool]) -> Result:
-    """Do *work*, again after a rest where it failed with an error of that *kind* that passes by itself."""
-    for attempt in range(1, TRANSACTION_TRIES):
-        try:
-            return work()
-        except kind as error:
-            if not is_passing(error):
-                raise
-            time.sleep(0.01 * 2**attempt)
-    return work()
 
 
 def is_busy(error: DBAPIError) -> bool:

@@ -4,13 +4,17 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from outbox.gate import Places, ServerCircuit
 from outbox.server_errors import Kind, complaint, trouble_of
+
+Result = TypeVar("Result")
+Failed = TypeVar("Failed", bound=Exception)
 
 #: A wiki's server may run with an empty sql_mode, under which what does not fit is cut, clipped or emptied with no more
 #: than a warning, and an engine that is not there is replaced by another.
@@ -95,6 +99,18 @@ class Server:
             self.circuit.closed()
 
 
+def repeated(work: Callable[[], Result], kind: type[Failed], passes: Callable[[Failed], bool], *, tries: int) -> Result:
+    """Do *work*, at most *tries* times; again after a rest if it failed with an error of that *kind* that *passes*."""
+    for attempt in range(1, tries):
+        try:
+            return work()
+        except kind as error:
+            if not passes(error):
+                raise
+            time.sleep(0.01 * 2**attempt)
+    return work()
+
+
 def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> Engine:
     """An engine whose connections set those variables of the *session*, and are strict and utf8mb4 whatever *url* says.
 
@@ -168,15 +184,8 @@ def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
 
 def _write_ahead(connection: Any) -> None:
     """Switch to write-ahead logging; SQLite does not wait for others who are doing so at this moment."""
-    for attempt in range(1, WRITE_AHEAD_TRIES + 1):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if attempt == WRITE_AHEAD_TRIES or "locked" not in str(error):
-                raise
-            time.sleep(0.01 * 2**attempt)
-        else:
-            return
+    switch = partial(connection.execute, "PRAGMA journal_mode = WAL")
+    repeated(switch, sqlite3.OperationalError, lambda error: "locked" in str(error), tries=WRITE_AHEAD_TRIES)
 
 
 def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.listening_port import listening_port
+
 
 @dataclass(slots=True)
 class SilentRelay:
@@ -62,23 +64,9 @@ class SilentRelay:
 @contextmanager
 def silent_relay(behind: int = 0) -> Iterator[SilentRelay]:
     """A relay on a port of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        relay = SilentRelay(listener.getsockname()[1], behind)
-
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                relay.serve(client)
-
-        door = threading.Thread(target=accept)
-        door.start()
-        try:
+    relay = SilentRelay(0, behind)
+    try:
+        with listening_port(relay.serve) as relay.port:
             yield relay
-        finally:
-            # Wakes the thread that waits for the next client; closing would not.
-            listener.shutdown(socket.SHUT_RDWR)
-            door.join()
-            relay.close()
+    finally:
+        relay.close()

@@ -154,12 +154,9 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
-    api_limits = {
-        wiki: _limits(here, settings, redis, redis_state)
-        for wiki in settings.wikis
-        if (here := settings.wiki_api_of(wiki)) is not None
-    }
-    wiki_apis = http_loop.run(_wiki_apis(settings, api_limits, http_loop))
+    apis = {wiki: api for wiki in settings.wikis if (api := settings.wiki_api_of(wiki)) is not None}
+    api_limits = {wiki: _limits(api, settings, redis, redis_state) for wiki, api in apis.items()}
+    wiki_apis = http_loop.run(_wiki_apis(settings, apis, api_limits, http_loop))
     client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
     flights = _flights(settings, wikis, redis, redis_state)
@@ -234,12 +231,13 @@ def _consumers(
 ) -> Iterator[Consumer]:
     """Who serves which lane; a further consumer is a room of its own and some lines here."""
     event_lanes = {name: EVENT_LANES[name] for name in sinks}
+    announcing = Announcing(settings=settings.events, models=settings.scoring_models())
     for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
         yield ScoreConsumer(
             lane=lane,
             client=client,
             flights=flights,
-            announcing=Announcing(settings=settings.events, models=settings.scoring_models()),
+            announcing=announcing,
             telling=telling,
             event_lanes=announced,
             settings=settings.outbox,
@@ -259,16 +257,12 @@ def _consumers(
 
 def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
     """The flight of each wiki; they share the nearer tiers."""
-    flight, url = settings.flight, settings.redis
+    flight = settings.flight
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
     # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
-    silence = settings.redis_timeout_seconds
-    connect = partial(
-        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
-    )
-    redis_tier = RedisTier(redis, connect, lifetimes, prefix=settings.redis_prefix)
+    redis_tier = RedisTier(redis, _connect_async(settings), lifetimes, prefix=settings.redis_prefix)
     return {
         name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
         for name, wiki in wikis.items()
@@ -277,10 +271,7 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
 
 def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
     """How the front door asks: it has no database, no endpoint and no Redis of its own. Used in one event loop."""
-    url, silence = settings.redis, settings.redis_timeout_seconds
-    connect = partial(
-        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
-    )
+    connect = _connect_async(settings)
     return Door(
         connect(socket_keepalive=True, retry=AsyncRetry(NoBackoff(), 1)),
         Hints(connect),
@@ -289,7 +280,15 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
         prefix=settings.redis_prefix,
         queue_maxsize=settings.queue_maxsize,
         # Once for a connection that fell silent, and once for a new one.
-        silence_seconds=2 * silence,
+        silence_seconds=2 * settings.redis_timeout_seconds,
+    )
+
+
+def _connect_async(settings: Settings) -> "partial[AsyncRedis]":
+    """Makes connections to the Redis of *settings* for an event loop, with the same deadlines."""
+    url, silence = settings.redis, settings.redis_timeout_seconds
+    return partial(
+        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
     )
 
 
@@ -359,16 +358,16 @@ async def _client(
     return EndpointRouter(clients, models)
 
 
-async def _wiki_apis(settings: Settings, limits: Mapping[str, SharedLimits], http_loop: HttpLoop) -> dict[str, WikiApi]:
-    """The APIs of the wikis, made inside the event loop of HTTP."""
-    apis = {}
-    for wiki in limits:
-        here = settings.wiki_api_of(wiki)
-        if here is not None:
-            pacer = Pacer(here.url, limits[wiki], patience=settings.wiki_api.patience_seconds)
-            setting = f"wikis.{wiki}.api_url"
-            endpoint = Endpoint(
-                here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api, asks_for_scores=False
-            )
-            apis[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
-    return apis
+async def _wiki_apis(
+    settings: Settings, apis: Mapping[str, EndpointSettings], limits: Mapping[str, SharedLimits], http_loop: HttpLoop
+) -> dict[str, WikiApi]:
+    """Clients of the wikis' *apis*, made inside the event loop of HTTP."""
+    clients = {}
+    for wiki, here in apis.items():
+        pacer = Pacer(here.url, limits[wiki], patience=settings.wiki_api.patience_seconds)
+        setting = f"wikis.{wiki}.api_url"
+        endpoint = Endpoint(
+            here, pacer, settings.routes, setting, setting=setting, cures=cure_of_api, asks_for_scores=False
+        )
+        clients[wiki] = WikiApi(endpoint, wiki, http_loop, maxlag=settings.wiki_api.maxlag_seconds)
+    return clients

@@ -18,6 +18,7 @@ from worker.config.wiki import Wiki
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
 from worker.lanes.rings import TURN
+from worker.lanes.turn import Served
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import ScoreConsumer
 from worker.scores.tables import ores_classification, ores_model
@@ -52,8 +53,11 @@ def serve(services: Services, lane: Lane, wiki: Wiki | None = None) -> Recording
     """Take turns at *lane* until nothing is ready; returns what was rung for."""
     bell = RecordingBell()
     turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
-    while turns.take(wiki or services.wiki("enwiki"), lane.name):
-        pass
+    served = Served(goes_on=True)
+    while served.goes_on:
+        served = turns.take(wiki or services.wiki("enwiki"), lane.name)
+        if served.follows is not None:
+            bell.turn((wiki or services.wiki("enwiki")).id, served.follows)
     return bell
 
 

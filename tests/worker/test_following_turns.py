@@ -21,7 +21,7 @@ def served(services: Services) -> tuple[Served, list[tuple[str, ...]]]:
     """What comes of one turn at the edits, and the turns that were rung for."""
     bell = RecordingBell()
     turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
-    taken = turns.take_one(services.wiki("enwiki"), EDITS.name)
+    taken = turns.take(services.wiki("enwiki"), EDITS.name)
     return taken, [ring for ring in bell.rings if ring[0] == TURN]
 
 

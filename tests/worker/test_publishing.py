@@ -203,6 +203,6 @@ def test_a_sink_that_the_settings_have_no_more_is_left_alone(services: Services,
     save(database, edits(2))
     drain(services)
 
-    assert not services.turns.take(services.wiki("enwiki"), EVENT_LANES["kafka"].name)
+    assert not services.turns.take(services.wiki("enwiki"), EVENT_LANES["kafka"].name).goes_on
 
     assert status(database, FILE.lane).ready == 2

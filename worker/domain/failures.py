@@ -14,8 +14,8 @@
 | somebody else is computing it              | elsewhere | no                       | soon                       |
 | kills its worker; can't be read            | poison    | when it is claimed       | dead letter                |
 
-It is an outage where nothing of that model of that wiki was served since the revision was first asked for, and several
-revisions failed, or one several times: `worker/endpoints/tries.py`.
+It is an outage where nothing of that model of that wiki was served from the time when the revision was first asked for
+until it failed last, and several revisions failed, or one several times: `worker/endpoints/tries.py`.
 Which words are about a revision, and in which spelling: `worker/endpoints/refusals.py`.
 """
 

@@ -72,7 +72,8 @@ class Tries:
         return tried
 
     def is_outage(self, revision: int, failure: Failure) -> bool:
-        """Whether it is the endpoint and not *revision* that fails: nobody was served since that was asked for first.
+        """Whether it is the endpoint and not *revision* that fails: nobody was served since that was asked for first,
+        and until it failed.
 
         Who is alone with an error of its own, or comes in vain for the first times, may be the cause of it.
         """

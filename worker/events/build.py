@@ -42,28 +42,21 @@ class Announcing:
         domain: str,
         now: datetime,
         article_path: str = USUAL_ARTICLE_PATH,
+        are_all: bool = True,
     ) -> list[Event]:
-        """All events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
+        """The events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
 
-        Without those that `events_of_models` has announced before.
+        Without those on streams of one model each that *edit* says are announced. While *answers* are not all, only
+        such events.
         """
-        own = self.events_of_models(edit, answers, domain=domain, now=now, article_path=article_path)
-        if self.settings.stream_of_model is not None and answers:
-            return own
         origin = _Origin(domain, article_path, now)
+        own = self._events_of_models(edit, answers, origin)
+        if not are_all or (self.settings.stream_of_model is not None and answers):
+            return own
         return [self._revision_score(edit, answers, self.settings.stream, origin), *own]
 
-    def events_of_models(
-        self,
-        edit: Edit,
-        answers: Sequence[Final],
-        *,
-        domain: str,
-        now: datetime,
-        article_path: str = USUAL_ARTICLE_PATH,
-    ) -> list[Event]:
-        """The events on streams of one model each; none of models that *edit* says are announced."""
-        origin, prefix = _Origin(domain, article_path, now), self.settings.stream_of_model
+    def _events_of_models(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> list[Event]:
+        prefix = self.settings.stream_of_model
         fresh = [answer for answer in answers if answer.model not in (edit.announced or ())]
         scores = (
             []

@@ -22,9 +22,6 @@ class _State:
     openings: int = 0
     open_until: float = 0.0
     probing_until: float = 0.0
-    #: Since when nobody was served, as far as anybody asked.
-    failing_since: float | None = None
-    served_at: float | None = None
 
 
 class Circuit:
@@ -86,7 +83,7 @@ class Circuit:
     def served(self) -> None:
         """Close it: it was asked and served."""
         with self._lock:
-            was_open, self._state = self._state.reason is not None, _State(served_at=self._clock())
+            was_open, self._state = self._state.reason is not None, _State()
         if was_open:
             log.info("circuit_closed", of=self._name)
 
@@ -98,7 +95,6 @@ class Circuit:
             state.reason, state.probing_until = reason, 0.0
             state.open_until = now + min(self._longest, self._first * 2.0**state.openings)
             state.openings = min(state.openings + 1, 30)
-            state.failing_since = state.failing_since if state.failing_since is not None else now
         if not was_open:
             log.warning("circuit_opened", of=self._name, reason=reason, effect="it is asked again now and then")
 

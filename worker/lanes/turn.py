@@ -55,17 +55,7 @@ class Turns:
     unreturned: Unreturned = field(default_factory=Unreturned)
     held: Held = field(default_factory=Held)
 
-    def take(self, wiki: Wiki, lane: str) -> bool:
-        """Take one turn at *lane* of *wiki*, and ring for all that follows from it; returns whether it `goes_on`.
-
-        Raises as `take_one` does.
-        """
-        served = self.take_one(wiki, lane)
-        if served.follows is not None:
-            self.bell.turn(wiki.id, served.follows)
-        return served.goes_on
-
-    def take_one(self, wiki: Wiki, lane: str) -> Served:
+    def take(self, wiki: Wiki, lane: str) -> Served:
         """Take one turn at *lane* of *wiki*, and ring for what follows, except for the turn in `follows`.
 
         Raises:

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.config.telemetry import log
+from worker.config.wiki import Wiki
+from worker.flight.told import Tells
 from worker.scores.tables import ores_model
 
 
@@ -42,6 +44,18 @@ def current_models(session: Session | Connection) -> dict[str, KnownModel]:
     model = ores_model.c
     query = select(model.oresm_name, model.oresm_version, model.oresm_id).where(model.oresm_is_current == 1)
     return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in session.execute(query)}
+
+
+def tell_known(wiki: Wiki, known: KnownModels, telling: Tells, *, even_none: bool) -> bool:
+    """Tell the current versions in *known* to those who have no database; returns whether every model has one.
+
+    That there is none at all is told only if *even_none*.
+    """
+    versions = {name: model.version for name, model in known.items()}
+    are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}
+    if versions or even_none:
+        telling.versions(wiki.id, versions, are_all=are_all)
+    return are_all
 
 
 def model_ids(session: Session, seen: Sequence[tuple[str, str]], known: KnownModels) -> dict[tuple[str, str], int]:

@@ -110,15 +110,15 @@ def decide(
     given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
     by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
     silent = {score_id: answer for score_id, answer in by_id.items() if isinstance(answer, NoAnswer)}
-    final = tuple(_final(score_id, answer, claim.attempt) for score_id, answer in by_id.items())
     outcome: Outcome = Delivered()
+    error_type, why = "AttemptsExhausted", f"no answer in {claim.attempt} attempts"
     if silent:
         outcome = _without_answers(claim, silent, max_attempts, is_announced=wait is None)
         if wait is not None and len(silent) < len(by_id) and isinstance(outcome, RetryLater):
             outcome = _waiting(claim, edit, outcome, {each.model for each in by_id.keys() - silent.keys()}, wait)
-            if isinstance(outcome, Delivered):
-                final = tuple(_late(score_id, answer, wait) for score_id, answer in by_id.items())
-    elif problem := _unstorable(final, models, edit.wiki):
+            error_type, why = "ModelUnavailable", f"no answer for {wait.total_seconds():g} s after the other models'"
+    final = tuple(_final(score_id, answer, error_type, why) for score_id, answer in by_id.items())
+    if not silent and (problem := _unstorable(final, models, edit.wiki)):
         outcome = Dead("unknown_class", problem)
     if leaves_rows and not isinstance(outcome, RetryLater) and (problem := _unnumbered(final, numbers, models)):
         outcome = Dead("no_model_id", problem)
@@ -163,26 +163,12 @@ def _waiting(
     return replace(outcome, delay=min(delay, left), payload=noted.encode())
 
 
-def _late(score_id: ScoreId, answer: Answer, wait: timedelta) -> Final:
+def _final(score_id: ScoreId, answer: Answer, error_type: str, why: str) -> Final:
+    """*answer*, or an error of that type in its place."""
     if not isinstance(answer, NoAnswer):
         return answer
-    return ScoreError(
-        model=score_id.model,
-        version=score_id.version,
-        type="ModelUnavailable",
-        message=f"no answer for {wait.total_seconds():g} s after the other models'; the last: {answer.error}",
-    )
-
-
-def _final(score_id: ScoreId, answer: Answer, attempts: int) -> Final:
-    if not isinstance(answer, NoAnswer):
-        return answer
-    return ScoreError(
-        model=score_id.model,
-        version=score_id.version,
-        type="AttemptsExhausted",
-        message=f"no answer in {attempts} attempts; the last: {answer.error}",
-    )
+    message = f"{why}; the last: {answer.error}"
+    return ScoreError(model=score_id.model, version=score_id.version, type=error_type, message=message)
 
 
 def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel], wiki: str) -> str | None:

@@ -39,7 +39,7 @@ from worker.lanes.consumer import Worked
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
-from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids
+from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids, tell_known
 from worker.scores.outcomes import Decision, decide, read_edits, without_waiting
 from worker.scores.own_tables import BACKFILL
 from worker.scores.page_changes import answer_changes
@@ -105,15 +105,12 @@ class ScoreConsumer:
         """
         started, most = time.monotonic(), self.settings.max_attempts
         read, outcomes = read_edits(claims, most)
-        with self.computing.waiting():
-            edits = await with_pages(wiki, read, self.page_sources)
-        edits, waiting = without_waiting(edits, most, waits=self.announcing.settings.waits_for_page_ids)
+        edits, waiting = without_waiting(
+            await self._with_pages(wiki, read), most, waits=self.announcing.settings.waits_for_page_ids
+        )
         outcomes |= waiting
         known = await self._known_models(wiki, edits)
-        if known:
-            versions = {name: model.version for name, model in known.items()}
-            enabled = {name for name, model in wiki.models.items() if model.enabled}
-            self.telling.versions(wiki.id, versions, are_all=versions.keys() >= enabled)
+        tell_known(wiki, known, self.telling, even_none=False)
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
@@ -140,6 +137,12 @@ class ScoreConsumer:
         kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers, told))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
+
+    async def _with_pages(self, wiki: Wiki, edits: Mapping[Claim, Edit]) -> Mapping[Claim, Edit]:
+        if all(edit.page is not None for edit in edits.values()):
+            return edits
+        with self.computing.waiting():
+            return await with_pages(wiki, edits, self.page_sources)
 
     def _wait(self, edit: Edit) -> timedelta | None:
         """How long the event of *edit* waits for the last models; of a reconciled one it waits for all."""
@@ -189,16 +192,16 @@ class ScoreConsumer:
         return kept
 
     def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
-        domain, article_path, now = wiki.settings.domain, wiki.settings.article_path, datetime.now(UTC)
-        if decision.is_final:
-            return self.announcing.events_of(
-                decision.edit, decision.answers, domain=domain, article_path=article_path, now=now
-            )
-        if decision.edit.is_reconciled:
+        if decision.edit.is_reconciled and not decision.is_final:
             # What was announced of it in part could not be told from what sinks knew before.
             return []
-        return self.announcing.events_of_models(
-            decision.edit, decision.given, domain=domain, article_path=article_path, now=now
+        return self.announcing.events_of(
+            decision.edit,
+            decision.answers if decision.is_final else decision.given,
+            domain=wiki.settings.domain,
+            article_path=wiki.settings.article_path,
+            now=datetime.now(UTC),
+            are_all=decision.is_final,
         )
 
     def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
@@ -250,13 +253,7 @@ async def scores_on_demand(wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, c
     that no column holds are left out: whoever asks knows better.
     """
     known = [each for each in ids if each.model in wiki.models and each.revision <= MOST]
-    homeless = [each.revision for each in known if wiki.models[each.model].server.needs_page]
-    if homeless:
-        pages = wiki.database.run(lambda session: pages_of(session, homeless))
-        known = [replace(each, page=pages.get(each.revision)) for each in known]
-    with on_demand():
-        result = await flight.scores(known, client.score, patience=0)
-    _after_scoring(wiki, flight, result)
+    result = await _answered_on_demand(wiki, known, flight, client)
     log.info("scores_answered", wiki=wiki.id, scores=len(known), called=result.called, shared=result.shared)
     return result.under_way()
 
@@ -274,13 +271,8 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
         raise ScoreRefused(f"{score_id}: {wiki.id} has no such model; add it to wikis.{wiki.id}.models")
     if score_id.revision > MOST:
         raise ScoreRefused(f"{score_id}: revision ids end at {MOST}, as MediaWiki's columns do")
-    if wiki.models[score_id.model].server.needs_page:
-        pages = wiki.database.run(lambda session: pages_of(session, [score_id.revision]))
-        score_id = replace(score_id, page=pages.get(score_id.revision))
-    with on_demand():
-        result = await flight.scores([score_id], client.score, patience=0)
+    result = await _answered_on_demand(wiki, [score_id], flight, client)
     log.info("score_answered", wiki=wiki.id, score_id=str(score_id), called=result.called, shared=result.shared)
-    _after_scoring(wiki, flight, result)
     answer = result.answers[score_id]
     if isinstance(answer, Score):
         return answer
@@ -289,6 +281,20 @@ async def score_on_demand(wiki: Wiki, score_id: ScoreId, flight: Flight, client:
     if answer.failure is Failure.ELSEWHERE:
         return None
     raise EndpointUnavailable(f"{score_id}: {answer.error}", answer.failure, answer.retry_after)
+
+
+async def _answered_on_demand(
+    wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, client: ScoringClient
+) -> FlightResult:
+    """What can be had of *ids* without waiting for others who compute them."""
+    homeless = [each.revision for each in ids if wiki.models[each.model].server.needs_page]
+    if homeless:
+        pages = wiki.database.run(lambda session: pages_of(session, homeless))
+        ids = [replace(each, page=pages.get(each.revision)) for each in ids]
+    with on_demand():
+        result = await flight.scores(ids, client.score, patience=0)
+    _after_scoring(wiki, flight, result)
+    return result
 
 
 def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:

@@ -16,10 +16,9 @@ from worker.scores.filtering import filters_of
 from worker.scores.stored import stored_scores
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import reported
-from worker.tasks.score import ON_DEMAND
+from worker.tasks.score import NO_PLACE_SECONDS, ON_DEMAND
 from worker.upkeep.versions import check_model_versions, tell_versions
 
-NO_PLACE_SECONDS = 0.5
 #: Stands among paths for all that there is.
 EVERYTHING = "*"
 #: How long it is told that there is nothing to tell: at all, or this time.

@@ -24,4 +24,4 @@ def turn(wiki: str, lane: str) -> None:
 
 def _take_one(here: Services, wiki: str, lane: str) -> str | None:
     """Take one turn, unless it failed a moment ago; returns the lane whose turn can follow."""
-    return None if is_resting(TURN, wiki, lane) else here.turns.take_one(here.wiki(wiki), lane).follows
+    return None if is_resting(TURN, wiki, lane) else here.turns.take(here.wiki(wiki), lane).follows

@@ -20,7 +20,7 @@ from worker.flight.told import Tells
 from worker.lanes.rings import PURGE_SCORES, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
-from worker.scores.model_versions import current_models
+from worker.scores.model_versions import current_models, tell_known
 from worker.scores.own_tables import BACKFILL
 from worker.scores.plan import plan
 from worker.upkeep.populating import populate
@@ -127,11 +127,7 @@ def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool
 
     That there is none at all is told only if *even_none*.
     """
-    versions = {name: model.version for name, model in wiki.database.run(current_models).items()}
-    are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}
-    if versions or even_none:
-        telling.versions(wiki.id, versions, are_all=are_all)
-    return are_all
+    return tell_known(wiki, wiki.database.run(current_models), telling, even_none=even_none)
 
 
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:
