@@ -3,7 +3,9 @@
 import logging
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import certifi
@@ -16,7 +18,9 @@ from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
-from tests.examples import examples
+from tests.examples import examples, is_full
+from tests.preloading.asking import forked_commands
+from tests.preloading.starting import Original
 from tests.services import (
     AUTHORITIES_VARIABLE,
     create_database,
@@ -80,6 +84,19 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(AUTHORITIES_VARIABLE, str(file))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked(few_authorities: None) -> Iterator[None]:
+    """Our own commands are forks, except in the full run; see `tests/preloading`."""
+    with nullcontext() if is_full() else forked_commands():
+        yield
+
+
+@pytest.fixture
+def new_interpreters(forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are started as a user starts them, and the kernel knows them by what they were called with."""
+    monkeypatch.setattr(subprocess, "Popen", Original)
 
 
 @pytest.fixture(scope="session")
