@@ -19,6 +19,7 @@ from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
 from tests.examples import examples, is_full
+from tests.order import dealt
 from tests.preloading.asking import forked_commands
 from tests.preloading.starting import Original
 from tests.services import (
@@ -49,13 +50,19 @@ settings.register_profile("outpatrol", max_examples=examples(100), deadline=None
 settings.load_profile("outpatrol")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("property")
         if folder not in SERVED_FOLDERS and SERVED.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("pure")
+    # Here those are left out that are not asked for.
+    yield
+    # Set by pytest-xdist.
+    processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(items, processes)
 
 
 def pytest_configure() -> None:
