@@ -44,7 +44,9 @@ SERVED = {
     "own_redis",
     "shared_cluster",
 }
-SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "migrations"}
+SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "installation", "migrations"}
+#: Who imports one of these starts processes.
+STARTERS = {"subprocess", "Processes", "outpatrol"}
 
 settings.register_profile("outpatrol", max_examples=examples(100), deadline=None)
 settings.load_profile("outpatrol")
@@ -56,7 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("property")
-        if folder not in SERVED_FOLDERS and SERVED.isdisjoint(getattr(item, "fixturenames", ())):
+        names = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", item))}
+        if folder not in SERVED_FOLDERS and names.isdisjoint(SERVED | STARTERS):
             item.add_marker("pure")
     # Here those are left out that are not asked for.
     yield
