@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install -qq --progress-bar off --require-hashes --no-build-isolation
 COMPILER := uv==0.13.8
-# Two processes with servers of their own; who is done takes half of what the other has left.
-TWO := -n 2 --dist worksteal
+# Processes with servers of their own, one more than cores, since much is waited for; who is done takes half of what
+# another has left.
+SOME := -n 3 --dist worksteal
 
 # Each of these files says that one step of the installation was finished, and is younger than what that step read.
 # They lie in .venv, so that removing it forgets them.
@@ -41,17 +42,17 @@ demo: check-demo $(RUNTIME) $(PROJECT)  ## Score a day of real edits with server
 .PHONY: test
 test: check-test $(DEVELOPMENT) $(PROJECT) servers lint types layers  ## Check format, style, types and layers, then run the tests
 	@echo "==> Running the tests"
-	@$(BIN)/pytest $(TWO) $(ARGS)
+	@$(BIN)/pytest $(SOME) $(ARGS)
 
 .PHONY: test-long
 test-long: check-test $(DEVELOPMENT) $(PROJECT) servers  ## Run what `test` leaves out: the long runs, and property tests with all examples
 	@echo "==> Running the long tests"
-	@OUTPATROL_TEST_PROFILE=full $(BIN)/pytest $(TWO) -m 'long or property' $(ARGS)
+	@OUTPATROL_TEST_PROFILE=full $(BIN)/pytest $(SOME) -m 'long or property' $(ARGS)
 
 .PHONY: check
 check: check-setup $(DEVELOPMENT) $(PROJECT) lint types layers  ## While writing: format, style, types, layers and the tests without servers, in a minute
 	@echo "==> Running the tests that need no server"
-	@$(BIN)/pytest $(TWO) -m 'pure and not long' $(ARGS)
+	@$(BIN)/pytest $(SOME) -m 'pure and not long' $(ARGS)
 
 .PHONY: lint
 lint: check-setup $(DEVELOPMENT) $(PROJECT)  ## Check format and style

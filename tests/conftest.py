@@ -93,6 +93,8 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     file.write_text(f"{first}{end}\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(AUTHORITIES_VARIABLE, str(file))
+        # For those who are given no environment.
+        patched.setattr(certifi, "where", lambda: str(file))
         yield
 
 

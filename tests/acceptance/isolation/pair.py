@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from outbox import EDITS, Edit, Lane
 from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.running import Running, merged, running
 from tests.builders import edits
+from tests.patience import WaitedInVain, until
 
 #: For one step of progress; without a fault each takes a tenth of it, on a busy machine.
 PATIENCE_SECONDS = 60
@@ -103,12 +103,15 @@ class Pair:
         return self.here.children["worker"].log.read_text()
 
     def until(self, condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait for *condition*; fails with the workers' last words where it does not come."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain for {what}\n{self.here.children['worker'].end_of_log(20)}")
-            time.sleep(0.02)
+        """Wait for *condition* while edits are announced; fails with the workers' last words where it does not come."""
+        try:
+            until(condition, what, progress=self._progress, patience=seconds)
+        except WaitedInVain as error:
+            raise AssertionError(f"{error}\n{self.here.children['worker'].end_of_log(20)}") from error
+
+    def _progress(self) -> int:
+        self._look()
+        return len(self.announced)
 
     def _look(self) -> None:
         file = self.here.directory / EVENTS

@@ -59,7 +59,7 @@ def test_redis_is_used_when_it_comes(two: Pair, way: FaultProxy) -> None:
 
 @pytest.mark.usefixtures("with_redis")
 def test_scoring_goes_on_while_redis_is_gone_and_each_score_is_asked_for_once(two: Pair, way: FaultProxy) -> None:
-    two.here.endpoint.set(latency_ms=50)
+    two.here.endpoint.set(latency_ms=200)
     saved = two.save(WIKI, 300)
     way.set("refuse")
     left = two.status(WIKI).pending
