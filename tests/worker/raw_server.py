@@ -30,10 +30,13 @@ class RawServer:
     requests: list[Request] = field(default_factory=list)
     #: Bytes that clients took.
     sent: int = 0
-    _writers: "set[asyncio.StreamWriter]" = field(default_factory=set)
+    _conversations: "dict[asyncio.StreamWriter, asyncio.Task[None]]" = field(default_factory=dict)
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Begin a conversation."""
+        self._conversations[writer] = asyncio.create_task(self._converse(reader, writer))
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
@@ -54,10 +57,17 @@ class RawServer:
         finally:
             writer.close()
 
-    def hang_up(self) -> None:
-        """Let nobody wait for those who do not read what they were sent."""
-        for each in self._writers:
-            each.transport.abort()
+    async def hang_up(self) -> None:
+        """End all conversations, also those that have not begun, or whose client does not read what it was sent."""
+        # Those who were taken just now are told so in the next rounds of the loop, and closed in the last ones.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for writer, conversation in self._conversations.items():
+            conversation.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*self._conversations.values(), return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 async def _parts(reply: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -72,7 +82,7 @@ async def _parts(reply: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def raw_server(reply: Callable[[Request], RawReply], port: int = 0) -> AsyncIterator[RawServer]:
     """Serve inside the running event loop."""
     server = RawServer(reply)
-    listener = await asyncio.start_server(server.converse, "127.0.0.1", port)
+    listener = await asyncio.start_server(server.take, "127.0.0.1", port)
     host, port = listener.sockets[0].getsockname()
     server.url = f"http://{host}:{port}"
     async with listener:
@@ -91,22 +101,10 @@ def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> It
         yield server
         asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
     finally:
-        asyncio.run_coroutine_threadsafe(_end_conversations(server), loop).result()
+        asyncio.run_coroutine_threadsafe(server.hang_up(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-async def _end_conversations(server: RawServer) -> None:
-    """Those that go on after their client has left, or before they have begun."""
-    while conversations := asyncio.all_tasks() - {asyncio.current_task()}:
-        for each in conversations:
-            each.cancel()
-        await asyncio.gather(*conversations, return_exceptions=True)
-    server.hang_up()
-    # A transport closes itself in a later round of the loop.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 def http(status: int, body: bytes, *, length: int | None = None, encoding: str = "identity") -> bytes:

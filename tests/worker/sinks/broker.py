@@ -31,7 +31,6 @@ class Broker:
     def frozen(self) -> Iterator[None]:
         """It takes connections, and answers nothing meanwhile."""
         stop_process(self.child.process.pid)
-        os.waitid(os.P_PID, self.child.process.pid, os.WSTOPPED)
         try:
             yield
         finally:
