@@ -126,6 +126,12 @@ class FlightSettings(Section):
     call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
     lease_margin_seconds: float = Field(default=5, gt=0, description="How much longer than that a lease lasts.")
     patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
+    late_seconds: float = Field(
+        default=2,
+        gt=0,
+        le=600,
+        description="How long an edit with some of its scores waits for the others; they are stored when they come.",
+    )
 
     @property
     def lease_seconds(self) -> float:
