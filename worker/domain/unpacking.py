@@ -1,26 +1,26 @@
-"""A reply's content, unpacked while it comes in and never beyond a limit. Pure."""
+"""The content of a reply, unpacked while it comes in, up to a limit. Pure."""
 
 import zlib
 from collections.abc import Sequence
 
-#: Packings that were asked for; zlib knows gzip and deflate by their first bytes.
+#: Packings that we asked for; zlib recognizes gzip and deflate by their first bytes.
 KNOWN = {"gzip", "x-gzip", "deflate"}
-#: Packings that nobody asked for: some make gigabytes of a few bytes at once.
+#: Packings that nobody asked for: some turn a few bytes into gigabytes at once.
 UNASKED = {"br", "zstd", "compress", "x-compress"}
 ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 class Unreadable(ValueError):
-    """The content is not what its head says, or too much; the text says which."""
+    """The content is not what its header says, or too large; the text says which."""
 
 
 class Unpacking:
-    """Takes the bytes of one reply as they come; *encodings* are those of its Content-Encoding, *most* is in bytes."""
+    """Unpacks one reply as its bytes come; *encodings* are those of its Content-Encoding, *most* is in bytes."""
 
     def __init__(self, encodings: Sequence[str], most: int) -> None:
         """Raise Unreadable for what can't be unpacked within bounds."""
         names = [name for each in encodings if (name := each.strip().lower()) not in {"", "identity"}]
-        # Each packing multiplies what a chunk can grow to by a thousand.
+        # Each packing can make a chunk a thousand times larger.
         if len(names) > 1:
             raise Unreadable("a reply that is packed twice can't be right")
         if names and names[0] in UNASKED:
@@ -29,7 +29,7 @@ class Unpacking:
         self._taken = 0
         self._content = bytearray()
         self._stream = zlib.decompressobj(ANY_HEADER) if names and names[0] in KNOWN else None
-        # Some servers send deflate without its head.
+        # Some servers send deflate without its header.
         self._may_be_headless = bool(names) and names[0] == "deflate"
 
     def take(self, chunk: bytes) -> None:
