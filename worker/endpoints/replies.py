@@ -48,20 +48,20 @@ OrInvalidEntry = WrapValidator(_or_invalid_entry)
 
 #: Strict: `true` and `"0.1"` are no probabilities.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-#: What fastText and logarithms make of probabilities: 1.00001 and -1e-16 are 1 and 0.
+#: Rounding errors of fastText and logarithms are corrected: 1.00001 and -1e-16 become 1 and 0.
 RoundedProbability = Annotated[
     float,
     Field(ge=-0.001, le=1.001, allow_inf_nan=False, strict=True),
     AfterValidator(lambda value: min(max(value, 0.0), 1.0)),
 ]
-#: As long as `oresm_version`, which counts bytes; it becomes part of task ids and keys, too.
+#: At most as long as `oresm_version`, in bytes; it also becomes part of task ids and keys.
 Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
-#: Characters kept of the endpoint's own words: ORES puts whole tracebacks into them.
+#: Characters kept of the endpoint's own words, into which ORES puts whole tracebacks.
 LONGEST_MESSAGE = 500
 
 
 class Reply(BaseModel):
-    """Base of all replies: unknown fields are left out, and no value gets into an error's text."""
+    """Base of all replies: unknown fields are ignored, and no value gets into the text of an error."""
 
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
 
@@ -101,7 +101,7 @@ class OresError(Reply):
     message: str
 
     def answer(self, score_id: ScoreId, version: str) -> Answer:
-        """Final where it is about the revision; any other is a failure of that score, and is asked for again."""
+        """Final if it is about the revision; any other error is a failure of that score, which is asked for again."""
         said, message = fate(self.type, self.message, score_id.revision), self.message[:LONGEST_MESSAGE]
         if isinstance(said, Failure):
             return NoAnswer(f"{self.type[:LONGEST_MESSAGE]}: {message}", said)
@@ -121,7 +121,7 @@ class OresModel(Reply):
 
 
 class OresWiki(Reply):
-    """What ORES says of one wiki: versions of its models, and a score or an error by revision and model."""
+    """What ORES says about one wiki: versions of its models, and a score or an error by revision and model."""
 
     models: dict[str, Annotated[OresModel | InvalidEntry, OrInvalidEntry]] = {}
     scores: dict[
@@ -165,7 +165,7 @@ OresReply = TypeAdapter(dict[str, OresWiki])
 
 
 class OresOptimum(Reply):
-    """The point of a curve that a formula resolves to."""
+    """The point of a curve to which a formula resolves."""
 
     threshold: Probability
 
@@ -185,7 +185,7 @@ class OresModelInfo(OresModel):
         """The thresholds of *wanted*; the reply has them by class, in the order in which they were asked for.
 
         Raises:
-            ValueError: the reply has other ones.
+            ValueError: the reply has others.
         """
         optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
         counts = Counter(statistic.label for statistic in wanted)
@@ -200,7 +200,7 @@ class OresInfo(Reply):
 
 
 class OresAnyInfo(Reply):
-    """Whatever an ORES tells of its models."""
+    """Everything that an ORES tells about its models."""
 
     models: dict[str, dict[str, Any]] = {}
 

@@ -1,4 +1,4 @@
-"""What a wiki's API replies, validated: formatversion 2 of the action API, and pages of the REST API. Pure."""
+"""The replies of a wiki's API, validated: formatversion 2 of the action API, and pages of the REST API. Pure."""
 
 from typing import Annotated
 
@@ -36,14 +36,14 @@ class ApiPage(Reply):
 
 
 class QueryResult(Reply):
-    """Titles of other wikis are listed apart, and revisions that are gone, too."""
+    """Titles of other wikis, and revisions that are gone, are listed separately."""
 
     pages: tuple[ApiPage, ...] = ()
     normalized: tuple[Spelling, ...] = ()
 
 
 class ApiReply(Reply):
-    """The reply to `action=query`; without `query` where nothing that was asked for exists."""
+    """The reply to `action=query`; without `query` if nothing that was asked for exists."""
 
     query: QueryResult = QueryResult()
     error: ApiError | None = None
@@ -54,7 +54,7 @@ class LatestRevision(Reply):
 
 
 class RestPage(Reply):
-    """What the REST API tells of a page, without its source."""
+    """What the REST API tells about a page, without its source."""
 
     id: Id
     key: str

@@ -1,5 +1,4 @@
-"""Whether something is asked at all: while it serves nobody, its circuit is open, and only probes are sent now and
-then.
+"""Whether something is asked at all: while it serves nobody, its circuit is open, and only probes are sent.
 
 Kept in this process' memory: each process finds out for itself, and no count can leak when one dies.
 """
