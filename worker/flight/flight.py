@@ -1,7 +1,7 @@
-"""Single flight: however many want a score at once, one of them calls the endpoint and all get the answer.
+"""Single flight: if several want a score at once, one of them calls the endpoint, and all get the answer.
 
 The tiers are asked from the innermost to the outermost: this process, then Redis or the database. Ids that are ours in
-one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
+one tier are asked for in the next; the endpoint is called for those that are ours in the last. Answers go back the same
 way: each tier ends its leases, wakes those who wait, and says which answer counts.
 """
 
@@ -21,7 +21,7 @@ from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_versi
 #: Asks the endpoint; returns an answer for every id.
 Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 
-#: Added to the end of a lease, so that a look then finds it run out.
+#: Seconds added to the end of a lease, so that a look at that time finds it run out.
 JUST_AFTER_SECONDS = 0.02
 #: The answer of a holder that gives up: there is nothing to hand over, and others may take the score.
 _GIVEN_UP = NoAnswer("its holder gave up", Failure.ELSEWHERE)
@@ -49,7 +49,7 @@ class FlightResult:
         self.answers.update(answers)
 
     def under_way(self) -> list[ScoreId]:
-        """Those that another caller was still computing when our patience ended."""
+        """The ids that another caller was still computing when our patience ended."""
         return [
             score_id
             for score_id, answer in self.answers.items()
@@ -80,7 +80,7 @@ class Flight:
         return result
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
-        """What is stored for *ids* where all workers see it; nothing is asked of the endpoint.
+        """What is stored for *ids* where all workers see it; does not ask the endpoint.
 
         Raises:
             TierUnavailable: it can't be looked up.
@@ -90,7 +90,7 @@ class Flight:
     def keep(self, answers: Mapping[ScoreId, Answer]) -> None:
         """Leave *answers* where all workers see them, and wake those who wait there.
 
-        Those that were had in this process only, since Redis lost them, are answers to nobody else.
+        For answers that only this process has, since Redis lost them.
         """
         with contextlib.suppress(TierUnavailable):
             self._tiers[-1].finish([], answers, uuid.uuid4().hex)
@@ -160,7 +160,7 @@ class _Request:
                     above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
-                    # Look again first: the end may have come before we listened.
+                    # Look again first: the answer may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
@@ -182,7 +182,7 @@ class _Request:
             async with asyncio.timeout(self._settings.call_seconds):
                 return await self._call(ids)
         except TimeoutError:
-            # If several revisions get no answer, none of them alone is the cause.
+            # If several revisions get no answer, no single one is the cause.
             is_outage = len({score_id.revision for score_id in ids}) > 1
             late = f"no answer within {self._settings.call_seconds:g} s"
             return dict.fromkeys(ids, NoAnswer(late, Failure.LATE, is_outage=is_outage))
@@ -234,7 +234,7 @@ class _Held:
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:
-    """End the leases of all ids in *answers*; returns the answers that count, which may not be ours."""
+    """End the leases of all ids in *answers*; returns the answers that count, which need not be ours."""
     ends = {
         score_id: answer
         for score_id, answer in answers.items()

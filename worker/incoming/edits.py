@@ -29,7 +29,7 @@ GroupsOf = Callable[[str], Collection[str]]
 
 
 class NotAnEdit(ValueError):
-    """An event is not an edit that can be saved; `kind` is the word under which it is counted."""
+    """An event is no edit that can be saved; it is counted under `kind`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class NotAnEdit(ValueError):
 
 
 class OtherStream(NotAnEdit):
-    """An event is of a schema that is not read, and so are all others of its stream."""
+    """An event has a schema that is not read; so have all others of its stream."""
 
     def __init__(self, schema: str) -> None:
         super().__init__("other stream", f"an event of schema {schema[:80]}, which is not read; {WHAT_IS_READ}")
@@ -54,14 +54,14 @@ def edit_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Edit:
 def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Promised:
     """Read one event, in UTF-8: an edit, or another change of a page.
 
-    In a recentchange `patrolled: true` at save time means autopatrolled; its absence means that the wiki does not
-    patrol such edits. A page change does not say it; users in one of the wiki's *groups_of* are autopatrolled. Without
-    a namespace the whole title is taken, as MediaWiki does with a title whose prefix it does not know.
+    In a recentchange `patrolled: true` at save time means autopatrolled; without the field, the wiki does not patrol
+    such edits. A page change does not have it; there, users in one of the wiki's *groups_of* are autopatrolled. Without
+    a namespace the whole title is taken, as in MediaWiki a title whose prefix is unknown.
 
     Raises:
         OtherStream: the schema is not read.
-        NotAnEdit: not JSON, a canary, another kind of change, fields that are missing or invalid, or a title that
-            MediaWiki forbids.
+        NotAnEdit: it is not JSON, a canary, or another kind of change; or a field is missing or invalid, or MediaWiki
+            forbids the title.
     """
     event = event_of(line)
     schema = event.get("$schema")
@@ -87,7 +87,7 @@ def event_of(line: str | bytes) -> dict[str, Any]:
     """The event in *line*.
 
     Raises:
-        NotAnEdit: not JSON in UTF-8, no JSON object, or a canary.
+        NotAnEdit: it is not JSON in UTF-8, not a JSON object, or a canary.
     """
     try:
         event = json.loads(line.decode() if isinstance(line, bytes) else line)

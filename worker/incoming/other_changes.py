@@ -20,7 +20,7 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
         "page": page.get("page_id"),
         "namespace": page.get("namespace_id", 0),
         "title": title_of(page.get("page_title")),
-        # The event's own time: at a delete or a suppression the revision is older.
+        # The event's own time, since at a delete or a suppression the revision is older.
         "timestamp": event.get("dt") or part(event, "meta").get("dt"),
         "revision": revision.get("rev_id"),
         **{name: revision.get(name) for name in VISIBILITY},

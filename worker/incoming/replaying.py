@@ -59,7 +59,7 @@ def edits_in(
     groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
 ) -> Iterator[Promised]:
-    """The edits of *wikis* in *lines*, at most *limit*; what is left out is counted in *report*."""
+    """The edits of *wikis* in *lines*, at most *limit*; other lines are counted in *report*."""
     taken = 0
     for number, line in enumerate(lines, start=1):
         if limit is not None and taken >= limit:
@@ -120,7 +120,7 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
     Raises:
         OSError: the file can't be read, or is not what its name says.
-        UnicodeError: it is not in UTF-8, so no line of it is taken.
+        UnicodeError: it is not in UTF-8; no line of it is used.
     """
     if str(file) == "-":
         yield _in_utf8(sys.stdin.buffer)

@@ -23,11 +23,11 @@ from outbox.server_errors import Kind, server_text, trouble_of
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
-#: Another process may be saving the same user, page or edit; at the next try it is there.
+#: Tries: another process may be saving the same user, page or edit, which is there at the next try.
 TRIES = 4
 #: The reason of a dead letter with an edit that the database did not take.
 NOT_SAVED = "not_saved"
-#: A change of a page that is no edit counts apart from the edits.
+#: Page changes that are no edits are counted separately.
 Fate = Literal["saved", "promised", "page changes", "saved before", "contradicting", "kept aside"]
 
 
@@ -94,7 +94,7 @@ def save_alone(database: Database, edit: Promised) -> Fate:
 
 
 def _takes_others(database: Database, edit: Promised) -> bool:
-    """Whether the database would take another, quite usual edit now; it is not kept."""
+    """Whether the database would take another, ordinary edit now; that edit is not kept."""
     other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
         with database.transaction() as session:

@@ -6,9 +6,9 @@ WHAT_IS_READ = "listen to mediawiki.page_change.v1 or mediawiki.recentchange ins
 VISIBILITY_CHANGE = "/mediawiki/revision/visibility-change/1"
 SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.", f"{VISIBILITY_CHANGE}.")
 PREFIX = "mediawiki."
-#: Streams of EventStreams with other things than edits, or with more: revision-create also has imported revisions
-#: and those of moves and protections, with old times, whose scores nobody waits for.
-#: Source: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
+#: Streams of EventStreams with other things than edits, or with more than edits: revision-create also has imported
+#: revisions and those of moves and protections. They have old times, and nobody waits for their scores. Source:
+#: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
 NOT_READ = {
     "mediawiki.page-create", "mediawiki.page-delete", "mediawiki.page-links-change", "mediawiki.page-move",
     "mediawiki.page-properties-change", "mediawiki.page-undelete", "mediawiki.page_html_feature_counts_change",

@@ -14,9 +14,9 @@ from worker.scores.store import stored_scores
 
 
 def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
-    """Revision to the models whose current version should have a row for it and has none: three statements.
+    """Revision to the models whose current version should have a row for it but has none: three statements.
 
-    Only models count that store scores and score such edits; one with `clean_parent` needs rows only for the newest
+    Only models that store scores and score such edits count; one with `clean_parent` needs rows only for the newest
     revision of a page.
     """
     known = current_models(session)
