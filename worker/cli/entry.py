@@ -1,4 +1,4 @@
-"""Where the command `outpatrol` begins: installed without its packages, it says in a sentence which to add."""
+"""Where the command `outpatrol` begins; if packages are missing, a sentence says which extra to install."""
 
 import sys
 

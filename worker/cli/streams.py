@@ -34,7 +34,7 @@ from worker.upkeep.reconciling import reconcile as reconcile_wiki
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wiki:
-    """The events of one wiki: edits to come, the lanes of its sinks, its streams, and what was sent to each stream."""
+    """The events of one wiki: edits that wait, lanes of sinks, streams, and what was sent to each stream."""
 
     edits: LaneStatus
     lanes: dict[str, LaneStatus]

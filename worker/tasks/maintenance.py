@@ -1,4 +1,4 @@
-"""The tasks that beat sends, for all wikis; the part of each wiki is a task of its own."""
+"""The tasks that beat sends, for all wikis; the work for each wiki is a task of its own."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def poll() -> None:
 
 @app.task(name=POLL_SERVER)
 def poll_server(name: str) -> None:
-    """Ring for every wiki of that group of servers that has work; each one that can't be asked is logged."""
+    """Ring for every wiki with work on that server; each wiki that can't be asked is logged."""
     with reported(POLL_SERVER, name):
         here = services()
         here.doorbell.answer(POLL_SERVER, name)
@@ -68,7 +68,7 @@ def check_versions(wiki: str | None = None) -> None:
 
 @app.task(name=PURGE_SCORES)
 def purge(wiki: str | None = None, after: str = "0") -> None:
-    """Remove rows of old versions, and of revisions that have left recentchanges, these *after* that `oresc_id`."""
+    """Remove rows of old versions, and, *after* that `oresc_id`, those of revisions that have left recentchanges."""
     rest = () if after == "0" else (after,)
     _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)), *rest)
 
@@ -80,13 +80,13 @@ def expire(wiki: str | None = None) -> None:
 
 
 def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None], *rest: str) -> None:
-    """Do *work* for that wiki; if none is named, ring for each, so that a slow one holds up no other."""
+    """Do *work* for that wiki; if none is named, ring for every wiki, so that a slow one holds up no other."""
     with reported(task, wiki_id or ALL_WIKIS):
         here = services()
         if wiki_id is None:
             apart = min(APART_SECONDS, SPREAD_SECONDS / len(here.wikis))
             for number, each in enumerate(here.wikis):
-                # A ring that waits long is not lost: it is repeated only when two more would be due.
+                # A ring that waits long is not lost: it counts as lost only when two more are due.
                 here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
             return
         if is_passed_on(here, wiki_id):
@@ -101,7 +101,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
 
 
 def _period(task: str, upkeep: UpkeepSettings) -> float:
-    """How many seconds after one such task the next is due."""
+    """Seconds from one such task to the next."""
     return {
         CHECK_MODEL_VERSIONS: upkeep.check_seconds,
         PURGE_SCORES: upkeep.purge_seconds,
@@ -153,7 +153,7 @@ def _expire(wiki: Wiki) -> None:
 
 
 def _promise_missing(wiki: Wiki, until: float) -> None:
-    """Promise what a rescoring did not reach, and what was stored late under an old version."""
+    """Promise edits that a rescoring did not reach, or whose scores were stored late under an old version."""
     with wiki.database.reading() as connection:
         if has_work(connection, BACKFILL):
             return
@@ -168,5 +168,5 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
 
 
 def _end_of_time() -> float:
-    """When a task that begins now must end, so that others get its place, in monotonic seconds."""
+    """When a task that begins now must end so that others get its place; in monotonic seconds."""
     return time.monotonic() + services().settings.drain_seconds
