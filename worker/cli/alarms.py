@@ -41,7 +41,7 @@ def late(lane: LaneStatus, most: timedelta, *, sink: str | None = None) -> list[
     return [f"{sink}: the oldest event has waited for {seconds:.0f} s"]
 
 
-def tell(alarms: Iterable[str], errors: Mapping[str, str]) -> None:
+def print_alarms(alarms: Iterable[str], errors: Mapping[str, str]) -> None:
     """Print *alarms*, and the *errors* of wikis that could not be looked at, a line each.
 
     Raises `typer.Exit` with the code of an alarm if there are any, or else with that of an error if there are any.

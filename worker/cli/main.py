@@ -68,5 +68,5 @@ def _before_every_command(
     configure_logging("CRITICAL")
 
 
-def main() -> None:
+def run() -> None:
     app()

@@ -17,7 +17,7 @@ from rich.text import Text
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import LANES, Services
-from worker.cli.alarms import endpoint_alarms, late, tell
+from worker.cli.alarms import endpoint_alarms, late, print_alarms
 from worker.cli.console import (
     command_services,
     documents_of_errors,
@@ -66,7 +66,7 @@ def status(
             with Live(console=out, auto_refresh=False) if watch else nullcontext() as live:
                 show = partial(_refresh, live) if live else _print
                 last = _each_look(look, show, watch, interval)
-    tell(last.alarms, last.errors)
+    print_alarms(last.alarms, last.errors)
 
 
 def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Look:

@@ -21,12 +21,12 @@ from worker.domain.failures import Failure, failure_of_status, retry_after_secon
 from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.domain.thresholds import Statistic
-from worker.domain.unpacking import Unpacking, Unreadable
+from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.refusals import Cures, cure, said_of
+from worker.endpoints.refusals import Cures, cure_of_endpoint, said_of
 from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
 from worker.endpoints.token import TokenFile
 
@@ -94,7 +94,7 @@ class Endpoint:
         section: str = "endpoint",
         *,
         setting: str = "endpoint.url",
-        cures: Cures = cure,
+        cures: Cures = cure_of_endpoint,
         asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
@@ -296,7 +296,7 @@ async def _content(where: str, response: httpx.Response) -> bytes:
         async for chunk in response.aiter_raw():
             unpacking.take(chunk)
         return unpacking.content()
-    except Unreadable as error:
+    except UnreadableReply as error:
         raise EndpointUnavailable(f"{where}: {error}", Failure.TRANSIENT) from error
 
 
@@ -331,7 +331,7 @@ def _raise_for_status(
 
 
 def _validated(
-    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure
+    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure_of_endpoint
 ) -> ReplyType:
     try:
         return reply.validate_json(content)

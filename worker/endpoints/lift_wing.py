@@ -45,7 +45,7 @@ class Address:
     host: str
 
 
-def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
+def server_address(wiki: str, name: str, model: ScoringModel) -> Address:
     """The address of *model*, which is called *name* here; for revscoring models each wiki has a server of its own."""
     there = model.lift_wing_name or name
     if model.server is LiftWingServer.REVSCORING:
@@ -163,7 +163,7 @@ class LiftWingClient:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
-        server, address = SERVERS[model.server], address_of(wiki, name, model)
+        server, address = SERVERS[model.server], server_address(wiki, name, model)
         asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, asked)

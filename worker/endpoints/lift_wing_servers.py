@@ -16,11 +16,11 @@ from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.refusals import fate
 from worker.endpoints.replies import (
     LONGEST_MESSAGE,
+    EndpointReply,
     InvalidEntry,
     OresReply,
     OrInvalidEntry,
     Probability,
-    Reply,
     RoundedProbability,
     ScoreReply,
     Version,
@@ -76,12 +76,12 @@ class Revscoring:
         return {score_id: reply[score_id.wiki].answer(score_id, called=asked.name)}
 
 
-class _Output(Reply):
+class _Output(EndpointReply):
     prediction: bool
     probabilities: dict[str, Probability]
 
 
-class _Prediction(Reply):
+class _Prediction(EndpointReply):
     model_version: Version
     #: The server for Wikidata does not say it.
     wiki_db: str | None = None
@@ -89,7 +89,7 @@ class _Prediction(Reply):
     output: _Output
 
 
-class _Predictions(Reply):
+class _Predictions(EndpointReply):
     predictions: list[Annotated[_Prediction | InvalidEntry, OrInvalidEntry]]
     errors: tuple[Annotated[str | InvalidEntry, OrInvalidEntry], ...] = ()
 
@@ -130,7 +130,7 @@ class SingleRevertRisk:
         return {ids[0]: _revert_risk(reply, ids[0], asked)}
 
 
-class _Quality(Reply):
+class _Quality(EndpointReply):
     label: Literal["Stub", "Start", "C", "B", "GA", "FA"]
     score: RoundedProbability
     model_version: Version
@@ -166,12 +166,12 @@ class ArticleQuality:
         }
 
 
-class _ClassedQuality(Reply):
+class _ClassedQuality(EndpointReply):
     label: str
     prediction_probabilities: dict[str, Probability]
 
 
-class _ClassedQualities(Reply):
+class _ClassedQualities(EndpointReply):
     model_version: Version
     predictions: list[Annotated[_ClassedQuality | InvalidEntry, OrInvalidEntry]]
 
@@ -200,16 +200,16 @@ class ArticleQualityV2:
         }
 
 
-class _Topic(Reply):
+class _Topic(EndpointReply):
     topic: str
     score: RoundedProbability
 
 
-class _Topics(Reply):
+class _Topics(EndpointReply):
     results: list[_Topic]
 
 
-class _Outlink(Reply):
+class _Outlink(EndpointReply):
     prediction: _Topics
 
 

@@ -109,7 +109,7 @@ class Cures(Protocol):
     def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
-def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
+def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
     if status in {401, 407}:
         return "renew the credentials with which the proxy or gateway at endpoint.url logs in"

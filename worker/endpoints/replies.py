@@ -60,13 +60,13 @@ Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
 LONGEST_MESSAGE = 500
 
 
-class Reply(BaseModel):
+class EndpointReply(BaseModel):
     """Base of all replies: unknown fields are ignored, and no value gets into the text of an error."""
 
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
 
 
-class ScoreReply(Reply):
+class ScoreReply(EndpointReply):
     """`{"prediction": …, "probability": {…}}`, as ORES and the revscoring servers write a score."""
 
     prediction: bool | str | list[str]
@@ -96,7 +96,7 @@ class ScoreReply(Reply):
         )
 
 
-class OresError(Reply):
+class OresError(EndpointReply):
     type: str
     message: str
 
@@ -108,7 +108,7 @@ class OresError(Reply):
         return ScoreError(model=score_id.model, version=version, type=said, message=message)
 
 
-class OresEntry(Reply):
+class OresEntry(EndpointReply):
     """One model's answer for one revision: a score or an error."""
 
     score: ScoreReply | None = None
@@ -116,11 +116,11 @@ class OresEntry(Reply):
     features: dict[str, Any] | None = None
 
 
-class OresModel(Reply):
+class OresModel(EndpointReply):
     version: Version
 
 
-class OresWiki(Reply):
+class OresWiki(EndpointReply):
     """What ORES says about one wiki: versions of its models, and a score or an error by revision and model."""
 
     models: dict[str, Annotated[OresModel | InvalidEntry, OrInvalidEntry]] = {}
@@ -164,13 +164,13 @@ def _with_features(entry: OresEntry, score_id: ScoreId, version: str) -> Answer:
 OresReply = TypeAdapter(dict[str, OresWiki])
 
 
-class OresOptimum(Reply):
+class OresOptimum(EndpointReply):
     """The point of a curve to which a formula resolves."""
 
     threshold: Probability
 
 
-class OresStatistics(Reply):
+class OresStatistics(EndpointReply):
     """Class to the points that its formulas resolve to, in the order of the request."""
 
     thresholds: dict[str, list[OresOptimum | None]] = {}
@@ -195,11 +195,11 @@ class OresModelInfo(OresModel):
         return {statistic: None if point is None else point.threshold for statistic, point in points.items()}
 
 
-class OresInfo(Reply):
+class OresInfo(EndpointReply):
     models: dict[str, OresModelInfo] = {}
 
 
-class OresAnyInfo(Reply):
+class OresAnyInfo(EndpointReply):
     """Everything that an ORES tells about its models."""
 
     models: dict[str, dict[str, Any]] = {}

@@ -4,30 +4,30 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from worker.endpoints.replies import LONGEST_MESSAGE, Reply
+from worker.endpoints.replies import LONGEST_MESSAGE, EndpointReply
 
 Id = Annotated[int, Field(ge=0, strict=True)]
 
 
-class ApiError(Reply):
+class ApiError(EndpointReply):
     """`{"code": …, "info": …}`, with status 200."""
 
     code: str = Field(max_length=LONGEST_MESSAGE)
     info: str = ""
 
 
-class Spelling(Reply):
+class Spelling(EndpointReply):
     """A title as it was asked for, and as the wiki spells it."""
 
     from_: str = Field(alias="from")
     to: str
 
 
-class RevisionIds(Reply):
+class RevisionIds(EndpointReply):
     revid: Id
 
 
-class ApiPage(Reply):
+class ApiPage(EndpointReply):
     """A page, or a title without one: `missing`, `invalid` or `special`, which have no id."""
 
     title: str = ""
@@ -35,25 +35,25 @@ class ApiPage(Reply):
     revisions: tuple[RevisionIds, ...] = ()
 
 
-class QueryResult(Reply):
+class QueryResult(EndpointReply):
     """Titles of other wikis, and revisions that are gone, are listed separately."""
 
     pages: tuple[ApiPage, ...] = ()
     normalized: tuple[Spelling, ...] = ()
 
 
-class ApiReply(Reply):
+class ApiReply(EndpointReply):
     """The reply to `action=query`; without `query` if nothing that was asked for exists."""
 
     query: QueryResult = QueryResult()
     error: ApiError | None = None
 
 
-class LatestRevision(Reply):
+class LatestRevision(EndpointReply):
     id: Id
 
 
-class RestPage(Reply):
+class RestPage(EndpointReply):
     """What the REST API tells about a page, without its source."""
 
     id: Id

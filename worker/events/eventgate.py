@@ -15,7 +15,7 @@ from outbox import lane
 from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import SinkSection, without_password
 from worker.domain.redirects import advice
-from worker.domain.unpacking import Unpacking, Unreadable
+from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
@@ -128,8 +128,8 @@ class EventGateSink:
     async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
         """One request and its whole reply.
 
-        Raises TimeoutError at the deadline, even while the reply is still coming in, and Unreadable for what can't be a
-        reply.
+        Raises TimeoutError at the deadline, even while the reply is still coming in, and UnreadableReply for what can't
+        be a reply.
         """
         request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions=self._extensions)
         async with asyncio.timeout(self._timeout):
@@ -154,7 +154,7 @@ class EventGateSink:
             reason = "the process ends before it replied"
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
-        except Unreadable as error:
+        except UnreadableReply as error:
             said = f"{self._url}: {error}; see who answers there, or mend sinks.eventgate.url"
             return dict.fromkeys(batch, SinkUnavailable(said))
         # A name that no host can have raises UnicodeError only when it is looked up.

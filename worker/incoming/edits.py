@@ -64,7 +64,7 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
         NotAnEdit: it is not JSON, a canary, or another kind of change; or a field is missing or invalid, or MediaWiki
             forbids the title.
     """
-    event = event_of(line)
+    event = event_in(line)
     schema = event.get("$schema")
     if not isinstance(schema, str) or not schema.startswith("/"):
         return _of_recent_change(event, groups_of)
@@ -75,7 +75,7 @@ def promised_of(line: str | bytes, *, groups_of: GroupsOf = usual_groups) -> Pro
     return read(event, groups_of)
 
 
-def event_of(line: str | bytes) -> dict[str, Any]:
+def event_in(line: str | bytes) -> dict[str, Any]:
     """The event in *line*.
 
     Raises:

@@ -22,7 +22,7 @@ from outbox.edits import Edit
 from outbox.page_changes import Promised
 from worker.config.autopatrolled_groups import usual_groups
 from worker.incoming.edits import GroupsOf, NotAnEdit, promised_of
-from worker.incoming.saving import Fate, is_of_an_edit, keep, save_alone
+from worker.incoming.saving import Fate, is_of_an_edit, save_alone, save_or_promise
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
@@ -107,7 +107,7 @@ def replay(
 
 def _save(database: Database, edit: Promised) -> Fate:
     try:
-        return database.run(partial(keep, edit=edit))
+        return database.run(partial(save_or_promise, edit=edit))
     except DBAPIError as error:
         if not is_of_an_edit(error):
             raise

@@ -47,7 +47,7 @@ def save_heard(
         raise
 
 
-def keep(session: Session, edit: Promised) -> Fate:
+def save_or_promise(session: Session, edit: Promised) -> Fate:
     """Save *edit* if the wiki is emulated, otherwise only promise it. Does not commit.
 
     Raises:
@@ -98,7 +98,7 @@ def _takes_others(database: Database, edit: Promised) -> bool:
     other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
         with database.transaction() as session:
-            keep(session, other)
+            save_or_promise(session, other)
             session.rollback()
     except IntegrityError:
         # It contradicts what is there, so the tables can be written to.
@@ -111,7 +111,7 @@ def _takes_others(database: Database, edit: Promised) -> bool:
 def _keep_all(session: Session, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
     fates = Counter[Fate]()
     for edit in edits:
-        fates["saved before" if _is_there(session, edit) else keep(session, edit)] += 1
+        fates["saved before" if _is_there(session, edit) else save_or_promise(session, edit)] += 1
     if event_id is not None:
         remember(session, source, event_id)
     return fates
@@ -122,7 +122,7 @@ def _keep_one(session: Session, edit: Promised) -> Fate:
         return "saved before"
     if is_emulated(session):
         free_title(session, edit)
-    return keep(session, edit)
+    return save_or_promise(session, edit)
 
 
 def _is_there(session: Session, edit: Promised) -> bool:

@@ -38,7 +38,7 @@ class Candidate:
     seconds: float
 
 
-def decide(
+def judge_versions(
     current: str | None,
     candidate: Candidate | None,
     seen: Mapping[str, int],
@@ -76,7 +76,7 @@ def lock_models(session: Session, models: Collection[str]) -> None:
 
 
 def apply(session: Session, model: str, finding: Finding, version: str | None, before: Candidate | None) -> None:
-    """Store what `decide` found for *model*, whose candidate was *before*; does not commit."""
+    """Store what `judge_versions` found for *model*, whose candidate was *before*; does not commit."""
     if finding is Finding.NOT_TOLD or (finding is Finding.WAITING and before and before.version == version):
         return
     if before is not None:

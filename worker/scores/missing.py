@@ -10,7 +10,7 @@ from worker.config.wiki import Wiki
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.model_versions import current_models
 from worker.scores.plan import plan
-from worker.scores.store import stored_scores
+from worker.scores.store import stored_pairs
 
 
 def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
@@ -23,7 +23,7 @@ def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dic
     names = {model.id: name for name, model in known.items()}
     there = {
         (revision, names[model_id])
-        for revision, model_id in stored_scores(session, {edit.revision for edit in edits}, names)
+        for revision, model_id in stored_pairs(session, {edit.revision for edit in edits}, names)
     }
     latest = latest_revisions(session, {edit.revision for edit in edits})
     return {

@@ -37,7 +37,7 @@ def store(session: Session, rows: Sequence[Classification]) -> None:
         )
 
 
-def stored_scores(
+def stored_pairs(
     session: Session | Connection, revisions: Collection[int], models: Collection[int]
 ) -> set[tuple[int, int]]:
     """The pairs (revision, model id) of *revisions* and *models* that have rows: one statement."""

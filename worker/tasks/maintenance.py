@@ -14,7 +14,7 @@ from worker.config.wiki import Wiki
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.passing import is_passed_on
-from worker.tasks.running import ALL_WIKIS, reported, tell
+from worker.tasks.running import ALL_WIKIS, log_error, reported
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -52,7 +52,7 @@ def poll_server(name: str) -> None:
         here.doorbell.answer(POLL_SERVER, name)
         databases = [wiki.database for wiki in groups(here.wikis).get(name, ())]
         for wiki, error in _wiki_poll().ring_for(databases, here.doorbell).failed.items():
-            tell(POLL, wiki, error)
+            log_error(POLL, wiki, error)
 
 
 @cache
@@ -67,7 +67,7 @@ def check_versions(wiki: str | None = None) -> None:
 
 
 @app.task(name=PURGE_SCORES)
-def purge(wiki: str | None = None, after: str = "0") -> None:
+def purge_scores(wiki: str | None = None, after: str = "0") -> None:
     """Remove rows of old versions, and, *after* that `oresc_id`, those of revisions that have left recentchanges."""
     rest = () if after == "0" else (after,)
     _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)), *rest)

@@ -38,7 +38,7 @@ class Troubles:
         self._unlogged: dict[tuple[str, ...], int] = {}
         self._rests: dict[tuple[str, ...], float] = {}
 
-    def tell(self, task: str, wiki: str, error: BaseException) -> None:
+    def log_error(self, task: str, wiki: str, error: BaseException) -> None:
         """Write a line about *error*, unless one was written a short time ago."""
         if isinstance(error, ServerGone):
             # The watch over that server logs it once, for all its wikis.
@@ -80,14 +80,14 @@ def reported(task: str, wiki: str, *rest: str) -> Iterator[None]:
         yield
     except BaseException as error:  # noqa: BLE001 - see the module
         name = ":".join([task, *rest])
-        tell(name, wiki, error)
+        log_error(name, wiki, error)
         if not isinstance(error, DatabaseUnavailable):
             # An unavailable database has a circuit of its own, and its lanes are rung for as soon as it answers.
             _troubles.rest(name, wiki)
 
 
-def tell(task: str, wiki: str, error: BaseException) -> None:
-    _troubles.tell(task, wiki, error)
+def log_error(task: str, wiki: str, error: BaseException) -> None:
+    _troubles.log_error(task, wiki, error)
 
 
 def is_resting(task: str, wiki: str, *rest: str) -> bool:

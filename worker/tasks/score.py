@@ -17,7 +17,7 @@ from worker.domain.scores import ScoreId
 from worker.lanes.rings import SCORE, SCORES
 from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
-from worker.tasks.running import described, reported, tell
+from worker.tasks.running import described, log_error, reported
 from worker.upkeep.versions import tell_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
@@ -48,7 +48,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
             raise
         except BaseException as error:  # noqa: BLE001 - see below
             # The details of an unforeseen error do not concern the asker, and a SystemExit would never end this task.
-            tell(SCORE, wiki.id, error)
+            log_error(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if score_id.version.startswith(UNKNOWN_VERSION):
         tell_versions(wiki, here.telling)

@@ -18,7 +18,7 @@ from worker.domain.scores import Sample
 from worker.endpoints.client import ScoringClient
 from worker.flight.told import Tells
 from worker.lanes.rings import PURGE_SCORES, Bell
-from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
+from worker.scores.candidates import Candidate, Finding, apply, candidates, judge_versions, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
 from worker.scores.model_versions import current_models, tell_known
 from worker.scores.own_tables import BACKFILL
@@ -83,7 +83,7 @@ def _judge(
     checks = []
     for name, replies in seen.items():
         before, candidate = known[name].version if name in known else None, waiting.get(name)
-        finding, version = decide(
+        finding, version = judge_versions(
             before, candidate, replies, settle_seconds=upkeep.settle_seconds, majority=upkeep.majority
         )
         if not dry_run:
