@@ -93,14 +93,19 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "beat_schedule": {
             # Two beats do no harm: what one has sent, the other does not send within the interval.
             task: {"task": task, "schedule": seconds}
-            for task, seconds in (
-                (POLL, settings.poll_seconds),
-                (CHECK_MODEL_VERSIONS, settings.upkeep.check_seconds),
-                (PURGE_SCORES, settings.upkeep.purge_seconds),
-                (EXPIRE_RECENT_CHANGES, settings.upkeep.expire_seconds),
-            )
+            for task, seconds in periods(settings).items()
         },
         "beat_max_loop_interval": max(1.0, settings.poll_seconds),
+    }
+
+
+def periods(settings: Settings) -> dict[str, float]:
+    """The tasks that beat sends, each with the seconds from one to the next."""
+    return {
+        POLL: settings.poll_seconds,
+        CHECK_MODEL_VERSIONS: settings.upkeep.check_seconds,
+        PURGE_SCORES: settings.upkeep.purge_seconds,
+        EXPIRE_RECENT_CHANGES: settings.upkeep.expire_seconds,
     }
 
 

@@ -6,9 +6,8 @@ from datetime import timedelta
 from functools import cache
 
 from outbox.inspection import has_work
-from worker.app import app
+from worker.app import app, periods
 from worker.bootstrap import services
-from worker.config.settings_sections import UpkeepSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES
@@ -87,7 +86,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
             apart = min(APART_SECONDS, SPREAD_SECONDS / len(here.wikis))
             for number, each in enumerate(here.wikis):
                 # A ring that waits long is not lost: it counts as lost only when two more are due.
-                here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
+                here.doorbell.ring(task, each, after=number * apart, lasts=2 * periods(here.settings)[task])
             return
         if is_passed_on(here, wiki_id):
             return
@@ -96,17 +95,8 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
             if has_place:
                 work(here.wiki(wiki_id))
             else:
-                lasts = 2 * _period(task, here.settings.upkeep)
+                lasts = 2 * periods(here.settings)[task]
                 here.doorbell.ring(task, wiki_id, *rest, after=NO_PLACE_SECONDS, lasts=lasts)
-
-
-def _period(task: str, upkeep: UpkeepSettings) -> float:
-    """Seconds from one such task to the next."""
-    return {
-        CHECK_MODEL_VERSIONS: upkeep.check_seconds,
-        PURGE_SCORES: upkeep.purge_seconds,
-        EXPIRE_RECENT_CHANGES: upkeep.expire_seconds,
-    }[task]
 
 
 def _check(wiki: Wiki) -> None:
