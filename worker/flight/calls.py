@@ -74,7 +74,7 @@ class CallUnderWay:
             async with asyncio.timeout(self._seconds):
                 return await self._call(self._ids, self._hear)
         except TimeoutError:
-            # If several revisions get no answer, none of them alone is the cause.
+            # If several revisions get no answer, no single one is the cause.
             is_outage = len({score_id.revision for score_id in self._ids}) > 1
             late = f"no answer within {self._seconds:g} s"
             return dict.fromkeys(self._ids, NoAnswer(late, Failure.LATE, is_outage=is_outage))

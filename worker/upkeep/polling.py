@@ -26,7 +26,7 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 
 
 class WikiPoll:
-    """Looks into the *lanes* that have a consumer, and for rows that have run out."""
+    """Looks for work in the *lanes* that have a consumer, and for rows that have run out."""
 
     def __init__(self, lanes: Collection[Lane]) -> None:
         self._poll = Poll({lane.name: work_of(lane) for lane in lanes} | {TIDY: OUTDATED})
