@@ -1,6 +1,6 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
 `… recentchanges`: filters and purges of a large wiki; `… sinks`: sinks; `… web`: the front door;
-`… isolation`: what one hung part costs the others.
+`… trickle`: single edits that come slowly; `… isolation`: what one hung part costs the others.
 """
 
 import json
@@ -26,6 +26,7 @@ from benchmarks.servers import servers
 from benchmarks.sharing import measure_sharing
 from benchmarks.sinks import measure_publishing, measure_sinks, sink_tables
 from benchmarks.transports import measure_transports
+from benchmarks.trickle import measure_trickle, trickle_table
 from benchmarks.web import measure_web
 from benchmarks.wiki_report import wiki_document, wiki_tables
 from tests.services import ServerMissing
@@ -141,6 +142,24 @@ def web(
         print(json.dumps(asdict(found), indent=2))
     else:
         Console().print(web_table(found), highlight=False)
+
+
+@app.command()
+def trickle(
+    rate: Annotated[float, typer.Option(min=0.1, help="Edits a second.")] = 50,
+    wikis: Annotated[int, typer.Option(min=1, help="Wikis on which they are saved in turn.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of edits that are counted.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Measure single edits that come slowly: processor time of each, and seconds from commit to event."""
+    with servers() as here, progress() as announce:
+        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        Console().print(trickle_table(found), highlight=False)
+    if not found.is_ok:
+        raise typer.Exit(1)
 
 
 @app.command()

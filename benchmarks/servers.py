@@ -65,12 +65,12 @@ def servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def migrated_database(servers: Servers, name: str) -> Iterator[Database]:
-    """An empty database of that name with all tables."""
+def migrated_database(servers: Servers, name: str, *, emulated: bool = True) -> Iterator[Database]:
+    """An empty database of that name with all tables, MediaWiki's too if the wiki is *emulated*."""
     engines = Engines()
     database = engines.open(WIKI, create_database(servers.mariadb_url, name))
     try:
-        migrate(database, emulated=True)
+        migrate(database, emulated=emulated)
         yield database
     finally:
         engines.close()
