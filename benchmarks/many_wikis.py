@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from redis import Redis
 
+from benchmarks.account import Account, account
 from benchmarks.columns import REVSCORING
 from benchmarks.servers import Servers, inherited, start_our_worker
 from benchmarks.traffic import Traffic
@@ -28,6 +30,8 @@ class ManyWikis:
     wikis: Sequence[str]
     #: Of this process, which saves the edits.
     services: Services
+    #: Of the workers with MariaDB.
+    account: Account
     worker: Child
     beat: Child
     traffic: Traffic
@@ -35,10 +39,10 @@ class ManyWikis:
 
 @contextmanager
 def many_wikis(servers: Servers, directory: Path, wikis: Mapping[str, str], **changes: Any) -> Iterator[ManyWikis]:
-    """Start all for *wikis* (id to database URL), with *changes* to the default settings."""
+    """Start all for *wikis* (id to database URL), with *changes* to the default settings, on an empty Redis."""
+    with Redis.from_url(servers.redis_url) as redis:
+        redis.flushdb()
     document = merged(_settings(servers, directory, wikis), changes)
-    file = directory / "outpatrol.toml"
-    file.write_text(toml(document))
     settings = Settings.model_validate(document)
     client = Celery("client")
     client.config_from_object(configuration(settings))
@@ -47,12 +51,17 @@ def many_wikis(servers: Servers, directory: Path, wikis: Mapping[str, str], **ch
         client.send_task(task, args=arguments, ignore_result=True, retry=False)
 
     services = build_services(settings, send=send)
-    with Processes(directory) as processes:
+    with account(servers.mariadb_url) as ours, Processes(directory) as processes:
+        of_workers = {wiki: {"database_url": ours.url(url)} for wiki, url in wikis.items()}
+        file = directory / "outpatrol.toml"
+        file.write_text(toml(merged(document, {"wikis": of_workers})))
         worker = start_our_worker(processes, file)
         beat = start_beat(processes, directory, environment=inherited() | {FILE_VARIABLE: str(file)})
         traffic = Traffic(services, directory / EVENTS)
         try:
-            yield ManyWikis(wikis=list(wikis), services=services, worker=worker, beat=beat, traffic=traffic)
+            yield ManyWikis(
+                wikis=list(wikis), services=services, account=ours, worker=worker, beat=beat, traffic=traffic
+            )
         finally:
             traffic.close()
             client.close()

@@ -1,12 +1,7 @@
 """A trickle: single edits, each in a transaction of its own, at a slow rate over a few wikis; and what each costs."""
 
-import json
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from redis import Redis
 from rich.table import Table
 
 from benchmarks.cloned_wikis import cloned_wikis
@@ -14,6 +9,7 @@ from benchmarks.many_wikis import many_wikis
 from benchmarks.measuring import Announce
 from benchmarks.meters import Meters, cpu_seconds
 from benchmarks.servers import Servers
+from benchmarks.settled import Settled
 from benchmarks.traffic import Latencies
 from worker.domain.errors import CommandFailed
 
@@ -22,9 +18,6 @@ LATENCY_MS = 20
 START_SECONDS = 60
 #: Before time counts: connections are opened, and model versions become known.
 WARM_UP_SECONDS = 2
-#: INSERT and COMMIT of whoever saves an edit.
-STATEMENTS_OF_SAVING = 2
-BATCHES = ("edits_settled", "events_settled")
 WANTED_MILLISECONDS, WANTED_P50, WANTED_P99 = 2.5, 0.6, 1.5
 
 
@@ -41,7 +34,7 @@ class Trickle:
     events_a_batch: float
     #: By process; that of saving the edits is in MariaDB's, and in no other.
     cpu_milliseconds: dict[str, float]
-    #: Without those of saving.
+    #: Of the workers.
     sql_statements: float
     redis_commands_run: float
     http_calls: float
@@ -60,8 +53,6 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
     """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=LATENCY_MS)
-    with Redis.from_url(servers.redis_url) as redis:
-        redis.flushdb()
     directory = servers.directory / "trickle"
     directory.mkdir()
     with (
@@ -78,11 +69,13 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
         here.traffic.trickle(here.wikis, WARM_UP_SECONDS, per_second=rate)
         tell(2)
         meters = Meters(servers, here.worker)
-        before, beat, read = meters.read(), cpu_seconds(here.beat.process.pid), here.worker.log.stat().st_size
+        before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
+        statements, settled = here.account.statements(), Settled(here.worker.log)
         latencies = here.traffic.trickle(here.wikis, seconds, per_second=rate)
         cost = meters.read().since(before)
         cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
-        batches = Counter(_batches(here.worker.log, read))
+        statements = here.account.statements() - statements
+        settled.look()
         meters.close()
         tell(3)
     edits = latencies.edits
@@ -90,22 +83,13 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
         wikis=wikis,
         edits_per_second=edits / seconds,
         latencies=latencies,
-        edits_a_batch=edits / batches["edits_settled"],
-        events_a_batch=edits / batches["events_settled"],
+        edits_a_batch=settled.edits / settled.batches["edits_settled"],
+        events_a_batch=settled.events / settled.batches["events_settled"],
         cpu_milliseconds={name: 1000 * spent / edits for name, spent in cost.cpu_seconds.items()},
-        sql_statements=cost.statements["all"] / edits - STATEMENTS_OF_SAVING,
+        sql_statements=statements / edits,
         redis_commands_run=cost.redis_commands / edits,
         http_calls=cost.http_calls / edits,
     )
-
-
-def _batches(log: Path, read: int) -> Iterator[str]:
-    """The kind of each batch that was settled since so much of the *log* was there."""
-    with log.open("rb") as lines:
-        lines.seek(read)
-        for line in lines:
-            if line.startswith(b"{") and (name := json.loads(line)["event"]) in BATCHES:
-                yield name
 
 
 def trickle_table(found: Trickle) -> Table:
