@@ -286,7 +286,7 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
         prefix=settings.redis_prefix,
         queue_maxsize=settings.queue_maxsize,
         # Once for a connection that went silent, and once for a new one.
-        silence_seconds=2 * settings.redis_timeout_seconds,
+        silence_seconds=min(2 * settings.redis_timeout_seconds, settings.web.timeout_seconds),
     )
 
 
