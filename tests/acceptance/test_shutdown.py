@@ -20,7 +20,6 @@ def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
     with running(
         tmp_path,
         {"itwiki": mariadb_databases("itwiki")},
-        drain_seconds=1,
         outbox={"lease_seconds": 600, "batch_size": 20},
     ) as here:
         here.endpoint.set(latency_ms=200)

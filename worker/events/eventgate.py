@@ -38,7 +38,7 @@ class EventGateSection(SinkSection):
     )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: Path | None = Field(default=None, description="Certificates that the EventGate's is checked by, PEM.")
+    ca_file: Path | None = Field(default=None, description="Certificates to check the EventGate's by, PEM.")
 
     @property
     def longest_send_seconds(self) -> float:
