@@ -159,7 +159,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     wiki_apis = http_loop.run(_wiki_apis(settings, apis, api_limits, http_loop))
     client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
     wikis = _wikis(settings, engines)
-    flights = _flights(settings, wikis, redis, redis_state)
+    flights = _flights(settings, wikis, redis, redis_state, http_loop)
     agent = user_agent(settings.contact)
     sinks = {
         name: SINKS[name].open(section, agent, settings.routes, http_loop)
@@ -255,7 +255,9 @@ def _consumers(
         )
 
 
-def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState) -> dict[str, Flight]:
+def _flights(
+    settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState, http_loop: HttpLoop
+) -> dict[str, Flight]:
     """The single flight of each wiki; all share the process tier and Redis."""
     flight = settings.flight
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
@@ -264,7 +266,11 @@ def _flights(settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state:
     process_tier = ProcessTier(briefly)
     redis_tier = RedisTier(redis, _connect_async(settings), lifetimes, prefix=settings.redis_prefix)
     return {
-        name: Flight([process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)], flight)
+        name: Flight(
+            [process_tier, FallbackTier(redis_tier, DatabaseTier(wiki.database, lifetimes), state)],
+            flight,
+            http_loop.begin,
+        )
         for name, wiki in wikis.items()
     }
 
@@ -280,7 +286,7 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
         prefix=settings.redis_prefix,
         queue_maxsize=settings.queue_maxsize,
         # Once for a connection that went silent, and once for a new one.
-        silence_seconds=2 * settings.redis_timeout_seconds,
+        silence_seconds=min(2 * settings.redis_timeout_seconds, settings.web.timeout_seconds),
     )
 
 

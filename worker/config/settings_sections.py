@@ -127,6 +127,12 @@ class FlightSettings(Section):
     patience_seconds: float = Field(
         default=5, ge=0, le=600, description="How long to wait for scores that others compute."
     )
+    late_seconds: float = Field(
+        default=2,
+        gt=0,
+        le=600,
+        description="How long an edit with some of its scores waits for the others; they are stored when they come.",
+    )
 
     @property
     def lease_seconds(self) -> float:

@@ -1,6 +1,7 @@
 """Scores, score ids, and answers that are no scores. Pure."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -98,3 +99,10 @@ class NoAnswer:
 
 Final = Score | ScoreError
 Answer = Score | ScoreError | NoAnswer
+
+#: Told of final answers as they come.
+Hear = Callable[[Mapping[ScoreId, Answer]], None]
+
+
+def unheard(answers: Mapping[ScoreId, Answer]) -> None:
+    """Nobody wants *answers* before all are there."""

@@ -18,7 +18,7 @@ from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.redirects import advice
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Final, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
@@ -43,8 +43,11 @@ PROBE_EDITS = 5
 class ScoringClient(Protocol):
     """Asks an endpoint for scores. Never raises for a score that it did not get: `NoAnswer` is an answer, too."""
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        """Ask for *ids*, all of one wiki; returns an answer for every one of them."""
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
+        """Ask for *ids*, all of one wiki; returns an answer for every one of them.
+
+        Final ones are told to *hear* as soon as they come, in whichever thread.
+        """
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         """Return the versions of *models* as far as the endpoint tells them; the *sample* may be scored to find out.
@@ -132,14 +135,21 @@ class Endpoint:
             return None
         return 0 if is_cut_off else self._pacer.allowance(wiki)
 
-    async def answers(self, ids: Sequence[ScoreId], cut: Cut, ask: Ask) -> dict[ScoreId, Answer]:
+    async def answers(self, ids: Sequence[ScoreId], cut: Cut, ask: Ask, hear: Hear) -> dict[ScoreId, Answer]:
         """An answer for each of *ids*, all of one wiki: from *ask* for each request into which they are *cut*.
 
         A request that fails is sent again in parts. Scores whose circuit is open are not asked for, except as a probe.
+        Final answers are told to *hear* when they come, for a request may take longer than the others.
         """
         admitted = self.circuits.admit(ids)
         requests = [*cut(admitted.asked), *([probe] for probe in admitted.probes)]
-        replies = await asyncio.gather(*(bisected(request, partial(self._reported, ask)) for request in requests))
+
+        async def heard(request: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+            reply = await bisected(request, partial(self._reported, ask))
+            hear({score_id: answer for score_id, answer in reply.items() if isinstance(answer, Final)})
+            return reply
+
+        replies = await asyncio.gather(*map(heard, requests))
         found = {score_id: answer for reply in replies for score_id, answer in reply.items()}
         return self.circuits.judged(found | admitted.cut_off)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 from worker.lanes.loops import HttpLoop
@@ -16,8 +16,8 @@ class ClientInLoop:
         self._client = client
         self._loop = loop
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        return await self._loop.call(self._client.score(ids))
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
+        return await self._loop.call(self._client.score(ids, hear))
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         return await self._loop.call(self._client.versions(wiki, models, sample))

@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.models import LiftWingServer, ScoringModel
-from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreError, ScoreId
+from worker.domain.scores import Answer, Hear, NoAnswer, Sample, Score, ScoreError, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
@@ -81,12 +81,12 @@ class LiftWingClient:
         #: Wiki to the language code Lift Wing knows it by.
         self._languages = languages
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         # A request without the page would be refused, and that would be our fault.
         homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
         found, pageless = await self._with_pages(homeless)
         wanted = [*(each for each in ids if each not in homeless), *found]
-        return await self._endpoint.answers(wanted, self._requests, self._ask) | pageless
+        return await self._endpoint.answers(wanted, self._requests, self._ask, hear) | pageless
 
     async def _with_pages(self, ids: Sequence[ScoreId]) -> tuple[list[ScoreId], dict[ScoreId, Answer]]:
         """Those of *ids* whose pages the wiki's API knows, with these pages, and the answers to the others."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.client import PROBE_EDITS, Endpoint
@@ -30,7 +30,7 @@ class OresClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         most = self._endpoint.settings.scores_per_request
 
         def cut(some: Sequence[ScoreId]) -> Iterator[list[ScoreId]]:
@@ -38,7 +38,7 @@ class OresClient:
             for has_features in (False, True):
                 yield from requests_for([each for each in some if each.has_features is has_features], most)
 
-        return await self._endpoint.answers(ids, cut, self._ask)
+        return await self._endpoint.answers(ids, cut, self._ask, hear)
 
     async def versions(
         self,

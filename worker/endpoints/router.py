@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.config.telemetry import log
 from worker.domain.models import ScoringModel
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 
@@ -22,11 +22,11 @@ class EndpointRouter:
         self._clients = clients
         self._models = models
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         by_endpoint: dict[str, list[ScoreId]] = defaultdict(list)
         for score_id in ids:
             by_endpoint[self._models[score_id.model].endpoint].append(score_id)
-        replies = await asyncio.gather(*(self._clients[name].score(some) for name, some in by_endpoint.items()))
+        replies = await asyncio.gather(*(self._clients[name].score(some, hear) for name, some in by_endpoint.items()))
         return {score_id: answer for reply in replies for score_id, answer in reply.items()}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:

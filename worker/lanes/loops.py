@@ -24,7 +24,11 @@ class HttpLoop:
 
     async def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run *coroutine* in this loop and await it in the caller's; if it is cancelled there, it is cancelled here."""
-        return await asyncio.wrap_future(self._submit(coroutine))
+        return await self.begin(coroutine)
+
+    def begin(self, coroutine: Coroutine[Any, Any, Result]) -> "asyncio.Future[Result]":
+        """Run *coroutine* in this loop, where it goes on after the caller's has ended; to be awaited there."""
+        return asyncio.wrap_future(self._submit(coroutine))
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run *coroutine* in this loop and wait for it, from a thread without a loop."""

@@ -1,6 +1,6 @@
 """Tries, before the first edit, what every turn does: some wrong settings of a server show only at the first write."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Table, delete, false, insert, select, text, update
@@ -47,6 +47,26 @@ def small_packets(database: Database) -> str | None:
     return (
         f"{database.wiki}: the database {database.shown_url} takes packets of {limit:,} bytes only; raise its "
         "max_allowed_packet to 64M, for what is larger ends as a dead letter"
+    )
+
+
+def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
+    """A sentence if the server of *databases*, which all are on it, closes tables between two polls.
+
+    *tables* are those that a poll opens of each wiki. Turns and the polls of other processes need as many again.
+    """
+    server = databases[0].server
+    if server.is_sqlite:
+        return None
+    with databases[0].reading() as connection:
+        limit = int(connection.execute(text("SELECT @@table_open_cache")).scalar_one())
+    opened = tables * len(databases)
+    if limit >= 2 * opened:
+        return None
+    return (
+        f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens {opened:,}; "
+        f"raise its table_open_cache to {2 * opened:,}, for a table that is opened anew costs the most "
+        "of a poll"
     )
 
 
