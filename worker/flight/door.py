@@ -161,8 +161,7 @@ class Door:
         return [score_id for score_id in ids if score_id not in found.by_id], stale
 
     async def _of_newer_versions(self, missing: Sequence[ScoreId], found: Answers) -> None:
-        """What is cached for *missing* under another version; otherwise it would be asked for until that version is
-        current."""
+        """Answers cached for *missing* under another version, which else would be asked for until it is current."""
         others = {
             replace(score_id, version=version): score_id
             for score_id in missing
