@@ -13,7 +13,7 @@ from outbox.messages import Claim
 from outbox.tables import Lane
 from outbox.transactions import Transaction, synchronous
 
-#: Of id, payload, attempt, leased_until, now.
+#: A row of id, payload, attempt, leased_until, now.
 Message = Row[Any]
 
 

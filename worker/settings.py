@@ -242,7 +242,7 @@ class Settings(BaseSettings):
         for wiki, settings in self.wikis.items():
             if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
                 raise ValueError(
-                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    f"wikis.{wiki}.api_url: Wikimedia requires a contact; set endpoint.contact to an e-mail "
                     "address or a web page of yours"
                 )
         return self

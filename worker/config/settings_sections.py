@@ -12,7 +12,7 @@ from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 Network = IPv4Network | IPv6Network
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
-#: Of Wikimedia's wikis.
+#: The path of articles on Wikimedia's wikis.
 USUAL_ARTICLE_PATH = "/wiki/$1"
 
 
@@ -69,7 +69,7 @@ class EndpointSettings(Section):
         host = urlsplit(self.url).hostname or ""
         if self.contact is None and host.endswith((".wikimedia.org", ".wmnet")):
             raise ValueError(
-                f"{host} wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours"
+                f"{host} requires a contact; set endpoint.contact to an e-mail address or a web page of yours"
             )
         return self
 

@@ -46,7 +46,7 @@ class ScoringClient(Protocol):
     async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         """Ask for *ids*, all of one wiki; returns an answer for every one of them.
 
-        Final ones are told to *hear* as soon as they come, in whichever thread.
+        *hear* is called with final ones as soon as they come, in any thread.
         """
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
@@ -139,7 +139,7 @@ class Endpoint:
         """An answer for each of *ids*, all of one wiki: from *ask* for each request into which they are *cut*.
 
         A request that fails is sent again in parts. Scores whose circuit is open are not asked for, except as a probe.
-        Final answers are told to *hear* when they come, for a request may take longer than the others.
+        *hear* is called with final answers when they come, since one request may take longer than the others.
         """
         admitted = self.circuits.admit(ids)
         requests = [*cut(admitted.asked), *([probe] for probe in admitted.probes)]

@@ -69,7 +69,7 @@ class EventGateSection(SinkSection):
 class EventGateSink:
     """Posts events in batches; those of one page in separate requests, since it takes a batch in any order.
 
-    Requests are made in *loop*, where each can be given up at its deadline, whatever part of it takes so long.
+    Requests are made in *loop*, where each can be given up at its deadline, whichever part of it is slow.
     """
 
     def __init__(
@@ -155,14 +155,14 @@ class EventGateSink:
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
         except UnreadableReply as error:
-            said = f"{self._url}: {error}; see who answers there, or mend sinks.eventgate.url"
+            said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
             return dict.fromkeys(batch, SinkUnavailable(said))
         # A name that no host can have raises UnicodeError only when it is looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             reason = first_cause(error)
         else:
             return self._read(response, content, batch, events, until)
-        cure = "start it, or mend sinks.eventgate.url"
+        cure = "start it, or correct sinks.eventgate.url"
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
 
     def _read(

@@ -40,7 +40,7 @@ THROTTLED_SECONDS = 1.0
 SENDERS = 4
 #: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: What was asked of the workers is forgotten, when it is so much and as old as that it may be asked again.
+#: Above this many entries, those of what was asked of the workers that may be asked again are forgotten.
 FEWEST_TO_TIDY = 5_000
 
 

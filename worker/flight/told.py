@@ -1,7 +1,8 @@
 """What workers tell those who ask, beside scores: documents in Redis under a name, each for a while.
 
-The current versions of a wiki's models are told so, and what an endpoint says of a model. Whoever asks needs no
-database and no endpoint; what is not there yet is asked of the workers, and heard of on the channel of its name.
+Such documents are the current versions of a wiki's models, and what an endpoint says about a model. The reader needs no
+database and no endpoint; it asks the workers for a document that is missing, and learns on the channel of its name that
+it has come.
 """
 
 import time
@@ -13,11 +14,11 @@ from redis import Redis, RedisError
 from worker.flight.results import to_json
 
 TOLD_PREFIX = "ores-told:"
-#: Versions stay: who changes one tells so at once.
+#: Seconds for which versions stay stored; whoever changes one stores it at once.
 VERSIONS_SECONDS = 86_400.0
-#: Of wikis on which some model's version is not known yet.
+#: The same for wikis on which some model's version is not known yet.
 INCOMPLETE_SECONDS = 5.0
-#: What a worker told and nobody changed is told again after so long, for somebody may have emptied Redis.
+#: Seconds after which a worker stores an unchanged document again, since Redis may have been emptied.
 REPEAT_SECONDS = 10.0
 
 

@@ -12,8 +12,7 @@ from worker.web.scoring import Scored
 Document = dict[str, Any]
 
 BINARY = {"true", "false"}
-#: What a failure is called in ORES, where it is the name of a class, and what is said of it: the endpoint's own words
-#: hold its address.
+#: ORES' name for a failure (a class there), and a sentence of ours, since the endpoint's own words contain its address.
 FAILED = "The scoring endpoint gave no score this time.  Try again in a few minutes."
 FULL = "Queue size is too full.  Try again in a few minutes."
 
