@@ -83,9 +83,9 @@ class Services:
     api_limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
-    #: What those at the front door hear of.
+    #: Publishes what the front door answers besides scores.
     telling: Telling
-    #: Where events go, by the names of the sinks in the settings.
+    #: The sinks, by their names in the settings.
     sinks: Mapping[str, EventSink]
     #: The consumer of each lane, by the lane's name; a lane without one keeps what it holds.
     consumers: Mapping[str, Consumer]

@@ -1,8 +1,7 @@
 """What workers tell those who ask, beside scores: documents in Redis under a name, each for a while.
 
-Such documents are the current versions of a wiki's models, and what an endpoint says about a model. The reader needs no
-database and no endpoint; it asks the workers for a document that is missing, and learns on the channel of its name that
-it has come.
+The current versions of a wiki's models are told so, and what an endpoint says of a model. Whoever asks needs no
+database and no endpoint; what is not there yet is asked of the workers, and heard of on the channel of its name.
 """
 
 import time
@@ -14,11 +13,11 @@ from redis import Redis, RedisError
 from worker.flight.results import to_json
 
 TOLD_PREFIX = "ores-told:"
-#: Seconds for which versions stay stored; whoever changes one stores it at once.
+#: Versions stay: who changes one tells so at once.
 VERSIONS_SECONDS = 86_400.0
-#: The same for wikis on which some model's version is not known yet.
+#: Of wikis on which some model's version is not known yet.
 INCOMPLETE_SECONDS = 5.0
-#: Seconds after which a worker stores an unchanged document again, since Redis may have been emptied.
+#: What a worker told and nobody changed is told again after so long, for somebody may have emptied Redis.
 REPEAT_SECONDS = 10.0
 
 

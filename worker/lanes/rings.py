@@ -7,7 +7,7 @@ TURN = "turn"
 SCORE = "score"
 #: Compute several scores of one wiki; each is stored under its own id.
 SCORES = "scores"
-#: Tell those who ask what is no score.
+#: Tell those who ask something that is no score.
 TELL = "tell"
 POLL = "poll"
 #: The poll of the wikis on one database server.

@@ -47,9 +47,9 @@ def current_models(session: Session | Connection) -> dict[str, KnownModel]:
 
 
 def tell_known(wiki: Wiki, known: KnownModels, telling: Tells, *, even_none: bool) -> bool:
-    """Tell the current versions in *known* to those who have no database; returns whether every model has one.
+    """Publish the current versions in *known* for readers without a database; returns whether every model has one.
 
-    That there is none at all is told only if *even_none*.
+    If no model has one, that is published only if *even_none*.
     """
     versions = {name: model.version for name, model in known.items()}
     are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}

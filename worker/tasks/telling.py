@@ -1,4 +1,4 @@
-"""`tell`: what the front door answers besides scores, stored under names that it knows."""
+"""`tell`: what those at the front door want to know beside scores, told under a name by which all of them hear it."""
 
 import contextlib
 import json
@@ -21,10 +21,10 @@ from worker.upkeep.versions import check_model_versions, tell_versions
 
 #: Stands among paths for all that there is.
 EVERYTHING = "*"
-#: Seconds for which it stays stored that there is no such information: none at all, or none this time.
+#: How long it is told that there is nothing to tell: at all, or this time.
 UNKNOWN_SECONDS = 60.0
 FAILED_SECONDS = 2.0
-#: Seconds after which rows are read again, so that a gadget sees those of a new edit.
+#: Rows are read again after so long, so that a gadget sees a new edit's.
 STORED_SECONDS = 2.0
 THRESHOLDS_SECONDS = 60.0
 #: The levels whose beginnings `meta=ores` tells.

@@ -123,9 +123,9 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
 
 
 def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool:
-    """Tell which versions are current to those who have no database; returns whether every model has one.
+    """Publish which versions are current for readers without a database; returns whether every model has one.
 
-    That there is none at all is told only if *even_none*.
+    If no model has one, that is published only if *even_none*.
     """
     return tell_known(wiki, wiki.database.run(current_models), telling, even_none=even_none)
 
