@@ -9,7 +9,7 @@ from benchmarks.cloned_wikis import cloned_wikis
 from benchmarks.many_wikis import many_wikis
 from benchmarks.measuring import Announce
 from benchmarks.scale.backlog import WARM_UP_EDITS, Backlog, measure_backlog
-from benchmarks.scale.idle import Burst, Idle, begin, measure_burst, measure_idle
+from benchmarks.scale.idle import Burst, Idle, Upkeep, begin, measure_burst, measure_idle, measure_upkeep
 from benchmarks.scale.own_transaction import OwnTransaction
 from benchmarks.servers import Servers
 
@@ -37,6 +37,7 @@ class Scale:
     """What was measured; None where that part was not wanted."""
 
     idle: Idle | None = None
+    upkeep: Upkeep | None = None
     burst: Burst | None = None
     backlogs: list[Backlog] = field(default_factory=list)
     edit: OwnTransaction | None = None
@@ -68,11 +69,13 @@ def _measure_many(
     directory = servers.directory / "many"
     directory.mkdir()
     with many_wikis(servers, directory, urls, **amount.settings) as here:
-        tell = announce(f"{amount.wikis} wikis", 3)
+        tell = announce(f"{amount.wikis} wikis", 4)
         begin(here)
         tell(1)
         if "burst" in parts:
             found.burst = measure_burst(servers, here, amount.burst, amount.unrung)
-        tell(2)
+            tell(2)
         if "idle" in parts:
             found.idle = measure_idle(servers, here, amount.idle_seconds)
+            tell(3)
+            found.upkeep = measure_upkeep(servers, here, found.idle)

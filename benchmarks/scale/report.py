@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.memory import MOST_MEGABYTES
 from benchmarks.scale.backlog import WANTED_SPREAD, Backlog, spread
 from benchmarks.scale.bench import Scale
-from benchmarks.scale.idle import WANTED_AFTER_POLL, WANTED_BURST, WANTED_SHARE, WANTED_STATEMENTS, Burst, Idle
+from benchmarks.scale.idle import WANTED_AFTER_POLL, WANTED_BURST, WANTED_SHARE, WANTED_STATEMENTS, Burst, Idle, Upkeep
 from benchmarks.scale.own_transaction import WANTED_SHARE as WANTED_OF_EDIT
 from benchmarks.scale.own_transaction import OwnTransaction
 
@@ -21,6 +21,8 @@ def rows(found: Scale) -> list[Row]:
     result: list[Row] = []
     if found.idle:
         result += _idle(found.idle)
+    if found.upkeep:
+        result += _upkeep(found.upkeep)
     if found.burst:
         result += _burst(found.burst)
     if found.backlogs:
@@ -73,6 +75,13 @@ def _idle(idle: Idle) -> Iterator[Row]:
         idle.statements_per_hundred <= WANTED_STATEMENTS,
     )
     yield "connections open, and opened meanwhile", f"{idle.connections}, {idle.connections_opened}", "", None
+
+
+def _upkeep(upkeep: Upkeep) -> Iterator[Row]:
+    costs = ", ".join(f"{name} {spent:.1f}" for name, spent in upkeep.cpu_milliseconds.items())
+    yield "a look for new model versions: CPU ms a wiki", costs, "", None
+    every = f"{upkeep.share:.1%} of a core, every {upkeep.period_seconds:g} s"
+    yield "its average for all wikis, workers + Redis", every, "", None
 
 
 def _burst(burst: Burst) -> Iterator[Row]:
