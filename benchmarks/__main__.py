@@ -22,6 +22,7 @@ from benchmarks.isolation.table import ROWS, isolation_document, isolation_table
 from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
+from benchmarks.publishing import publish
 from benchmarks.report import as_document, as_tables, scoring_tables, web_table
 from benchmarks.scale.bench import PARTS, Amount, Scale, measure_scale
 from benchmarks.scale.own_transaction import measure_own_transaction
@@ -53,6 +54,9 @@ def main(
     ] = 2_000,
     columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
     backlog: Backlog = 100_000,
+    write: Annotated[
+        Path | None, typer.Option(help="Write speed.json and its picture speed.svg there, if all columns are measured.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure drains of recorded edits beside one Celery task an edit, then the memory of a long backlog."""
@@ -62,6 +66,11 @@ def main(
     with servers() as here, progress() as announce:
         comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
         found = measure_memory(here, backlog, announce)
+    if write is not None:
+        if [column.name for column in chosen] == list(COLUMNS):
+            publish(as_document(comparisons, found), write)
+        else:
+            err.print(f"benchmarks: nothing is written to {write}, for the picture is of all columns", markup=False)
     _show(comparisons, found, as_json=as_json)
 
 
