@@ -29,7 +29,7 @@ def migrate(
     """Migrate the wikis' databases to the tables that this version needs.
 
     MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere. What every turn
-    writes is tried afterwards and taken back, for some settings of a server are in the way of the first write only.
+    writes is tried afterwards and rolled back, since some wrong settings of a server show only at the first write.
 
     Example: `outpatrol migrate --wiki enwiki`
     """

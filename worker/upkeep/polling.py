@@ -26,7 +26,7 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 
 
 class WikiPoll:
-    """Looks into the *lanes* that have a consumer, and for rows that have run out."""
+    """Looks for work in the *lanes* that have a consumer, and for rows that have run out."""
 
     def __init__(self, lanes: Collection[Lane]) -> None:
         #: How many tables of a wiki it opens: of each lane what is ready and what waits, and one of rows that run out.

@@ -1,4 +1,4 @@
-"""Tries what every turn does, before the first edit: some wrong settings of a server show at the first write only."""
+"""Tries, before the first edit, what every turn does: some wrong settings of a server show only at the first write."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -11,7 +11,8 @@ from outbox.database import Database
 from outbox.tables import metadata
 from worker.scores.tables import ORES_TABLES
 
-#: Events with many models and long titles have some kilobytes, and a turn writes many at once.
+#: Bytes that a packet must hold: events with many models and long titles have some kilobytes, and a turn writes many at
+#: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
 
@@ -21,11 +22,11 @@ class _RolledBack(Exception):
 
 
 def try_writing(database: Database) -> None:
-    """Write to every table that a turn writes to, as it does; all is rolled back, and nobody sees it.
+    """Write to every table to which a turn writes, in the same way; all is rolled back, and nobody sees it.
 
     Raises:
-        OutboxError: the database does not let us; one sentence with the cure.
-        SQLAlchemyError: it does not, with an error that has no sentence yet.
+        OutboxError: the database does not allow it; one sentence with the cure.
+        SQLAlchemyError: the same, with an error for which there is no sentence yet.
     """
     with suppress(_RolledBack), database.transaction() as session:
         for table in _written():
@@ -75,7 +76,7 @@ def _written() -> Collection[Table]:
 
 
 def _try_without_rows(session: Session, table: Table) -> None:
-    """A condition that no row meets: rights and modes are checked all the same."""
+    """A condition that no row meets; rights and modes are checked all the same."""
     nothing = select(table).where(false())
     session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
     session.execute(delete(table).where(false()))
