@@ -42,6 +42,9 @@ app = typer.Typer(add_completion=False)
 err = Console(stderr=True)
 
 Backlog = Annotated[int, typer.Option(min=1, help="Messages waiting in the memory check.")]
+Keep = Annotated[
+    bool, typer.Option("--keep", help=f"Leave the wikis on the server of {MARIADB_VARIABLE}, or find them there.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -162,11 +165,16 @@ def trickle(
     rate: Annotated[float, typer.Option(min=0.1, help="Edits a second.")] = 50,
     wikis: Annotated[int, typer.Option(min=1, help="Wikis on which they are saved in turn.")] = 7,
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of edits that are counted.")] = 20,
+    skew: Annotated[
+        float | None,
+        typer.Option(min=0, help="Wikis are chosen by chance, the n-th with a weight of 1/n to that power."),
+    ] = None,
+    keep: Keep = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure single edits that come slowly: processor time of each, and seconds from commit to event."""
     with servers() as here, progress() as announce:
-        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds)
+        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds, skew=skew, kept=keep)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:
@@ -185,9 +193,7 @@ def scale(
     saved: Annotated[
         int, typer.Option(min=2, help="Edits saved with one promise, with two, and beside a drain.")
     ] = 1000,
-    keep: Annotated[
-        bool, typer.Option("--keep", help=f"Leave the wikis on the server of {MARIADB_VARIABLE}, or find them there.")
-    ] = False,
+    keep: Keep = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what many idle wikis cost, how soon an edit is seen, long backlogs, and the edit's own transaction."""

@@ -51,14 +51,23 @@ class Trickle:
         )
 
 
-def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis: int, seconds: float) -> Trickle:
-    """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each."""
+def measure_trickle(
+    servers: Servers,
+    announce: Announce,
+    *,
+    rate: float,
+    wikis: int,
+    seconds: float,
+    skew: float | None = None,
+    kept: bool = False,
+) -> Trickle:
+    """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each; *skew* as in `Traffic`."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=LATENCY_MS)
     directory = servers.directory / "trickle"
     directory.mkdir()
     with (
-        cloned_wikis(servers, wikis, announce("cloning wikis", wikis)) as urls,
+        cloned_wikis(servers, wikis, announce("cloning wikis", wikis), kept=kept) as urls,
         many_wikis(servers, directory, urls) as here,
     ):
         tell = announce(f"{rate:g} edits/s over {wikis} wikis", 3)
@@ -68,12 +77,12 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
                 f"no events after {START_SECONDS} s; the worker's log ends:\n{here.worker.end_of_log()}"
             )
         tell(1)
-        here.traffic.trickle(here.wikis, WARM_UP_SECONDS, per_second=rate)
+        here.traffic.trickle(here.wikis, WARM_UP_SECONDS, per_second=rate, skew=skew)
         tell(2)
         meters = Meters(servers, here.worker)
         before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
         settled = Settled(here.worker.log)
-        latencies = here.traffic.trickle(here.wikis, seconds, per_second=rate)
+        latencies = here.traffic.trickle(here.wikis, seconds, per_second=rate, skew=skew)
         cost = meters.read().since(before)
         cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
         settled.look()
