@@ -1,5 +1,6 @@
 """Many wikis on one MariaDB server, with two worker processes in their defaults, a beat, and edits for them."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,8 +45,9 @@ class ManyWikis:
 
 
 @contextmanager
-def many_wikis(servers: Servers, directory: Path, wikis: Mapping[str, str], **changes: Any) -> Iterator[ManyWikis]:
+def many_wikis(servers: Servers, wikis: Mapping[str, str], **changes: Any) -> Iterator[ManyWikis]:
     """Start all for *wikis* (id to database URL), with *changes* to the default settings, on an empty Redis."""
+    directory = Path(tempfile.mkdtemp(prefix="many-", dir=servers.directory))
     with Redis.from_url(servers.redis_url) as redis:
         redis.flushdb()
         for task in UPKEEP:

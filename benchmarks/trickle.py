@@ -64,11 +64,9 @@ def measure_trickle(
     """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each; *skew* as in `Traffic`."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=LATENCY_MS)
-    directory = servers.directory / "trickle"
-    directory.mkdir()
     with (
         cloned_wikis(servers, wikis, announce("cloning wikis", wikis), kept=kept) as urls,
-        many_wikis(servers, directory, urls) as here,
+        many_wikis(servers, urls) as here,
     ):
         tell = announce(f"{rate:g} edits/s over {wikis} wikis", 3)
         first = [key for wiki in here.wikis for key in here.traffic.commit(wiki)]

@@ -13,7 +13,7 @@ from benchmarks.scale.idle import Burst, Idle, Upkeep, begin, measure_burst, mea
 from benchmarks.scale.own_transaction import OwnTransaction
 from benchmarks.servers import Servers
 
-PARTS = ("idle", "burst", "backlog", "edit")
+PARTS = ("idle", "upkeep", "burst", "backlog", "edit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Scale:
 def measure_scale(
     servers: Servers, amount: Amount, parts: Collection[str], announce: Announce, *, kept: bool = False
 ) -> Scale:
-    """Measure those *parts*; *kept* databases are left for the next run."""
+    """Measure those *parts*; *kept* databases are left for the next run. Upkeep is what comes on top of idle wikis."""
     found = Scale()
     is_many = not {"idle", "burst"}.isdisjoint(parts)
     count = amount.wikis if is_many else 1
@@ -66,9 +66,7 @@ def measure_scale(
 def _measure_many(
     servers: Servers, amount: Amount, parts: Collection[str], announce: Announce, urls: Mapping[str, str], found: Scale
 ) -> None:
-    directory = servers.directory / "many"
-    directory.mkdir()
-    with many_wikis(servers, directory, urls, **amount.settings) as here:
+    with many_wikis(servers, urls, **amount.settings) as here:
         tell = announce(f"{amount.wikis} wikis", 4)
         begin(here)
         tell(1)
@@ -77,5 +75,6 @@ def _measure_many(
             tell(2)
         if "idle" in parts:
             found.idle = measure_idle(servers, here, amount.idle_seconds)
-            tell(3)
+        tell(3)
+        if "upkeep" in parts and found.idle:
             found.upkeep = measure_upkeep(servers, here, found.idle)
