@@ -68,5 +68,5 @@ def _before_every_command(
     configure_logging("CRITICAL")
 
 
-def run() -> None:
+def run_command() -> None:
     app()
