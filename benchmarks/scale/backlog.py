@@ -58,15 +58,17 @@ def measure_backlog(
     """Fill the wiki at *url*, drain some and then *edits* of it with a worker that starts now, and end that one."""
     tell = announce(f"{waiting:,} messages waiting", warm_up + edits)
     with closing(connect(url)) as connection, connection.cursor() as cursor:
-        # Both lanes, since the last events of the run before may wait there.
-        for lane in (EDITS, FILE.lane):
-            _empty(cursor, lane)
-        with many_wikis(servers, {"w0": url}) as here:
-            # Nobody is to look for work before it is rung for.
-            kill_group(here.beat)
-            begin(here)
-            fill(cursor, waiting + warm_up + edits)
-            return _drained(servers, here, waiting, edits, warm_up, tell)
+        try:
+            with many_wikis(servers, {"w0": url}) as here:
+                # Nobody is to look for work before it is rung for.
+                kill_group(here.beat)
+                begin(here)
+                fill(cursor, waiting + warm_up + edits)
+                return _drained(servers, here, waiting, edits, warm_up, tell)
+        finally:
+            # Both lanes, since the last events may wait there.
+            for lane in (EDITS, FILE.lane):
+                _empty(cursor, lane)
 
 
 def _drained(servers: Servers, here: ManyWikis, waiting: int, edits: int, warm_up: int, tell: Tell) -> Backlog:
