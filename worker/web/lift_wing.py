@@ -20,8 +20,8 @@ from worker.web.bodies import read_body, read_json
 from worker.web.desk import Desk
 from worker.web.predicting import (
     MISSING,
+    InvalidInput,
     ModelServer,
-    Unreadable,
     no_prediction,
     qualities,
     quality,
@@ -66,7 +66,7 @@ class LiftWingRoutes:
             is_extended = isinstance(inputs, dict) and inputs.get("extended_output") in (True, "true")
             scored = await self._desk.scored(request, question)
             return self._answered(server, scored, is_several=is_several, is_extended=is_extended)
-        except Unreadable as error:
+        except InvalidInput as error:
             return _refused(server, 400, str(error))
         except RedisUnavailable:
             return _refused(server, 503, str(overloaded()), RETRY_SECONDS)

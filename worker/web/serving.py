@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from worker.web.application import make_application
 from worker.web.asking import House
-from worker.web.writing import Protocol
+from worker.web.writing import HttpProtocol
 
 #: For requests that are under way when the process is to end; those who wait for longer have to ask again.
 SHUTDOWN_SECONDS = 20
@@ -66,7 +66,7 @@ def run(application: ASGIApp, listener: socket.socket) -> None:
     """Serve *application* on *listener* until SIGTERM or SIGINT; must be called in the main thread."""
     config = uvicorn.Config(
         application,
-        http=Protocol,
+        http=HttpProtocol,
         log_config=None,
         access_log=False,
         # Whom a proxy speaks for is for us to judge.

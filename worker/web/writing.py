@@ -35,7 +35,7 @@ class WholeWrites(asyncio.Transport):
             self._transport.write(b"".join(parts))
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, over whole writes."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
