@@ -29,7 +29,6 @@ def front(open_front: OpenFront) -> Front:
         "revertriskmultilingual",
         "articlequalitylanguageagnostic",
         "articlequality_v2",
-        "outlinktopic",
     )
     return open_front(endpoint={"kind": "lift_wing"}, models=models, knows_versions=False)
 
@@ -143,7 +142,7 @@ def test_a_revision_that_is_gone_is_told_in_the_words_of_the_server(
     assert (reply.status_code, reply.json()) == (status, document)
 
 
-@pytest.mark.parametrize("name", ["enwiki-magic", "nowiki-damaging", "magic", "outlink-topic-model", "enwiki"])
+@pytest.mark.parametrize("name", ["enwiki-magic", "nowiki-damaging", "magic", "enwiki"])
 def test_a_model_that_is_not_there_is_not_found(front: Front, name: str) -> None:
     reply = predict(front, name, {"rev_id": 7})
 

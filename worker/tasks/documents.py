@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from outbox.mediawiki.reading import pages_of
+from outbox.mediawiki.reading import latest_revision_of, pages_of
 from worker.app import app, send
 from worker.bootstrap import Services, services
 from worker.config.wiki import Wiki
@@ -83,6 +83,18 @@ def _stored(here: Services, wiki: Wiki, revisions: str, name: str) -> None:
     here.documents.keep(name, content, seconds=STORED_SECONDS)
 
 
+def _latest(here: Services, wiki: Wiki, page: str, name: str) -> None:
+    """The newest revision of *page*, `{"page_id"}` or `{"page_title"}` in JSON: of the wiki's tables, or of its API."""
+    wanted = json.loads(page)
+    title = wanted.get("page_title")
+    found = wiki.database.run(lambda session: latest_revision_of(session, page_id=wanted.get("page_id"), title=title))
+    if found is None and title is not None and wiki.id in here.wiki_apis:
+        with contextlib.suppress(EndpointUnavailable):
+            there = here.runner.run(here.wiki_apis[wiki.id].page(title))
+            found = there.latest.id if there is not None else None
+    here.documents.keep(name, {} if found is None else {"revision": found}, seconds=STORED_SECONDS)
+
+
 def _thresholds(here: Services, wiki: Wiki, name: str) -> None:
     """Models, and where the levels of damaging begin, as `meta=ores` gives them.
 
@@ -106,5 +118,6 @@ KINDS: dict[str, Callable[..., None]] = {
     "versions": _versions,
     "information": _information,
     "stored": _stored,
+    "latest": _latest,
     "thresholds": _thresholds,
 }

@@ -21,8 +21,8 @@ QUALITY = "articlequality"
 #: How the id of a revision is found in an event, by the beginning of its schema.
 REVISION_CREATE, PAGE_CHANGE = "/mediawiki/revision/create/", "/mediawiki/page/change/1"
 SEVERAL = {LiftWingServer.REVERT_RISK, LiftWingServer.ARTICLE_QUALITY_V2}
-#: Asks for pages, which the door knows nothing of.
-NOT_SERVED = {LiftWingServer.OUTLINK_TOPIC}
+#: Those that write errors as KServe does; the others, as FastAPI.
+OF_KSERVE = {LiftWingServer.REVSCORING, LiftWingServer.OUTLINK_TOPIC}
 #: What Extension:ORES takes for a revision that is gone. Source: its includes/LiftWingService.php @ e8804727.
 MISSING = "The MW API does not have any info related to the rev-id provided as input ({0})."
 
@@ -42,7 +42,7 @@ class ModelServer:
     @property
     def envelope(self) -> str:
         """The key under which this server writes errors."""
-        return "error" if self.server is LiftWingServer.REVSCORING else "detail"
+        return "error" if self.server in OF_KSERVE else "detail"
 
 
 class InvalidInput(ValueError):
@@ -57,7 +57,7 @@ def servers_of(wikis: Mapping[str, Mapping[str, ScoringModel]]) -> dict[str, Mod
             there = model.lift_wing_name or name
             if model.server is LiftWingServer.REVSCORING:
                 found.setdefault(f"{wiki}-{there}", ModelServer(f"{wiki}-{there}", name, model.server, wiki))
-            elif model.server not in NOT_SERVED:
+            else:
                 found.setdefault(there, ModelServer(there, name, model.server, None))
     return found
 
@@ -108,14 +108,27 @@ def _wiki(server: ModelServer, instances: Sequence[Any], house: House) -> str:
     if len(wanted) > 1:
         raise InvalidInput("All instances must have the same lang.")
     (wiki,) = wanted
-    if wiki is None or server.model not in house.wikis.get(wiki, {}):
-        known = sorted(
-            language
-            for each, language in house.languages.items()
-            if language is not None and server.model in house.wikis[each]
-        )
-        raise InvalidInput(f"Unsupported lang. Expected one of: {', '.join(known)}.")
-    return wiki
+    return _having(server, wiki, house)
+
+
+def wiki_of_language(server: ModelServer, language: str, house: House) -> str:
+    """The wiki of that *language*.
+
+    Raises:
+        InvalidInput: there is none that has the model of *server*.
+    """
+    return _having(server, next((wiki for wiki, its in house.languages.items() if its == language), None), house)
+
+
+def _having(server: ModelServer, wiki: str | None, house: House) -> str:
+    if wiki is not None and server.model in house.wikis.get(wiki, {}):
+        return wiki
+    known = sorted(
+        language
+        for each, language in house.languages.items()
+        if language is not None and server.model in house.wikis[each]
+    )
+    raise InvalidInput(f"Unsupported lang. Expected one of: {', '.join(known)}.")
 
 
 def _named_wiki(inputs: Any, house: House) -> str | None:
