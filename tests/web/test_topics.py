@@ -1,16 +1,23 @@
 """Lift Wing's server of topics at the door: asked for pages, answered from the scores of their revisions."""
 
+import json
+from contextlib import closing
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from outbox.mediawiki.schema import article_key
-from tests.builders import edits
+from tests.builders import edits, some_settings
+from tests.emulated_wiki import emulated_wiki
 from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.fronts import Front, Reply
 from tests.worker.lines import save
+from worker.bootstrap import build_services
 from worker.emulators.scoring.shapes import OUTLINK_TOPICS, probabilities
+from worker.flight.documents import document_key
+from worker.tasks.documents import KINDS
 
 NAME = "outlink-topic-model"
 SITE = "https://en.wikipedia.org/wiki"
@@ -130,6 +137,22 @@ def test_a_page_that_no_worker_looks_up_in_time_is_a_time_out(open_front: OpenFr
     front.workers.are_there = False
 
     assert predict(front, {"page_id": 1, "lang": "en"}).status_code == 504
+
+
+def test_a_page_that_the_tables_do_not_have_is_looked_up_in_the_wikis_api(
+    database_urls: str, redis: Redis, redis_url: str
+) -> None:
+    with emulated_wiki() as wiki:
+        wiki.has("Earth", 42, [7])
+        settings = some_settings(database_url=database_urls, redis_url=redis_url, endpoint={"contact": "a@example.org"})
+        enwiki = settings.wikis["enwiki"].model_copy(update={"api_url": wiki.url})
+        settings = settings.model_copy(update={"wikis": {"enwiki": enwiki}})
+        with closing(build_services(settings, send=lambda *_: None)) as services:
+            for title in ("Earth", "Nowhere"):
+                KINDS["latest"](services, services.wiki("enwiki"), json.dumps({"page_title": title}), title)
+
+    assert redis.get(document_key("Earth")) == b'{"revision":7}'
+    assert redis.get(document_key("Nowhere")) == b"{}"
 
 
 @pytest.mark.parametrize(
