@@ -197,6 +197,12 @@ def test_a_body_that_is_no_object_is_a_bad_request(front: Front, body: bytes) ->
     assert front.post("/v1/models/enwiki-damaging:predict", content=body).status_code == 400
 
 
+def test_a_client_that_encodes_the_colon_is_understood(open_front: OpenFront) -> None:
+    reply = open_front().post("/v1/models/enwiki-damaging%3Apredict", json={"rev_id": 5})
+
+    assert reply.json()["enwiki"]["scores"] == scores(5, models=("damaging",))
+
+
 def test_it_shares_its_calls_with_ores(open_front: OpenFront, endpoint: EmulatedEndpoint) -> None:
     front = open_front()
     front.json("/v3/scores/enwiki/5/damaging")

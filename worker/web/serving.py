@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from worker.web.application import make_application
 from worker.web.asking import House
-from worker.web.writing import HttpProtocol
+from worker.web.connections import HttpProtocol
 
 #: For requests that are under way when the process is to end; those who wait for longer have to ask again.
 SHUTDOWN_SECONDS = 20
@@ -68,6 +68,8 @@ def run(application: ASGIApp, listener: socket.socket) -> None:
         application,
         http=HttpProtocol,
         log_config=None,
+        # What it warns of are the mistakes of clients, a line each.
+        log_level="error",
         access_log=False,
         # Whom a proxy speaks for is for us to judge.
         proxy_headers=False,

@@ -5,8 +5,6 @@ A write wakes the client up, and costs as much as all that a cached score needs 
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 
 class WholeWrites(asyncio.Transport):
     """A transport that writes at the end of the loop's step what it was given during it."""
@@ -33,11 +31,3 @@ class WholeWrites(asyncio.Transport):
         if self._parts:
             parts, self._parts = self._parts, []
             self._transport.write(b"".join(parts))
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, over whole writes."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.transport = WholeWrites(transport, self.loop)
