@@ -1,6 +1,8 @@
 # Everything is made in .venv, from the pinned and hashed packages of requirements/.
 
 PYTHON ?= python3
+# Hundreds of processes are started; each would compile all modules anew where the environment forbids to keep them.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 # The first q silences pip's progress, the second its warnings about the machine's own configuration; errors stay.

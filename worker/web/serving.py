@@ -59,10 +59,10 @@ def serve(
         yield
         await close()
 
-    run(make_application(house, lifespan), listener)
+    serve_application(make_application(house, lifespan), listener)
 
 
-def run(application: ASGIApp, listener: socket.socket) -> None:
+def serve_application(application: ASGIApp, listener: socket.socket) -> None:
     """Serve *application* on *listener* until SIGTERM or SIGINT; must be called in the main thread."""
     config = uvicorn.Config(
         application,
