@@ -1,10 +1,15 @@
-"""`turn(wiki, lane)`: serve one batch of a lane of a wiki, and of the lane for which that one promised something."""
+"""`turn(wiki, lane)`: serve one batch of a lane of a wiki, and what can follow it at once."""
+
+import time
 
 from worker.app import app
 from worker.bootstrap import Services, services
 from worker.lanes.rings import TURN
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import is_resting, reported
+
+#: Turns follow one another in the same task for so long; a task for each would cost more than the turn.
+FOLLOW_SECONDS = 1.0
 
 
 @app.task(name=TURN)
@@ -15,11 +20,15 @@ def turn(wiki: str, lane: str) -> None:
         if is_passed_on(here, wiki):
             return
         here.doorbell.answer(TURN, wiki, lane)
+        until = time.monotonic() + FOLLOW_SECONDS
         follows = _take_one(here, wiki, lane)
-    if follows is not None:
-        # A task of its own would cost more than the turn.
-        with reported(TURN, wiki, follows):
-            _take_one(here, wiki, follows)
+    while follows is not None:
+        lane, follows = follows, None
+        if time.monotonic() > until:
+            here.doorbell.turn(wiki, lane, after=0)
+            return
+        with reported(TURN, wiki, lane):
+            follows = _take_one(here, wiki, lane)
 
 
 def _take_one(here: Services, wiki: str, lane: str) -> str | None:
