@@ -1,4 +1,4 @@
-"""Taking messages for a limited time, and holding on to them while work goes on."""
+"""Claiming messages for a limited time, and renewing the claim while work goes on."""
 
 import uuid
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> 
 
 
 def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
-    """As `claim`, but one claimer at a time: takes nothing while messages before it are claimed.
+    """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed.
 
     So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
     are just writing messages with earlier ids.
@@ -104,7 +104,7 @@ def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]
 
 
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
-    """The first of *rows*, no more than the most suspect of them may be claimed with; at least one.
+    """The first of *rows*: at least one, and no more than may be claimed together with the most suspect of them.
 
     A message is suspect if somebody claimed it and never settled it. Each such claim divides *limit* by eight: 200,
     then 25, then 3, then alone.
@@ -114,7 +114,7 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
     for row in rows:
         largest_for_row = max(1, limit // 8**row.attempt) if row.leased_until else limit
         if len(taken) >= min(largest, largest_for_row):
-            # In a lane whose order matters, what is left out comes before all behind it.
+            # In a lane whose order matters, a message that is left out also holds back all later ones.
             break
         taken.append(row)
         largest = min(largest, largest_for_row)

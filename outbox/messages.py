@@ -26,9 +26,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Nothing was done: the message is ready again in its old place, with as many attempts as before the claim.
+    """Nothing was done: the message is ready again in its old place, and the claim counts as no attempt.
 
-    For a lane whose order matters, while nobody takes its messages.
+    For a lane whose order matters, while its sink takes nothing.
     """
 
     error: str
@@ -38,8 +38,8 @@ class Released:
 class RetryLater:
     """Not now: the message waits for *delay* and then becomes ready again.
 
-    An outage is no message's fault, so the attempt can be taken back. What was found out meanwhile can be kept in
-    another *payload*.
+    An outage is no message's fault, so it need not count as an attempt. A new *payload* can keep what was found out so
+    far.
     """
 
     delay: timedelta

@@ -1,4 +1,4 @@
-"""Making the promise: messages written through the caller's transaction, never outside of it."""
+"""Making the promise: messages are written through the caller's transaction, never outside it."""
 
 from collections.abc import Coroutine, Sequence
 from functools import cache
@@ -20,7 +20,7 @@ PARAMSTYLES = ("format", "pyformat", "qmark", "named", "numeric")
 
 
 def record(session: Transaction, *edits: Promised) -> None:
-    """Promise that *edits* will be scored and announced, and that consumers hear of changes of pages that are no edits.
+    """Promise that *edits* will be scored and announced, and that consumers get page changes that are no edits.
 
     One message per edit. Writes through *session*; never begins, flushes or commits: if the caller's transaction is
     rolled back there was no edit, and so there is no promise. Recording a revision twice is harmless: both messages

@@ -24,7 +24,7 @@ metadata = MetaData(naming_convention=NAMING)
 
 #: InnoDB whatever the server's default is: the promise needs transactions.
 INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-#: A wiki's database has the character set `binary`, from which text would come back as bytes.
+#: A wiki's database has the character set `binary`, in which text would come back as bytes.
 UTF8: dict[str, Any] = INNODB | {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
@@ -75,7 +75,7 @@ def lane(name: str) -> Lane:
         Column("error", Text, nullable=False),
         **UTF8,
     )
-    # Every claim reads it, to make ready what has become due.
+    # Every claim reads it, to make due messages ready.
     Index(f"{name}_waiting_due_at", waiting.c.due_at)
     dead_letters = Table(
         f"{name}_dead",

@@ -2,7 +2,7 @@
 
 Column names, types and indexes are those of MediaWiki 1.39, so that a statement written for a real wiki runs on an
 emulated one unchanged. Source: mediawiki/core maintenance/tables.json REL1_39. Left out on purpose: `rc_ip` and
-`rev_sha1`, since no client address is kept here and newer MediaWikis drop the other.
+`rev_sha1`: no client address is kept here, and newer MediaWikis have dropped `rev_sha1`.
 """
 
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ ZERO = text("0")
 #: The bits of `rc_deleted` and `rev_deleted` that hide the text, the comment and who it was.
 #: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_TEXT and the following, REL1_39.
 DELETED_TEXT, DELETED_COMMENT, DELETED_USER = 1, 2, 4
-#: A change or page without a known number gets one that no wiki has come near, so that it never clashes with a real
-#: one that comes later: the change 2^52 more than its revision, the page one above 2^31.
+#: A change or page without a known id gets one that no wiki has come near, so that it never clashes with a real one
+#: that comes later: a change gets 2^52 plus its revision, a page a number above 2^31.
 FIRST_INVENTED_CHANGE, FIRST_INVENTED_PAGE = 2**52, 2**31
 
 actor = Table(
@@ -70,7 +70,7 @@ revision = Table(
 recentchanges = Table(
     "recentchanges",
     metadata,
-    # Of 64 bits from MediaWiki 1.43 on, and so large enough for the ids that are invented here.
+    # 64 bits, as MediaWiki has it from 1.43 on; large enough for the ids that are made up here.
     Column("rc_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
     Column("rc_timestamp", BinaryString(14, fixed=True), nullable=False),
     Column("rc_actor", UnsignedBigInt, nullable=False),
@@ -100,7 +100,7 @@ recentchanges = Table(
 )
 
 CORE = tuple(metadata.sorted_tables)
-#: The columns of these show whether tables are a MediaWiki's or ours; every wiki has them.
+#: Every wiki has these; their columns show whether the tables are a MediaWiki's or ours.
 TOLD_BY = (page, revision)
 
 #: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -119,3 +119,31 @@ def test_every_module_says_in_its_first_line_what_it_is_for() -> None:
     ]
 
     assert silent == []
+
+
+def named_twice(trees: Iterable[tuple[str, ast.Module]]) -> dict[str, list[str]]:
+    """Classes and public functions whose name stands in several modules, with these.
+
+    A command's function is called as its command, so those of `worker/cli/` do not count.
+    """
+    found: dict[str, list[str]] = {}
+    for path, tree in trees:
+        if not path.startswith("worker/cli/"):
+            for node in tree.body:
+                if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[0] != "_":
+                    found.setdefault(node.name, []).append(path)
+    return {name: paths for name, paths in found.items() if len(paths) > 1}
+
+
+def test_one_name_stands_for_one_thing() -> None:
+    # Each emulator has its `make_app` and its `serve`, as has the front door; what the door returns is a protocol of
+    # the front door, under the same name.
+    on_purpose = {"make_app", "serve", "Asked"}
+
+    assert named_twice(modules("outbox", "worker")).keys() - on_purpose == set()
+
+
+def test_a_name_that_stands_for_two_things_is_noticed() -> None:
+    assert named_twice([(path, ast.parse("def keep(): ...")) for path in ("worker/a.py", "outbox/b.py")]) == {
+        "keep": ["worker/a.py", "outbox/b.py"]
+    }

@@ -13,8 +13,10 @@ LANE_TABLES = {lane.name: {lane.messages.name, lane.waiting.name, lane.dead_lett
 MADE_HERE = made_here.name
 ALL = {VERSION_TABLE} | WIKI | OURS
 VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
-#: Revision to the tables there are after it.
-STEPS = {
-    "0001_own_tables": {VERSION_TABLE} | OURS,
-    "0002_wiki_tables": ALL,
+#: Revision to the tables that it adds; the first makes all that no later one adds.
+ADDED = {
+    "0001_own_tables": set[str](),
+    "0002_wiki_tables": WIKI,
 }
+#: Revision to the tables there are after it.
+STEPS = {revision: ALL.difference(*list(ADDED.values())[number:]) for number, revision in enumerate(ADDED, start=1)}

@@ -44,7 +44,7 @@ COLOURS = {Finding.UNCHANGED: "green", Finding.CHANGED: "bold green"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedVersion:
-    """A version of a model: a row of `ores_model`, one that may become current, or none at all yet."""
+    """A version of a model: a row of `ores_model`, or a candidate; None for a model without any."""
 
     model: str
     version: str | None
@@ -52,7 +52,7 @@ class ListedVersion:
     is_current: bool = False
     #: Rows of `ores_classification`.
     rows: int = 0
-    #: For how long it has been a candidate, if it is one.
+    #: Seconds for which it has been a candidate, if it is one.
     candidate_seconds: float | None = None
 
 

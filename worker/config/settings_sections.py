@@ -25,12 +25,12 @@ class SinkSection(Section):
 
     @property
     def longest_send_seconds(self) -> float:
-        """How long one sending may take; 0 where nothing bounds it but the machine."""
+        """Seconds that one sending may take; 0 if only the machine bounds it."""
         return 0.0
 
 
 def without_password(url: str) -> str:
-    """*url*; refuses one with a password, which every error that names it would show in logs and dead letters."""
+    """*url*; one with a password is refused, since errors in logs and dead letters would show it."""
     if "@" in urlsplit(url).netloc:
         raise ValueError("holds a user or a password, which logs would show; let a proxy in front of it log in")
     return url
@@ -102,7 +102,7 @@ class EventsSettings(Section):
         min_length=1,
         description="Instead, one score event a model on this plus the model, as in mediawiki.revision_score_.",
     )
-    #: Model to the stream on which its predictions are announced as well.
+    #: Model to the stream on which its predictions are announced in addition.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
         default="1.3.0", description="Version of page/prediction_classification_change."
@@ -126,6 +126,12 @@ class FlightSettings(Section):
     call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
     lease_margin_seconds: float = Field(default=5, gt=0, description="How much longer than that a lease lasts.")
     patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
+    late_seconds: float = Field(
+        default=2,
+        gt=0,
+        le=600,
+        description="How long an edit with some of its scores waits for the others; they are stored when they come.",
+    )
 
     @property
     def lease_seconds(self) -> float:
@@ -252,14 +258,14 @@ class WikiSettings(Section):
         description="Where the wiki's api.php and rest.php are; asked for what neither stream nor tables tell.",
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
-    #: Model to class to number, in place of the model's own classes: wikis grade articles by scales of their own.
+    #: Model to class to number, in place of the model's own classes: wikis have their own scales for articles.
     classes: dict[str, dict[str, int]] = Field(default_factory=dict)
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
     autopatrolled_groups: tuple[str, ...] | None = Field(
         default=None,
         description="Groups with the right autopatrol; default bot, sysop, autopatrolled and a Wikimedia wiki's own.",
     )
-    #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false takes a level away.
+    #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false removes a level.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
 
     @field_validator("api_url")

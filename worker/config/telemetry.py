@@ -14,7 +14,7 @@ from outbox.messages import Claim, Dead, Outcome
 from worker.config.log_lines import handler, renderer
 from worker.domain.redis_refusals import cure, redis_error, said
 
-#: The same message about Redis from a library is written again after so long.
+#: Seconds before the same message of a library about Redis is written again.
 REPEAT_SECONDS = 60.0
 
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
@@ -110,13 +110,13 @@ def configure_logging(level: str = "INFO", file: Path | None = None) -> None:
     writer.addFilter(_OneSentence())
     root.handlers = [writer]
     root.setLevel(level)
-    # A line per request and per polled task says nothing an operator needs.
+    # A line for each request and each polled task tells an operator nothing.
     for noisy in ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
 class _OneSentence(logging.Filter):
-    """Turns Celery's stacks while Redis does not serve, which come again and again, into a sentence now and then."""
+    """Replaces the stacks that Celery logs again and again while Redis does not serve by a sentence now and then."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Who waits, served in turn: branch by branch, and within a branch by its own branches. Pure.
+"""Items that wait, served in turn: branch by branch, and within a branch by its own branches. Pure.
 
 With paths of kind, wiki and models, scores on demand and edits take turns, then the wikis of each, then the models of
-each wiki; so a wiki with much behind delays another by no more than its own turns.
+each wiki; so a wiki with a backlog delays another by no more than its own turns.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ class FairQueue(Generic[Item]):
         self._branches: dict[str, FairQueue[Item] | deque[Item]] = {}
 
     def put(self, path: Sequence[str], item: Item) -> None:
-        """Let *item* wait behind all that waits on the same *path*."""
+        """Let *item* wait behind all others on the same *path*."""
         name, *rest = path
         if rest:
             branch = self._branches.setdefault(name, FairQueue())
@@ -32,7 +32,7 @@ class FairQueue(Generic[Item]):
             leaf.append(item)
 
     def take(self, may: Callable[[Path], bool], *, above: Path = ()) -> Item | None:
-        """Remove and return the item whose turn it is among those whose path *may*; None where there is none."""
+        """Remove and return the next item among those for whose path *may* is true; None if there is none."""
         for name, branch in self._branches.items():
             path = (*above, name)
             if isinstance(branch, FairQueue):

@@ -5,9 +5,9 @@ from typing import Protocol
 #: Claim one batch of a lane of a wiki and work on it.
 TURN = "turn"
 SCORE = "score"
-#: Several scores of one wiki, each under its own id.
+#: Compute several scores of one wiki; each is stored under its own id.
 SCORES = "scores"
-#: Tell those who ask what is no score.
+#: Tell those who ask something that is no score.
 TELL = "tell"
 POLL = "poll"
 #: The poll of the wikis on one database server.
@@ -28,7 +28,7 @@ QUEUE_OF = {
     PURGE_SCORES: "outpatrol-maintenance",
     EXPIRE_RECENT_CHANGES: "outpatrol-maintenance",
 }
-#: A queue with this many tasks gets no more: no worker takes them, and the poll finds the work once one does.
+#: A queue with this many tasks gets no more: no worker seems to take them, and the poll finds the work once one does.
 MOST_WAITING = 10_000
 
 

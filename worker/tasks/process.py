@@ -1,4 +1,4 @@
-"""A worker process: options it refuses, its services from start to end, and the watchdog over it."""
+"""A worker process: options that it refuses, its services from start to end, and its watchdog."""
 
 import gc
 import os
@@ -48,7 +48,7 @@ def _begin(sender: Any, **_: Any) -> None:
     watchdog = Watchdog(loop=here.http_loop, turns=here.turns, tasks=_tasks, settings=here.settings.worker)
     watchdog.start()
     _watchdogs.append(watchdog)
-    # The objects made at the start live as long as the worker, so collecting garbage need not look at them.
+    # The objects made at the start live as long as the worker, so the garbage collector need not look at them.
     gc.collect()
     gc.freeze()
 
@@ -69,7 +69,7 @@ def _end(**_: Any) -> None:
 
 
 class Ending(bootsteps.StartStopStep):
-    """Tells the watchdog that the process is ending, be it by a signal, a command or an error."""
+    """Tells the watchdog that the process is ending, whether by a signal, a command or an error."""
 
     def close(self, _worker: Any) -> None:
         for watchdog in _watchdogs:

@@ -1,6 +1,6 @@
-"""Tries what every turn does, before the first edit: some wrong settings of a server show at the first write only."""
+"""Tries, before the first edit, what every turn does: some wrong settings of a server show only at the first write."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Table, delete, false, insert, select, text, update
@@ -11,7 +11,8 @@ from outbox.database import Database
 from outbox.tables import metadata
 from worker.scores.tables import ORES_TABLES
 
-#: Events with many models and long titles have some kilobytes, and a turn writes many at once.
+#: Bytes that a packet must hold: events with many models and long titles have some kilobytes, and a turn writes many at
+#: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
 
@@ -21,11 +22,11 @@ class _RolledBack(Exception):
 
 
 def try_writing(database: Database) -> None:
-    """Write to every table that a turn writes to, as it does; all is rolled back, and nobody sees it.
+    """Write to every table to which a turn writes, in the same way; all is rolled back, and nobody sees it.
 
     Raises:
-        OutboxError: the database does not let us; one sentence with the cure.
-        SQLAlchemyError: it does not, with an error that has no sentence yet.
+        OutboxError: the database does not allow it; one sentence with the cure.
+        SQLAlchemyError: the same, with an error for which there is no sentence yet.
     """
     with suppress(_RolledBack), database.transaction() as session:
         for table in _written():
@@ -49,13 +50,33 @@ def small_packets(database: Database) -> str | None:
     )
 
 
+def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
+    """A sentence if the server of *databases*, which all are on it, closes tables between two polls.
+
+    *tables* are those that a poll opens of each wiki. Turns and the polls of other processes need as many again.
+    """
+    server = databases[0].server
+    if server.is_sqlite:
+        return None
+    with databases[0].reading() as connection:
+        limit = int(connection.execute(text("SELECT @@table_open_cache")).scalar_one())
+    opened = tables * len(databases)
+    if limit >= 2 * opened:
+        return None
+    return (
+        f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens {opened:,}; "
+        f"raise its table_open_cache to {2 * opened:,}, for a table that is opened anew costs the most "
+        "of a poll"
+    )
+
+
 def _written() -> Collection[Table]:
     ours = [*metadata.tables.values(), *ORES_TABLES]
     return sorted(ours, key=lambda table: table.name)
 
 
 def _try_without_rows(session: Session, table: Table) -> None:
-    """A condition that no row meets: rights and modes are checked all the same."""
+    """A condition that no row meets; rights and modes are checked all the same."""
     nothing = select(table).where(false())
     session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
     session.execute(delete(table).where(false()))

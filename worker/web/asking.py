@@ -5,25 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from worker.config.settings_sections import WebSettings
+from worker.domain.answers import Answers
 from worker.domain.models import ScoringModel
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import ScoreId
 from worker.settings import Settings
-
-
-class Asked(Protocol):
-    """What asking for scores came to."""
-
-    @property
-    def answers(self) -> Mapping[ScoreId, Answer]:
-        """What has none in here had none in time."""
-
-    @property
-    def cached(self) -> int:
-        """How many of them were there before."""
-
-    @property
-    def refused(self) -> Set[ScoreId]:
-        """Those that nobody was asked for, since too many requests are waiting."""
 
 
 class Asking(Protocol):
@@ -33,11 +18,11 @@ class Asking(Protocol):
         RedisUnavailable: there is no way to ask.
     """
 
-    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
+    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Answers:
         """Answers to *ids*, all of one wiki, within *seconds*."""
 
-    def remembered(self, ids: Sequence[ScoreId]) -> Mapping[ScoreId, Answer] | None:
-        """Answers to *ids* that need no waiting; None if one of them does."""
+    async def cached(self, ids: Sequence[ScoreId]) -> Answers | None:
+        """Answers to *ids* that are there already; None if one of them is not."""
 
     def known_versions(self, wiki: str) -> Mapping[str, str] | None:
         """The current versions of its models, if they need no waiting."""

@@ -44,7 +44,7 @@ class Parameters:
             Refusal: there are too many.
         """
         self.of_query: Mapping[str, str] = _read(query)
-        self._all: Mapping[str, str] = {**_read(form), **self.of_query}
+        self._all = {**_read(form), **self.of_query} if form else self.of_query
 
     def __contains__(self, name: str) -> bool:
         return name in self._all
@@ -149,3 +149,6 @@ def _read(text: bytes) -> Mapping[str, str]:
     for name, value in pairs:
         found.setdefault(name, value)
     return found
+
+
+NO_PARAMETERS = Parameters(b"")

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from worker.web.questions import Parameters
+from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import Refusal
 
 #: On every reply: answers are for anybody's pages, and change with the model.
@@ -79,4 +79,4 @@ def refused(refusal: Refusal, parameters: Parameters) -> Response:
     try:
         return reply(refusal.document, parameters, status=refusal.status, headers=headers)
     except Refusal:
-        return reply(refusal.document, Parameters(b""), status=refusal.status, headers=headers)
+        return reply(refusal.document, NO_PARAMETERS, status=refusal.status, headers=headers)
