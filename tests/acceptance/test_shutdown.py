@@ -22,7 +22,6 @@ def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
         {"itwiki": mariadb_databases("itwiki")},
         # One turn at a time in each process, so that most of the edits wait.
         worker_settings={"threads": 4},
-        drain_seconds=1,
         outbox={"lease_seconds": 600, "batch_size": 20},
     ) as here:
         here.endpoint.set(latency_ms=400)

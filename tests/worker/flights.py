@@ -14,7 +14,7 @@ from redis.retry import Retry
 from tests.builders import a_score
 from worker.config.settings_sections import FlightSettings
 from worker.demo.processes import free_port
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Hear, ScoreId, unheard
 from worker.flight.flight import Flight
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
@@ -54,7 +54,7 @@ class CountingEndpoint:
         self._answer = answer or (lambda score_id: a_score(version=score_id.version))
         self._seconds = seconds
 
-    async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def __call__(self, ids: Sequence[ScoreId], _: Hear = unheard) -> dict[ScoreId, Answer]:
         self.asked.update(ids)
         await asyncio.sleep(self._seconds)
         return {score_id: self._answer(score_id) for score_id in ids}

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.worker.lines import consumer_of_edits
 from worker.bootstrap import Services
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 
@@ -18,8 +18,8 @@ class InterruptedClient:
         self._client = client
         self._happening = happening
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        answers = await self._client.score(ids)
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
+        answers = await self._client.score(ids, hear)
         self._happening()
         return answers
 

@@ -17,7 +17,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.flights import LIFETIMES, CountingEndpoint, a_flight, a_redis_tier, some_ids
 from tests.worker.lines import drain, save
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.domain.scores import Answer, Hear, NoAnswer, ScoreId, unheard
 from worker.flight.flight import FlightResult
 from worker.flight.redis_tier import lease_key, result_key
 from worker.scores.pipeline import score_on_demand
@@ -36,7 +36,7 @@ class HeldEndpoint(CountingEndpoint):
         super().__init__(None if answer is None else lambda _: answer)
         self.unblock = asyncio.Event()
 
-    async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def __call__(self, ids: Sequence[ScoreId], _: Hear = unheard) -> dict[ScoreId, Answer]:
         answers = await super().__call__(ids)
         await self.unblock.wait()
         return answers

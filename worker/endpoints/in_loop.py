@@ -1,23 +1,23 @@
-"""A scoring client that lives in the event loop of HTTP and is asked from any other."""
+"""A scoring client in the event loop of HTTP, for use from other loops."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from worker.domain.scores import Answer, Sample, ScoreId
+from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 from worker.lanes.loops import HttpLoop
 
 
 class ClientInLoop:
-    """Hands every call over to *loop*, in which *client* was made and where its connections are."""
+    """Passes every call on to *loop*, in which *client* was made and where its connections are."""
 
     def __init__(self, client: ScoringClient, loop: HttpLoop) -> None:
         self._client = client
         self._loop = loop
 
-    async def score(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
-        return await self._loop.call(self._client.score(ids))
+    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
+        return await self._loop.call(self._client.score(ids, hear))
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
         return await self._loop.call(self._client.versions(wiki, models, sample))

@@ -1,36 +1,36 @@
-"""Single flight: however many want a score at once, one of them calls the endpoint and all get the answer.
+"""Single flight: if several want a score at once, one of them calls the endpoint, and all get the answer.
 
 The tiers are asked from the innermost to the outermost: this process, then Redis or the database. Ids that are ours in
-one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
+one tier are asked for in the next; the endpoint is called for those that are ours in the last. Answers go back the same
 way: each tier ends its leases, wakes those who wait, and says which answer counts.
+
+Where revisions have some of their scores and the others are late, these are left to come by themselves: the call goes
+on under its leases, and whoever wants them next finds them in the cache.
 """
 
 import asyncio
 import contextlib
+import math
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 from worker.config.settings_sections import FlightSettings
 from worker.config.telemetry import log
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight.calls import GIVEN_UP, Call, CallUnderWay, Receiver
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
 
-#: Asks the endpoint; returns an answer for every id.
-Call = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
+#: Starts a call where it goes on, whatever becomes of its asker.
+Begin = Callable[[Coroutine[Any, Any, dict[ScoreId, Answer]]], "asyncio.Future[dict[ScoreId, Answer]]"]
 
-#: Added to the end of a lease, so that a look then finds it run out.
+#: Seconds added to the end of a lease, so that a look at that time finds it run out.
 JUST_AFTER_SECONDS = 0.02
-#: The answer of a holder that gives up: there is nothing to hand over, and others may take the score.
-_GIVEN_UP = NoAnswer("its holder gave up", Failure.ELSEWHERE)
-
-
-class Receiver(Protocol):
-    """Gets answers as they come."""
-
-    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None: ...
+#: Scores are late only after this many times as long as the others took, so that an endpoint that is slow with all is
+#: waited for.
+LATE_TIMES = 3
 
 
 @dataclass(slots=True)
@@ -45,11 +45,8 @@ class FlightResult:
     #: Those of `answers` that were in the cache.
     cached: set[ScoreId] = field(default_factory=set)
 
-    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
-        self.answers.update(answers)
-
     def under_way(self) -> list[ScoreId]:
-        """Those that another caller was still computing when our patience ended."""
+        """Those that were still being computed when our patience ended."""
         return [
             score_id
             for score_id, answer in self.answers.items()
@@ -60,27 +57,25 @@ class FlightResult:
 class Flight:
     """Single flight through *tiers*, the nearest first."""
 
-    def __init__(self, tiers: Sequence[Tier], settings: FlightSettings) -> None:
+    def __init__(self, tiers: Sequence[Tier], settings: FlightSettings, begin: Begin = asyncio.ensure_future) -> None:
         self._tiers = tiers
         self._settings = settings
+        self._begin = begin
 
     async def scores(self, ids: Iterable[ScoreId], call: Call, *, patience: float | None = None) -> FlightResult:
         """Return an answer for each of *ids*: from the cache, from another's call under way, or from *call*.
 
         The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What another
         holder computes is waited for no longer than *patience* seconds (the setting, if None), and becomes ours if its
-        lease runs out meanwhile; after that it gets a `NoAnswer` that does not count as a failure. A tier that does not
-        answer is skipped.
+        lease runs out meanwhile; after that it gets a `NoAnswer` that does not count as a failure. So does, with the
+        patience of the setting, what is late while other scores of its revision are in. A tier that does not answer is
+        skipped.
         """
-        result = FlightResult()
-        seconds = self._settings.patience_seconds if patience is None else patience
-        request = _Request(result, call, self._settings, asyncio.get_running_loop().time() + seconds)
-        await request.through(self._tiers, list(dict.fromkeys(ids)), result)
-        result.shared = len(result.answers) - result.called - len(result.under_way())
-        return result
+        request = _Request(call, self._settings, self._begin, patience)
+        return await request.through_all(self._tiers, list(dict.fromkeys(ids)))
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
-        """What is stored for *ids* where all workers see it; nothing is asked of the endpoint.
+        """What is stored for *ids* where all workers see it; does not ask the endpoint.
 
         Raises:
             TierUnavailable: it can't be looked up.
@@ -90,7 +85,7 @@ class Flight:
     def keep(self, answers: Mapping[ScoreId, Answer]) -> None:
         """Leave *answers* where all workers see them, and wake those who wait there.
 
-        Those that were had in this process only, since Redis lost them, are answers to nobody else.
+        For answers that only this process has, since Redis lost them.
         """
         with contextlib.suppress(TierUnavailable):
             self._tiers[-1].finish([], answers, uuid.uuid4().hex)
@@ -122,25 +117,46 @@ class Flight:
 class _Request:
     """One request on its way through the tiers."""
 
-    def __init__(self, result: FlightResult, call: Call, settings: FlightSettings, patient_until: float) -> None:
-        self._result = result
+    def __init__(self, call: Call, settings: FlightSettings, begin: Begin, patience: float | None) -> None:
+        self._result = FlightResult()
         self._call = call
         self._settings = settings
-        self._patient_until = patient_until
+        self._begin = begin
+        #: All event loops go by one clock.
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._delivered_at = self._clock()
+        self._patient_until = self._began + (settings.patience_seconds if patience is None else patience)
+        self._late_seconds = settings.late_seconds if patience is None else math.inf
+        #: What was left to come by itself.
+        self._late: set[ScoreId] = set()
+        self._has_ended = False
+
+    def deliver(self, answers: Mapping[ScoreId, Answer]) -> None:
+        if answers and not self._has_ended:
+            self._result.answers.update(answers)
+            self._delivered_at = self._clock()
+
+    async def through_all(self, tiers: Sequence[Tier], ids: Sequence[ScoreId]) -> FlightResult:
+        await self.through(tiers, ids, self)
+        self._has_ended = True
+        # What was late may have come this moment, and would change the answers under the eyes of whoever reads them.
+        result = FlightResult(dict(self._result.answers), self._result.called, cached=self._result.cached)
+        result.shared = len(result.answers) - result.called - len(set(result.under_way()) - self._late)
+        return result
 
     async def through(self, tiers: Sequence[Tier], ids: Sequence[ScoreId], above: Receiver) -> None:
         """Get an answer for each of *ids* and hand it to *above*."""
         if not ids:
             return
         if not tiers:
-            above.deliver(await self._called(ids))
+            await self._called(ids, above)
             return
         wanted = _Wanted(ids, above)
         try:
             await self._through_one(tiers[0], tiers[1:], ids, wanted)
         except TierUnavailable as error:
             log.warning("tier_unavailable", error=str(error), effect="calls are not shared with others")
-            await self.through(tiers[1:], list(wanted.left), above)
+            await self.through(tiers[1:], [each for each in wanted.left if each not in self._late], above)
 
     async def _through_one(self, tier: Tier, rest: Sequence[Tier], wanted: Sequence[ScoreId], above: Receiver) -> None:
         under_way: Mapping[ScoreId, Lease] = {}
@@ -156,11 +172,11 @@ class _Request:
                     await self._from_the_rest(rest, acquired.ours, _Held(tier, acquired.ours, token, above))
                 under_way = acquired.under_way
                 wanted = list(under_way)
-                if wanted and asyncio.get_running_loop().time() >= self._patient_until:
+                if wanted and self._until_impatient(wanted) <= 0:
                     above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
-                    # Look again first: the end may have come before we listened.
+                    # Look again first: the answer may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
@@ -172,24 +188,54 @@ class _Request:
             await self.through(rest, ids, held)
         finally:
             # Even if the call was cancelled or failed: nobody should wait for a holder that has given up.
-            held.release()
+            held.release(but=self._late)
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _called(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def _called(self, ids: Sequence[ScoreId], above: Receiver) -> None:
+        """Have the endpoint asked for *ids*, and hand the answers to *above*; late ones without us."""
         self._result.called += len(ids)
+        call = CallUnderWay(ids, self._call, self._settings.call_seconds)
+        answers = self._begin(call.run())
         try:
-            async with asyncio.timeout(self._settings.call_seconds):
-                return await self._call(ids)
-        except TimeoutError:
-            # If several revisions get no answer, none of them alone is the cause.
-            is_outage = len({score_id.revision for score_id in ids}) > 1
-            late = f"no answer within {self._settings.call_seconds:g} s"
-            return dict.fromkeys(ids, NoAnswer(late, Failure.LATE, is_outage=is_outage))
+            while not answers.done():
+                await asyncio.wait({answers}, timeout=self._until_late(ids, call.so_far(), call.heard_at))
+                is_late = not answers.done() and self._until_late(ids, call.so_far(), call.heard_at) <= 0
+                if is_late and (there := call.leave(above)) is not None:
+                    self._leave([each for each in ids if each not in there])
+                    above.deliver(there)
+                    return
+        except BaseException:
+            answers.cancel()
+            raise
+        above.deliver(answers.result())
+
+    def _leave(self, ids: Sequence[ScoreId]) -> None:
+        self._late.update(ids)
+        late = NoAnswer("it is late; others have answered, and are not held up", Failure.ELSEWHERE)
+        self._result.answers.update(dict.fromkeys(ids, late))
+
+    def _until_late(
+        self, ids: Iterable[ScoreId], there: Mapping[ScoreId, Answer] | None = None, heard_at: float = 0.0
+    ) -> float:
+        """Seconds until those of *ids* that are not *there* are late; none is unless its revision has other scores.
+
+        Where nothing is late it is the time until that is worth another look.
+        """
+        there = there or {}
+        known = (*self._result.answers.items(), *there.items())
+        scored = {each.revision for each, answer in known if isinstance(answer, Final)}
+        if not any(each.revision in scored for each in ids if each not in there):
+            return self._late_seconds
+        last = max(self._delivered_at, heard_at)
+        return last + max(self._late_seconds, LATE_TIMES * (last - self._began)) - self._clock()
+
+    def _until_impatient(self, under_way: Collection[ScoreId]) -> float:
+        return min(self._patient_until - self._clock(), self._until_late(under_way))
 
     def _until_a_lease_ends(self, under_way: Mapping[ScoreId, Lease]) -> float:
         first = min(lease.seconds for lease in under_way.values()) + JUST_AFTER_SECONDS
-        return max(0.0, min(first, self._patient_until - asyncio.get_running_loop().time()))
+        return max(0.0, min(first, self._until_impatient(under_way)))
 
 
 class _Wanted:
@@ -219,10 +265,11 @@ class _Held:
             del self._left[score_id]
         self._above.deliver({**answers, **_ended(self._tier, answers, self._token)})
 
-    def release(self) -> None:
-        """Release what has no answer, for anybody to take."""
-        if self._left:
-            _ended(self._tier, dict.fromkeys(self._left, _GIVEN_UP), self._token)
+    def release(self, *, but: Collection[ScoreId] = ()) -> None:
+        """Release what has no answer, for anybody to take, *but* not what is still to come."""
+        left = [score_id for score_id in list(self._left) if score_id not in but]
+        if left:
+            _ended(self._tier, dict.fromkeys(left, GIVEN_UP), self._token)
 
     async def renew(self, *, every: float) -> None:
         """Renew the leases until cancelled."""
@@ -234,7 +281,7 @@ class _Held:
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:
-    """End the leases of all ids in *answers*; returns the answers that count, which may not be ours."""
+    """End the leases of all ids in *answers*; returns the answers that count, which need not be ours."""
     ends = {
         score_id: answer
         for score_id, answer in answers.items()

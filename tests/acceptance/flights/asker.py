@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.acceptance.flights.records import Record, What
 from worker.bootstrap import Services, build_services
 from worker.config.telemetry import configure_logging
-from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.domain.scores import Answer, Final, Hear, NoAnswer, ScoreId
 from worker.settings import load_settings
 
 #: The ids that are hot at the moment, one a line.
@@ -85,7 +85,7 @@ class Asker:
             await asyncio.sleep(self._random.uniform(*PAUSE_SECONDS))
 
     async def _ask(self, ids: Sequence[ScoreId], request: int) -> None:
-        async def call(ours: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        async def call(ours: Sequence[ScoreId], _: Hear) -> dict[ScoreId, Answer]:
             self._tell("calling", request, dict.fromkeys(ours))
             answers: dict[ScoreId, Answer] = dict.fromkeys(ours, NoAnswer("cancelled"))
             try:

@@ -28,7 +28,7 @@ EVENTS = "events/mediawiki.revision-score.ndjson"
 TENTHS: dict[str, Any] = {
     "poll_seconds": 1,
     "worker": {"threads": 8, "computing": 4, "rest_seconds": 0.05},
-    "flight": {"call_seconds": 3, "lease_margin_seconds": 0.5, "patience_seconds": 0.5},
+    "flight": {"call_seconds": 3, "lease_margin_seconds": 0.5, "patience_seconds": 0.5, "late_seconds": 0.2},
     "endpoint": {"timeout_seconds": 1.5, "scores_per_request": 10, "requests_per_second": 1000},
     "outbox": {"lease_seconds": 4.5, "batch_size": 20, "max_attempts": 2},
 }

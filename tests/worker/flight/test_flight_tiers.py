@@ -11,7 +11,7 @@ from tests.builders import a_score, a_score_error
 from tests.worker.flight.two_tiers import Calls, a_process, in_threads, started, until
 from tests.worker.flights import CountingEndpoint, a_redis_tier, some_ids
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, NoAnswer, ScoreId
+from worker.domain.scores import Answer, Hear, NoAnswer, ScoreId
 from worker.flight.flight import Flight, FlightResult
 from worker.flight.redis_tier import lease_key
 
@@ -54,7 +54,7 @@ def test_threads_and_coroutines_of_a_process_cost_one_call(redis: Redis) -> None
     flight = a_process(redis)
     asked: list[ScoreId] = []
 
-    async def call(ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def call(ids: Sequence[ScoreId], _: Hear) -> dict[ScoreId, Answer]:
         asked.extend(ids)
         await asyncio.sleep(0.05)
         return dict.fromkeys(ids, a_score())
@@ -75,7 +75,7 @@ def test_threads_of_several_processes_that_want_different_batches_cost_one_call_
     asked: list[ScoreId] = []
     ids = some_ids(30)
 
-    async def call(wanted: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def call(wanted: Sequence[ScoreId], _: Hear) -> dict[ScoreId, Answer]:
         asked.extend(wanted)
         await asyncio.sleep(0.02)
         return {score_id: a_score(prediction=str(score_id.revision)) for score_id in wanted}

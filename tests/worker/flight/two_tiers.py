@@ -12,7 +12,7 @@ from tests.builders import a_score
 from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import a_redis_tier, lifetimes_of
 from worker.config.settings_sections import FlightSettings
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import Answer, Hear, ScoreId, unheard
 from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
 from worker.flight.tiers import Lifetimes
@@ -39,7 +39,7 @@ class Calls:
     def unblock(self) -> None:
         self._unblocked.set()
 
-    async def __call__(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+    async def __call__(self, ids: Sequence[ScoreId], _: Hear = unheard) -> dict[ScoreId, Answer]:
         self.asked.extend(ids)
         await self._unblocked.wait()
         return {score_id: self._answer(score_id) for score_id in ids}
