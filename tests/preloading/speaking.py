@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 
 
 def main(what: str) -> object:
@@ -47,7 +46,7 @@ def _itself() -> str:
 
 
 def _later() -> None:
-    time.sleep(0.05)
+    threading.main_thread().join()
     sys.stdout.write("a thread\n")
 
 

@@ -85,8 +85,15 @@ async def raw_server(reply: Callable[[Request], RawReply], port: int = 0) -> Asy
     listener = await asyncio.start_server(server.take, "127.0.0.1", port)
     host, port = listener.sockets[0].getsockname()
     server.url = f"http://{host}:{port}"
-    async with listener:
+    try:
         yield server
+    finally:
+        # A connection that is being taken while its listener closes would be left open for ever.
+        for each in listener.sockets:
+            asyncio.get_running_loop().remove_reader(each.fileno())
+        await server.hang_up()
+        listener.close()
+        await listener.wait_closed()
 
 
 @contextmanager
@@ -99,9 +106,8 @@ def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> It
     server = asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
     try:
         yield server
-        asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
     finally:
-        asyncio.run_coroutine_threadsafe(server.hang_up(), loop).result()
+        asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
