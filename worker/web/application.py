@@ -39,10 +39,10 @@ register_url_convertor("revision", _Revision())
 
 
 class FrontDoor:
-    """Makes slashes at the end of paths, browsers' first questions and what is nowhere no business of the routes.
+    """Handles slashes at the end of paths, preflight requests of browsers and unknown paths, so that routes need not.
 
-    It is all that stands before them: layers that catch errors cost as much as a cached score, and the routes catch
-    their own.
+    Nothing else stands in front of the routes: layers that catch errors cost as much as a cached score, and the routes
+    catch their own.
     """
 
     def __init__(self, router: Router, desk: Desk) -> None:
@@ -59,7 +59,7 @@ class FrontDoor:
                 scope = {**scope, "path": path.rstrip("/") or "/"}
             if await self.desk.is_repeated(scope, send):
                 return
-            # Or the router would answer by itself where nothing is, in plain text.
+            # Otherwise the router itself would answer for unknown paths, in plain text.
             scope["app"] = self
         try:
             await self._router(scope, receive, send)
