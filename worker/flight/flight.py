@@ -218,8 +218,7 @@ class _Request:
     def _until_late(
         self, ids: Iterable[ScoreId], there: Mapping[ScoreId, Answer] | None = None, heard_at: float = 0.0
     ) -> float:
-        """Seconds until those of *ids* that are not *there* are late; only scores of revisions with other scores can be
-        late.
+        """Seconds until those of *ids* that are not *there* are late; they can be only if their revision has others.
 
         If nothing can be late, it is the time until another look makes sense.
         """

@@ -1,5 +1,6 @@
 """The front door as one ASGI application."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
@@ -36,13 +37,15 @@ class _Revision(Convertor[str]):
 
 
 register_url_convertor("revision", _Revision())
+#: Of base addresses that end in one.
+_SLASHES = re.compile("/{2,}")
 
 
 class FrontDoor:
-    """Handles slashes at the end of paths, preflight requests of browsers and unknown paths, so that routes need not.
+    """Makes superfluous slashes, browsers' first questions and what is nowhere no business of the routes.
 
-    Nothing else stands in front of the routes: layers that catch errors cost as much as a cached score, and the routes
-    catch their own.
+    It is all that stands before them: layers that catch errors cost as much as a cached score, and the routes catch
+    their own.
     """
 
     def __init__(self, router: Router, desk: Desk) -> None:
@@ -55,11 +58,11 @@ class FrontDoor:
                 await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send)
                 return
             path = scope["path"]
-            if path != "/" and path.endswith("/"):
-                scope = {**scope, "path": path.rstrip("/") or "/"}
+            if "//" in path or (path.endswith("/") and path != "/"):
+                scope = {**scope, "path": _SLASHES.sub("/", path).rstrip("/") or "/"}
             if await self.desk.is_repeated(scope, send):
                 return
-            # Otherwise the router itself would answer for unknown paths, in plain text.
+            # Or the router would answer by itself where nothing is, in plain text.
             scope["app"] = self
         try:
             await self._router(scope, receive, send)

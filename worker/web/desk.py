@@ -83,8 +83,7 @@ class Desk:
         return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
-        """Answer *question*; scores that are not cached only within the client's share, and as long as the client is
-        there."""
+        """Answer *question*; uncached scores only within the client's share, and as long as the client is there."""
         found = await scored_from_cache(self.house, question)
         if found is None:
             async with self._clients.place(request):
