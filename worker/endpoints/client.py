@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
@@ -123,7 +123,7 @@ class Endpoint:
             **{name: value.get_secret_value() for name, value in settings.headers.items()},
         }
         self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
-        self._extensions = {"timeout": httpx.Timeout(settings.timeout_seconds).as_dict()}
+        self._address = settings.url.rstrip("/")
 
     def allowance(self, wiki: str, models: Collection[str]) -> int | None:
         """How many requests for *models* of *wiki* it makes sense to prepare now; 0 while it is to be left alone.
@@ -255,12 +255,13 @@ class Endpoint:
     async def _exchange(
         self, where: str, method: str, path: str, params: Mapping[str, str] | None, body: Any, host: str | None
     ) -> tuple[httpx.Response, bytes]:
-        url, headers, extensions = f"{self.settings.url.rstrip('/')}{path}", self._headers, self._extensions
+        headers = self._headers
         if host is not None:
             headers = {**headers, "Host": host}
         if self._token is not None:
             headers = {**headers, "Authorization": await self._token.header()}
-        request = httpx.Request(method, url, params=params, headers=headers, json=body, extensions=extensions)
+        # The deadline is that of the exchange as a whole; one for each part would cost a timer each.
+        request = httpx.Request(method, _url(f"{self._address}{path}"), params=params, headers=headers, json=body)
         failure = Failure.OUTAGE
         try:
             response = await self._http.handle_async_request(request)
@@ -282,6 +283,12 @@ class Endpoint:
         # that is not text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
             raise EndpointUnavailable(f"{where}: {storable(str(error)) or type(error).__name__}", failure) from error
+
+
+@lru_cache(maxsize=1024)
+def _url(address: str) -> httpx.URL:
+    """*address*, taken to pieces; the few there are need it once, at a sixth of a request's cost."""
+    return httpx.URL(address)
 
 
 def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:

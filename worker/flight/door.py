@@ -24,11 +24,11 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight.documents import document_key, versions_name
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks
 from worker.flight.redis_tier import lease_key, result_key
 from worker.flight.results import decode_end, decode_final, is_answer, is_end
-from worker.flight.told import told_key, versions_name
 from worker.lanes.rings import QUEUE_OF, SCORE
 
 #: Seconds after which the workers are asked again: the message may have been with one that died.
@@ -52,8 +52,8 @@ class Sends:
     score: Callable[[str], object]
     #: Several of one wiki, in one task.
     scores: Callable[[str, Sequence[str]], object]
-    #: Something to be told: its kind, the wiki, and the document's name with whatever its kind needs.
-    tell: Callable[..., object]
+    #: A document: its kind, the wiki, and its name with whatever its kind needs.
+    document: Callable[..., object]
 
 
 class Door:
@@ -115,10 +115,10 @@ class Door:
         document, until = self._known.get(versions_name(wiki), (None, -inf))
         return document if until > self._now() else None
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
         """The document of that *name*; the workers are asked for it, as *ask* says, where it is not there.
 
-        Returns None where it was not told within *seconds*.
+        Returns None where it did not come within *seconds*.
 
         Raises:
             RedisUnavailable: there is no way to look or to ask.
@@ -128,15 +128,15 @@ class Door:
             return document
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                found = await self._told(name, ask)
+                found = await self._document(name, ask)
                 self._tidy_known()
                 self._known[name] = (found, self._now() + KNOWN_SECONDS)
                 return found
         return None
 
     async def versions(self, wiki: str, seconds: float) -> dict[str, str] | None:
-        """The current versions of the models of *wiki*, as `told` does."""
-        found: dict[str, str] | None = await self.told(versions_name(wiki), seconds, "versions", wiki)
+        """The current versions of the models of *wiki*, as `document` does."""
+        found: dict[str, str] | None = await self.document(versions_name(wiki), seconds, "versions", wiki)
         return found
 
     async def close(self) -> None:
@@ -224,8 +224,8 @@ class Door:
         await self._send(send, new)
         return set()
 
-    async def _told(self, name: str, ask: Sequence[str]) -> Any:
-        key = told_key(name, self._prefix)
+    async def _document(self, name: str, ask: Sequence[str]) -> Any:
+        key = document_key(name, self._prefix)
         (value,) = await self._looks.at([key])
         if value is not None:
             return json.loads(value)
@@ -237,7 +237,7 @@ class Door:
                     return json.loads(value)
                 if self._may_ask(name):
                     self._note([name])
-                    await self._send(lambda: self._sends.tell(*ask, name), [name])
+                    await self._send(lambda: self._sends.document(*ask, name), [name])
                 await listen(ASK_AGAIN_SECONDS)
 
     async def _send(self, send: Callable[[], object], what: Sequence[object]) -> None:

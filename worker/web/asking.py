@@ -28,10 +28,10 @@ class Asking(Protocol):
         """The current versions of its models, if they need no waiting."""
 
     async def versions(self, wiki: str, seconds: float) -> Mapping[str, str] | None:
-        """The current versions of its models; None if nobody told them within *seconds*."""
+        """The current versions of its models; None if they did not come within *seconds*."""
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
-        """The document of that *name*, which workers tell if they are asked for it as *ask* says; None if late."""
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
+        """The document of that *name*, which workers make if they are asked for it as *ask* says; None if late."""
 
 
 #: Wiki to its models by name, in the order of the settings.

@@ -84,8 +84,8 @@ def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
     address = _read(request.client.host if request.client else "")
     if address is None or not _is_in(address, proxies):
         return address
-    if told := _read(request.headers.get("x-client-ip", "")):
-        return told
+    if named := _read(request.headers.get("x-client-ip", "")):
+        return named
     hops = [_read(part) for header in request.headers.getlist("x-forwarded-for") for part in header.split(",")]
     for hop in reversed(hops):
         if hop is None:

@@ -22,7 +22,7 @@ LONGEST_PATHS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Scores of some revisions by some models, what is to be told of the models, or both."""
+    """Scores of some revisions by some models, what is to be said of the models, or both."""
 
     wiki: str
     models: tuple[str, ...]

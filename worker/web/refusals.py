@@ -13,6 +13,7 @@ CODES = {
     408: "request_timeout",
     413: "bad request",
     429: "too_many_requests",
+    431: "bad request",
     500: "internal server error",
     503: "server overloaded",
     504: "request_timeout",

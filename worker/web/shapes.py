@@ -29,7 +29,7 @@ def v3(scored: Scored) -> Document:
 
 
 def models_of(scored: Scored) -> Document:
-    """What is told of each model in v3: its version, where nothing else was asked for."""
+    """What is said of each model in v3: its version, where nothing else was asked for."""
     if scored.info:
         return dict(scored.info)
     return {model: _version(scored, model) for model in scored.question.models}

@@ -5,8 +5,6 @@ A write wakes the client, and costs as much as everything else that a cached sco
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 
 class WholeWrites(asyncio.Transport):
     """A transport that collects what it is given during a step of the loop, and writes it at the end."""
@@ -33,11 +31,3 @@ class WholeWrites(asyncio.Transport):
         if self._parts:
             parts, self._parts = self._parts, []
             self._transport.write(b"".join(parts))
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, over whole writes."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.transport = WholeWrites(transport, self.loop)
