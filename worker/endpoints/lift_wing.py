@@ -12,8 +12,8 @@ from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
 
-#: Kubernetes namespace of each model server, by which its Host header is made.
-#: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
+#: Kubernetes namespace of each model server; a part of its Host header. Source: operations/deployment-charts
+#: helmfile.d/ml-services @ 66ce6e0.
 REVSCORING_NAMESPACES = {
     "articlequality": "revscoring-articlequality",
     "itemquality": "revscoring-articlequality",

@@ -54,7 +54,7 @@ class Seat:
         except Refusal as refusal:
             return refused(refusal, parameters)
         except RedisUnavailable:
-            # Told in the log, once, with its cure.
+            # The log has it once, with its cure.
             return refused(overloaded(), parameters)
         except _Gone:
             return Response(status_code=NOBODY_THERE)
@@ -83,7 +83,7 @@ class Desk:
         return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
-        """Answer *question*; what is not cached, within the client's share and for as long as it is there."""
+        """Answer *question*; uncached scores only within the client's share, and as long as the client is there."""
         found = await scored_from_cache(self.house, question)
         if found is None:
             async with self._clients.place(request):
@@ -99,7 +99,7 @@ class Desk:
         return response
 
     async def is_repeated(self, scope: Scope, send: Send) -> bool:
-        """Whether the same was asked a moment ago; it is answered then."""
+        """Whether the same was asked a moment ago; then it has been answered."""
         repeat = self._repeats.find(scope)
         if repeat is None:
             return False
