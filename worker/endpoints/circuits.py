@@ -19,10 +19,10 @@ from worker.lanes.circuits import Circuit
 
 #: The longest that a circuit of one model of one wiki stays open, and the wide one. Who has just probed the wide one
 #: comes later than others, so that probes go round.
-NARROW_SECONDS = 10.0
+NARROW_SECONDS = 5.0
 WIDE_SECONDS = 5.0
 #: What has no answer comes back within so much of the next probe, or later.
-SPREAD_SECONDS = 5.0
+SPREAD_SECONDS = 3.0
 #: Who was asked within this time was asked lately.
 LATELY_SECONDS = 60.0
 #: Wikis that must fail before others, which might be served, are left unasked.
