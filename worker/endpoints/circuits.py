@@ -46,14 +46,22 @@ class Admitted:
 class Circuits:
     """The circuits of one *endpoint*; *tell* is called with the reason while nobody is served.
 
+    Where it *is asked for scores*, it may serve these though it answers no other questions.
+
     Belongs to one thread, but for `is_cut_off`.
     """
 
     def __init__(
-        self, endpoint: str, tell: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str,
+        tell: Callable[[str], None],
+        *,
+        is_asked_for_scores: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._tell = tell
+        self._is_asked_for_scores = is_asked_for_scores
         self._clock = clock
         #: By wiki and model, the one that was asked last at the end.
         self._tries: OrderedDict[tuple[str, str], Tries] = OrderedDict()
@@ -159,12 +167,16 @@ class Circuits:
             self._wide.not_asked()
             return
         tries.failed(revisions, failure, reason, began=began, now=now)
-        if model and (tries.is_open or self._wide.is_probing):
+        if self._counts(model) and (tries.is_open or self._wide.is_probing):
             self._look_at_all(reason, now)
 
     def _look_at_all(self, reason: str, now: float) -> None:
         """Say that nobody is served, if so, and leave all unasked where they are several."""
-        lately = {key: tries for key, tries in self._tries.items() if key[1] and now - tries.ended_at < LATELY_SECONDS}
+        lately = {
+            key: tries
+            for key, tries in self._tries.items()
+            if self._counts(key[1]) and now - tries.ended_at < LATELY_SECONDS
+        }
         failing = {key: tries for key, tries in lately.items() if tries.is_open}
         first = min((tries.opened_at for tries in failing.values()), default=0.0)
         is_wide = self._wide.reason is not None
@@ -173,6 +185,10 @@ class Circuits:
         self._tell(reason)
         if self._wide.is_probing or (not is_wide and len({wiki for wiki, _ in failing}) >= WIKIS_TO_OPEN):
             self._wide.failed(reason)
+
+    def _counts(self, model: str) -> bool:
+        """Whether it tells that nobody is served if nobody is for *model*, or with such questions."""
+        return model != NO_MODEL or not self._is_asked_for_scores
 
     def _may_probe(self, score_id: ScoreId, tries: Tries, probed: set[str], scored: set[int]) -> bool:
         if score_id.model in probed or (score_id.revision in scored and score_id.revision not in tries.revisions):
