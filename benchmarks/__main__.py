@@ -1,5 +1,6 @@
 """`python -m benchmarks`: all columns and the memory check; `… memory`: that alone; `… scoring`: the scoring calls;
 `… recentchanges`: filters and purges of a large wiki; `… sinks`: sinks; `… web`: the front door;
+`… trickle`: single edits that come slowly; `… scale`: many wikis and long backlogs;
 `… isolation`: what one hung part costs the others.
 """
 
@@ -21,14 +22,19 @@ from benchmarks.isolation.table import ROWS, isolation_document, isolation_table
 from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
+from benchmarks.publishing import publish
 from benchmarks.report import as_document, as_tables, scoring_tables, web_table
-from benchmarks.servers import servers
+from benchmarks.scale.bench import PARTS, Amount, Scale, measure_scale
+from benchmarks.scale.own_transaction import measure_own_transaction
+from benchmarks.scale.report import is_ok, scale_document, scale_table
+from benchmarks.servers import MANY_TABLES, servers
 from benchmarks.sharing import measure_sharing
 from benchmarks.sinks import measure_publishing, measure_sinks, sink_tables
 from benchmarks.transports import measure_transports
+from benchmarks.trickle import measure_trickle, trickle_table
 from benchmarks.web import measure_web
 from benchmarks.wiki_report import wiki_document, wiki_tables
-from tests.services import ServerMissing
+from tests.services import MARIADB_VARIABLE, ServerMissing
 from worker.config.telemetry import configure_logging
 from worker.domain.errors import CommandFailed
 
@@ -36,6 +42,9 @@ app = typer.Typer(add_completion=False)
 err = Console(stderr=True)
 
 Backlog = Annotated[int, typer.Option(min=1, help="Messages waiting in the memory check.")]
+Keep = Annotated[
+    bool, typer.Option("--keep", help=f"Leave the wikis on the server of {MARIADB_VARIABLE}, or find them there.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -48,6 +57,9 @@ def main(
     ] = 2_000,
     columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
     backlog: Backlog = 100_000,
+    write: Annotated[
+        Path | None, typer.Option(help="Write speed.json and its picture speed.svg there, if all columns are measured.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure drains of recorded edits beside one Celery task an edit, then the memory of a long backlog."""
@@ -57,6 +69,11 @@ def main(
     with servers() as here, progress() as announce:
         comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
         found = measure_memory(here, backlog, announce)
+    if write is not None:
+        if [column.name for column in chosen] == list(COLUMNS):
+            publish(as_document(comparisons, found), write)
+        else:
+            err.print(f"benchmarks: nothing is written to {write}, for the picture is of all columns", markup=False)
     _show(comparisons, found, as_json=as_json)
 
 
@@ -144,6 +161,66 @@ def web(
 
 
 @app.command()
+def trickle(
+    rate: Annotated[float, typer.Option(min=0.1, help="Edits a second.")] = 50,
+    wikis: Annotated[int, typer.Option(min=1, help="Wikis on which they are saved in turn.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of edits that are counted.")] = 20,
+    skew: Annotated[
+        float | None,
+        typer.Option(min=0, help="Wikis are chosen by chance, the n-th with a weight of 1/n to that power."),
+    ] = None,
+    keep: Keep = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure single edits that come slowly: processor time of each, and seconds from commit to event."""
+    with servers() as here, progress() as announce:
+        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds, skew=skew, kept=keep)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        Console().print(trickle_table(found), highlight=False)
+    if not found.is_ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def scale(
+    wikis: Annotated[int, typer.Option(min=1, help="Wikis on one MariaDB.")] = 300,
+    parts: Annotated[str, typer.Option(help="What is measured, with commas between.")] = ",".join(PARTS),
+    idle_seconds: Annotated[float, typer.Option(min=1, help="Seconds in which nothing happens.")] = 60,
+    burst: Annotated[int, typer.Option(min=1, help="Wikis that get an edit at once.")] = 300,
+    backlogs: Annotated[str, typer.Option(help="Messages waiting, with commas between.")] = "1000,10000,100000,1000000",
+    saved: Annotated[
+        int, typer.Option(min=2, help="Edits saved with one promise, with two, and beside a drain.")
+    ] = 1000,
+    keep: Keep = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what many idle wikis cost, how soon an edit is seen, long backlogs, and the edit's own transaction."""
+    chosen = [name.strip() for name in parts.split(",")]
+    for name in chosen:
+        if name not in PARTS:
+            raise typer.BadParameter(f"{name!r} is no part; there are {', '.join(PARTS)}", param_hint="--parts")
+    amount = Amount(wikis=wikis, idle_seconds=idle_seconds, burst=burst, backlogs=_numbers(backlogs))
+    found = Scale()
+    if chosen != ["edit"]:
+        with servers(MANY_TABLES) as here, progress() as announce:
+            found = measure_scale(here, amount, chosen, announce, kept=keep)
+    if "edit" in chosen:
+        # What COMMIT waits for is the disk.
+        with servers() as here, progress() as announce:
+            found.edit = measure_own_transaction(here, saved, announce)
+    if as_json:
+        print(json.dumps(scale_document(found), indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, 150)
+        out.print(scale_table(found), highlight=False)
+    if not is_ok(found):
+        raise typer.Exit(1)
+
+
+@app.command()
 def isolation(
     rows: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(ROWS),
     seconds: Annotated[
@@ -174,6 +251,13 @@ def isolation(
         out.print(isolation_table(found), highlight=False)
     if not all(result.is_ok for result in found.values()):
         raise typer.Exit(1)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} are no numbers; write 1000,10000", param_hint="--backlogs") from error
 
 
 def _tell(what: str) -> None:

@@ -2,11 +2,12 @@
 
 import sys
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from worker.web.serving import listening, serve_application
 
 
 async def nothing(_: Request) -> Response:
@@ -15,4 +16,4 @@ async def nothing(_: Request) -> Response:
 
 if __name__ == "__main__":
     application = Starlette(routes=[Route("/v3/scores/{wiki}/{revision}/{model}", nothing)])
-    uvicorn.run(application, port=int(sys.argv[1]), log_config=None, access_log=False, ws="none")
+    serve_application(application, listening("127.0.0.1", int(sys.argv[1])))

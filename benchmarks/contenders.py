@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +24,7 @@ from benchmarks.servers import (
     url_of,
     write_settings,
 )
+from benchmarks.settled import Settled
 from outbox import EDITS, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
@@ -78,8 +78,6 @@ class Outpatrol:
     events: Path
     looks: int = 0
     recorded: int = 0
-    #: How much of the worker's log was read.
-    read: int = 0
 
     def fill(self, edits: Iterator[Edit], count: int) -> None:
         for done in range(0, count, RECORDED_AT_ONCE):
@@ -89,21 +87,16 @@ class Outpatrol:
         self.recorded += count
 
     def run(self, count: int, tell: Tell) -> Times:
-        started = time.time()
+        started, settled = time.time(), Settled(self.worker.log)
         self.doorbell.send_task(TURN, args=[WIKI, EDITS.name], queue=QUEUE_OF[TURN], ignore_result=True)
-        settled = dict.fromkeys(("edits_settled", "events_settled"), 0)
-        moments = dict.fromkeys(settled, started)
 
         def announced() -> int:
-            for line in self._new_lines():
-                if (name := line.get("event")) in settled:
-                    settled[name] += line["delivered"]
-                    moments[name] = datetime.fromisoformat(line["timestamp"]).timestamp()
-            tell(sum(settled.values()) // 2)
-            return settled["events_settled"]
+            settled.look()
+            tell((settled.edits + settled.events) // 2)
+            return settled.events
 
-        wait_until_done(self.worker, announced, count, state=lambda: tuple(settled.values()))
-        return Times(started, moments["edits_settled"], moments["events_settled"])
+        wait_until_done(self.worker, announced, count, state=lambda: (settled.edits, settled.events))
+        return Times(started, settled.moments["edits_settled"], settled.moments["events_settled"])
 
     def check(self) -> None:
         with self.database.reading() as connection:
@@ -111,17 +104,6 @@ class Outpatrol:
         events = sum(file.read_bytes().count(b"\n") for file in self.events.glob("*.ndjson"))
         if any(lane.pending or lane.dead for lane in left) or events != self.recorded:
             raise CommandFailed(f"{self.recorded} edits but {events} events, and in the lanes {left}")
-
-    def _new_lines(self) -> Iterator[dict[str, Any]]:
-        """The worker's own log says what was settled and when, and reading it costs the database nothing."""
-        with self.worker.log.open("rb") as log:
-            log.seek(self.read)
-            for line in log:
-                if not line.endswith(b"\n"):
-                    return
-                self.read += len(line)
-                if line.startswith(b"{"):
-                    yield json.loads(line)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,15 @@ from sqlalchemy import make_url
 from benchmarks.columns import DOMAIN, LANGUAGE, WIKI, Column
 from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
-from tests.services import DURABLE, create_database, drop_database, mariadb_server, redis_server
+from tests.services import DURABLE, QUICK, create_database, drop_database, mariadb_server, redis_server
 from worker.demo.processes import Child, Processes
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 CHILDREN = 2
+#: Of a server that has the tables of hundreds of wikis, which are made and thrown away.
+MANY_TABLES = (*QUICK, "--innodb-buffer-pool-size=1G", "--table-open-cache=16000")
 
 SETTINGS = """\
 redis_url = {redis_url}
@@ -30,7 +32,7 @@ kind = "{kind}"
 url = {endpoint_url}
 # High enough not to limit what is measured.
 requests_per_second = 100000
-concurrency = 64
+concurrency = {concurrency}
 [sinks.file]
 directory = {events}
 [wikis.{wiki}]
@@ -53,11 +55,11 @@ class Servers:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
-    """Servers of our own on free ports, or those that the tests' variables name."""
+def servers(options: Sequence[str] = DURABLE) -> Iterator[Servers]:
+    """Servers of our own on free ports, MariaDB with *options*, or those that the tests' variables name."""
     with (
         tempfile.TemporaryDirectory(prefix="outpatrol-bench-", ignore_cleanup_errors=True) as name,
-        mariadb_server(DURABLE) as mariadb_url,
+        mariadb_server(options) as mariadb_url,
         redis_server() as redis_url,
         emulated_endpoint(Path(name)) as endpoint,
     ):
@@ -65,12 +67,12 @@ def servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def migrated_database(servers: Servers, name: str) -> Iterator[Database]:
-    """An empty database of that name with all tables."""
+def migrated_database(servers: Servers, name: str, *, emulated: bool = True) -> Iterator[Database]:
+    """An empty database of that name with all tables, MediaWiki's too if the wiki is *emulated*."""
     engines = Engines()
     database = engines.open(WIKI, create_database(servers.mariadb_url, name))
     try:
-        migrate(database, emulated=True)
+        migrate(database, emulated=emulated)
         yield database
     finally:
         engines.close()
@@ -99,6 +101,7 @@ def write_settings(servers: Servers, column: Column, database: Database, directo
     text = SETTINGS.format(
         redis_url=json.dumps(servers.redis_url),
         kind=column.kind,
+        concurrency=column.concurrency,
         endpoint_url=json.dumps(servers.endpoint.url),
         events=json.dumps(str(directory / "events")),
         wiki=WIKI,

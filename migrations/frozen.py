@@ -1,8 +1,8 @@
 """What migrations are spelled with: types of columns, a table of ours, and a lane.
 
-Frozen: a migration makes tomorrow what it made when it was written, so nothing that it makes is taken from the
-packages, whose tables change. What is to be otherwise gets a name of its own here, and a migration that uses it.
-Everything can be done again, since MariaDB keeps each statement that was done when a later one failed.
+Frozen: a migration must always make what it made when it was written, so it takes nothing from the packages, whose
+tables change. A changed kind of table gets a new name here, and a new migration uses it. Everything can be repeated,
+since MariaDB keeps earlier statements if a later one fails.
 """
 
 from typing import Any

@@ -44,13 +44,13 @@ AutoId = BigInteger().with_variant(Integer, "sqlite")
 UnsignedBigInt = BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
 UnsignedInt = Integer().with_variant(mysql.INTEGER(unsigned=True), "mysql", "mariadb")
 UnsignedTinyInt = Integer().with_variant(mysql.TINYINT(unsigned=True), "mysql", "mariadb")
-#: With microseconds, since leases and ages are compared in the database.
+#: With microseconds, since the database compares leases and ages.
 Moment = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 #: JSON text of up to 16 MB.
 Payload = Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 
 #: Execution option of a write to rows that are named by their ids. Without it MariaDB scans a table that is nearly
-#: empty, as a healthy lane is, and then waits for the rows of others, such as edits that are being saved.
+#: empty, as a healthy lane is, and then waits for rows that others have locked, such as edits that are being saved.
 BY_KEY: dict[str, Any] = {"by_key": True}
 
 
@@ -61,7 +61,7 @@ class database_now(FunctionElement[Any]):  # noqa: N801 - reads as a SQL functio
     inherit_cache = True
 
     def __init__(self, ahead: timedelta = timedelta(0)) -> None:
-        # A parameter and no text, so that a statement is compiled once for all of them.
+        # A parameter, not text in the statement, so that a statement is compiled once for all values.
         microseconds = round(ahead / timedelta(microseconds=1))
         super().__init__(*([literal(microseconds, BigInteger())] if microseconds else []))
 
@@ -74,7 +74,8 @@ def _on_mariadb(element: database_now, compiler: SQLCompiler, **options: Any) ->
 
 @compiles(database_now, "sqlite")
 def _on_sqlite(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
-    # Milliseconds are all that SQLite's clock has; the zeros make its text sort beside SQLAlchemy's.
+    # SQLite's clock has milliseconds only; the zeros give its text the same length as SQLAlchemy's, so that both sort
+    # alike.
     microseconds = compiler.process(element.clauses, **options)
     shift = f", printf('%+.3f seconds', {microseconds} / 1000000.0)" if microseconds else ""
     return f"(strftime('%Y-%m-%d %H:%M:%f', 'now'{shift}) || '000')"

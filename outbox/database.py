@@ -19,7 +19,7 @@ __all__ = ["STRICT", "Database", "Engines", "Server", "is_busy", "translated_err
 Result = TypeVar("Result")
 
 TRANSACTION_TRIES = 5
-#: Kinds of trouble for which callers get an error of ours. Others may be the fault of what the transaction does.
+#: Kinds of trouble for which callers get an error of ours. Other kinds may be the fault of the transaction itself.
 TRANSLATED = {
     Kind.SERVER: DatabaseUnavailable,
     Kind.DATABASE: DatabaseUnavailable,
@@ -94,7 +94,7 @@ def translated_errors(database: Database) -> Iterator[None]:
         hide_values(error)
         translated = TRANSLATED.get(trouble_of(error).kind)
         if translated is None:
-            # Whoever meets it at last says with `sentence_of` where it happened.
+            # Whoever catches it says with `sentence_of` where it happened.
             error.add_note(subject(database.wiki, database.shown_url))
             raise
         raise translated(sentence(error, database.wiki, database.shown_url)) from error
@@ -124,11 +124,11 @@ class Engines:
         self._size, self._seconds = places, seconds
         self._around, self._tell = around, tell
         self._servers: dict[URL, Server] = {}
-        #: By address, whichever account.
+        #: By address, for all accounts.
         self._places: dict[URL, Places] = {}
 
     def open(self, wiki: str, url: str) -> Database:
-        """Return the database of *wiki*; connects to nothing yet.
+        """Return the database of *wiki*; does not connect yet.
 
         Raises:
             DatabaseUnavailable: *url* is not the URL of a MariaDB or SQLite database.
@@ -164,7 +164,7 @@ def _parse(wiki: str, url: str) -> URL:
     try:
         parsed = make_url(url)
         known = parsed.get_backend_name() in {"sqlite", "mariadb", "mysql"}
-        # A URL that names no driver, or one that is not installed, would fail at the first connection only.
+        # With no driver in the URL, or one that is not installed, only the first connection would fail.
         parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
         known = False

@@ -63,7 +63,7 @@ def requeue(session: Session | Connection, lane: Lane, ids: Sequence[int]) -> in
     """Make dead letters ready again with no attempt counted; returns how many there were. Does not commit."""
     dead = lane.dead_letters
     chosen = dead.c.id.in_(sorted(ids))
-    # Two who requeue at once must not both find them; and what is moved there may be more than we could send back.
+    # Two callers who requeue at once must not both find them; and a payload may be larger than what we could send back.
     held = session.execute(select(dead.c.id).where(chosen).with_for_update()).all()
     session.execute(
         insert(lane.messages).from_select(["payload"], select(dead.c.payload).where(chosen).order_by(dead.c.id))

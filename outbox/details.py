@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-#: The first wiki went online in January 2001. A time outside of these comes from a wrong unit or a broken clock.
+#: The first wiki went online in January 2001. A time outside this range comes from a wrong unit or a broken clock.
 EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-#: What MediaWiki's INT UNSIGNED columns hold, its signed ones, and those of 64 bits as far as we use them.
+#: The largest values of MediaWiki's INT UNSIGNED columns, of its signed ones, and of 64-bit ones as far as we use them.
 MOST, MOST_SIGNED, MOST_LONG = 2**32 - 1, 2**31 - 1, 2**63 - 1
 
 
@@ -31,20 +31,20 @@ def _in_255_bytes(name: str) -> str:
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 UserName = Annotated[str, AfterValidator(_in_255_bytes), Field(min_length=1)]
 Group = Annotated[str, Field(min_length=1, max_length=255)]
-#: MediaWiki keeps 500 characters, and more only of what other software saved.
+#: MediaWiki keeps 500 characters; a longer one was saved by other software.
 Comment = Annotated[str, Field(max_length=65_535)]
 Title = Annotated[str, Field(min_length=1, max_length=300)]
 WikiId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
 
 
 class SourcePart(BaseModel):
-    """A part of what a source says; frozen, and with whitelisted fields only, as the edit itself."""
+    """A part of what a source says; like the edit itself it is frozen and has whitelisted fields only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Person(SourcePart):
-    """A user entity: somebody else than the one who made the edit."""
+    """A user entity: somebody other than the user who made the edit."""
 
     name: UserName | None = None
     id: int | None = Field(default=None, ge=0, le=MOST)
@@ -70,7 +70,7 @@ class PageLink(SourcePart):
     interwiki_prefix: str | None = Field(default=None, min_length=1, max_length=64)
 
 
-#: Part of a revision to the field that says whether everybody may see it.
+#: Part of a revision to the field that says whether everybody may see that part.
 SHOWN_IF = {"comment": "is_comment_visible", "editor": "is_editor_visible", "sha1": "is_content_visible"}
 
 
@@ -94,10 +94,10 @@ class _Shown(SourcePart):
 
 
 class PriorRevision(_Shown):
-    """The revision before the edit; only what differs where nothing but visibility changed."""
+    """The revision before the edit; if only its visibility changed, only the fields that differ."""
 
     revision: int | None = Field(default=None, gt=0, le=MOST)
-    #: 0 where it was the first of its page.
+    #: 0 if it was the first of its page.
     parent_revision: int | None = Field(default=None, ge=0, le=MOST)
     timestamp: Timestamp | None = None
     length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
@@ -107,7 +107,7 @@ class PriorRevision(_Shown):
 class Details(_Shown):
     """What a page change says about the revision that an edit made, its page, and the prior state.
 
-    `editor` only where the revision names another than the edit's user, as an imported one does.
+    `editor` is set only if the revision names another user than the edit does, as an imported revision may.
     """
 
     namespace_is_content: bool | None = None

@@ -1,4 +1,4 @@
-"""One saved edit: what was changed on a wiki, by whom and how. Pure; knows no database."""
+"""One saved edit: what was changed on a wiki, who changed it and how. Pure; knows no database."""
 
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
@@ -25,7 +25,7 @@ class EditSource(StrEnum):
     NEW = "mw.new"
 
 
-#: Fields that say who it was.
+#: Fields that say who made the edit.
 OF_THE_USER = {
     "user", "user_id", "user_groups", "user_edit_count", "user_registered_at", "is_anonymous", "is_temporary",
     "user_central_id", "user_is_system", "user_wiki",
@@ -33,10 +33,10 @@ OF_THE_USER = {
 
 
 class Edit(BaseModel):
-    """One saved edit: what was changed, by whom and how.
+    """One saved edit: what was changed, who changed it and how.
 
     Whitelisted fields only, so that no client address or user agent can slip into a payload, a log or an event.
-    An anonymous editor's public user name is an address; that name is the only place where one can stand.
+    An anonymous editor's public user name is an IP address; no other field can hold one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,25 +46,25 @@ class Edit(BaseModel):
     revision: int = Field(gt=0, le=MOST)
     #: 0 for the first revision of a page, and where the source has none.
     parent_revision: int = Field(default=0, ge=0, le=MOST)
-    #: `rc_id` of the change where the wiki gave one; the emulated wiki counts its own otherwise.
+    #: `rc_id` of the change if the wiki gave one; otherwise an emulated wiki numbers it itself.
     change: int | None = Field(default=None, gt=0, le=MOST_LONG)
-    #: None where the source has none; an emulated wiki then looks its title up or takes a number that no wiki uses.
+    #: None if the source has none; an emulated wiki then looks up the title, or takes a number that no real wiki uses.
     page: int | None = Field(default=None, gt=0, le=MOST)
     namespace: int = Field(ge=-2, le=MOST_SIGNED)
     #: With its namespace prefix, spaces for underscores: "User:WP 1.0 bot/Tables".
     title: Title
     timestamp: Timestamp
     source: EditSource = EditSource.EDIT
-    #: None where the wiki hides who it was.
+    #: None if the wiki hides who made the edit.
     user: UserName | None = None
     is_bot: bool = False
     is_minor: bool = False
     is_anonymous: bool = False
     patrol_status: PatrolStatus = PatrolStatus.UNPATROLLED
-    #: Size of the page in bytes after and before the edit; unknown where the wiki did not say.
+    #: Size of the page in bytes after and before the edit; None if the wiki did not say.
     length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
     parent_length: int | None = Field(default=None, ge=0, le=MOST_SIGNED)
-    #: More about the user and the page, where the wiki says it; carried into the event.
+    #: More about the user and the page, if the wiki says it; passed on in the event.
     user_id: int | None = Field(default=None, ge=0, le=MOST)
     user_groups: tuple[Group, ...] | None = None
     user_edit_count: int | None = Field(default=None, ge=0, le=MOST)
@@ -75,15 +75,15 @@ class Edit(BaseModel):
     user_is_system: bool | None = None
     is_temporary: bool | None = None
     is_redirect: bool | None = None
-    #: Id of the web request that saved the edit, carried into the event for tracing.
+    #: Id of the web request that saved the edit; passed on in the event for tracing.
     request_id: str | None = Field(default=None, max_length=128)
     #: What else a page change says.
     details: Details | None = None
-    #: Read from the wiki's tables after the fact, which tell less than its source did: no groups, and of a page outside
-    #: the main namespace not the title that its wiki gives it.
+    #: Whether the edit was read back from the wiki's tables. They say less than a stream does: they have no groups, and
+    #: for a page outside the main namespace not the title in the wiki's own language.
     is_reconciled: bool | None = None
-    #: Since when some of its models have answered and others have not; and the models that have been announced on
-    #: streams of their own meanwhile. Written by whoever serves the lane.
+    #: Since when some of its models have answered while others have not, and the models that were already announced on
+    #: streams of their own. Written by whoever serves the lane.
     incomplete_since: Timestamp | None = None
     announced: tuple[str, ...] | None = None
 
@@ -103,7 +103,7 @@ class Edit(BaseModel):
 
     @property
     def is_new_page(self) -> bool:
-        """Only if the source said so: an edit without a known parent need not be the first of its page."""
+        """True only if the source said so: an edit without a known parent need not be the first of its page."""
         return self.source is EditSource.NEW
 
     def encode(self, *, ascii_only: bool = False) -> str:
@@ -120,13 +120,13 @@ class Edit(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            # Only the field itself is named: what stands deeper may be a key that somebody made up.
+            # Only the top field is named: a name below it may be a key that somebody made up.
             reasons = "; ".join(f"{next(iter(e['loc']), 'payload')}: {e['msg']}" for e in error.errors())
             raise UndecodableMessage(f"the payload is not an edit: {reasons}") from error
 
 
 def is_address(name: object) -> bool:
-    """Whether *name* is an IP address. MediaWiki takes a user with such a name for one without an account."""
+    """Whether *name* is an IP address. To MediaWiki a user with such a name has no account."""
     try:
         return isinstance(name, str) and bool(ip_address(name))
     except ValueError:

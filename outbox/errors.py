@@ -9,7 +9,7 @@
     ├── DatabaseNotMigrated   it answers, but lacks tables that we need
     └── ForeignTables         it has somebody else's tables where ours, or MediaWiki's, are needed
 
-A lost lease is no error. It is normal, and seen from what `settle` returns.
+A lost lease is no error. It is normal, and `settle` shows it in what it returns.
 """
 
 
@@ -30,11 +30,11 @@ class DatabaseUnavailable(OutboxError):
 
 
 class ServerGone(DatabaseUnavailable):
-    """The server serves nobody, which is logged already; it was not asked again."""
+    """The server serves nobody, which was logged before; it was not asked again."""
 
 
 class DatabaseRefuses(OutboxError):
-    """The database answers and refuses any such request: rights, space, its settings; no message's fault."""
+    """The database answers and refuses all such requests (rights, space, its settings); no message is at fault."""
 
 
 class DatabaseNotMigrated(OutboxError):
@@ -42,4 +42,4 @@ class DatabaseNotMigrated(OutboxError):
 
 
 class ForeignTables(OutboxError):
-    """Somebody else made a table: it must not be written to, or it is not the one that we want to read."""
+    """Somebody else made a table: we must not write to it, or it is not the table that we want to read."""

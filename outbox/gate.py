@@ -1,7 +1,7 @@
-"""Who may ask a database server: so many transactions at once, and nobody but one probe while it serves nobody.
+"""Who may use a database server: a limited number of transactions, and only one probe while the server serves nobody.
 
-A transaction waits for a place only while those who hold the places get on; where they hang it is refused at once, so
-that no thread is parked before a server that does not answer.
+A transaction waits for a place only while those that hold the places make progress. If they hang, it is refused at
+once, so that no thread waits for a server that does not answer.
 """
 
 import threading
@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from outbox.errors import DatabaseUnavailable, ServerGone
 from outbox.server_errors import WIKI
 
-#: A place that is held for so long is taken for one that hangs.
+#: A transaction that has held its place for this many seconds counts as hanging.
 HANG_SECONDS = 2.0
-#: Between two probes of a server that serves nobody.
+#: Seconds between two probes of a server that serves nobody.
 PROBE_SECONDS = 1.0
 
 
 def rest_before(ages: Collection[float], most: int, hang: float = HANG_SECONDS) -> float | None:
-    """How many seconds to wait for one of *most* places, held for *ages* seconds; 0: one is free.
+    """How many seconds to wait for one of *most* places, which were held for *ages* seconds; 0 if one is free.
 
-    None where all are held by somebody who hangs, so that waiting makes no sense.
+    None if all their holders hang, so that waiting makes no sense.
     """
     if len(ages) < most:
         return 0.0
@@ -31,7 +31,7 @@ def rest_before(ages: Collection[float], most: int, hang: float = HANG_SECONDS) 
 
 
 class Places:
-    """Places with one server, at most *most*, half of them for any one wiki: its locks must not hold up the others."""
+    """The *most* places of one server; one wiki gets at most half, so that its locks do not hold up the others."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Places:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._share = most, max(1, most // 2)
-        #: Nobody waits for longer, however well the others get on.
+        #: Nobody waits longer than this many seconds, even while the others make progress.
         self._patience, self._hang, self._clock = patience, hang, clock
         self._changed = threading.Condition()
-        #: By a number of its own, the wiki that holds a place and since when.
+        #: Number of a held place to the wiki that holds it, and since when.
         self._held: dict[int, tuple[str, float]] = {}
         self._numbers = 0
 
@@ -54,7 +54,7 @@ class Places:
         """Hold a place for *wiki*.
 
         Raises:
-            DatabaseUnavailable: there is none, and waiting would not help.
+            DatabaseUnavailable: there is no place, and waiting would not help.
         """
         number = self._take(wiki)
         try:
@@ -95,9 +95,9 @@ class Places:
 
 
 class ServerCircuit:
-    """Open while a server serves nobody: who comes is refused at once, but for one probe at a time.
+    """Open while a server serves nobody: then every caller is refused at once, except one probe at a time.
 
-    Pure but for its lock and its clock. *tell* is called with True when it opens and with False when it closes.
+    Pure, except for its lock and its clock. *tell* is called with True when it opens and with False when it closes.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class ServerCircuit:
 
     @contextmanager
     def admitted(self, wiki: str) -> Iterator[None]:
-        """Ask the server something in here; `opened` and `closed` say what came of it.
+        """Use the server inside this context; report the result with `opened` or `closed`.
 
         Raises:
-            ServerGone: it is open, and this is not the time for a probe.
+            ServerGone: it is open, and no probe is due.
         """
         is_probe = self._admit(wiki)
         try:
@@ -147,7 +147,7 @@ class ServerCircuit:
 
     def closed(self) -> None:
         """Note that it served."""
-        # Read without the lock: nearly always it was closed before.
+        # Read without the lock, since nearly always it is closed already.
         if not self._reason:
             return
         with self._lock:

@@ -1,6 +1,6 @@
-"""Taking out of promises what a wiki hides later: a suppressed user, comment or text leaves every message it stands in.
+"""Removing from messages what a wiki hides later: suppressed users, comments and texts.
 
-A message that somebody has claimed is rewritten, too; what comes of it meanwhile has to be looked at once more.
+A claimed message is rewritten, too; but what its holder writes meanwhile has to be looked at once more.
 """
 
 import json
@@ -16,13 +16,13 @@ from outbox.columns import BY_KEY, database_now
 from outbox.edits import OF_THE_USER, Edit
 from outbox.tables import Lane
 
-#: Makes of a payload, as JSON, one that hides what is to be hidden; None where it is not about that.
+#: Takes a payload as JSON and returns it without what is hidden; None if the payload is about something else.
 Hide = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hidden:
-    """What a wiki hides from now on: parts of one revision, or of all revisions of a page."""
+    """What a wiki hides from now on: parts of one revision, or of every revision of a page."""
 
     revision: int | None = None
     page: int | None = None
@@ -41,10 +41,10 @@ class Hidden:
     def in_edit(self, edit: dict[str, Any]) -> dict[str, Any] | None:
         """The payload of an edit, as JSON, without what is hidden; None if it is about another revision and page.
 
-        It may also be about the revision before the edit, of which its details tell. Pure.
+        What is hidden may also be in the revision before the edit, which is in the edit's details. Pure.
         """
         if "kind" in edit:
-            # A page change, which tells of nobody.
+            # A page change, which names no user.
             return None
         details = edit.get("details")
         details = details if isinstance(details, dict) else {}
@@ -60,16 +60,16 @@ class Hidden:
         try:
             return Edit.model_validate(edit | {"details": details}).model_dump(mode="json", exclude_none=True)
         except ValidationError:
-            # Of an older version, or broken: then all goes that may say who it was.
+            # From an older version, or broken: all fields that may say who it was are removed.
             return {name: value for name, value in edit.items() if name not in OF_THE_USER | {"details"}}
 
 
 def hide_in(session: Session, lane: Lane, numbers: Collection[int], hide: Hide, *, ours: str | None = None) -> int:
     """Rewrite with *hide* the payloads of *lane* that hold one of *numbers*; returns how many others have claimed.
 
-    Those are rewritten, too, but who claimed one under another token than *ours* may still tell what it held: look
-    again once that claim has ended. Reads the whole lane, dead letters included, for suppressions are rare. Does not
-    commit.
+    Those are rewritten, too. But whoever claimed one with a token other than *ours* may still announce what it held:
+    call this again once that claim has ended. Reads the whole lane with its dead letters, since suppressions are rare.
+    Does not commit.
     """
     messages = lane.messages
     is_claimed = and_(messages.c.leased_until >= database_now(), messages.c.lease_token != (ours or ""))
@@ -94,11 +94,11 @@ def _hide(session: Session, table: Table, numbers: Collection[int], hide: Hide, 
 
 
 def rewritten(payload: str, hide: Hide) -> str | None:
-    """*payload* as *hide* has it; None if it is not about what is hidden. Pure."""
+    """What *hide* makes of *payload*; None if it is not about what is hidden. Pure."""
     try:
         document = json.loads(payload)
     except ValueError:
         return None
     hidden = hide(document) if isinstance(document, dict) else None
-    # In ASCII where it was, since only that can spell half of a character, as JSON of others may.
+    # Stays ASCII if it was: only escapes can hold half of a character, which JSON from elsewhere may contain.
     return None if hidden is None else json.dumps(hidden, ensure_ascii=payload.isascii(), separators=(",", ":"))

@@ -11,7 +11,7 @@ from outbox.tables import Lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStatus:
-    """Counts by state. `oldest_age_seconds` is the age of the oldest promise that is not kept yet; None without any."""
+    """Counts by state. `oldest_age_seconds` is the age of the oldest promise not kept yet; None without one."""
 
     lane: str
     ready: int

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 class Claim:
     """A message that is ours until its lease runs out."""
 
+    #: Its id in the lane.
     message: int
     #: JSON as recorded; what it holds depends on the lane.
     payload: str
@@ -26,9 +27,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Nothing was done: the message is ready again in its old place, with as many attempts as before the claim.
+    """Nothing was done: the message is ready again in its old place, and the claim counts as no attempt.
 
-    For a lane whose order matters, while nobody takes its messages.
+    For a lane whose order matters, while its sink takes nothing.
     """
 
     error: str
@@ -38,13 +39,16 @@ class Released:
 class RetryLater:
     """Not now: the message waits for *delay* and then becomes ready again.
 
-    An outage is no message's fault, so the attempt can be taken back. What was found out meanwhile can be kept in
-    another *payload*.
+    An outage is no message's fault, so it need not count as an attempt. A new *payload* can keep what was found out so
+    far.
     """
 
     delay: timedelta
+    #: Why; kept with the message, its beginning at least.
     error: str
+    #: Whether the claim counts as an attempt.
     burns_attempt: bool = True
+    #: What the message holds from now on; None: what it held.
     payload: str | None = None
 
 
@@ -54,6 +58,7 @@ class Dead:
 
     #: A short word to select by: "undecodable", "attempts_exhausted", "refused".
     reason: str
+    #: The last error, for whoever looks at the letter.
     error: str
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateTable
 
 from outbox.tables import UTF8, metadata
 
-#: Which of MediaWiki's and Extension:ORES' tables were made by our migrations, and so are not a real wiki's.
+#: The tables of MediaWiki and Extension:ORES that our migrations made, and that are therefore not a real wiki's.
 made_here = Table("outpatrol_own_table", metadata, Column("name", String(64), primary_key=True), **UTF8)
 
 #: The name under which a connection of the pool remembers which tables were found to be ours.
@@ -20,10 +20,10 @@ KNOWN = "outpatrol_own_tables"
 
 
 def are_ours(session: Session | Connection, tables: Collection[Table], told_by: Collection[Table]) -> bool:
-    """Whether all of *tables* are marked as made by us, and those of *told_by*, which show it best, have our columns.
+    """Whether all of *tables* are marked as made by us, and those in *told_by*, which show it best, have our columns.
 
     The first time on a connection to the server this costs a statement for the marks and one for each of *told_by*. A
-    yes is remembered for as long as the connection lives, a no never.
+    "yes" is remembered as long as the connection lives, a "no" never.
     """
     connection = connection_of(session)
     known: set[tuple[str | None, ...]] = connection.info.setdefault(KNOWN, set())
@@ -54,23 +54,23 @@ def make_missing(connection: Connection, tables: Iterable[Table]) -> None:
     marked = marks(connection)
     for table in tables:
         is_there = inspector.has_table(table.name)
-        # The mark first: MariaDB commits it with the table at the latest, so no table of ours is ever without one.
+        # The mark comes first: MariaDB commits it no later than the table, so every table of ours has one.
         if not is_there and table.name not in marked:
             connection.execute(insert(made_here).values(name=table.name))
         if not is_there or table.name in marked:
             connection.execute(CreateTable(table, if_not_exists=True))
-            # In one order everywhere: a set's would be another in each process.
+            # Sorted, since the order of a set differs from process to process.
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 index.create(connection, checkfirst=True)
 
 
 def connection_of(session: Session | Connection) -> Connection:
-    """The connection under *session*, or itself."""
+    """The connection of *session*; a connection itself."""
     return session.connection() if isinstance(session, Session) else session
 
 
 def schema_of(connection: Connection) -> str | None:
-    """The database that *connection* takes tables from; None if it is the connection's own."""
+    """The database in which *connection* finds its tables; None for the connection's default."""
     translated = connection.get_execution_options().get("schema_translate_map") or {}
     schema: str | None = translated.get(None)
     return schema

@@ -2,7 +2,7 @@
 
 They are promised in the lane of edits, as messages of their own kind, so that every consumer hears of them in order.
 Source of the kinds: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/PageChangeEventSerializer.php @
-284b89a; `protect` is MediaWiki's log type, which that stream does not tell of.
+284b89a; `protect` is MediaWiki's log type, which that stream does not have.
 """
 
 import re
@@ -15,7 +15,7 @@ from outbox.details import MOST, MOST_SIGNED, SourcePart, Timestamp, Title, Wiki
 from outbox.edits import Edit
 from outbox.errors import UndecodableMessage
 
-#: The key that a page change has and an edit has not. Inside a text a quote has a backslash before it.
+#: The key that only a page change has. Inside a JSON text a quote has a backslash before it, so no value looks like it.
 HAS_KIND = re.compile(r'[{,]\s*"kind"\s*:')
 
 
@@ -25,13 +25,13 @@ class PageChangeKind(StrEnum):
     DELETE = "delete"
     UNDELETE = "undelete"
     MOVE = "move"
-    #: The page's current revision shows more or less than before; a suppression is one that shows less.
+    #: The page's current revision shows more or less than before; if it shows less, it is a suppression.
     VISIBILITY = "visibility_change"
     PROTECT = "protect"
 
 
 class PageChange(SourcePart):
-    """One page change; None where the source says nothing. Who did it and why is left out: nothing here needs it."""
+    """One page change; None for what the source does not say. Who did it and why is left out: nothing here needs it."""
 
     kind: PageChangeKind
     wiki: WikiId
@@ -40,9 +40,9 @@ class PageChange(SourcePart):
     #: With its namespace prefix, spaces for underscores; after the change.
     title: Title
     timestamp: Timestamp
-    #: The page's current revision; of a visibility, the one that shows more or less.
+    #: The page's current revision; for `visibility`, the revision that shows more or less.
     revision: int | None = Field(default=None, gt=0, le=MOST)
-    #: The page before an undelete that gave it another id, and a moved page's name before the move.
+    #: The page's id before an undelete that gave it another one; the title of a moved page before the move.
     prior_page: int | None = Field(default=None, gt=0, le=MOST)
     prior_namespace: int | None = Field(default=None, ge=-2, le=MOST_SIGNED)
     prior_title: Title | None = None

@@ -15,12 +15,12 @@ HOST, PORT, SOCKET = "host", "port", "unix_socket"
 
 
 def place_of(url: str) -> Hashable:
-    """What is equal for two URLs of one database: server, port and name, or the file.
+    """A value that is equal for two URLs of one database: server, port and name, or the file.
 
     Driver, account, password and options make no difference, and neither does upper case, since on many servers the
-    names of databases ignore it. All names of this machine are one place; other names of one server count as different
-    places, since no name server is asked. Files are looked up, so a link is the file that it leads to. A URL that
-    can't be read is a place of its own.
+    names of databases ignore it. All names of this machine are one place; two other names of one server count as
+    different places, since no name server is asked. Links to files are followed. A URL that can't be read is a place of
+    its own.
     """
     try:
         parsed = make_url(url)

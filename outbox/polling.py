@@ -10,12 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from outbox.database import Database
 from outbox.errors import OutboxError
 
-#: Wikis in one statement: it opens some tables of each.
+#: Most wikis in one statement, which opens some tables of each.
 MOST_AT_ONCE = 100
-#: A table that somebody alters is not waited for: it would hold up the answers of all other wikis.
+#: Do not wait for a table that somebody alters: that would hold up the answers for all other wikis.
 _NO_WAIT = "SET STATEMENT lock_wait_timeout = 0 FOR "
 
-#: By a name for each, conditions over a wiki's tables.
+#: Name of a question to a condition over a wiki's tables.
 Questions = Mapping[str, ColumnElement[bool]]
 
 
@@ -23,23 +23,23 @@ Questions = Mapping[str, ColumnElement[bool]]
 class Found:
     """What a poll found."""
 
-    #: Wiki, and the name of a question to which the answer is yes.
+    #: Pairs of a wiki and a question to which the answer is yes.
     yes: list[tuple[str, str]] = field(default_factory=list)
     #: Wikis that could not be asked, and why.
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
 class Poll:
-    """Asks the same *questions* again and again; their text is made once for each wiki."""
+    """Asks the same *questions* again and again; the SQL for a wiki is made once."""
 
     def __init__(self, questions: Questions) -> None:
         self._questions = questions
         self._texts: dict[str, str] = {}
 
     def ask(self, databases: Sequence[Database]) -> Found:
-        """Ask every one of *databases* all questions; one that can't be asked costs the others some statements more.
+        """Ask all questions of each of *databases*; one that can't be asked costs the others only some more statements.
 
-        Wikis with a server of their own, as every file is, are asked by a statement each.
+        A wiki with a server of its own, as every SQLite file is, is asked by a statement of its own.
         """
         found = Found()
         if self._questions:
@@ -57,7 +57,7 @@ class Poll:
                 answers = connection.exec_driver_sql(statement if first.server.is_sqlite else _NO_WAIT + statement)
                 found.yes += [(wiki, name) for wiki, name in answers]
         except (OutboxError, SQLAlchemyError) as error:
-            # Without an answer of the server, asking for less of it would only take the same time again.
+            # If the server does not answer, asking it for less would only take the same time again.
             is_an_answer = isinstance(error, SQLAlchemyError) or error.__cause__ is not None
             if len(databases) > 1 and is_an_answer and not first.server.circuit.is_open:
                 middle = len(databases) // 2
@@ -77,7 +77,7 @@ def _server(database: Database) -> str:
 
 
 def _parts(database: Database, questions: Questions) -> Iterator[str]:
-    """The statement of each question: the wiki and the question's name where the answer is yes, else nothing."""
+    """The statement for each question: a row with the wiki and the question's name if the answer is yes, else none."""
     for name, condition in questions.items():
         statement = select(literal(database.wiki), literal(name)).where(condition)
         dialect, literals = database.engine.dialect, {"literal_binds": True}

@@ -1,7 +1,8 @@
-"""PyMySQL's connection, which refuses what the server would not take, and says in its own errors why it can't begin.
+"""PyMySQL's connection, which refuses packets that the server would not take, and has an error for each failure to
+connect.
 
-A packet that is too large makes the server close the connection, often before it has said why, and the client then
-takes the server for gone. So what is sent is measured against the server's limit.
+If a packet is too large, the server closes the connection, often before it has said why, and to the client the server
+seems gone. So each packet is compared with the server's limit before it is sent.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from pymysql.err import Error, OperationalError
 
 from outbox.server_errors import NO_SUCH_OPTION, NOT_INSTALLED, UNREADABLE
 
-#: Of a packet: what is no part of the statement.
+#: Bytes of a packet that are not part of the statement.
 HEADER_BYTES = 2
 
 
@@ -31,7 +32,7 @@ class BoundedConnection(Connection):
 
     def cursor(self, cursor: Any = None) -> Any:
         made = super().cursor(cursor)
-        # Of one INSERT that `executemany` makes of many.
+        # The largest INSERT that `executemany` makes of many rows.
         made.max_stmt_length = min(Cursor.max_stmt_length, self.largest)
         return made
 
@@ -48,7 +49,8 @@ def open_connection(**parameters: Any) -> BoundedConnection:
     """A new connection.
 
     Raises:
-        pymysql.err.Error: also for what PyMySQL lets through: files it can't read, packages and options it lacks.
+        pymysql.err.Error: also for files it can't read and for packages and options that it lacks, for which PyMySQL
+        itself raises other errors.
     """
     try:
         return BoundedConnection(**parameters)

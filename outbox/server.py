@@ -16,24 +16,24 @@ from outbox.server_errors import Kind, complaint, trouble_of
 Result = TypeVar("Result")
 Failed = TypeVar("Failed", bound=Exception)
 
-#: A wiki's server may run with an empty sql_mode, under which what does not fit is cut, clipped or emptied with no more
-#: than a warning, and an engine that is not there is replaced by another.
+#: A wiki's server may run with an empty sql_mode. Then values that do not fit are cut, clipped or emptied with only a
+#: warning, and a missing storage engine is replaced by another.
 STRICT = "sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
-#: A transaction that waits longer for a lock holds up more than it gains.
+#: Seconds to wait for a lock; a transaction that waits longer holds up more than it gains.
 LOCK_SECONDS = 3
-#: The server closes a connection that was not used for so long.
+#: Seconds after which the server closes an unused connection.
 IDLE_SECONDS = 300
-#: A connection that was used so lately is not asked whether it is alive.
+#: A connection that was last used so many seconds ago, or less, is not tested before use.
 FRESH_SECONDS = 1.0
-#: Within the pool nobody waits for a connection, since there is one for each place.
+#: Seconds to wait for a connection of the pool; nobody has to, since there is one for each place.
 POOL_SECONDS = 2.0
 WRITE_AHEAD_TRIES = 6
 
 
 class Server:
-    """Where wikis with one address and one account have their databases; of SQLite, one file.
+    """The databases of wikis with one address and one account; for SQLite, one file.
 
-    *seconds* is the deadline of every statement; *around* is entered by every transaction that is let in.
+    *seconds* is the deadline of every statement; every transaction runs inside *around*.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Server:
         #: With the password masked; safe to print, and the same in all processes.
         self.name = url.render_as_string(hide_password=True)
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        #: Of those that are polled together: all SQLite files, for none of them hangs, and there is one for each wiki.
+        #: The name of those that are polled together: all SQLite files, since there is one for each wiki and none of
+        #: them hangs.
         self.group = "sqlite" if self.is_sqlite else self.name
         self.places = places
         self.circuit = ServerCircuit(lambda is_open: tell(self, is_open))
@@ -57,17 +58,17 @@ class Server:
         self._around = around
         make = _sqlite_engine if self.is_sqlite else _mariadb_engine
         pool = {"pool_size": size, "max_overflow": 0, "pool_timeout": POOL_SECONDS, "pool_use_lifo": True}
-        # Every connection comes back with its transaction ended; a ROLLBACK to make sure costs as much as the COMMIT.
+        # Every connection comes back with its transaction ended; one more ROLLBACK would cost as much as the COMMIT.
         self.engine = make(url, seconds, pool_reset_on_return=None, **pool)
-        # Of its own, for all connections of the pool may hang.
+        # An engine of its own, since all connections of the pool may hang.
         self._trial = make(url, seconds, poolclass=NullPool)
 
     @contextmanager
     def serving(self, wiki: str) -> Iterator[None]:
-        """Hold a place for *wiki*, for one transaction; what comes of it tells whether the server serves.
+        """Hold a place for *wiki* during one transaction, whose end shows whether the server serves.
 
         Raises:
-            DatabaseUnavailable: at once, where those who have the places hang; as `ServerGone`, where nobody is served.
+            DatabaseUnavailable: at once, if those who hold the places hang; as `ServerGone`, if nobody is served.
         """
         with self._around(), self.circuit.admitted(wiki), self.places.place(wiki):
             try:
@@ -78,7 +79,7 @@ class Server:
             self.circuit.closed()
 
     def probe(self) -> bool:
-        """Ask whether the server serves; takes as long as its deadline where it hangs."""
+        """Ask whether the server serves; if it hangs, this takes until the deadline."""
         try:
             with self._trial.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -100,7 +101,7 @@ class Server:
 
 
 def repeated(work: Callable[[], Result], kind: type[Failed], passes: Callable[[Failed], bool], *, tries: int) -> Result:
-    """Do *work*, at most *tries* times; again after a rest if it failed with an error of that *kind* that *passes*."""
+    """Do *work*, at most *tries* times, as long as it fails with an error of that *kind* for which *passes* is true."""
     for attempt in range(1, tries):
         try:
             return work()
@@ -119,7 +120,7 @@ def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> E
     settings = ", ".join([STRICT, *(f"{name} = {value}" for name, value in session.items())])
     always = {"charset": "utf8mb4", "init_command": f"SET SESSION {settings}"}
     engine = create_engine(
-        # Titles and names hold every script there is, and others a latin1 would take as question marks.
+        # Titles and names are in every script there is, and latin1 would turn most of them into question marks.
         url.difference_update_query(["charset", "collation", "init_command"]),
         hide_parameters=True,
         connect_args=options.pop("connect_args") | always,
@@ -130,7 +131,7 @@ def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> E
     def connect(dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> Any:
         if dialect.driver != "pymysql":
             return None
-        # Not at the top: a wiki that only records has a driver of its own.
+        # Not at the top of the module: a wiki that only records has a driver of its own.
         from outbox.pymysql_connection import open_connection  # noqa: PLC0415
 
         return open_connection(*arguments, **parameters)
@@ -144,9 +145,9 @@ def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
         url,
         {
             "innodb_lock_wait_timeout": locks,
-            # For whole tables, which somebody alters or backs up.
+            # The wait for whole tables, which somebody alters or backs up.
             "lock_wait_timeout": locks,
-            # Before we turn away and leave it at work, with its locks.
+            # The server ends a statement before we give up on it; otherwise it would go on and keep its locks.
             "max_statement_time": f"{seconds * 0.9:.3f}",
             "wait_timeout": IDLE_SECONDS,
         },
@@ -157,7 +158,7 @@ def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def by_key(_1: Any, _2: Any, statement: str, parameters: Any, context: Any, _many: bool) -> tuple[str, Any]:
-        # Under safe updates the server takes the key whenever it can, however few rows there are.
+        # With safe updates on, the server uses the key whenever it can, however few rows there are.
         if context and context.execution_options.get("by_key"):
             statement = f"SET STATEMENT sql_safe_updates = 1 FOR {statement}"
         return statement, parameters
@@ -183,13 +184,14 @@ def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Switch to write-ahead logging; SQLite does not wait for others who are doing so at this moment."""
+    """Switch to write-ahead logging; tried again if another process does so at this moment, since SQLite does not
+    wait."""
     switch = partial(connection.execute, "PRAGMA journal_mode = WAL")
     repeated(switch, sqlite3.OperationalError, lambda error: "locked" in str(error), tries=WRITE_AHEAD_TRIES)
 
 
 def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:
-    # One that is kept in memory is another for each connection, so its pool is SQLAlchemy's own.
+    # A database in memory differs from connection to connection, so its pool is SQLAlchemy's own.
     engine = create_engine(
         url, hide_parameters=True, connect_args={"timeout": seconds}, **(pool if url.database else {})
     )

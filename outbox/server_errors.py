@@ -13,26 +13,26 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 #: Stands for the wiki in a cure that is the same for all.
 WIKI = "{wiki}"
-#: Begin what we say of a connection that could not be begun, for which the driver has no number.
+#: How our texts begin about a connection that could not be made, for which the driver has no number.
 UNREADABLE = "a file can't be read"
 NOT_INSTALLED = "a package is missing"
 NO_SUCH_OPTION = "the driver refuses an option"
 
 
 class Kind(enum.Enum):
-    """Whose trouble it is, and so what follows from it."""
+    """What the trouble affects, and so what follows from it."""
 
     #: Nobody is served by that server, or with that account: its circuit opens.
     SERVER = enum.auto()
-    #: This wiki's database is not there for us; others on the server may be.
+    #: We can't use this wiki's database; others on the server may work.
     DATABASE = enum.auto()
     #: A table or column that we need is missing.
     NOT_MIGRATED = enum.auto()
-    #: The server answers and refuses, whatever is asked: no message's fault.
+    #: The server answers and refuses whatever is asked; no message is at fault.
     REFUSED = enum.auto()
-    #: Expected between workers, cured by repeating.
+    #: Normal between workers; repeating the transaction helps.
     BUSY = enum.auto()
-    #: What was to be written; perhaps one message's fault.
+    #: The server refuses a value; perhaps one message is at fault.
     VALUE = enum.auto()
     UNKNOWN = enum.auto()
 
@@ -56,7 +56,7 @@ _GONE = Trouble(Kind.SERVER, "does not answer", f"start it or correct {_URL}")
 _LATE = Trouble(
     Kind.SERVER, "does not answer in time", "see what holds it up (SHOW PROCESSLIST), or raise database.timeout_seconds"
 )
-#: What a server does with a packet that is too large, and what it does when it ends.
+#: A server does this when a packet is too large, and also when it ends.
 _CUT_OFF = Trouble(
     Kind.SERVER,
     "closed the connection",
@@ -162,7 +162,7 @@ _MARIADB: dict[int, Trouble] = {
     1180: Trouble(Kind.REFUSED, "could not commit", "see its error log"),
 }
 
-#: One number of the driver stands for many things; what it says tells them apart.
+#: One number of the driver stands for many things; its text tells them apart.
 _BY_TEXT: tuple[tuple[set[int], str, Trouble], ...] = (
     ({2003, 2026}, "certificate", _CERTIFICATE),
     ({2026}, "server doesn't support it", _NO_TLS),
@@ -171,7 +171,7 @@ _BY_TEXT: tuple[tuple[set[int], str, Trouble], ...] = (
     ({2006, 2013}, "Broken pipe", _CUT_OFF),
 )
 
-#: Of SQLite's errors, of some of PyMySQL's, and of ours, which have no numbers.
+#: Parts of the texts of errors that have no number: SQLite's, some of PyMySQL's, and ours.
 _TEXTS: dict[str, Trouble] = {
     "Packet sequence number wrong": _CUT_OFF,
     UNREADABLE: Trouble(Kind.SERVER, "was not asked", f"correct ssl_… in {_URL}, or give us the right to the file"),
@@ -197,7 +197,8 @@ _TEXTS: dict[str, Trouble] = {
     "is locked": Trouble(Kind.BUSY, "is locked by others", "end the program that holds it open for writing"),
 }
 
-#: A table that the worker reads and never makes on a wiki that exists, or a column of one (outbox/mediawiki/schema.py).
+#: A table, or a column of one, that the worker reads and never makes on a wiki that exists
+#: (outbox/mediawiki/schema.py).
 _OF_MEDIAWIKI = re.compile(
     r"(?:table: (?:\w+\.)?|Table '[^']*\.)(?:actor|page|revision|recentchanges)\b|\b(?:actor|page|rev|rc)_\w+"
 )
@@ -209,7 +210,7 @@ _NO_CONNECTION = Trouble(
 
 
 def trouble_of(error: SQLAlchemyError) -> Trouble:
-    """What *error* means, whichever driver it comes from."""
+    """What *error* of any driver means."""
     if isinstance(error, NoConnectionFree):
         return _NO_CONNECTION
     if not isinstance(error, DBAPIError):
@@ -249,7 +250,7 @@ def server_text(error: SQLAlchemyError) -> str:
 
 
 def hide_values(error: SQLAlchemyError) -> None:
-    """Take values of rows out of *error* itself: it may be shown somewhere with its stack."""
+    """Remove values of rows from *error* itself, since it may be shown with its stack."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         number, text = number_of(error), _text(error)
         error.orig.args = (text,) if number is None else (number, text)

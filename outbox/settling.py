@@ -15,7 +15,7 @@ from outbox.transactions import Transaction, synchronous
 
 #: Characters kept of an error; whole replies of an endpoint have no place in a table.
 LONGEST_ERROR = 4000
-#: Characters of a payload that is sent back to the database; what is longer it moves by itself.
+#: Payloads of up to this many characters are sent back to the database; longer ones it moves by itself.
 LARGEST_PAYLOAD = 8000
 
 
@@ -24,7 +24,11 @@ def settle(session: Transaction, lane: Lane, outcomes: Mapping[Claim, Outcome]) 
 
     Returns the claims that were still ours. For a claim that is not among them nothing was written, and the caller must
     write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
-    the fence, so whatever the caller writes next in this transaction is committed with it or not at all.
+    the fence, so whatever the caller writes next in this transaction is committed with it or not at all. Without
+    outcomes nothing is done.
+
+    Raises:
+        TypeError: *session* is not a synchronous one of SQLAlchemy.
     """
     session = synchronous(session, "settle")
     released = [claim for claim, outcome in outcomes.items() if isinstance(outcome, Released)]
@@ -43,14 +47,14 @@ def _remove(
     small = [claim for claim in claims if claim not in large]
     wanted = [messages.c.id, messages.c.recorded_at]
     if any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small):
-        # As it is now: something in it may have been hidden since it was claimed.
+        # The payload as it is now: part of it may have been hidden since it was claimed.
         wanted.append(messages.c.payload)
     removal = delete(messages).where(*ours(lane, claims)).returning(*wanted)
     removed = {row.id: row for row in session.execute(removal.execution_options(**BY_KEY)).all()}
     kept = [claim for claim in claims if claim.message in removed]
     small = [claim for claim in small if claim.message in removed]
     _let_wait(session, lane, small, outcomes, removed)
-    _bury(session, lane, small, outcomes, removed)
+    _give_up(session, lane, small, outcomes, removed)
     return frozenset(kept)
 
 
@@ -68,10 +72,10 @@ def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim])
 def _move(
     session: Session | Connection, lane: Lane, claims: Sequence[Claim], outcomes: Mapping[Claim, Outcome]
 ) -> None:
-    """Let the database move what may be more than it takes from us: a limit may be lower now than when it came."""
+    """Let the database move payloads that it may no longer take from us: its limit may be lower than when they came."""
     messages = lane.messages
     for claim in claims:
-        # One by one, for a list of ids may be answered by a scan, which waits for edits that are being saved.
+        # One by one: for a list of ids the server may scan the table, and wait for edits that are being saved.
         is_ours = ours(lane, [claim])
         if session.execute(select(messages.c.id).where(*is_ours).with_for_update()).first() is None:
             continue
@@ -81,7 +85,7 @@ def _move(
 
 
 def _place(lane: Lane, claim: Claim, outcome: Outcome) -> tuple[Table, dict[str, ColumnElement[Any]]]:
-    """Where a claim with that outcome goes, and what is new there."""
+    """The table to which a message with that outcome moves, and the columns that change."""
     if isinstance(outcome, Dead):
         return lane.dead_letters, {
             "attempt": literal(claim.attempt),
@@ -98,7 +102,7 @@ def _place(lane: Lane, claim: Claim, outcome: Outcome) -> tuple[Table, dict[str,
 
 
 def _is_kept_whole(outcome: Outcome) -> bool:
-    """Whether the message goes elsewhere with the payload that it has."""
+    """Whether the message moves with its payload unchanged."""
     return isinstance(outcome, Dead) or (isinstance(outcome, RetryLater) and not outcome.payload)
 
 
@@ -131,11 +135,11 @@ def _let_wait(
 
 
 def _payload(outcome: RetryLater, claim: Claim, now: str) -> str:
-    """What waits: what the outcome says, unless something was hidden in the message since it was claimed."""
+    """The payload that waits: that of the outcome, unless something in the message was hidden since it was claimed."""
     return outcome.payload or now if now == claim.payload else now
 
 
-def _bury(
+def _give_up(
     session: Session | Connection,
     lane: Lane,
     claims: Sequence[Claim],

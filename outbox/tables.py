@@ -24,7 +24,7 @@ metadata = MetaData(naming_convention=NAMING)
 
 #: InnoDB whatever the server's default is: the promise needs transactions.
 INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
-#: A wiki's database has the character set `binary`, from which text would come back as bytes.
+#: A wiki's database has the character set `binary`, in which text would come back as bytes.
 UTF8: dict[str, Any] = INNODB | {
     f"{dialect}_{option}": value
     for dialect in ("mysql", "mariadb")
@@ -34,7 +34,7 @@ UTF8: dict[str, Any] = INNODB | {
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The three tables of one kind of promise."""
+    """The three tables of one kind of promise; made with `lane`."""
 
     name: str
     messages: Table
@@ -51,7 +51,13 @@ def declared_lanes() -> tuple[Lane, ...]:
 
 
 def lane(name: str) -> Lane:
-    """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it."""
+    """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it.
+
+    Makes nothing in a database: a migration does.
+
+    Raises:
+        sqlalchemy.exc.InvalidRequestError: there is a table of that name already.
+    """
     messages = Table(
         name,
         metadata,
@@ -75,7 +81,7 @@ def lane(name: str) -> Lane:
         Column("error", Text, nullable=False),
         **UTF8,
     )
-    # Every claim reads it, to make ready what has become due.
+    # Every claim reads it, to make due messages ready.
     Index(f"{name}_waiting_due_at", waiting.c.due_at)
     dead_letters = Table(
         f"{name}_dead",

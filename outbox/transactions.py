@@ -1,4 +1,4 @@
-"""What a caller may pass as its transaction, and what to say to one who passes something else.
+"""What a caller may pass as its transaction, and the error for anything else.
 
 A promise that is written elsewhere, or never, is not committed together with the edit; so everything is checked here.
 """
@@ -25,7 +25,7 @@ _unawaited: WeakKeyDictionary[Session | Connection, list[Coroutine[Any, Any, Non
 
 
 def synchronous(handed: Transaction, function: str) -> Session | Connection:
-    """The session or connection that was passed to *function*; for a scoped session, the one of its scope.
+    """The session or connection that was passed to *function*; for a scoped session, the session of the current scope.
 
     Raises:
         TypeError: it is something else; the text names the right function.
@@ -67,7 +67,7 @@ def commit_only_when_awaited(
 ) -> Coroutine[Any, Any, None]:
     """Make the commit fail until *recording* has been awaited: the edit would be saved without its promise."""
     target = handed.sync_session if hasattr(handed, "sync_session") else handed.sync_connection
-    if target is None:  # A connection that is not open yet; SQLAlchemy says so at the await.
+    if target is None:  # The connection is not open yet; SQLAlchemy raises an error for that at the await.
         return recording
     if target not in _unawaited:
         _unawaited[target] = []
@@ -119,7 +119,7 @@ def _refuse_commit_of_connection(connection: Connection) -> None:
     try:
         _refuse_commit(connection)
     except PromiseNotAwaited:
-        # A session rolls back by itself; a connection would keep the edit until its next commit.
+        # A session rolls back by itself; a connection would keep the edit and commit it the next time.
         connection.dialect.do_rollback(connection.connection)
         raise
 

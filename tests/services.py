@@ -108,7 +108,7 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
         processes.wait_until(child, lambda: socket.exists() and answers(port), seconds=PATIENCE_SECONDS)
         with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
-            cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1'")
+            cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1' WITH GRANT OPTION")
         yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}", child.process.pid
 
 

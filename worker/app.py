@@ -20,23 +20,25 @@ from worker.domain.visible import visible
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, PURGE_SCORES, QUEUE_OF, SCORE, SCORES
 from worker.settings import Settings, load_settings
 
-#: What `--detach` lacks where nobody would ever read the log.
+#: Why `--detach` alone is refused: nobody would ever read the log.
 DETACHED = "--detach: its log would be lost; add --logfile FILE, or leave detaching to what starts it, such as systemd"
-#: Options of Celery's commands that name a file which is written.
+#: Options of Celery's commands that name a file to write.
 FILES = ("logfile", "pidfile", "statedb")
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "telling", "maintenance", "standing_by")],
+    include=[
+        f"worker.tasks.{name}" for name in ("process", "turn", "score", "documents", "maintenance", "standing_by")
+    ],
 )
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
     """Celery's configuration for *settings*.
 
-    A message is only a hint that there is work, so none is kept, acknowledged late or tried again: what a lost one
-    costs is the time until the next poll. None expires either, or waits for a moment: both would be told by the clock
-    of who sent it, and a hint that is old does no harm.
+    A message is only a hint that there is work, so none is kept, acknowledged late or tried again: a lost one costs
+    only the time until the next poll. None has an expiry or a start time either: both go by the sender's clock, and an
+    old hint does no harm.
     """
     silence, prefix = settings.redis_timeout_seconds, settings.redis_prefix
     redis = settings.redis
@@ -48,7 +50,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_expires": settings.flight.error_ttl_seconds,
         "broker_transport_options": {
             "global_keyprefix": prefix,
-            # By other names than every Celery application's: who shares them sends the others' messages again.
+            # Names that no other Celery application has: applications that share them send each other's messages again.
             "unacked_key": "outpatrol-unacked",
             "unacked_index_key": "outpatrol-unacked-index",
             "unacked_mutex_key": "outpatrol-unacked-mutex",
@@ -58,7 +60,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "health_check_interval": silence,
             "client_name": redis.client_name,
         },
-        # A shutdown that is called out to the workers of another application is not meant for ours.
+        # A shutdown that is broadcast to another application's workers is not meant for ours.
         "control_exchange": "outpatrol",
         "event_exchange": "outpatrol-events",
         "redis_client_name": redis.client_name,
@@ -70,7 +72,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "result_backend_transport_options": {"global_keyprefix": prefix},
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # No task of ours is acknowledged late, and Celery warns of the default each time Redis is lost.
+        # No task of ours is acknowledged late, and with the default Celery warns each time Redis is lost.
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "broker_channel_error_retry": True,
         "worker_consumer": "worker.lanes.broker:BrokerConsumer",
@@ -91,16 +93,21 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "enable_utc": True,
         "beat_schedule": {
-            # Two beats do no harm: what one has sent the other lets be until its time is over.
+            # Two beats do no harm: what one has sent, the other does not send within the interval.
             task: {"task": task, "schedule": seconds}
-            for task, seconds in (
-                (POLL, settings.poll_seconds),
-                (CHECK_MODEL_VERSIONS, settings.upkeep.check_seconds),
-                (PURGE_SCORES, settings.upkeep.purge_seconds),
-                (EXPIRE_RECENT_CHANGES, settings.upkeep.expire_seconds),
-            )
+            for task, seconds in periods(settings).items()
         },
         "beat_max_loop_interval": max(1.0, settings.poll_seconds),
+    }
+
+
+def periods(settings: Settings) -> dict[str, float]:
+    """The tasks that beat sends, each with the seconds from one to the next."""
+    return {
+        POLL: settings.poll_seconds,
+        CHECK_MODEL_VERSIONS: settings.upkeep.check_seconds,
+        PURGE_SCORES: settings.upkeep.purge_seconds,
+        EXPIRE_RECENT_CHANGES: settings.upkeep.expire_seconds,
     }
 
 
@@ -110,9 +117,9 @@ def send(task: str, *arguments: str) -> None:
 
 
 def send_score(score_id: str, *, ignore_result: bool = True) -> None:
-    """Send the task `score` under the id of the score it is to have.
+    """Send the task `score`; its id is the score id.
 
-    Single flight stores the result all the same; whoever wants it looks there, not at a subscription.
+    Celery subscribes to no result here: single flight stores it, and whoever wants it looks there.
     """
     app.send_task(SCORE, task_id=score_id, queue=QUEUE_OF[SCORE], ignore_result=ignore_result, retry=False)
 
@@ -126,7 +133,7 @@ def _configuration_of_this_process() -> dict[str, Any]:
     try:
         return configuration(load_settings())
     except SettingsInvalid as error:
-        # Celery would print a traceback for what is a user's slip.
+        # Celery would print a traceback for a user's mistake.
         raise SystemExit(f"outpatrol: {visible(str(error))}") from error
 
 
@@ -137,14 +144,14 @@ app.add_defaults(_configuration_of_this_process)
 @setup_logging.connect
 def _configure_logging(loglevel: int, logfile: str | None = None, **_: Any) -> None:
     context = click.get_current_context(silent=True)
-    # Celery's own default was not set by anybody.
+    # Nobody set Celery's own default.
     is_wish = context is not None and context.get_parameter_source("loglevel") is ParameterSource.COMMANDLINE
     level = logging.getLevelName(loglevel) if is_wish else load_settings().log_level
     configure_logging(level, Path(logfile) if logfile else None)
 
 
 def look_at_files(context: click.Context, _option: click.Parameter, _value: object) -> None:
-    """Refuse in a sentence what would end Celery with a traceback, or what it would do unseen."""
+    """Refuse, in a sentence, options that would end Celery with a traceback, or that it would follow unseen."""
     if context.params.get("detach") and not context.params.get("logfile"):
         _stop(context, DETACHED)
     for name in FILES:
@@ -159,7 +166,7 @@ def _stop(context: click.Context, sentence: str) -> NoReturn:
 
 
 for _command in ("worker", "beat"):
-    # Processed after the options that were given, and before the process detaches.
+    # Runs after the given options are read, and before the process detaches.
     app.user_options[_command].add(
         click.Option(["--files-are-there"], is_flag=True, hidden=True, expose_value=False, callback=look_at_files)
     )

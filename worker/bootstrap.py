@@ -36,6 +36,7 @@ from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
 from worker.events.sinks import EventSink
 from worker.flight.database_tier import DatabaseTier
+from worker.flight.documents import Documents
 from worker.flight.door import Door, Sends
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
@@ -43,13 +44,12 @@ from worker.flight.hints import Hints
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
-from worker.flight.told import Telling
 from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
-from worker.lanes.rings import POLL_SERVER, TELL
+from worker.lanes.rings import DOCUMENT, POLL_SERVER
 from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
@@ -58,15 +58,15 @@ from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings, section_of
 
 #: How the front door asks the workers.
-SENDS = Sends(score=send_score, scores=send_scores, tell=partial(send, TELL))
+SENDS = Sends(score=send_score, scores=send_scores, document=partial(send, DOCUMENT))
 
-#: Every lane there is, whether or not anybody is configured to serve it: those that the rooms above declare.
+#: Every lane that exists, whether or not anything is configured to serve it: the rooms imported above declare them.
 LANES = declared_lanes()
 
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """All that one process needs."""
+    """Everything that one process needs."""
 
     settings: Settings
     wikis: Mapping[str, Wiki]
@@ -75,19 +75,19 @@ class Services:
     redis: Redis
     doorbell: Doorbell
     client: ScoringClient
-    #: The wikis' own APIs, of those whose address is set.
+    #: The wikis' own APIs, as far as their addresses are set.
     wiki_apis: Mapping[str, WikiApi]
-    #: What all workers know of each endpoint, by its name.
+    #: The limits of each endpoint, by its name; all workers share them.
     limits: Mapping[str, SharedLimits]
-    #: And of the API of each wiki whose address is set.
+    #: The same for the API of each wiki whose address is set.
     api_limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
-    #: What those at the front door hear of.
-    telling: Telling
-    #: Where events go, by the names of the sinks in the settings.
+    #: What the front door answers besides scores.
+    documents: Documents
+    #: The sinks, by their names in the settings.
     sinks: Mapping[str, EventSink]
-    #: Who serves each lane, by its name; a lane without a consumer keeps what it holds.
+    #: The consumer of each lane, by the lane's name; a lane without one keeps what it holds.
     consumers: Mapping[str, Consumer]
     turns: Turns
     #: Runs coroutines in the calling thread.
@@ -139,7 +139,7 @@ class Services:
 
 
 def build_services(settings: Settings, *, send: Callable[..., None] = send) -> Services:
-    """Build everything for *settings*; connects to nothing yet."""
+    """Build everything for *settings*; does not connect yet."""
     runner, http_loop = ThreadLoops(), HttpLoop()
     bulkheads, computing = Bulkheads(settings.worker.places), Computing(settings.worker.computing)
     watch = ServerWatch()
@@ -168,15 +168,15 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     doorbell = Doorbell(
         redis,
         send,
-        # Lost with a worker, a ring is repeated at the next poll but one.
+        # A ring that was lost with a worker is repeated at the second poll after it.
         unanswered_seconds=2 * settings.poll_seconds,
         prompted_seconds=settings.upkeep.prompted_seconds,
         rest_seconds=settings.worker.rest_seconds,
         prefix=settings.redis_prefix,
     )
-    telling = Telling(redis, prefix=settings.redis_prefix)
+    documents = Documents(redis, prefix=settings.redis_prefix)
     consumers = {
-        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, telling)
+        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, documents)
     }
     return Services(
         settings=settings,
@@ -190,7 +190,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         limits=limits,
         api_limits=api_limits,
         flights=flights,
-        telling=telling,
+        documents=documents,
         sinks=sinks,
         consumers=consumers,
         turns=Turns(
@@ -227,9 +227,9 @@ def _consumers(
     sinks: Mapping[str, EventSink],
     computing: Computing,
     wiki_apis: Mapping[str, WikiApi],
-    telling: Telling,
+    documents: Documents,
 ) -> Iterator[Consumer]:
-    """Who serves which lane; a further consumer is a room of its own and some lines here."""
+    """The consumers, each with its lane; a further one is a room of its own and a `yield` here."""
     event_lanes = {name: EVENT_LANES[name] for name in sinks}
     announcing = Announcing(settings=settings.events, models=settings.scoring_models())
     for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
@@ -238,7 +238,7 @@ def _consumers(
             client=client,
             flights=flights,
             announcing=announcing,
-            telling=telling,
+            documents=documents,
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,
@@ -258,10 +258,10 @@ def _consumers(
 def _flights(
     settings: Settings, wikis: Mapping[str, Wiki], redis: Redis, state: RedisState, http_loop: HttpLoop
 ) -> dict[str, Flight]:
-    """The flight of each wiki; they share the nearer tiers."""
+    """The single flight of each wiki; all share the process tier and Redis."""
     flight = settings.flight
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
-    # Long enough for those who waited; what is wanted later is in Redis, where it can be dropped for all.
+    # Long enough for those who waited. Later it is found in Redis, where it can be dropped for all.
     briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
     process_tier = ProcessTier(briefly)
     redis_tier = RedisTier(redis, _connect_async(settings), lifetimes, prefix=settings.redis_prefix)
@@ -276,7 +276,7 @@ def _flights(
 
 
 def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
-    """How the front door asks: it has no database, no endpoint and no Redis of its own. Used in one event loop."""
+    """What the front door asks, which itself has no database, no endpoint and no Redis. Used in one event loop."""
     connect = _connect_async(settings)
     return Door(
         connect(socket_keepalive=True, retry=AsyncRetry(NoBackoff(), 1)),
@@ -285,8 +285,8 @@ def build_door(settings: Settings, *, sends: Sends = SENDS) -> Door:
         RedisState(effect="the front door answers 503 until it is back"),
         prefix=settings.redis_prefix,
         queue_maxsize=settings.queue_maxsize,
-        # Once for a connection that fell silent, and once for a new one.
-        silence_seconds=2 * settings.redis_timeout_seconds,
+        # Once for a connection that went silent, and once for a new one.
+        silence_seconds=min(2 * settings.redis_timeout_seconds, settings.web.timeout_seconds),
     )
 
 
@@ -299,7 +299,7 @@ def _connect_async(settings: Settings) -> "partial[AsyncRedis]":
 
 
 def connect_redis(settings: Settings) -> Redis:
-    """The Redis of *settings*; commands fail within seconds where it is gone, so that work goes on without it."""
+    """The Redis of *settings*; commands fail within seconds if it is gone, so that work goes on without it."""
     return Redis.from_url(
         settings.redis.address,
         **settings.redis.options,
@@ -315,9 +315,9 @@ _building = threading.Lock()
 
 
 def services(*, threads: int | None = None) -> Services:
-    """The services of this process, built once, at the first call of whichever thread.
+    """The services of this process, built once, at the first call in any thread.
 
-    That first one may say how many *threads* there are, instead of the settings.
+    That first call may say how many *threads* there are, instead of the settings.
     """
     global _services  # noqa: PLW0603 - one for the process
     with _building:

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     #: The endpoint of all models that name no other, and the others by name.
     endpoint: EndpointSettings | None = None
     endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
-    # No default value, of which what is named would change a part: naming one sink must not leave the files on.
+    # No default value, since settings would only change a part of it: naming one sink must not leave the files on.
     sinks: SinksSettings = Field(default_factory=SinksSettings)
     http: HttpSettings = HttpSettings()
     wiki_api: WikiApiSettings = WikiApiSettings()
@@ -109,10 +109,9 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     web: WebSettings = WebSettings()
     wikis: dict[str, WikiSettings] = Field(min_length=1)
-    #: Changes to the default models, and models of your own: `[models.damaging]` with the fields of `ScoringModel`.
+    #: Changes to the default models, and models of one's own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
-    drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
+    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work for which nobody rang.")
     queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -151,7 +150,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _wikis_are_apart(self) -> Self:
-        """Of two wikis in one place each would be scored and announced as the other."""
+        """Refuse two wikis in one database or with one domain: each would be scored and announced as the other."""
         places: dict[Hashable, str] = {}
         domains: dict[str, str] = {}
         for wiki, settings in self.wikis.items():
@@ -162,7 +161,7 @@ class Settings(BaseSettings):
                     "announced as the other; give each wiki a database of its own"
                 )
             other = domains.setdefault(settings.domain.casefold(), wiki)
-            # Wikis of one's own may share a domain; each of Wikimedia's has its own.
+            # Other wikis may share a domain; each of Wikimedia's has its own.
             if other != wiki and (site_of(wiki) or site_of(other)):
                 raise ValueError(
                     f"wikis.{wiki}.domain: {settings.domain} is the domain of {other} already, so that each would be "
@@ -190,9 +189,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sendings_end_before_the_process(self) -> Self:
-        """A turn that runs for too long is taken for one that is stuck, and its process ends."""
+        """A turn that runs too long counts as stuck, and its process ends."""
         for name, section in self.sinks.named.items():
-            # It may follow a turn that scored.
+            # It may follow a scoring turn in the same task.
             longest = section.longest_send_seconds + self.flight.call_seconds
             if longest >= self.worker.turn_seconds:
                 raise ValueError(
@@ -220,7 +219,7 @@ class Settings(BaseSettings):
 
     @property
     def redis(self) -> RedisUrl:
-        """Where Redis is, as each library wants to be told."""
+        """Where Redis is, in the form that each library needs."""
         return read_redis_url(self.redis_url.get_secret_value())
 
     @property
@@ -235,7 +234,7 @@ class Settings(BaseSettings):
 
     @property
     def contact(self) -> str | None:
-        """Whom those can ask whom requests are sent to."""
+        """How operators of the servers that we ask can reach us."""
         return next((each.contact for each in self.endpoints_by_name.values() if each.contact), None)
 
     @model_validator(mode="after")
@@ -243,13 +242,13 @@ class Settings(BaseSettings):
         for wiki, settings in self.wikis.items():
             if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
                 raise ValueError(
-                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    f"wikis.{wiki}.api_url: Wikimedia requires a contact; set endpoint.contact to an e-mail "
                     "address or a web page of yours"
                 )
         return self
 
     def wiki_api_of(self, wiki: str) -> EndpointSettings | None:
-        """How the API of *wiki* is asked; None where its address is not set."""
+        """How the API of *wiki* is asked; None if its address is not set."""
         url, api = self.wikis[wiki].api_url, self.wiki_api
         if url is None:
             return None
@@ -282,7 +281,7 @@ class Settings(BaseSettings):
             raise ValueError(f"wikis.{wiki}.models: {name} knows wikidatawiki only; remove it")
 
     def _announced_names_differ(self, wiki: str, settings: WikiSettings, known: Mapping[str, ScoringModel]) -> None:
-        """Of two models under one name an event could tell only one."""
+        """Refuse two models that are announced under one name: an event can hold only one of them."""
         names: dict[str, str] = {}
         for model in settings.models:
             other = names.setdefault(announced_name(model, known), model)
@@ -311,7 +310,7 @@ class Settings(BaseSettings):
         }
 
     def models_with_features(self) -> frozenset[str]:
-        """The models whose endpoints can give the features of a score with it."""
+        """The models whose endpoints can send the features of a score along with it."""
         kinds = {name: KINDS[endpoint.kind] for name, endpoint in self.endpoints_by_name.items()}
         return frozenset(
             name
@@ -342,7 +341,7 @@ class Settings(BaseSettings):
 
 
 def section_of(endpoint: str) -> str:
-    """The section of the settings file in which the endpoint of that name stands."""
+    """The section of the settings file for the endpoint of that name."""
     return "endpoint" if endpoint == DEFAULT_ENDPOINT else f"endpoints.{endpoint}"
 
 

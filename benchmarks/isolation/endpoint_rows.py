@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.isolation.bench import HANGS, Bench, Line, Result, compared
-from benchmarks.isolation.traffic import Latencies, latencies_of
+from benchmarks.traffic import Latencies, latencies_of
 from outbox import EDITS
 from tests.acceptance.expectations import stored_rows
 from tests.fault_proxy import fault_proxy

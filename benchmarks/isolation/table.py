@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.isolation import endpoint_rows, other_rows
 from benchmarks.isolation.bench import Bench, Result, Tell
-from benchmarks.isolation.traffic import Latencies
+from benchmarks.traffic import Latencies
 from tests.services import DURABLE, mariadb_server
 
 ROWS: Mapping[str, Callable[[Bench], Result]] = {

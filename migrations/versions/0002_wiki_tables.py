@@ -1,7 +1,7 @@
 """MediaWiki's own tables on an emulated wiki, and Extension:ORES' where the wiki does not have them already.
 
-On a real wiki they are found and left be. The names of those made here are kept in `outpatrol_own_table`, so that
-nothing of ours can ever write to, or drop, a table that belongs to the wiki (`outbox.ownership`).
+On a real wiki they exist already and are left as they are. The names of those made here are kept in
+`outpatrol_own_table`, so that we never write to, or drop, a table that belongs to the wiki (`outbox.ownership`).
 Source: mediawiki/core maintenance/tables.json REL1_39; mediawiki/extensions/ORES sql/tables.json @ e8804727.
 """
 
@@ -46,7 +46,7 @@ Flag = Integer().with_variant(mysql.TINYINT(display_width=1), *frozen.MARIADB)
 Timestamp = frozen.binary_string(14, fixed=True)
 String16, String32, String255 = (frozen.binary_string(length) for length in (16, 32, 255))
 ZERO = text("0")
-#: Of Extension:ORES.
+#: The tables of Extension:ORES.
 BINARY: dict[str, Any] = frozen.INNODB | {f"{dialect}_charset": "binary" for dialect in frozen.MARIADB}
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
@@ -150,7 +150,7 @@ MODEL = Table(
 
 CORE = (ACTOR, PAGE, RECENTCHANGES, REVISION)
 ORES = (CLASSIFICATION, MODEL)
-#: They read these tables, and are made where they are missing when all migrations are through.
+#: They read these tables; missing ones are made when all migrations are through.
 VIEWS = ("outpatrol_recent_change", "outpatrol_score")
 
 
@@ -168,10 +168,10 @@ def downgrade() -> None:
     inspector = inspect(bind)
     marked = marks(bind)
     ours = [table for table in (*CORE, *ORES) if table.name in marked and inspector.has_table(table.name)]
-    # A dump of a MediaWiki that was loaded over ours since left the marks, and some of its tables look like ours.
+    # A dump of a MediaWiki that was loaded over our tables left the marks, and some of its tables look like ours.
     if have_our_columns(bind, [table for table in ours if table in (PAGE, REVISION)]):
         for table in reversed(ours):
             table.drop(bind)
-            # At once, since MariaDB keeps what was dropped when a later one fails.
+            # At once, since with MariaDB a dropped table stays dropped if a later statement fails.
             bind.execute(delete(made_here).where(made_here.c.name == table.name))
     bind.execute(delete(made_here))

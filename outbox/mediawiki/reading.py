@@ -14,6 +14,7 @@ from outbox.mediawiki.schema import (
     FIRST_INVENTED_PAGE,
     actor,
     archive,
+    article_key,
     page,
     recentchanges,
     revision,
@@ -35,7 +36,7 @@ def recent_edits(
     """The newest *limit* edits in recentchanges whose `rc_id` is less than *before*, the newest first.
 
     Returns them with the `rc_id` to pass as *before* the next time, or None if there are no more. A change that can't
-    be an edit any more (its values are out of range) is left out; of one whose user is hidden nobody learns the user.
+    be an edit any more (its values are out of range) is left out. A hidden user is not returned.
     """
     change = recentchanges.c
     # Columns that newer MediaWikis drop, such as rc_new and rc_type, are not asked for.
@@ -86,12 +87,12 @@ def has_revision(session: Session, revision_id: int) -> bool:
 
 
 def has_page(session: Session, page_id: int) -> bool:
-    """Whether the wiki has that page; a deleted one it has not."""
+    """Whether the wiki has that page, and it is not deleted."""
     return session.execute(select(page.c.page_id).where(page.c.page_id == page_id)).first() is not None
 
 
 def revisions_of_page(session: Session, page_id: int, namespace: int, title: str) -> set[int]:
-    """All revisions of a page that has, or had when it was deleted, that *title*, with its namespace prefix."""
+    """All revisions of the page that has that *title* (with its namespace prefix), or had it when it was deleted."""
     connection = session.connection()
     found = set(session.execute(select(revision.c.rev_id).where(revision.c.rev_page == page_id)).scalars())
     if inspect(connection).has_table(archive.name, schema=schema_of(connection)):
@@ -103,9 +104,9 @@ def revisions_of_page(session: Session, page_id: int, namespace: int, title: str
 
 
 def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
-    """Revision to the page it is of, as far as the wiki has those revisions; without numbers that were made up here.
+    """Revision to the id of its page, for those revisions that the wiki has; without numbers that were made up here.
 
-    Nothing where the database has no table of revisions, since an application that uses the outbox need not be a wiki.
+    Empty if the database has no table of revisions: an application that uses the outbox need not be a wiki.
     """
     connection = session.connection()
     if not inspect(connection).has_table(revision.name, schema=schema_of(connection)):
@@ -122,6 +123,21 @@ def latest_revisions(session: Session | Connection, revisions: Collection[int]) 
     return set(session.execute(query.where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
 
 
+def latest_revision_of(session: Session, *, page_id: int | None = None, title: str | None = None) -> int | None:
+    """The newest revision of a page of that id, or of the article of that title; None if it is not there.
+
+    As in `pages_of` there may be no such table.
+    """
+    connection = session.connection()
+    if not inspect(connection).has_table(page.name, schema=schema_of(connection)):
+        return None
+    if title is None:
+        is_it = (page.c.page_id == page_id) & (page.c.page_id < FIRST_INVENTED_PAGE)
+    else:
+        is_it = (page.c.page_namespace == 0) & (page.c.page_title == article_key(title))
+    return session.execute(select(page.c.page_latest).where(is_it, page.c.page_latest > 0)).scalar()
+
+
 def shown_title(namespace: int, key: str) -> str:
     """The title as people read it, with the namespace's English name."""
     prefix = NAMESPACES.get(namespace, str(namespace))
@@ -136,7 +152,7 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             wiki=wiki,
             revision=row.rc_this_oldid,
             parent_revision=row.rc_last_oldid,
-            # Made-up numbers are passed on to nobody.
+            # Made-up numbers are not passed on.
             change=row.rc_id if row.rc_id < FIRST_INVENTED_CHANGE else None,
             page=row.rc_cur_id if row.rc_cur_id < FIRST_INVENTED_PAGE else None,
             namespace=row.rc_namespace,

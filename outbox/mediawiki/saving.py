@@ -1,4 +1,4 @@
-"""Writing to the tables of an emulated wiki, and of no other: saving an edit, and letting old changes go."""
+"""Writing to the tables of an emulated wiki, and of no other: saving edits, changing pages, removing old changes."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -31,7 +31,7 @@ from outbox.page_changes import PageChange, PageChangeKind, Promised
 from outbox.recording import record
 from outbox.transactions import synchronous
 
-#: Field of a revision's visibility to the bit of `rev_deleted` and `rc_deleted` that is set where it is off.
+#: Field of a revision's visibility to the bit that is set in `rev_deleted` and `rc_deleted` if the field is off.
 BITS = {
     "is_content_visible": DELETED_TEXT,
     "is_comment_visible": DELETED_COMMENT,
@@ -68,7 +68,7 @@ def save_edit(session: Session, edit: Edit) -> None:
     On an emulated wiki only: whether it is one is asked before the first row is written.
 
     A real MediaWiki writes `recentchanges` and its job after the revision's commit, each in a transaction of its own,
-    and can lose both; here they stand or fall together.
+    and can lose both; here all are committed together, or none.
 
     Raises:
         ForeignTables: the wiki is not an emulated one, and nothing was written.
@@ -86,7 +86,7 @@ def save_edit(session: Session, edit: Edit) -> None:
 
 
 def save_page_change(session: Session, change: PageChange) -> None:
-    """Do to the page what *change* tells, and promise it, all through *session*, in the caller's transaction.
+    """Apply *change* to the page, and promise it, all through *session*, in the caller's transaction.
 
     On an emulated wiki only. The revisions of a deleted page stay, for an undelete; its changes leave recentchanges, as
     MediaWiki's do. Doing it again makes no difference.
@@ -111,7 +111,7 @@ def save_page_change(session: Session, change: PageChange) -> None:
 
 
 def _name_page(session: Session, change: PageChange) -> None:
-    """Give the page its title; one that was undeleted is there again, with the revisions it had."""
+    """Give the page its title; an undeleted page exists again, with the revisions it had."""
     name = {"page_namespace": change.namespace, "page_title": title_key(change.namespace, change.title)}
     renamed = session.execute(update(page).where(page.c.page_id == change.page).values(name))
     if change.kind is PageChangeKind.UNDELETE and cast("CursorResult[Any]", renamed).rowcount == 0:
@@ -121,15 +121,16 @@ def _name_page(session: Session, change: PageChange) -> None:
 
 
 def free_title(session: Session, edit: Promised) -> None:
-    """Let *edit* have its title, where another page of an emulated wiki has it: that one was moved or deleted since, of
-    which nobody told. It stays, with its revisions, under a title that says so. Does not commit.
+    """Free the title of *edit* if another page of an emulated wiki has it; does not commit.
+
+    That page was moved or deleted, and no event said so. It is kept, with its revisions, under a title that says so.
 
     Raises:
         ForeignTables: the wiki is not an emulated one, and nothing was written.
     """
     must_be_emulated(session)
     if edit.page is None:
-        # It is of whichever page has its title.
+        # It belongs to whichever page has its title.
         return
     others = select(page.c.page_id).where(_has_title_of(edit), page.c.page_id != edit.page)
     for other in session.execute(others).scalars().all():
@@ -138,9 +139,8 @@ def free_title(session: Session, edit: Promised) -> None:
 
 
 def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
-    """Remove the oldest *limit* changes from before that moment; returns the revision of each, 0 where it is of none.
-
-    Does not commit.
+    """Remove the oldest *limit* changes from before that moment; returns their revisions, 0 for one without. Does not
+    commit.
     Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
 
     Raises:
@@ -165,7 +165,7 @@ def _actor_of(session: Session, name: str) -> int:
 
 
 def _page_of(session: Session, edit: Edit) -> int:
-    """The page that has the title of *edit*; a number of ours where there is none yet."""
+    """The id of the page that has the title of *edit*; a number of ours if there is none yet."""
     known: int | None = session.execute(select(page.c.page_id).where(_has_title_of(edit))).scalar_one_or_none()
     if known is not None:
         return known
@@ -179,7 +179,7 @@ def _has_title_of(edit: Promised) -> ColumnElement[bool]:
 
 def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
     state: dict[str, Any] = {
-        # Set by every edit, so that a page that was moved, or had to give up its title, gets the one it has now.
+        # Set by every edit, so that a page that was moved, or lost its title to another, gets its present title.
         "page_namespace": edit.namespace,
         "page_title": title_key(edit.namespace, edit.title),
         "page_latest": edit.revision,

@@ -2,9 +2,10 @@
 
 Column names, types and indexes are those of MediaWiki 1.39, so that a statement written for a real wiki runs on an
 emulated one unchanged. Source: mediawiki/core maintenance/tables.json REL1_39. Left out on purpose: `rc_ip` and
-`rev_sha1`, since no client address is kept here and newer MediaWikis drop the other.
+`rev_sha1`: no client address is kept here, and newer MediaWikis have dropped `rev_sha1`.
 """
 
+import unicodedata
 from datetime import UTC, datetime
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, text
@@ -18,8 +19,8 @@ ZERO = text("0")
 #: The bits of `rc_deleted` and `rev_deleted` that hide the text, the comment and who it was.
 #: Source: mediawiki/core includes/Revision/RevisionRecord.php, DELETED_TEXT and the following, REL1_39.
 DELETED_TEXT, DELETED_COMMENT, DELETED_USER = 1, 2, 4
-#: A change or page without a known number gets one that no wiki has come near, so that it never clashes with a real
-#: one that comes later: the change 2^52 more than its revision, the page one above 2^31.
+#: A change or page without a known id gets one that no wiki has come near, so that it never clashes with a real one
+#: that comes later: a change gets 2^52 plus its revision, a page a number above 2^31.
 FIRST_INVENTED_CHANGE, FIRST_INVENTED_PAGE = 2**52, 2**31
 
 actor = Table(
@@ -70,7 +71,7 @@ revision = Table(
 recentchanges = Table(
     "recentchanges",
     metadata,
-    # Of 64 bits from MediaWiki 1.43 on, and so large enough for the ids that are invented here.
+    # 64 bits, as MediaWiki has it from 1.43 on; large enough for the ids that are made up here.
     Column("rc_id", UnsignedBigInt.with_variant(Integer, "sqlite"), primary_key=True),
     Column("rc_timestamp", BinaryString(14, fixed=True), nullable=False),
     Column("rc_actor", UnsignedBigInt, nullable=False),
@@ -100,7 +101,7 @@ recentchanges = Table(
 )
 
 CORE = tuple(metadata.sorted_tables)
-#: The columns of these show whether tables are a MediaWiki's or ours; every wiki has them.
+#: Every wiki has these; their columns show whether the tables are a MediaWiki's or ours.
 TOLD_BY = (page, revision)
 
 #: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.
@@ -128,6 +129,16 @@ def title_key(namespace: int, title: str) -> str:
     _, colon, rest = title.partition(":")
     title = rest if namespace and colon and rest else title
     return cut_title(title.replace(" ", "_"))
+
+
+def article_key(title: str) -> str:
+    """The title of an article, however people write it: NFC, no blanks around, the first letter a capital.
+
+    Source: mediawiki/core includes/Title/MediaWikiTitleCodec.php `splitTitleString`.
+    """
+    key = "_".join(unicodedata.normalize("NFC", title).replace("_", " ").split())
+    first = key[:1].upper()
+    return cut_title((first if len(first) == 1 else key[:1]) + key[1:])
 
 
 def cut_title(title: str) -> str:

@@ -1,13 +1,40 @@
 """The rooms of the house and who imports whom, read from the code's own imports."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 
-from tests.architecture.sources import modules
+from tests.architecture.sources import ROOT, modules
 
 #: Room to the rooms that it imports.
 Imports = Mapping[str, Set[str]]
+
+#: A row of the table of rooms in ARCHITECTURE.md: storey (empty: as above), path, what it is about.
+ROW = re.compile(r"^\| ([a-z]*) *\| `(?:worker/)?(\w+)(/|\.py)` \| (.+) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What ARCHITECTURE.md says about a room."""
+
+    storey: str
+    #: The beginning of what it is about, for the picture.
+    caption: str
+    #: Whether it is a module that stands in no room.
+    is_loose: bool
+
+
+def described() -> dict[str, Described]:
+    """The rooms in the order of the table in ARCHITECTURE.md, with what it says about them."""
+    found, storey = {}, ""
+    for named, room, end, about in ROW.findall((ROOT / "ARCHITECTURE.md").read_text()):
+        storey = named or storey
+        caption = re.split("[:;,]", about)[0].replace("`", "")
+        found[room] = Described(storey, caption, is_loose=end == ".py")
+    return found
 
 
 def room_of(path: str) -> str:
@@ -16,7 +43,8 @@ def room_of(path: str) -> str:
     return inside[0] if package == "worker" and inside != ["__init__"] else package
 
 
-def room_imports() -> dict[str, set[str]]:
+@cache
+def room_imports() -> Imports:
     """Every room of `outbox` and `worker`, with the other rooms that its modules import."""
     trees = dict(modules("outbox", "worker"))
     paths = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in trees}

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,29 @@ def test_every_module_says_in_its_first_line_what_it_is_for() -> None:
     ]
 
     assert silent == []
+
+
+def named_twice(trees: Iterable[tuple[str, ast.Module]]) -> dict[str, list[str]]:
+    """Classes and public functions whose name stands in several modules, with these.
+
+    What is the same thing in several rooms has the same name in modules of the same name, such as `make_app` in each
+    `endpoint.py`. A command's function is called as its command, so those of `worker/cli/` do not count.
+    """
+    found: dict[str, list[str]] = {}
+    for path, tree in trees:
+        if not path.startswith("worker/cli/"):
+            for node in tree.body:
+                if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[0] != "_":
+                    found.setdefault(node.name, []).append(path)
+    return {name: paths for name, paths in found.items() if len({Path(path).name for path in paths}) > 1}
+
+
+def test_one_name_stands_for_one_thing() -> None:
+    # The front door is served as each emulated server is.
+    assert named_twice(modules("outbox", "worker")).keys() == {"serve"}
+
+
+def test_a_name_that_stands_for_two_things_is_noticed() -> None:
+    paths = ["worker/a.py", "outbox/b.py"]
+
+    assert named_twice([(path, ast.parse("def keep(): ...")) for path in paths]) == {"keep": paths}

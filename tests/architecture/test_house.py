@@ -1,26 +1,17 @@
 """The picture of the house shows the rooms that there are, and who imports whom; no import runs upwards."""
 
-import re
 from graphlib import CycleError
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.architecture.rooms import room_imports, room_of, without_detours
-from tests.architecture.sources import ROOT, modules
+from tests.architecture.picture import PICTURE, drawn
+from tests.architecture.rooms import Described, described, room_imports, room_of, without_detours
+from tests.architecture.sources import modules
 
-PICTURE = ROOT / "docs/house.svg"
-#: What everything hangs on. All else stands in a room.
+#: Everything depends on these. All else stands in a room.
 LOOSE = {"app", "bootstrap", "settings"}
-#: The storeys from the top, each with its rooms.
-STOREYS = {
-    "faces": {"cli", "demo", "emulators", "tasks", "web"},
-    "consumers": {"incoming", "scores", "upkeep"},
-    "shared": {"endpoints", "events", "flight", "lanes"},
-    "words": {"config", "domain"},
-    "promise": {"outbox"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +54,12 @@ def test_no_module_stands_loose_in_the_worker_but_those_that_everything_hangs_on
     assert loose == {"worker/__init__.py", *(f"worker/{name}.py" for name in LOOSE)}
 
 
-def test_the_picture_shows_the_rooms_that_there_are(picture: ET.Element) -> None:
-    assert set(named(picture, "data-room")) == set(room_imports())
+def test_the_picture_is_drawn_from_the_code_as_it_is() -> None:
+    assert PICTURE.read_text() == drawn(described(), room_imports()), "run: python -m tests.architecture.picture"
 
 
-def test_the_picture_shows_who_imports_whom(picture: ET.Element) -> None:
-    assert arrows(picture) == without_detours(room_imports())
+def test_every_room_has_its_line_in_the_description() -> None:
+    assert set(described()) == set(room_imports())
 
 
 def test_no_rooms_import_each_other_in_a_circle() -> None:
@@ -99,17 +90,22 @@ def test_the_storeys_lie_one_under_the_other_each_with_its_rooms(picture: ET.Ele
     ordered = sorted(storeys, key=lambda name: top(storeys[name]))
     held = {name: {room for room, box in rooms.items() if is_within(box, storeys[name])} for name in ordered}
 
-    assert ordered == list(STOREYS)
+    in_table: dict[str, set[str]] = {}
+    for room, told in described().items():
+        in_table.setdefault(told.storey, set()).update(set() if told.is_loose else {room})
+    assert ordered == list(in_table)
     assert all(bottom(storeys[upper]) < top(storeys[lower]) for upper, lower in pairwise(ordered))
-    assert held == STOREYS
+    assert held == in_table
 
 
-def test_every_room_has_its_line_in_the_description() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
+def test_a_new_room_finds_a_place_in_the_picture() -> None:
+    links = {"links": Described("consumers", "link recommendations", is_loose=False)}
+    at = list(described()).index("scores")
+    rooms = dict(list(described().items())[:at]) | links | described()
+    picture = ET.fromstring(drawn(rooms, {**room_imports(), "links": {"events", "endpoints", "config"}}))
 
-    assert set(re.findall(r"^\| (?:[^|]* )?\| `(?:worker/)?(\w+)(?:/|\.py)` \|", text, re.MULTILINE)) == set(
-        room_imports()
-    )
+    assert named(picture, "data-room").keys() == rooms.keys()
+    assert ("links", "events") in arrows(picture)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.isolation.traffic import latencies_of
+from benchmarks.traffic import latencies_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARK = (sys.executable, "-m", "benchmarks", "isolation")

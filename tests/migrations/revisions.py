@@ -1,11 +1,13 @@
 """Which tables and views there are after each revision."""
 
+from alembic.script import ScriptDirectory
+
 import worker.incoming.positions  # noqa: F401 - declares a table
 from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.ownership import made_here
 from outbox.tables import metadata
 from worker.bootstrap import LANES
-from worker.upkeep.migrating import VERSION_TABLE
+from worker.upkeep.migrating import MIGRATIONS, VERSION_TABLE
 
 WIKI = set(wiki_metadata.tables)
 OURS = set(metadata.tables)
@@ -13,8 +15,15 @@ LANE_TABLES = {lane.name: {lane.messages.name, lane.waiting.name, lane.dead_lett
 MADE_HERE = made_here.name
 ALL = {VERSION_TABLE} | WIKI | OURS
 VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
-#: Revision to the tables there are after it.
-STEPS = {
-    "0001_own_tables": {VERSION_TABLE} | OURS,
-    "0002_wiki_tables": ALL,
+#: Revision to the tables that it adds; the first makes all that no later one adds.
+ADDED = {
+    "0001_own_tables": set[str](),
+    "0002_wiki_tables": WIKI,
 }
+#: Revision to the tables there are after it.
+STEPS = {revision: ALL.difference(*list(ADDED.values())[number:]) for number, revision in enumerate(ADDED, start=1)}
+
+
+def head_revision() -> str | None:
+    """The newest revision that there is a file of."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -18,7 +18,7 @@ from tests.worker.lines import drain, promised_events, save, statements
 from worker.bootstrap import Services
 from worker.scores.model_versions import all_models, model_ids
 from worker.scores.rows import Classification
-from worker.scores.store import forget, store, stored_scores
+from worker.scores.store import forget, store, stored_pairs
 from worker.scores.tables import ores_classification
 
 SOME_ROWS = st.lists(
@@ -168,7 +168,7 @@ def test_it_is_told_which_models_have_rows_for_which_revisions(database: Databas
     write(database, a_row(7, 0.1), a_row(7, 0.2, class_id=2), a_row(8, 0.3, model_id=4), a_row(9, 0.4))
 
     with database.reading() as connection:
-        assert stored_scores(connection, [7, 8], [3, 4]) == {(7, 3), (8, 4)}
+        assert stored_pairs(connection, [7, 8], [3, 4]) == {(7, 3), (8, 4)}
 
 
 def test_rows_of_a_model_are_forgotten_in_all_its_versions(database: Database) -> None:

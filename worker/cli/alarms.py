@@ -1,4 +1,4 @@
-"""Alarms: what a monitor must learn, in the same form from every command that finds one."""
+"""Alarms: what a monitor must know, in the same form from every command."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -13,12 +13,12 @@ from worker.cli.console import complain, err, warn
 from worker.domain.errors import RedisUnavailable
 from worker.domain.visible import visible
 
-#: Exit code of an alarm, other than that of a command that failed.
+#: The exit code of an alarm, which differs from that of a failed command.
 ALARM = 3
 
 
 def endpoint_alarms(services: Services) -> list[str]:
-    """What the workers reported about endpoints and wikis' APIs, with address and cure; a note if it is not known."""
+    """What the workers reported about endpoints and wikis' APIs, with address and cure; or that it is not known."""
     settings = services.settings
     asked = [(settings.endpoints_by_name[name].url, limits) for name, limits in services.limits.items()]
     asked += [(settings.wikis[wiki].api_url or wiki, limits) for wiki, limits in services.api_limits.items()]
@@ -41,7 +41,7 @@ def late(lane: LaneStatus, most: timedelta, *, sink: str | None = None) -> list[
     return [f"{sink}: the oldest event has waited for {seconds:.0f} s"]
 
 
-def tell(alarms: Iterable[str], errors: Mapping[str, str]) -> None:
+def print_alarms(alarms: Iterable[str], errors: Mapping[str, str]) -> None:
     """Print *alarms*, and the *errors* of wikis that could not be looked at, a line each.
 
     Raises `typer.Exit` with the code of an alarm if there are any, or else with that of an error if there are any.

@@ -17,7 +17,7 @@ from worker.scores.filtering import Filters
 from worker.scores.filters import Change
 
 BAR = 8
-#: Where the terminal has fewer columns, the bars and half of the gaps go, and titles are folded.
+#: If the terminal has fewer columns, there are no bars and half of the gaps, and titles are wrapped.
 WIDE = 110
 NARROW_TITLE, NARROW_USER = 22, 8
 #: A probability has the colour of the last of its levels.
@@ -29,7 +29,7 @@ STYLES = {
     "revertrisk": "bold red",
 }
 FIELDS = [field.name for field in dataclasses.fields(Change) if field.name != "probabilities"]
-#: A spreadsheet takes text that begins with one of these for a formula to run.
+#: A spreadsheet runs text that begins with one of these as a formula.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,12 +41,12 @@ def changes_table(
     title: str | None = None,
     with_wiki: bool = False,
 ) -> Table:
-    """The changes, each with the filters of its wiki, which say what is highlighted, on a terminal of that *width*."""
+    """A table of the changes for a terminal of that *width*; the filters of each wiki say what is highlighted."""
     is_wide = width >= WIDE
     models = list(dict.fromkeys(model for filters, _ in found for model in filters.columns))
     columns = [
         *(Column(name, no_wrap=True) for name in (["wiki", ""] if with_wiki else [""])),
-        # These two give way where the terminal is narrow; the others are of little use when cut.
+        # These two are wrapped if the terminal is narrow; the others are of little use when cut.
         Column("title", overflow="ellipsis" if is_wide else "fold", min_width=None if is_wide else NARROW_TITLE),
         Column("user", overflow="ellipsis", min_width=None if is_wide else NARROW_USER),
         *(Column(name, justify="right", no_wrap=True) for name in ("age", "change")),
@@ -83,13 +83,13 @@ def age(timestamp: str, now: datetime) -> str:
 
 
 def change_document(filters: Filters, change: Change) -> dict[str, Any]:
-    """All that is known of a change, with the levels that each of its probabilities is in."""
+    """Everything known about a change, with the levels to which each of its probabilities belongs."""
     levels = {model: filters.matching(model, probability) for model, probability in change.probabilities.items()}
     return dataclasses.asdict(change) | {"levels": levels}
 
 
 def changes_csv(filters: Filters, changes: Iterable[Change]) -> str:
-    """A header and a row for each change: its fields, then for each model the probability and the levels it is in."""
+    """A header and a row for each change: its fields, then for each model the probability and its levels."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIELDS, *(name for model in filters.columns for name in (model, f"{model}_levels"))])

@@ -25,7 +25,7 @@ from worker.settings import load_settings
 
 out = Console()
 err = Console(stderr=True)
-#: Exit code of a command that was asked for what can't be, as that of a misspelt option.
+#: The exit code of a command that was called wrongly, as with a misspelt option.
 USAGE = 2
 Found = TypeVar("Found")
 
@@ -36,15 +36,15 @@ def print_json(document: Any) -> None:
 
 
 def print_document(document: Any) -> None:
-    """Print one JSON document for people: a field a line, in colours."""
+    """Print one JSON document for people: one field on each line, in colours."""
     lines = json.dumps(document, ensure_ascii=False, indent=2).split("\n")
     out.print(JSONHighlighter()("\n".join(map(visible, lines))), soft_wrap=True)
 
 
 def print_data(text: str) -> None:
-    """Print what programs read, exactly as it is: in UTF-8 where the output's encoding lacks a character.
+    """Print text for programs exactly as it is; in UTF-8 if the output's encoding lacks a character.
 
-    `typer.echo` would take away what looks like a colour.
+    `typer.echo` would remove what looks like a colour.
     """
     if not (text.isascii() or carries_all(sys.stdout)) and isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
@@ -54,7 +54,7 @@ def print_data(text: str) -> None:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """End with exit code 1 and one sentence for an error that the user or the surroundings caused."""
+    """Turn an error that the user or the environment caused into one sentence and exit code 1."""
     try:
         yield
     except Exception as error:
@@ -78,7 +78,7 @@ def command_services() -> Iterator[Services]:
 
 
 def wikis_named(services: Services, names: Sequence[str] | None) -> list[Wiki]:
-    """The wikis of these *names*, each once; all that are configured where none is named.
+    """The wikis of these *names*, each once; all configured ones if none is named.
 
     Raises:
         WorkerError: the settings have no wiki of that name.
@@ -87,7 +87,7 @@ def wikis_named(services: Services, names: Sequence[str] | None) -> list[Wiki]:
 
 
 def on_each(wikis: Iterable[Wiki], look: Callable[[Wiki], Found]) -> tuple[dict[str, Found], dict[str, str]]:
-    """What *look* finds on each of *wikis*, by wiki; and a sentence for each on which it could not look."""
+    """What *look* returns for each of *wikis*, by wiki; and a sentence for each wiki for which it failed."""
     found, errors = dict[str, Found](), dict[str, str]()
     for wiki in wikis:
         try:
@@ -100,7 +100,7 @@ def on_each(wikis: Iterable[Wiki], look: Callable[[Wiki], Found]) -> tuple[dict[
 
 
 def documents_of_errors(errors: Mapping[str, str]) -> dict[str, Any]:
-    """What stands in JSON in place of what was not found, by wiki."""
+    """What JSON has in place of the missing results, by wiki."""
     return {wiki: {"error": sentence} for wiki, sentence in errors.items()}
 
 
@@ -118,7 +118,7 @@ def end_with(errors: Mapping[str, str]) -> None:
 
 
 def progress(*, with_bar: bool = False, is_transient: bool = False) -> Progress:
-    """A progress display: the step, how much of it is done, the time taken; a transient one is removed at the end."""
+    """A progress display: the step, how much of it is done, and the time; a transient one is removed at the end."""
     bar = [BarColumn()] if with_bar else []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=err, transient=is_transient)

@@ -1,4 +1,4 @@
-"""`outpatrol dead-letters …`: what was given up, and what becomes of it."""
+"""`outpatrol dead-letters …`: messages that were given up, and what to do with them."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ from worker.config.wiki import Wiki
 
 app = typer.Typer(help="See, requeue or discard what was given up.", no_args_is_help=True, rich_markup_mode="markdown")
 
-#: Letters that requeue and discard take in one transaction.
+#: How many letters requeue and discard handle in one transaction.
 CHUNK = 500
 
 

@@ -46,7 +46,7 @@ FILTER_ROWS = 10
 
 @dataclass(slots=True)
 class Patrollers:
-    """They open some of the edits as soon as these are saved, and so ask for scores that the drain also asks for."""
+    """They open some of the edits as soon as these are saved, and so ask for scores that the worker also asks for."""
 
     services: Services
     asked: int = 0
@@ -98,7 +98,7 @@ def demo(
             seconds = time.monotonic() - started
             counts = _final_counts(services, surroundings, patrollers)
             changes = _changes(services)
-        # Closed after the worker has ended: the last to close a SQLite file removes the helper files beside it.
+        # Closed after the worker has ended: whoever closes a SQLite file last removes its helper files.
         services.close()
         if as_json:
             print_json(
@@ -174,7 +174,7 @@ def _check_alive(processes: Processes, directory: Path) -> None:
 
 
 def _final_counts(services: Services, surroundings: Surroundings, patrollers: Patrollers) -> RunCounts:
-    """Count after the worker has answered all patrollers too; a few requests may still be queued behind the drains."""
+    """Count once the worker has answered all patrollers; some requests may still be queued behind turns."""
     log = surroundings.worker.log
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
@@ -214,7 +214,7 @@ def _show(
     out.print()
     out.print(summary(rows, title="What happened"))
     out.print()
-    # The sample was recorded years ago: ages are as of its newest change, not as of today.
+    # The sample was recorded years ago, so ages are counted back from its newest change, not from today.
     now = max((moment_of(change.timestamp) for _, change in changes), default=datetime.now(UTC))
     title = "RecentChanges: likely bad, unpatrolled"
     out.print(changes_table(changes, now, width=out.width, title=title, with_wiki=True))

@@ -1,4 +1,4 @@
-"""Where the command `outpatrol` begins: installed without its packages, it says in a sentence which to add."""
+"""Where the command `outpatrol` begins; if packages are missing, a sentence says which extra to install."""
 
 import sys
 
@@ -7,10 +7,10 @@ from worker.domain.errors import not_installed
 
 def main() -> None:
     try:
-        from worker.cli.main import main as run  # noqa: PLC0415 - what it imports may be missing
+        from worker.cli.main import run_command  # noqa: PLC0415 - what it imports may be missing
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in {"", "outbox", "worker"}:
             raise
         sys.exit(f"outpatrol: {not_installed(package, 'worker')}")
-    run()
+    run_command()

@@ -64,9 +64,9 @@ def _before_every_command(
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    # Commands speak in sentences of their own; what workers log belongs to workers.
+    # Commands print sentences of their own; the log is for workers.
     configure_logging("CRITICAL")
 
 
-def main() -> None:
+def run_command() -> None:
     app()

@@ -1,7 +1,9 @@
 """`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from worker.bootstrap import Services
 from worker.cli.console import (
     command_services,
     documents_of_errors,
@@ -16,7 +18,8 @@ from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.upkeep.foreign_tables import missing_core_tables
 from worker.upkeep.migrating import migrate as migrate_database
-from worker.upkeep.trying import small_packets, try_writing
+from worker.upkeep.polling import WikiPoll, groups
+from worker.upkeep.trying import small_packets, small_table_cache, try_writing
 
 
 def migrate(
@@ -26,7 +29,7 @@ def migrate(
     """Migrate the wikis' databases to the tables that this version needs.
 
     MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere. What every turn
-    writes is tried afterwards and taken back, for some settings of a server are in the way of the first write only.
+    writes is tried afterwards and rolled back, since some wrong settings of a server show only at the first write.
 
     Example: `outpatrol migrate --wiki enwiki`
     """
@@ -35,7 +38,9 @@ def migrate(
         result, errors = on_each(wikis, _migrate)
         if as_json:
             print_json(result | documents_of_errors(errors))
-        _, errors_of_writing = on_each([each for each in wikis if each.id in result], _try_server)
+        migrated = [each for each in wikis if each.id in result]
+        _, errors_of_writing = on_each(migrated, _try_server)
+        _look_at_table_caches(services, migrated)
     end_with(errors | errors_of_writing)
 
 
@@ -51,6 +56,17 @@ def _try_server(wiki: Wiki) -> None:
     try_writing(wiki.database)
     if sentence := small_packets(wiki.database):
         warn(sentence)
+
+
+def _look_at_table_caches(services: Services, migrated: Sequence[Wiki]) -> None:
+    """Warn of a server that keeps fewer tables open than all its wikis need, be they migrated now or not."""
+    poll = WikiPoll([consumer.lane for consumer in services.consumers.values()])
+    looked_at = {wiki.database.server for wiki in migrated}
+    for its in groups(services.wikis).values():
+        if its[0].database.server in looked_at and (
+            sentence := small_table_cache([wiki.database for wiki in its], poll.tables)
+        ):
+            warn(sentence)
 
 
 def _tell_what_is_missing(wiki: Wiki) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how durations, times and the places of pages are read."""
+"""Options that several commands share, and how durations, times and places in a list are read."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ AutopatrolledGroupOption = Annotated[
 ]
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-#: Days have fewer digits, so that no time is before the first year of the calendar.
+#: Days have fewer digits, so that no time is before the year 1.
 DURATION = r"([0-9]{1,6}(?=[smh])|[0-9]{1,5}(?=d))([smhd])"
 #: A day, with or without a time of day; and the fourteen digits of the tables.
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?Z?|[0-9]{14}"

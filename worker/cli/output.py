@@ -1,4 +1,4 @@
-"""Standard output and error as they are: in any encoding, and with or without a reader."""
+"""Standard output and standard error, in any encoding, and with or without a reader."""
 
 import codecs
 import errno
@@ -16,16 +16,16 @@ from typer.exceptions import TyperException
 
 from worker.domain.visible import visible
 
-#: What is done with a character that an output can't carry.
+#: How a character is written that the output's encoding lacks.
 SPELL = "outpatrol_spell"
 #: Signs that we draw with, for outputs that have letters only.
 SIGNS = {"█": "#", "░": ".", "–": "-", "…": ".", "→": ">", "×": "x", "•": "*", "─": "-", "━": "-", "│": "|", "┃": "|"}
-#: The rest of those that boxes, bars and spinners are made of.
+#: The other characters of boxes, bars and spinners.
 BOXES, DOTS = range(0x2500, 0x2580), range(0x2800, 0x2900)
 
 
 class Commands(TyperGroup):
-    """The commands; no character of any text ends them, and an output that can't be written does so in a sentence."""
+    """The commands. They fail at no character, and say in a sentence if the output can't be written."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         # None if the shell closed it: `>&-`.
@@ -59,7 +59,7 @@ def _usage_errors_in_one_line() -> Iterator[None]:
 def _unwritable_as_sentence() -> Iterator[None]:
     try:
         yield
-        # Now, while an error can still be reported; when Python ends it can not.
+        # Flushed now, while an error can still be reported; when Python ends, it is too late.
         sys.stdout.flush()
     except OSError as error:
         if error.filename is not None or error.errno is None:
@@ -72,14 +72,14 @@ def _unwritable_as_sentence() -> Iterator[None]:
 
 
 def _send_nowhere(stream: TextIO) -> None:
-    """Let what is still to be written to *stream* go nowhere."""
+    """Discard what is still to be written to *stream*."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def spelled(text: str) -> str:
-    """*text* as standard output will show it: what it can't carry is spelled out, so that columns stay in line."""
+    """*text* as standard output will show it: characters that it lacks are escaped, so that columns fit."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, SPELL).decode(encoding)
 

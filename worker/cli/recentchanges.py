@@ -14,7 +14,7 @@ from worker.domain.thresholds import DAMAGING, GOODFAITH, LEVELS, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change, Cursor, Query
 
-#: More than any plan needs.
+#: Columns; more than any plan needs.
 PLAN_WIDTH = 1000
 
 LevelsOption = Annotated[

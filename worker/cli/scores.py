@@ -38,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-#: The most rows that one statement may name by their ids.
+#: How many rows one statement may name by their ids.
 MOST_IN_A_BATCH = 10_000
 NUMBER = 1000
 #: Exit code of a command that Ctrl-C ended.
@@ -94,7 +94,7 @@ def purge(
     if everything and old:
         fail("--all and --old can't be combined; --all removes what --old would, and more", USAGE)
     with command_services() as services:
-        # All are planned before the first row is removed, so that a mistyped name changes nothing.
+        # All are planned before the first row is removed, so that a misspelt name changes nothing.
         purges = [plan_purge(each, model or [], everything=everything, old=old) for each in wikis_named(services, wiki)]
         if everything and not (yes or dry_run):
             total = sum(each.total for each in purges)

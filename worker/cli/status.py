@@ -17,7 +17,7 @@ from rich.text import Text
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import LANES, Services
-from worker.cli.alarms import endpoint_alarms, late, tell
+from worker.cli.alarms import endpoint_alarms, late, print_alarms
 from worker.cli.console import (
     command_services,
     documents_of_errors,
@@ -32,13 +32,13 @@ from worker.cli.options import MaxLagOption, WikiOption
 from worker.cli.tables import from_elsewhere, seconds_shown, table, with_errors
 from worker.config.wiki import Wiki
 
-#: The age of an oldest message above these, in seconds, is shown in yellow and in red.
+#: Ages of the oldest message, in seconds, above which it is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Look:
-    """What one look found: the lanes of each wiki, why a wiki could not be looked at, and what a monitor must hear."""
+    """The result of one look: the lanes of each wiki, the errors of wikis that failed, and alarms for a monitor."""
 
     lanes: dict[str, list[LaneStatus]]
     errors: dict[str, str]
@@ -66,11 +66,11 @@ def status(
             with Live(console=out, auto_refresh=False) if watch else nullcontext() as live:
                 show = partial(_refresh, live) if live else _print
                 last = _each_look(look, show, watch, interval)
-    tell(last.alarms, last.errors)
+    print_alarms(last.alarms, last.errors)
 
 
 def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Look:
-    """One look at every lane that is served, or still holds something: one short statement each."""
+    """Look at every lane that is served, or still holds something: one short statement each."""
 
     def lanes_of(wiki: Wiki) -> list[LaneStatus]:
         with wiki.database.reading() as connection:

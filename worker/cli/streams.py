@@ -12,7 +12,7 @@ from rich.table import Table
 from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from worker.bootstrap import Services
-from worker.cli.alarms import endpoint_alarms, late, tell
+from worker.cli.alarms import endpoint_alarms, late, print_alarms
 from worker.cli.console import (
     command_services,
     documents_of_errors,
@@ -34,7 +34,7 @@ from worker.upkeep.reconciling import reconcile as reconcile_wiki
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wiki:
-    """The events of one wiki: edits to come, the lanes of its sinks, its streams, and what was sent to each stream."""
+    """The events of one wiki: edits that wait, lanes of sinks, streams, and what was sent to each stream."""
 
     edits: LaneStatus
     lanes: dict[str, LaneStatus]
@@ -82,7 +82,7 @@ def streams(
     else:
         print_table(_table(found), errors)
     of_wikis = [f"{name}: {sentence}" for name, sentences in alarms.items() for sentence in sentences]
-    tell(of_wikis + of_endpoint, errors)
+    print_alarms(of_wikis + of_endpoint, errors)
 
 
 def reconcile(

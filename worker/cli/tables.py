@@ -1,4 +1,4 @@
-"""Tables as all commands print them: text on the left, numbers on the right, no lines between."""
+"""Tables as all commands print them: text aligned left, numbers right, no lines between."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -20,7 +20,7 @@ def table(
 ) -> Table:
     """A table with a header; *numbers* names the columns that are aligned on the right, and None is shown as a dash.
 
-    Where the terminal is too narrow a column given by name is folded, so that nothing of it is lost.
+    If the terminal is too narrow, columns given by name are wrapped, so that nothing of them is lost.
     """
     laid_out = [
         Column(each, justify="right" if each in numbers else "left", overflow="fold") if isinstance(each, str) else each
@@ -34,7 +34,7 @@ def table(
 
 
 def with_errors(made: Table, errors: Mapping[str, str]) -> Group:
-    """*made* with a row below it for each error, by wiki: over the whole width, for sentences are long."""
+    """*made* with a row below it for each wiki's error, over the whole width, since sentences are long."""
     below = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
     for wiki, sentence in errors.items():
         below.add_row(from_elsewhere(wiki), from_elsewhere(sentence.removeprefix(f"{wiki}: "), "red"))
@@ -42,7 +42,7 @@ def with_errors(made: Table, errors: Mapping[str, str]) -> Group:
 
 
 def from_elsewhere(text: str, style: str = "", *, on_one_line: bool = False) -> Text:
-    """A cell with text that is not ours: it is no markup and has no power over the terminal; one line may be cut."""
+    """A cell with text from elsewhere: it is no markup, and can't control the terminal; *on_one_line* may cut it."""
     text = spelled(visible(text))
     return Text(text, style, no_wrap=True, overflow="ellipsis") if on_one_line else Text(text, style)
 
@@ -52,7 +52,7 @@ def _shown(cell: object) -> Text:
 
 
 def summary(rows: Iterable[tuple[int | str, str | Text]], *, title: str | None = None) -> Table:
-    """A number and what it counts on each line; a text that begins with a blank is part of the line above, and dim."""
+    """A number and what it counts on each line; a text that begins with a blank is a dimmed part of the line above."""
     numbers, texts = Column(justify="right", style="bold cyan"), Column()
     made = Table(numbers, texts, title=title, title_justify="left", title_style="bold", box=None, show_header=False)
     for number, text in rows:
@@ -62,5 +62,5 @@ def summary(rows: Iterable[tuple[int | str, str | Text]], *, title: str | None =
 
 
 def seconds_shown(seconds: float) -> str:
-    """Seconds, or minutes where there are ten or more of them."""
+    """Seconds, or minutes if there are ten or more of them."""
     return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

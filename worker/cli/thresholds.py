@@ -28,7 +28,7 @@ def thresholds(
     wiki: WikiOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which probabilities each level means: as it is set, and what that is with the current model version.
+    """Show the probabilities of each level: as set, and as they are with the current model version.
 
     Example: `outpatrol thresholds --wiki enwiki`
     """

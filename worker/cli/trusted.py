@@ -1,4 +1,4 @@
-"""Who is autopatrolled if a stream does not say it: the groups of each wiki, shown before the first edit is read."""
+"""Who is autopatrolled if a stream does not say so: the groups of each wiki, shown before the first edit is read."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from worker.cli.console import say
 from worker.config.wiki import Wiki
 from worker.incoming.edits import GroupsOf
 
-#: So many wikis are named, where many have the same groups.
+#: How many wikis are named, if many have the same groups.
 MOST_NAMED = 5
 
 
 def told_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
-    """The groups of each of *wikis*, with *also* among them; shows them on standard error."""
+    """The groups of each of *wikis*, *also* included; prints them on standard error."""
     groups = {wiki.id: wiki.autopatrolled_groups | set(also or ()) for wiki in wikis}
     sets = {names: [wiki for wiki, theirs in groups.items() if theirs == names] for names in groups.values()}
     for names, those in sets.items():

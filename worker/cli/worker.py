@@ -12,7 +12,7 @@ from worker.lanes.supervisor import Supervisor
 from worker.settings import load_settings
 from worker.tasks.process import REFUSED
 
-#: A process that is asked to end gives back what it holds, and needs a moment for it.
+#: Seconds that a process may take, when asked to end, to give back what it holds.
 MARGIN_SECONDS = 4
 
 ProcessesOption = Annotated[
@@ -50,7 +50,7 @@ def worker(processes: ProcessesOption = None, name: NameOption = None, options: 
     """
     with errors_as_sentences():
         settings = load_settings()
-    # Celery would import these before it comes to what we refuse, with a traceback where they are not installed.
+    # Celery would import these before our checks, and end with a traceback if they are not installed.
     if any(each.endswith(("eventlet", "gevent")) for each in options or ()):
         fail(REFUSED["pool"], os.EX_CONFIG)
     if any(each in {"-D", "--detach"} for each in options or ()):
@@ -67,13 +67,13 @@ def worker(processes: ProcessesOption = None, name: NameOption = None, options: 
 
 
 def celery_worker(name: str, *options: str) -> list[str]:
-    """The command of one worker process, which has nothing to settle with the others before it begins."""
+    """The command of one worker process; it does not look for other workers before it begins."""
     start = [sys.executable, "-m", "celery", "--quiet", "-A", "worker.app", "worker", "--hostname", f"{name}@%h"]
     return [*start, "--without-mingle", "--without-gossip", *options]
 
 
 def cores() -> int:
-    """How many cores this process may use, where the system tells that; else how many there are."""
+    """How many cores this process may use, if the system tells that; else how many there are."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,8 +1,8 @@
-"""Groups whose members are autopatrolled, for streams that tell a user's groups and not the patrol status. Pure.
+"""Groups whose members are autopatrolled, for streams with a user's groups but without the patrol status. Pure.
 
 Facts from wikimedia/operations-mediawiki-config @ 349dc0945240, wmf-config/core-Permissions.php `groupOverrides`: which
-groups have the right `autopatrol`. Taken are groups that have it; that a few wikis withhold it from sysops or bots
-(bgwiki, bswiki, dewiki, enwiki, enwikibooks, ruwiki, ukwiki) is for their settings to say.
+groups have the right `autopatrol`. A few wikis take it from sysops or bots (bgwiki, bswiki, dewiki, enwiki,
+enwikibooks, ruwiki, ukwiki); their settings have to say so.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Final
 #: Source: mediawiki/core includes/MainConfigSchema.php GroupPermissions REL1_39.
 USUAL: Final = frozenset({"bot", "sysop", "autopatrolled"})
 
-#: Further groups to the wikis on which they have the right.
+#: Further groups, each with the wikis on which it has the right.
 _ALSO = {
     "autoconfirmed": "wikidatawiki testwikidatawiki",
     "autoreview": "arwiki fiwiki test2wiki trwiki trwikiquote",

@@ -1,4 +1,4 @@
-"""Paths in the settings: what should be there is looked at when the settings are read, not hours later."""
+"""Paths in the settings: whether they can be used is checked when the settings are read, not hours later."""
 
 import os
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 A setting of the section that names the URL comes first, then the section `[http]`, then the environment: `https_proxy`
 or `http_proxy` by the scheme of the URL, then `all_proxy`, none of them for hosts in `no_proxy`; `SSL_CERT_FILE`, then
-`SSL_CERT_DIR`. Small letters come before capitals, and an empty value means none. What is on this machine itself
-(localhost, 127.0.0.0/8, ::1) is never asked for through a proxy of the environment, as Go has it
+`SSL_CERT_DIR`. A variable in small letters comes before the same one in capitals, and an empty value means none. Hosts
+on this machine (localhost, 127.0.0.0/8, ::1) are never reached through a proxy of the environment; so it is in Go
 (golang.org/x/net http/httpproxy).
 """
 
@@ -29,7 +29,7 @@ class Route:
 
     #: URL of the proxy, which may hold a user and a password.
     proxy: str | None = field(default=None, repr=False)
-    #: Holds certificates that are trusted, and the setting or variable that names it; None: certifi's.
+    #: The file or directory of trusted certificates, and the setting or variable that names it; None: certifi's.
     ca_file: Path | None = None
     ca_directory: Path | None = None
     trusted_by: str = ""
@@ -48,7 +48,7 @@ class Route:
                 cafile=self.ca_file or (certifi.where() if where is None else None), capath=self.ca_directory
             )
         except OSError as error:
-            # Python's own log of keys; only its error has a name.
+            # Python's own log of keys: the name of its file is only in the error.
             if error.filename is not None:
                 raise SettingsInvalid(
                     f"SSLKEYLOGFILE: {error.filename} can't be written to ({error.strerror}); correct it, or unset it"
@@ -69,7 +69,7 @@ class HttpRoutes:
         """The route to *url*; *proxy* and *ca_file* are those of the *section* of the settings that names it.
 
         Raises:
-            SettingsInvalid: the proxy that is to be used can't be.
+            SettingsInvalid: the proxy can't be used.
         """
         at = f"{section}." if section else ""
         its_proxy, proxy_from = self._proxy(urlsplit(url), f"{at}proxy", proxy)
@@ -102,12 +102,12 @@ class HttpRoutes:
         return None, None, ""
 
     def _variable(self, name: str) -> tuple[str, str]:
-        """The value of a variable and its name as it is spelt there."""
+        """The value of a variable, and its name as it is spelled there."""
         found = next((each for each in (name, name.upper()) if each in self.environment), name)
         return self.environment.get(found, "").strip(), found
 
 
-#: Where neither settings nor the environment say anything.
+#: The route if neither settings nor environment say anything.
 DIRECT = Route()
 ALL_DIRECT = HttpRoutes()
 

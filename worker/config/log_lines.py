@@ -1,4 +1,4 @@
-"""Where log lines go and how they are written: each is one line of JSON, whatever stands in it and whoever reads it."""
+"""Where log lines go and how they are written: each is one line of JSON, whatever its values hold."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ STANDARD_ERROR = 2
 
 
 def handler(file: Path | None) -> logging.Handler:
-    """What writes to *file*, also where somebody puts a new one in its place, or to standard error.
+    """A handler that writes to *file*, also after somebody has replaced that file, or to standard error.
 
     Raises:
         OSError: *file* can't be written.
@@ -30,17 +30,17 @@ def handler(file: Path | None) -> logging.Handler:
 
 
 def renderer(file: Path | None) -> JSONRenderer:
-    """What makes the line: letters as they are where they can be written, and as their numbers elsewhere."""
+    """A function that makes the line: letters stay as they are if they can be written, and are escaped otherwise."""
     return JSONRenderer(_dumps, ensure_ascii=file is None and not carries_all(sys.stderr))
 
 
 def _dumps(line: Any, **options: Any) -> str:
-    """*line* as JSON; control characters and the like are legal there, and do something to a terminal."""
+    """*line* as JSON, with control characters and the like escaped: JSON allows some that a terminal obeys."""
     return visible(json.dumps(_cut(line), **options))
 
 
 def _cut(line: Any) -> Any:
-    """*line* without the ends of its longest values; a stack keeps its own, which says what it is about."""
+    """*line* without the middle of its longest values; a stack is kept whole."""
     return {
         name: f"{value[: LONGEST_VALUE // 2]} … {value[-LONGEST_VALUE // 2 :]}"
         if isinstance(value, str) and len(value) > LONGEST_VALUE and name != "exception"
@@ -50,9 +50,9 @@ def _cut(line: Any) -> Any:
 
 
 def _open_standard_error(file: Path | None) -> None:
-    """Let standard error lead somewhere: stacks are written there by number, and never into whatever has that number.
+    """Make sure that standard error is open, since stacks are written to its number, which another file could get.
 
-    A process that was started with it closed, or detached, has it on /dev/null, or in *file* where there is one.
+    In a process that was started with it closed, or detached, it leads to /dev/null, or to *file* if there is one.
     """
     try:
         is_null = os.path.samestat(os.fstat(STANDARD_ERROR), Path(os.devnull).stat())

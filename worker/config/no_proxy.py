@@ -1,4 +1,4 @@
-"""Whom a list of exceptions from the proxy means, as `NO_PROXY` has it. Pure."""
+"""Which hosts a list of exceptions from the proxy, such as `NO_PROXY`, means. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ PORTS = {"http": 80, "https": 443}
 
 
 def is_exempt(url: SplitResult, entries: Iterable[str]) -> bool:
-    """Whether one of *entries* means the host of *url*: `*`, a domain with all below it, an address, a network.
+    """Whether one of *entries* means the host of *url*: `*`, a domain with its subdomains, an address, a network.
 
-    An entry may have a port, an IPv6 address may stand in brackets; an entry that is none of these means nobody.
+    An entry may have a port; an IPv6 address may stand in brackets. Any other entry means no host.
     """
     return any(_means(entry.strip().lower(), url) for entry in entries)
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, is_refusal, said
 
-#: For so long a Redis that is gone is not tried again: a host that drops packets would hold up every batch.
+#: Seconds before a Redis that is gone is tried again: a host that drops packets would hold up every batch.
 PAUSE_SECONDS = 2.0
 
 
 class RedisState:
-    """Gone or there; logs when that changes, or when the cure does, not at each failure. Safe between threads."""
+    """Whether Redis is there or gone; logs changes of that, or of the cure, not each failure. Safe between threads."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RedisState:
     def is_there(self, *, has_written: bool = True) -> None:
         """Note that it served. After a refusal only a write counts, since a replica lets us read."""
         with self._lock:
-            # During the pause this can only be the answer to a question that another thread asked before Redis went.
+            # During the pause this can only be the answer to a command that another thread sent before Redis was gone.
             is_news = self._is_gone and self.may_be_there and (has_written or not self._refused)
             if is_news:
                 self._is_gone, self._refused, self._not_before = False, False, 0.0

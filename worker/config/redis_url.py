@@ -1,8 +1,8 @@
-"""The URL of Redis: read once, here, and handed to redis-py and to Celery in a form that both take in one sense.
+"""The URL of Redis: read once, here, and passed to redis-py and to Celery in a form that means the same to both.
 
-Each of them reads the same URL in another way: `ssl_cert_reqs=CERT_REQUIRED` is an error to redis-py, `?db=3` one to
-Celery's broker, and `/notanumber` is database 0 to the first (redis/redis-py redis/connection.py `parse_url`,
-celery/kombu kombu/utils/url.py `parse_url`).
+They read the same URL differently: `ssl_cert_reqs=CERT_REQUIRED` is an error for redis-py, `?db=3` is one for Celery's
+broker, and `/notanumber` means database 0 to redis-py (redis/redis-py redis/connection.py `parse_url`, celery/kombu
+kombu/utils/url.py `parse_url`).
 """
 
 import re
@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from worker.config.files import ReadableDirectory, ReadableFile
 
 FORM = "redis://:password@host:6379/0, a slash in the password as %2F"
-#: Options of either library that would be another's business here, and whose.
+#: Options of the libraries that have another place here, and which.
 ELSEWHERE = {
     "protocol": "both clients find that out by themselves; leave it out",
     "password": "write redis://:password@host:6379/0",
@@ -28,7 +28,7 @@ ELSEWHERE = {
 
 
 def _verify_mode(text: Any) -> Any:
-    """How sure of Redis we have to be, as redis-py (required) or Celery (CERT_REQUIRED) spells it."""
+    """How strictly the certificate is checked, as redis-py (required) or Celery (CERT_REQUIRED) spells it."""
     modes = {mode.name: mode for mode in ssl.VerifyMode}
     name = f"CERT_{str(text).upper().removeprefix('CERT_')}"
     if name not in modes:
@@ -37,7 +37,7 @@ def _verify_mode(text: Any) -> Any:
 
 
 class Tls(BaseModel):
-    """What is said of the encryption of `rediss://`, by the names that both libraries have for it."""
+    """The options for the encryption of `rediss://`, by the names that both libraries use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -86,7 +86,7 @@ class RedisUrl(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What redis-py wants beside the address."""
+        """What redis-py needs besides the address."""
         return self.encryption | ({"client_name": self.client_name} if self.client_name else {})
 
 
@@ -94,8 +94,8 @@ def read_redis_url(url: str) -> RedisUrl:
     """What *url* says.
 
     Raises:
-        ValueError: it is no URL of a Redis, or asks for what one of the libraries does not do; a sentence that shows
-            nothing of what may be a password.
+        ValueError: it is not the URL of a Redis, or asks for what one of the libraries can't do; the sentence shows
+            nothing that may be a password.
     """
     parts = _split(url)
     options = _options(parts)
@@ -120,7 +120,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         is_right = parts.scheme in {"redis", "rediss"} and parts.netloc != "" and not parts.fragment
-        # Whose text shows what stands after the colon, which may be a password.
+        # Its own text shows what stands after the colon, which may be a password.
         is_right = is_right and (parts.port is None or parts.port > 0)
     except ValueError:
         is_right = False
@@ -130,7 +130,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _options(parts: SplitResult) -> dict[str, Any]:
-    """What stands after the question mark, and the database wherever it stands."""
+    """The options after the question mark, and the database from wherever it stands."""
     options: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
         if name in ELSEWHERE:

@@ -1,21 +1,22 @@
-"""Variables that begin like settings and are none: a slip, unless something else is known to set them. Pure."""
+"""Variables that begin like settings but are none: a mistake, unless something else is known to set them. Pure."""
 
 import difflib
 import re
 from collections.abc import Collection, Mapping
 
 PREFIX, LEVEL = "OUTPATROL_", "__"
-#: Of ours, but no settings: the name of the file, what docker/compose.yaml reads, and variables of the tests.
+#: Our own variables that are no settings: the file's name, those that docker/compose.yaml reads, and those of the
+#: tests.
 OTHERS = re.compile(
     r"CONFIG|(PYTHON_|MARIADB_|REDIS_)?IMAGE|(MARIADB|REDIS|SCORING|WEB)_PORT|MARIADB_(ROOT_)?PASSWORD|REQUIRE_DOCKER|TEST_\w+"
 )
-#: Kubernetes gives them to every container, for each service: one called `outpatrol`, or `outpatrol-redis`, is enough.
+#: Kubernetes sets these in every container, for each service whose name begins like our variables (`outpatrol-redis`).
 SERVICES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 SERVICE = re.compile(r"(\w+_)?PORT")
 
 
 def unknown_variables(variables: Mapping[str, str], settings: Collection[str]) -> list[str]:
-    """A sentence for each of *variables* (name to value) that means none of *settings*, names of the first level."""
+    """A sentence for each of *variables* (name to value) that is none of *settings* (names of the first level)."""
     known = {name.upper() for name in settings}
     sentences = []
     for variable, value in sorted(variables.items()):

@@ -24,6 +24,6 @@ class Wiki:
 
     @property
     def autopatrolled_groups(self) -> frozenset[str]:
-        """The groups whose members are autopatrolled: those of the settings, else the usual ones of this wiki."""
+        """The groups whose members are autopatrolled: those in the settings, else the usual ones of this wiki."""
         named = self.settings.autopatrolled_groups
         return usual_groups(self.id) if named is None else frozenset(named)

@@ -1,4 +1,4 @@
-"""Language, project and domain of a Wikimedia wiki id (database name): a table, and a form for all the others. Pure.
+"""Language, project and domain of a Wikimedia wiki by its id (database name): a table, and a rule for all others. Pure.
 
 Facts from wikimedia/operations-mediawiki-config @ 0001228577fa, wmf-config/InitialiseSettings.php (`wgServer`,
 `wgLanguageCode`) and its multiversion/MWMultiVersion.php and dblists/all.dblist; and from
@@ -17,9 +17,10 @@ from typing import Final
 class Site:
     """What a wiki id stands for."""
 
-    #: As the domain spells it: `en`, `be-tarask`, `zh-min-nan`. None where none names the wiki: Commons, chapters.
+    #: As the domain spells it: `en`, `be-tarask`, `zh-min-nan`. None if the wiki is not named by a language: Commons,
+    #: chapters.
     language: str | None
-    #: `wikipedia`, `wiktionary` … of a language, `wikimedia` of chapters and user groups, or the wiki's own name.
+    #: `wikipedia`, `wiktionary` … for a language, `wikimedia` for chapters and user groups, or the wiki's own name.
     project: str
     domain: str
 
@@ -27,7 +28,7 @@ class Site:
     def lift_wing_language(self) -> str | None:
         """The `lang` by which Lift Wing's revert-risk servers find this wiki; None if they can't.
 
-        They read every revision from `<lang>.wikipedia.org`: the language of an edit in Wiktionary would score an
+        They read every revision from `<lang>.wikipedia.org`: with the language of a Wiktionary they would score an
         unrelated revision of Wikipedia. They take `test` as well, and check it as if it were `en`.
         """
         if self.project not in {"wikipedia", "test"}:
@@ -36,7 +37,7 @@ class Site:
         return LIFT_WING_LANGUAGES.get(code, code)
 
 
-#: Ending of the wiki id to the project, where a language comes before the ending.
+#: Ending of the wiki id to the project, for ids that are a language and an ending.
 LANGUAGE_PROJECTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "wiki": "wikipedia",
@@ -73,7 +74,7 @@ _AT_WIKIMEDIA_ORG = """
     wikimania2013 wikimania2014 wikimania2015 wikimania2016 wikimania2017 wikimania2018
 """
 
-#: The same at `<name>.wikipedia.org`, an underscore of the name being a hyphen there.
+#: The same at `<name>.wikipedia.org`, with a hyphen for each underscore of the name.
 _AT_WIKIPEDIA_ORG = """
     abstract arbcom_cs arbcom_de arbcom_en arbcom_fi arbcom_nl arbcom_ru nostalgia sysop_it ten test2 thankyou wg_en
 """
@@ -102,7 +103,7 @@ LISTED_WIKIS: Final[Mapping[str, Site]] = MappingProxyType(
         "sourceswiki": Site(None, "wikisource", "wikisource.org"),
         "sysop_plwiki": Site(None, "sysop_pl", "wikipedia-pl-sysop.wikimedia.org"),
         "testcommonswiki": Site(None, "testcommons", "test-commons.wikimedia.org"),
-        # Its content is English for wgLanguageCode and for Lift Wing's check; its revisions are its own.
+        # wgLanguageCode and Lift Wing's check take its content for English; its revisions are its own.
         "testwiki": Site("en", "test", "test.wikipedia.org"),
         "testwikidatawiki": Site(None, "testwikidata", "test.wikidata.org"),
         "wikidatawiki": Site(None, "wikidata", "www.wikidata.org"),
@@ -121,7 +122,7 @@ def site_of(wiki: str) -> Site | None:
 
     A language is not looked up, since new ones appear every month: `xxwiki` is `xx.wikipedia.org`. What stands before
     `wikimedia` is a country or a group and no language: `ukwikimedia` is British. No two ids share a domain or a
-    `lift_wing_language`, so `be_taraskwiki` and `gswwiki` are nothing as long as `be_x_oldwiki` and `alswiki` stand.
+    `lift_wing_language`, so `be_taraskwiki` and `gswwiki` are no sites as long as `be_x_oldwiki` and `alswiki` are.
     """
     if wiki in LISTED_WIKIS:
         return LISTED_WIKIS[wiki]

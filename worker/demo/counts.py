@@ -34,7 +34,7 @@ class RunCounts:
     not_stored_because: dict[str, int] = field(default_factory=dict)
     classification_rows: int = 0
     scoring_calls: int = 0
-    #: Scores that the endpoint computed, and scores that were found without asking it again.
+    #: Scores that the endpoint computed, and scores that were found without asking it.
     scores: int = 0
     scores_shared: int = 0
     dead_letters: int = 0

@@ -1,4 +1,4 @@
-"""Child processes that end when we do: each has a log of its own and is stopped by its process id, never by name."""
+"""Child processes that end with this one; each has its own log, and is stopped by its process id, never by name."""
 
 import os
 import random
@@ -17,11 +17,11 @@ from typing import Self
 from worker.domain.errors import CommandFailed
 from worker.lanes.supervisor import die_with_parent
 
-#: Longer than a turn takes by default, so that a worker can finish it.
+#: Seconds; longer than a turn takes by default, so that a worker can finish it.
 STOP_SECONDS = 30
-#: Below those that the kernel gives to outgoing connections, on Linux and elsewhere.
+#: Below the ports that kernels give to outgoing connections.
 PORTS = range(15_000, 32_000)
-#: Not the shared one, which tests seed.
+#: A generator of its own, since tests seed the shared one.
 _luck = random.SystemRandom()
 
 

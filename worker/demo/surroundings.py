@@ -1,4 +1,4 @@
-"""All that a demo needs, started on loopback: Redis, scoring endpoint, worker, beat, settings."""
+"""Everything that a demo needs, started on loopback: Redis, scoring endpoint, worker, beat, settings."""
 
 import json
 import shutil
@@ -22,7 +22,6 @@ SETTINGS = """\
 # Made by `outpatrol demo`.
 redis_url = "redis://127.0.0.1:{redis_port}/0"
 poll_seconds = 1
-drain_seconds = 10
 
 [endpoint]
 kind = "ores"
@@ -57,7 +56,7 @@ class Surroundings:
     scoring_url: str
     worker: Child
     beat: Child
-    #: Of the front door; None where the extra `web` is not installed.
+    #: The address of the front door; None if the extra `web` is not installed.
     web_url: str | None
 
     @property
@@ -146,7 +145,7 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
 
 
 def start_web(processes: Processes, directory: Path) -> str | None:
-    """Start the front door, if what it needs is installed; returns its address. It is there a moment later."""
+    """Start the front door, if its packages are installed; returns its address, where it answers a moment later."""
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         return None
     port = free_port()

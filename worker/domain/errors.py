@@ -1,10 +1,10 @@
-"""The worker's errors; each text is one sentence for an operator: what, where, and the way out.
+"""The worker's errors. Each text is one sentence for an operator: what is wrong, where, and the way out.
 
 WorkerError
 ├── SettingsInvalid      settings are wrong or missing
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
-├── InformationUnknown   the endpoint tells no such thing of a model
+├── InformationUnknown   the endpoint has no such information about a model
 ├── RedisUnavailable     Redis does not answer, and nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
 ├── ProcessEnding        a worker process has to end, and gives back what it holds
@@ -39,7 +39,7 @@ class ScoreRefused(WorkerError):
 
 
 class InformationUnknown(WorkerError):
-    """The endpoint tells no such thing of a model; *path* is what it does not know."""
+    """The endpoint has no such information about a model; *path* says which."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"the endpoint tells nothing of {path!r}; ask for the version")
@@ -55,7 +55,7 @@ class Overloaded(WorkerError):
 
 
 class ProcessEnding(WorkerError):
-    """A worker process was asked to end; what it holds is given back, and nobody is to blame."""
+    """A worker process was asked to end; it gives back what it holds, and nothing is at fault."""
 
 
 class FilterInvalid(WorkerError):
@@ -74,5 +74,5 @@ class CommandFailed(WorkerError):
 
 
 def not_installed(package: str, extra: str) -> str:
-    """What to say if *package* is missing, which comes with that *extra* of ours."""
+    """The sentence for a missing *package*, which comes with that *extra* of ours."""
     return f"{package} is not installed; run: pip install 'outpatrol[{extra}]'"

@@ -14,18 +14,18 @@
 | somebody else is computing it              | elsewhere | no                       | soon                       |
 | kills its worker; can't be read            | poison    | when it is claimed       | dead letter                |
 
-It is an outage where nothing of that model of that wiki was served from the time when the revision was first asked for
-until it failed last, and several revisions failed, or one several times: `worker/endpoints/tries.py`.
-Which words are about a revision, and in which spelling: `worker/endpoints/refusals.py`.
+It is an outage if, between the first request for the revision and its last failure, nothing of that model of that wiki
+was served, and several revisions failed, or one several times: `worker/endpoints/tries.py`. Which words are about a
+revision, and in which spelling: `worker/endpoints/refusals.py`.
 """
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-#: What was refused for no fault of its own comes back no sooner than after half of this, and no later than after it.
+#: Seconds before an edit is tried again that was refused for no fault of its own; at least half of it, at most all.
 REFUSED_SECONDS = 30.0
-#: No endpoint may send us away for longer; it is asked again then.
+#: Seconds; after this pause an endpoint is asked again, even if its Retry-After is longer.
 LONGEST_PAUSE_SECONDS = 300.0
 
 

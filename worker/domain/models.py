@@ -28,14 +28,14 @@ class LiftWingServer(StrEnum):
     REVERT_RISK_WIKIDATA = "revert_risk_wikidata"
     #: Article quality of any language: one number from 0 to 1, one revision at a time.
     ARTICLE_QUALITY = "article_quality"
-    #: The same with a probability for each class, up to twenty revisions; not to be had outside of Wikimedia's network.
+    #: The same with a probability for each class, up to twenty revisions; reachable only inside Wikimedia's network.
     ARTICLE_QUALITY_V2 = "article_quality_v2"
-    #: Topics of a page, by the articles it links to.
+    #: Topics of a page, judged by the articles that it links to.
     OUTLINK_TOPIC = "outlink_topic"
 
     @property
     def needs_language(self) -> bool:
-        """Whether it identifies a wiki by a language code, and so knows Wikipedias only."""
+        """Whether it identifies a wiki by a language code, and so serves Wikipedias only."""
         return self not in {LiftWingServer.REVSCORING, LiftWingServer.REVERT_RISK_WIKIDATA}
 
     @property
@@ -49,7 +49,7 @@ class ScoringModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: If false, no wiki uses it, even one that names it among its models.
+    #: If false, no wiki uses it, not even one that names it among its models.
     enabled: bool = True
     #: Class name to its number in `oresc_class`. Empty: its scores are announced and never stored.
     classes: dict[str, Annotated[int, Field(ge=0, le=127)]]
@@ -59,11 +59,11 @@ class ScoringModel(BaseModel):
     namespaces: frozenset[int] = frozenset()
     sources: frozenset[EditSource] = frozenset(EditSource)
     exclude_bots: bool = False
-    #: When rows of a revision are stored, those of its parent revision are removed.
+    #: Whether the rows of the parent revision are removed when those of a revision are stored.
     clean_parent: bool = False
-    #: Rows stay when the edit has left recentchanges.
+    #: Whether rows stay when the edit has left recentchanges.
     keep_forever: bool = False
-    #: Compares a revision with its parent, so the first revision of a page can't be scored.
+    #: Whether it compares a revision with its parent; then the first revision of a page can't be scored.
     needs_parent: bool = False
     #: Name of the endpoint that is asked for it, as in `[endpoints.NAME]`.
     endpoint: str = DEFAULT_ENDPOINT
@@ -72,7 +72,7 @@ class ScoringModel(BaseModel):
     lift_wing_name: str | None = None
     #: Name in events where it differs from ours: the one that consumers of Lift Wing's events know.
     announced_as: str | None = Field(default=None, min_length=1, max_length=64)
-    #: The version, where the server's replies do not tell it.
+    #: The version, if the server's replies do not contain it.
     version: str | None = Field(default=None, pattern="^[!-~]{1,32}$")
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class ScoringModel(BaseModel):
 
 BINARY = {"false": 0, "true": 1}
 QUALITY = {"Stub": 0, "Start": 1, "C": 2, "B": 3, "GA": 4, "FA": 5}
-#: Of a model that tells one number instead of probabilities: their weighted mean is that number.
+#: Probabilities for a model that answers with one number: chosen so that their weighted mean is that number.
 ONE_SCORE = {"score": 1}
 ARTICLES = frozenset({0})
 
@@ -116,7 +116,7 @@ DEFAULT_MODELS: dict[str, ScoringModel] = {
         namespaces=ARTICLES,
         clean_parent=True,
         keep_forever=True,
-        # No server there has the old name; ores-legacy asks for the new one, too.
+        # No server there has the old name; ores-legacy asks for the new one as well.
         lift_wing_name="articlequality",
     ),
     "draftquality": ScoringModel(

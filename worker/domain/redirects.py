@@ -7,7 +7,7 @@ LONGEST_ADDRESS = 200
 
 
 def advice(asked: str, base: str, location: str | None, *, setting: str) -> str:
-    """Where a redirect of *asked*, which is *base* plus a path, leads to, and what to write into *setting*.
+    """Where a redirect of *asked* (*base* plus a path) leads, and what to write into *setting*.
 
     The target is shown without query and password.
     """
@@ -27,7 +27,7 @@ def advice(asked: str, base: str, location: str | None, *, setting: str) -> str:
 def _target(asked: str, location: str | None) -> SplitResult | None:
     try:
         target = urlsplit(urljoin(asked, location or ""))
-        # Reads the port, which may be none.
+        # Reading the port raises if it is not a number.
         is_address = (
             bool(location) and target.scheme in {"http", "https"} and bool(target.hostname) and target.port != 0
         )

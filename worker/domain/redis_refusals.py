@@ -17,7 +17,7 @@ CURES = {
     "READONLY": _REPLICA,
     "UNBLOCKED": _REPLICA,
     "MASTERDOWN": _REPLICA,
-    "MISCONF": "it can't save to its disk: mend that, or set its stop-writes-on-bgsave-error to no",
+    "MISCONF": "it can't save to its disk: correct that, or set its stop-writes-on-bgsave-error to no",
     "OOM": "its memory is full: raise its maxmemory, or remove what else is kept there",
     "NOREPLICAS": "too few of its replicas are there: start them, or lower its min-replicas-to-write",
     "LOADING": "it is still reading its data: wait",
@@ -32,7 +32,7 @@ CURES = {
     "ASK": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
     "CLUSTERDOWN": _CLUSTER,
-    # No word of Redis, but of TLS before it.
+    # These words come from TLS, not from Redis.
     "CERTIFICATE_VERIFY_FAILED": "let ?ssl_ca_certs= in redis_url name the authority that signed its certificate, and "
     "the host be as the certificate has it",
 }
@@ -55,12 +55,12 @@ def redis_error(error: BaseException | None) -> RedisError | None:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether Redis answered, and said no."""
+    """Whether Redis answered, but refused."""
     return isinstance(redis_error(error), errors.ResponseError)
 
 
 def said(error: BaseException) -> str:
-    """What Redis said, with the first word, which its client cuts off, and without what a pipeline adds."""
+    """What Redis said: with its first word, which the client cuts off, and without the text that a pipeline adds."""
     origin = redis_error(error) or error
     text = _IN_PIPELINE.sub("", str(origin)) or type(origin).__name__
     code = getattr(origin, "status_code", None)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from worker.domain.failures import Failure
 
-#: Ends the version of a score that has its features with it: an answer of its own, shared as any other.
-#: Source of the word: wikimedia/ores ores/scoring_context.py `format_id_string` @ 8369ea0.
+#: Ends the version in the id of a score with its features: an answer of its own, shared like any other. Source of the
+#: word: wikimedia/ores ores/scoring_context.py `format_id_string` @ 8369ea0.
 FEATURES = ":features"
 
 
@@ -51,7 +51,7 @@ class ScoreId:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A revision, and its page, for asking models which version they are."""
+    """A revision and its page that models can score, to find out their versions."""
 
     revision: int
     page: int | None = None
@@ -63,13 +63,13 @@ class Score(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model: str
-    #: As the endpoint gave it with this answer, which may be newer than the one asked for.
+    #: As the endpoint gave it with this answer; it may be newer than the version that was asked for.
     version: str
     #: A class name ("true", "spam"), or several for a model that picks several.
     prediction: str | tuple[str, ...]
     #: Class name to probability, 0 to 1.
     probability: dict[str, float]
-    #: The values it was made of, by their names at the endpoint; only where they were asked for.
+    #: The values that it was computed from, by their names at the endpoint; only if they were asked for.
     features: dict[str, Any] | None = None
 
 
@@ -91,9 +91,9 @@ class NoAnswer:
 
     error: str
     failure: Failure = Failure.TRANSIENT
-    #: Seconds before which the endpoint does not want to be asked again.
+    #: Seconds for which the endpoint does not want to be asked again.
     retry_after: float | None = None
-    #: Whether it is the endpoint's failure and not the revision's, as far as whoever asked can tell.
+    #: Whether the endpoint is at fault and not the revision, as far as the asker can tell.
     is_outage: bool = False
 
 

@@ -20,7 +20,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = {DAMAGING: LEVELS, GOODFAITH: LEVELS, R
 
 _STATISTIC = r"!?(?:precision|recall|f1)|accuracy|filter_rate|fpr|match_rate"
 FORMULA = rf"(?:maximum|minimum) (?:{_STATISTIC}) @ (?:{_STATISTIC}) (?:>=|<=) (?:0|1|0?\.[0-9]+|1\.0+)"
-#: The length of the column `formula`, where what a formula resolves to is kept.
+#: The length of the column `formula`, where formulas and their results are kept.
 LONGEST_FORMULA = 100
 
 
@@ -76,7 +76,7 @@ class Threshold(BaseModel):
 
     @property
     def statistics(self) -> frozenset[Statistic]:
-        """What an endpoint has to be asked: the class "true" gives the lower end, "false" the upper one."""
+        """The questions to an endpoint: the class "true" gives the lower end, "false" the upper one."""
         asked = {Statistic("true", self.min)} if isinstance(self.min, str) else set()
         return frozenset(asked | ({Statistic("false", self.max)} if isinstance(self.max, str) else set()))
 
@@ -108,7 +108,7 @@ def _threshold_or_false(value: Any) -> Any:
     return Threshold.model_validate(value)
 
 
-#: A level as settings write it; False takes it away.
+#: A level as it stands in settings; False removes it.
 LevelSetting = Annotated[Threshold | Literal[False], BeforeValidator(_threshold_or_false)]
 
 #: Model to level to threshold; a level without one does not exist.
@@ -136,7 +136,7 @@ DEFAULT_THRESHOLDS: Thresholds = {
 
 
 def with_thresholds(overrides: Mapping[str, Mapping[str, Threshold | Literal[False]]]) -> Thresholds:
-    """The default thresholds with those of *overrides* in place of the same levels; False takes a level away.
+    """The default thresholds, replaced level by level by those in *overrides*; False removes a level.
 
     Raises:
         ValueError: a model that can't be filtered by, or a level it does not have.

@@ -1,4 +1,4 @@
-"""Text from elsewhere, shown without what a terminal would obey: titles, names, and what servers said. Pure.
+"""Text from elsewhere (titles, names, replies of servers), shown without the characters that a terminal obeys. Pure.
 
 Written raw, `ESC ]0;…BEL` sets a window's title, `ESC [2J` clears the screen, a carriage return hides what stands
 before it, and a direction override lets text read backwards.
@@ -14,8 +14,8 @@ _TABLE = {code: _SHORT.get(chr(code), f"\\u{code:04x}") for code in (*_CODES, *r
 
 
 def visible(text: str) -> str:
-    """*text* in one line, with control characters as escapes; in a JSON text these mean what they stand for."""
-    # Nearly all text is such, and `isprintable` is many times as fast as looking each character up.
+    """*text* in one line, with control characters as escapes; inside a JSON text these escapes keep their meaning."""
+    # Nearly all text is printable, and `isprintable` is many times faster than looking at each character.
     return text if text.isprintable() else text.translate(_TABLE)
 
 

@@ -38,19 +38,19 @@ class SettingsChannel(Generic[SomeSettings]):
 
     async def show(self, _request: web.Request) -> web.Response:
         """Show the settings in force."""
-        return reply(self._settable.settings.model_dump(mode="json"))
+        return json_reply(self._settable.settings.model_dump(mode="json"))
 
     async def change(self, request: web.Request) -> web.Response:
         """Apply a JSON merge patch and show the settings; the sequence of failures starts again from the seed."""
         try:
             patch = json.loads(await request.read())
             if not isinstance(patch, dict):
-                return reply({"error": "Settings are changed with a JSON object."}, 400)
+                return json_reply({"error": "Settings are changed with a JSON object."}, 400)
             self._settable.apply(self._settable.settings.changed(patch))
         except ValidationError as error:
-            return reply({"error": _sentence(error)}, 400)
+            return json_reply({"error": _sentence(error)}, 400)
         except ValueError as error:
-            return reply({"error": f"The settings are not JSON: {error}."}, 400)
+            return json_reply({"error": f"The settings are not JSON: {error}."}, 400)
         return await self.show(request)
 
     async def reset(self, request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ def _sentence(error: ValidationError) -> str:
     return f"The settings were not changed, because of {'; '.join(problems)}."
 
 
-def reply(document: object, status: int = 200, retry_after: str | None = None) -> web.Response:
+def json_reply(document: object, status: int = 200, retry_after: str | None = None) -> web.Response:
     """Return a JSON response."""
     headers = None if retry_after is None else {"Retry-After": retry_after}
     return web.Response(body=encode(document).encode(), status=status, headers=headers, content_type="application/json")

@@ -1,1 +1,1 @@
-"""Asking scoring endpoints: what they are sent, what they answer, and how much they are asked at once."""
+"""Asking scoring endpoints and wikis' APIs: requests, replies, limits and circuits."""

@@ -1,4 +1,4 @@
-"""One score that can't be had spoils its whole request: find it, keep the others."""
+"""One score that can't be had makes its whole request fail: find that score, and get the others without it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,19 +10,19 @@ from worker.domain.scores import Answer, NoAnswer, ScoreError, ScoreId
 
 Ask = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 
-#: What failed is cut in two so often without any part doing better: one bad revision shows in a cut by revision, one
-#: bad model in a cut by model.
+#: How often a failed request is cut in two although no part did better: one bad revision shows in a cut by revision,
+#: one bad model in a cut by model.
 MOST_CUTS_IN_VAIN = 2
-#: Refusals of a request for being too large, whoever says so.
+#: Statuses that refuse a request as too large, whoever sends them.
 TOO_LARGE = {413, 414}
-#: Refusals in the endpoint's own words that may be about some of the scores asked for.
+#: Statuses that, with the endpoint's own words, may be about some of the scores asked for.
 ABOUT_SCORES = {400, 404, 422}
 
 
 class RequestRefused(EndpointUnavailable):
-    """The endpoint refuses the request as such: for the sake of the revisions in *said*, or for none.
+    """The endpoint refuses the request as a whole: because of the revisions in *said*, or of none that it names.
 
-    *sentence* is what it says in words of its own; empty where it says nothing, or somebody else answers.
+    *sentence* is what it says in its own words; empty if it says nothing, or if somebody else answers.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class RequestRefused(EndpointUnavailable):
 
 
 async def bisected(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer]:
-    """Return an answer for each of *ids*: of *ask* for all, or where that fails over one of them, of parts.
+    """Return an answer for each of *ids*: from *ask* for all of them or, if that fails because of one, for parts.
 
     What a refusal says of a revision is that revision's answer, and the others are asked for without it. Any other
-    failure may be of every part, and is not asked for again and again where no part did better.
+    failure may hit every part, so parts are not asked for again and again if none did better.
     """
     return await _answers(ids, await _attempt(ids, ask), ask, in_vain=0, others_served=False)
 
@@ -75,7 +75,7 @@ async def _answers(
     results = await asyncio.gather(*(_attempt(part, ask) for part in parts))
     did_better = [isinstance(each, dict) or bool(isinstance(each, RequestRefused) and each.said) for each in results]
     in_vain = 0 if any(did_better) else in_vain + 1
-    # Cut by revision, so that it is a revision that the others did better without.
+    # Cut by revision, so that a revision was at fault if the others did better without it.
     others_served = others_served or (any(did_better) and _models(parts[0]) == _models(parts[1]))
     answers = await asyncio.gather(
         *(
@@ -94,14 +94,14 @@ async def _attempt(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer] | 
 
 
 def _parts(ids: Sequence[ScoreId], error: EndpointUnavailable, in_vain: int) -> list[list[ScoreId]]:
-    """*ids* in two; nothing where parts would fare no better."""
+    """*ids* in two parts; empty if parts would fail, too."""
     if in_vain == MOST_CUTS_IN_VAIN:
         return []
     by_model, by_revision = _halves(ids, "model"), _halves(ids, "revision")
     if isinstance(error, RequestRefused):
         if not (error.status in TOO_LARGE or (error.status in ABOUT_SCORES and error.sentence)):
             return []
-        # What is not there for one revision is not there for any: the wiki or the model is unknown.
+        # What is not found for one revision is not found for any: the wiki or the model is unknown.
         if error.status == 404:
             return by_model
     elif error.failure is not Failure.TRANSIENT:
@@ -110,7 +110,7 @@ def _parts(ids: Sequence[ScoreId], error: EndpointUnavailable, in_vain: int) -> 
 
 
 def _halves(ids: Sequence[ScoreId], part: str) -> list[list[ScoreId]]:
-    """*ids* in two, each with half of the models or of the revisions; nothing if there is but one."""
+    """*ids* in two parts, each with half of the models or of the revisions; empty if there is only one."""
     of = attrgetter(part)
     values = sorted({of(score_id) for score_id in ids})
     first = set(values[: len(values) // 2])
@@ -124,7 +124,7 @@ def _models(ids: Sequence[ScoreId]) -> set[str]:
 
 
 def _unanswered(ids: Sequence[ScoreId], error: EndpointUnavailable, *, others_served: bool) -> dict[ScoreId, Answer]:
-    """No answers; a refusal that hits one revision where others are served is a failure over that revision."""
+    """`NoAnswer` for each; a refusal that hits one revision while others are served is that revision's failure."""
     is_of_one = others_served and len({score_id.revision for score_id in ids}) == 1
     failure = Failure.TRANSIENT if is_of_one and error.failure is Failure.REFUSED else error.failure
     return dict.fromkeys(ids, NoAnswer(str(error), failure, error.retry_after))

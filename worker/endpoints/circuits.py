@@ -1,7 +1,7 @@
 """Which scores an endpoint is asked for: circuits as narrow as the fault, kept in this process' memory.
 
-There is one for each model of each wiki. While it is open its scores have no answer at once, and one of them probes now
-and then. A wide one opens where most of those that were asked lately are open and nobody has been served since.
+There is one for each model of each wiki. While it is open, its scores get no answer at once, and one of them probes now
+and then. The wide one opens if most of those that were asked lately are open and nobody has been served since.
 """
 
 import random
@@ -17,20 +17,20 @@ from worker.endpoints.bisecting import RequestRefused
 from worker.endpoints.tries import Tries
 from worker.lanes.circuits import Circuit
 
-#: The longest that a circuit of one model of one wiki stays open, and the wide one. Who has just probed the wide one
-#: comes later than others, so that probes go round.
+#: Seconds between probes at most: of a circuit for one model of one wiki, and of the wide one. A wiki that has just
+#: probed the wide one waits longer than others, so that probes go round.
 NARROW_SECONDS = 5.0
 WIDE_SECONDS = 5.0
-#: What has no answer comes back within so much of the next probe, or later.
+#: Seconds after the next probe within which scores without an answer come back.
 SPREAD_SECONDS = 3.0
-#: Who was asked within this time was asked lately.
+#: Seconds that count as "lately".
 LATELY_SECONDS = 60.0
-#: Wikis that must fail before others, which might be served, are left unasked.
+#: Wikis that must fail before others, which might still be served, are not asked.
 WIKIS_TO_OPEN = 3
-#: Models of wikis that are kept in mind.
+#: How many models of wikis are remembered.
 MOST_KEPT = 4096
 
-#: Stands for the model where something else is asked about a wiki.
+#: Stands for the model in questions about a wiki that are not about a model.
 NO_MODEL = ""
 
 
@@ -48,7 +48,7 @@ class Circuits:
 
     Where it *is asked for scores*, it may serve these though it answers no other questions.
 
-    Belongs to one thread, but for `is_cut_off`.
+    Used by one thread, except `is_cut_off`.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Circuits:
         self._tell = tell
         self._is_asked_for_scores = is_asked_for_scores
         self._clock = clock
-        #: By wiki and model, the one that was asked last at the end.
+        #: By wiki and model; the one that was asked last is at the end.
         self._tries: OrderedDict[tuple[str, str], Tries] = OrderedDict()
         self._wide = Circuit(endpoint, longest_seconds=WIDE_SECONDS, clock=clock)
         self._served_at = 0.0
 
     def admit(self, ids: Sequence[ScoreId]) -> Admitted:
-        """Tell which of *ids*, all of one wiki, to ask for; whose circuit is open for those a probe, if one is due."""
+        """Say which of *ids*, all of one wiki, to ask for; one whose circuit is open only as a probe that is due."""
         admitted, probed = Admitted(), set[str]()
         keys = {score_id.model: self._of(score_id.wiki, score_id.model) for score_id in ids}
         closed = {model for model, tries in keys.items() if not tries.is_open}
         is_wide = self._wide.reason is not None
         if is_wide and not self._wide.may_ask():
             closed, keys = set(), {}
-        # A revision that has other models to be scored by does not wait for a probe when it comes first.
+        # A revision with other models to be scored by does not wait for a probe when it comes first.
         scored = {score_id.revision for score_id in ids if score_id.model in closed and not is_wide}
         for score_id in ids:
             tries = keys.get(score_id.model)
@@ -95,7 +95,7 @@ class Circuits:
         return admitted
 
     def admit_question(self, wiki: str) -> None:
-        """Let a question about *wiki* that is about no revision be asked.
+        """Allow a question about *wiki* that is not about a revision.
 
         Raises:
             EndpointUnavailable: it is not to be asked now.
@@ -138,17 +138,17 @@ class Circuits:
         self._failed(wiki, NO_MODEL, (), error.failure, str(error), began)
 
     def not_asked(self, ids: Iterable[ScoreId]) -> None:
-        """Note that *ids* were not asked for after all; if they were probes, others may be."""
+        """Note that *ids* were not asked for after all; if they were probes, others may probe."""
         for wiki, model in {(each.wiki, each.model) for each in ids}:
             self._of(wiki, model).circuit.not_asked()
         self._wide.not_asked()
 
     def judged(self, answers: Mapping[ScoreId, Answer]) -> dict[ScoreId, Answer]:
-        """*answers*, with a mark on those that failed for no fault of their revision's."""
+        """*answers*, with a mark on those that failed through no fault of their revision."""
         return {score_id: self._judged(score_id, answer) for score_id, answer in answers.items()}
 
     def is_cut_off(self, wiki: str, models: Collection[str]) -> bool | None:
-        """Whether nothing that *models* of *wiki* want is asked for; None where a probe is. For any thread."""
+        """Whether nothing that *models* of *wiki* need is asked for; None if a probe is. Safe in any thread."""
         if self._wide.reason is not None:
             return True if self._wide.is_open() else None
         tries = [self._tries.get((wiki, model)) for model in models]
@@ -162,7 +162,7 @@ class Circuits:
     ) -> None:
         tries, now = self._of(wiki, model), self._clock()
         if failure in {Failure.THROTTLED, Failure.ELSEWHERE}:
-            # It tells neither way, not even as a probe.
+            # It shows neither that the endpoint serves nor that it fails, not even as a probe.
             tries.circuit.not_asked()
             self._wide.not_asked()
             return
@@ -171,7 +171,7 @@ class Circuits:
             self._look_at_all(reason, now)
 
     def _look_at_all(self, reason: str, now: float) -> None:
-        """Say that nobody is served, if so, and leave all unasked where they are several."""
+        """Report if nobody is served, and ask for nothing if several wikis fail."""
         lately = {
             key: tries
             for key, tries in self._tries.items()

@@ -1,11 +1,10 @@
-"""The border to a scoring endpoint: what a client offers, and the one place where httpx is spoken."""
+"""The border to a scoring endpoint: what a client offers, and how it sends requests with httpx."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
@@ -21,36 +20,37 @@ from worker.domain.failures import Failure, failure_of_status, retry_after_secon
 from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Final, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.domain.unpacking import Unpacking, Unreadable
+from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.refusals import Cures, cure, said_of
-from worker.endpoints.replies import LONGEST_MESSAGE, first_problem
+from worker.endpoints.refusals import Cures, cure_of_endpoint, said_of
+from worker.endpoints.replies import first_problem
+from worker.endpoints.sentences import first_line, sentence_in, storable
 from worker.endpoints.token import TokenFile
 
 ReplyType = TypeVar("ReplyType")
 #: Cuts scores into the requests in which they are asked for.
 Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]
 
-#: Enough for fifty revisions of a model with sixty-four topics.
+#: Bytes of a reply at most; enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
-#: Edits that are claimed for a probe.
+#: How many edits are claimed for a probe.
 PROBE_EDITS = 5
 
 
 class ScoringClient(Protocol):
-    """Asks an endpoint for scores. Never raises for a score it did not get: that is an answer too."""
+    """Asks an endpoint for scores. Never raises for a score that it did not get: `NoAnswer` is an answer, too."""
 
     async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         """Ask for *ids*, all of one wiki; returns an answer for every one of them.
 
-        Final ones are told to *hear* as soon as they come, in whichever thread.
+        *hear* is called with final ones as soon as they come, in any thread.
         """
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
-        """Return the versions of *models* that the endpoint tells; the *sample* may be scored to find out.
+        """Return the versions of *models* as far as the endpoint tells them; the *sample* may be scored to find out.
 
         Raises:
             EndpointUnavailable: the endpoint did not answer.
@@ -59,14 +59,14 @@ class ScoringClient(Protocol):
     async def statistics(
         self, wiki: str, model: str, wanted: Sequence[Statistic]
     ) -> tuple[str, dict[Statistic, float | None]]:
-        """Return the model's version, and the threshold that reaches each of *wanted*; None where none does.
+        """Return the model's version, and the threshold that reaches each of *wanted*; None if none does.
 
         Raises:
             EndpointUnavailable: the endpoint did not answer, or has no statistics.
         """
 
     async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
-        """Return what the endpoint tells of a model, at these dotted *paths*; all of it, if there are none.
+        """Return what the endpoint tells about a model at these dotted *paths*, or all of it without any.
 
         Raises:
             InformationUnknown: it tells nothing at one of them.
@@ -74,9 +74,9 @@ class ScoringClient(Protocol):
         """
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
-        """How many edits of *wiki* that want *models* it makes sense to claim now, without asking anybody.
+        """How many edits of *wiki* that need *models* it makes sense to claim now; asks nobody.
 
-        0 while the endpoint, or all these models of that wiki, are to be left alone. For any thread.
+        0 while the endpoint, or all these models of that wiki, are to be left alone. Safe in any thread.
         """
 
     async def close(self) -> None:
@@ -97,13 +97,13 @@ class Endpoint:
         section: str = "endpoint",
         *,
         setting: str = "endpoint.url",
-        cures: Cures = cure,
+        cures: Cures = cure_of_endpoint,
         asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
-        #: Else whatever is refused is what it is for.
+        #: Otherwise a refusal means that it refuses what it exists for.
         self._asks_for_scores = asks_for_scores
-        #: Names the URL, and what can be done about refusals; for those who read errors.
+        #: The setting that holds the URL, and the cures for refusals; both stand in errors.
         self.setting = setting
         self.cures = cures
         self._pacer = pacer
@@ -125,11 +125,12 @@ class Endpoint:
             **{name: value.get_secret_value() for name, value in settings.headers.items()},
         }
         self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
-        self._extensions = {"timeout": httpx.Timeout(settings.timeout_seconds).as_dict()}
+        self._address = settings.url.rstrip("/")
 
     def allowance(self, wiki: str, models: Collection[str]) -> int | None:
-        """How many requests for *models* of *wiki* it makes sense to prepare now, for any thread; 0 while it is to be
-        left alone, and None where a probe is due.
+        """How many requests for *models* of *wiki* it makes sense to prepare now; 0 while it is to be left alone.
+
+        None if a probe is due. Safe in any thread.
         """
         is_cut_off = self.circuits.is_cut_off(wiki, models)
         if is_cut_off is None:
@@ -137,10 +138,10 @@ class Endpoint:
         return 0 if is_cut_off else self._pacer.allowance(wiki)
 
     async def answers(self, ids: Sequence[ScoreId], cut: Cut, ask: Ask, hear: Hear) -> dict[ScoreId, Answer]:
-        """An answer for each of *ids*, all of one wiki: of *ask* for the requests into which they are *cut*.
+        """An answer for each of *ids*, all of one wiki: from *ask* for each request into which they are *cut*.
 
-        What fails as one request is asked for in parts; whose circuit is open is not asked for, but for a probe. Final
-        answers are told to *hear* when they come, for a request may take longer than the others.
+        A request that fails is sent again in parts. Scores whose circuit is open are not asked for, except as a probe.
+        *hear* is called with final answers when they come, since one request may take longer than the others.
         """
         admitted = self.circuits.admit(ids)
         requests = [*cut(admitted.asked), *([probe] for probe in admitted.probes)]
@@ -178,10 +179,10 @@ class Endpoint:
         judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
         is_answer: Callable[[RequestRefused], bool] = lambda _refused: False,
     ) -> ReplyType:
-        """Ask something about *wiki* that is about no revision; *judge* and *is_answer* as for `ask`.
+        """Ask something about *wiki* that is not about a revision; *judge* and *is_answer* as for `ask`.
 
         Raises:
-            EndpointUnavailable: no such reply, or it is not to be asked now.
+            EndpointUnavailable: there is no valid reply, or the endpoint is not to be asked now.
         """
         self.circuits.admit_question(wiki)
         began = time.monotonic()
@@ -214,12 +215,13 @@ class Endpoint:
         """Send one request, when the limits allow it, and return its validated reply.
 
         It is about *wiki*, and about *models* and *revisions* of it. *host* is the Host header, where a gateway routes
-        by it. *judge* raises for a reply that is an error in spite of its status; it gets the Retry-After, too. A
-        refusal that *is an answer*, as that there is no such page, is raised and counts for nothing.
+        by it. *judge* raises for a reply that is an error in spite of its status; it also gets the Retry-After. A
+        refusal for which *is_answer* is true, such as "no such page", is raised and does not count as a failure.
 
         Raises:
-            EndpointUnavailable: no such reply, and which kind of failure that is.
-            RequestRefused: a refusal of the request as such, and of which revisions it speaks, if of any.
+            EndpointUnavailable: there is no valid reply; the error says which kind of failure that is.
+            RequestRefused: the request was refused as a whole; the error has the revisions that the refusal names, if
+            any.
         """
         where = f"{method} {self.settings.url}{path}"
         await self._pacer.start(wiki, models)
@@ -236,7 +238,7 @@ class Endpoint:
             failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
             raise failed from error
         except EndpointUnavailable as error:
-            # Who speaks of a revision serves.
+            # An endpoint that names a revision in its refusal does serve.
             is_served = isinstance(error, RequestRefused) and (bool(error.said) or is_answer(error))
             failed = None if is_served else error
             raise
@@ -255,39 +257,47 @@ class Endpoint:
     async def _exchange(
         self, where: str, method: str, path: str, params: Mapping[str, str] | None, body: Any, host: str | None
     ) -> tuple[httpx.Response, bytes]:
-        url, headers, extensions = f"{self.settings.url.rstrip('/')}{path}", self._headers, self._extensions
+        headers = self._headers
         if host is not None:
             headers = {**headers, "Host": host}
         if self._token is not None:
             headers = {**headers, "Authorization": await self._token.header()}
-        request = httpx.Request(method, url, params=params, headers=headers, json=body, extensions=extensions)
+        # The deadline is that of the exchange as a whole; one for each part would cost a timer each.
+        request = httpx.Request(method, _url(f"{self._address}{path}"), params=params, headers=headers, json=body)
         failure = Failure.OUTAGE
         try:
             response = await self._http.handle_async_request(request)
-            # From here on it was there, and what goes wrong is the reply.
+            # From here on the endpoint was reached, and a failure is one of its reply.
             failure = Failure.TRANSIENT
             try:
                 return response, await _content(where, response)
             finally:
                 await response.aclose()
         except httpx.TimeoutException as error:
-            # The transport takes a connection that was refused or broke off for one that took too long.
+            # The transport reports a refused or broken connection as a time-out.
             if error.__cause__ is None or isinstance(error.__cause__, TimeoutError):
                 raise TimeoutError from error
             has_connected = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
-            # Who breaks off without a word may do so over what was asked, as one who stays silent may.
+            # An endpoint that breaks off, or stays silent, may do so because of what was asked.
             failure = Failure.LATE if has_connected else failure
             raise EndpointUnavailable(f"{where}: {_broken(error.__cause__)}", failure) from error
-        # The transport lets through aiohttp's own error for a reply that is no HTTP, and a UnicodeError for a status
-        # line that is no text.
+        # The transport passes on aiohttp's own error for a reply that is not HTTP, and a UnicodeError for a status line
+        # that is not text.
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
-            raise EndpointUnavailable(f"{where}: {_readable(str(error)) or type(error).__name__}", failure) from error
+            raise EndpointUnavailable(f"{where}: {storable(str(error)) or type(error).__name__}", failure) from error
+
+
+@lru_cache(maxsize=1024)
+def _url(address: str) -> httpx.URL:
+    """*address*, taken to pieces; the few there are need it once, at a sixth of a request's cost."""
+    return httpx.URL(address)
 
 
 def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
-    """What a request that served nobody tells of the endpoint; nothing if it was given up.
+    """What a failed request says about the endpoint; nothing if it was given up.
 
-    A refusal *is told* unless it is of another sort than scores, which may be refused though scores are not.
+    A refusal is reported only if *is_told*: questions that are not about scores may be refused although scores are
+    served.
     """
     report = Report(pause=failed.retry_after or 0.0) if failed else Report()
     match failed.failure if failed else None:
@@ -305,7 +315,7 @@ async def _content(where: str, response: httpx.Response) -> bytes:
         async for chunk in response.aiter_raw():
             unpacking.take(chunk)
         return unpacking.content()
-    except Unreadable as error:
+    except UnreadableReply as error:
         raise EndpointUnavailable(f"{where}: {error}", Failure.TRANSIENT) from error
 
 
@@ -326,8 +336,8 @@ def _raise_for_status(
         return
     retry_after = retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
     failure = failure_of_status(status, says_when=retry_after is not None)
-    sentence = _sentence(content)
-    message = ": ".join(filter(None, [where, f"status {status}", sentence or _plain_text(response, content)]))
+    sentence, content_type = sentence_in(content), response.headers.get("Content-Type", "")
+    message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
         raise EndpointUnavailable(message, failure, retry_after)
@@ -340,13 +350,13 @@ def _raise_for_status(
 
 
 def _validated(
-    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure
+    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure_of_endpoint
 ) -> ReplyType:
     try:
         return reply.validate_json(content)
     except ValidationError as error:
         if content.lstrip()[:1] == b"<":
-            # A gateway's or a proxy's page, as one that wants somebody to log in.
+            # A page of a gateway or proxy, such as one that asks for a login.
             text = f"{where}: status {status}: a page in place of scores; {cures(status, wiki, is_in_its_words=False)}"
             raise RequestRefused(text, status, "", {}) from error
         text = f"{where}: not the reply that was asked for: {first_problem(error)}"
@@ -358,44 +368,8 @@ def _judged(reply: ReplyType, response: httpx.Response, judge: Callable[[ReplyTy
     return reply
 
 
-def _sentence(content: bytes) -> str:
-    """The sentence in an error reply: ORES' `error.message`, Lift Wing's `error` or `detail`, MediaWiki's of its REST
-    API with the key before it; empty without one.
-    """
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        body = None
-    if isinstance(body, dict):
-        error = body.get("error", body.get("detail"))
-        # ORES' facade in front of Lift Wing puts the one into the other.
-        if isinstance(error, dict):
-            error = error.get("error", error)
-        if isinstance(error, dict):
-            error = error.get("message")
-        if isinstance(error, str):
-            return _readable(error)
-        translations = body.get("messageTranslations")
-        said = next(iter(translations.values()), "") if isinstance(translations, dict) else body.get("message", "")
-        key = body.get("errorKey", "")
-        return _readable(": ".join(part for part in (key, said) if part and isinstance(part, str)))
-    return ""
-
-
-def _plain_text(response: httpx.Response, content: bytes) -> str:
-    """The first line of a gateway's refusal, where it is meant to be read."""
-    if not response.headers.get("Content-Type", "").startswith("text/plain"):
-        return ""
-    return _readable(next(iter(content.decode(errors="replace").strip().splitlines()), ""))
-
-
 def _broken(error: BaseException) -> str:
-    """Why there is no connection, or no more."""
+    """Why there is no connection, or why it broke off."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
         return f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
-    return _readable(str(error)) or type(error).__name__
-
-
-def _readable(text: str) -> str:
-    """*text* as every table can hold it: cut, and without the lone surrogates that JSON and HTTP let through."""
-    return text[:LONGEST_MESSAGE].encode(errors="replace").decode()
+    return storable(str(error)) or type(error).__name__

@@ -1,8 +1,8 @@
-"""Who waits, served in turn: branch by branch, and within a branch by its own branches. Pure.
+"""Items that wait, served in turn: branch by branch, and within a branch by its own branches. Pure.
 
 With paths of kind, wiki and models, scores on demand and edits take turns, then the wikis of each, then the models of
 each wiki. The next is always the one whose last turn was longest ago, so a wiki with a single request does not wait for
-the next turns of all that have much behind, only for those that are fairly before it.
+the next turns of all that have a backlog, only for those that are fairly before it.
 """
 
 from bisect import insort
@@ -27,7 +27,7 @@ class FairQueue(Generic[Item]):
         self._order: list[tuple[int, int, str]] = []
 
     def put(self, path: Sequence[str], item: Item) -> None:
-        """Let *item* wait behind all that waits on the same *path*."""
+        """Let *item* wait behind all others on the same *path*."""
         name, *rest = path
         if name not in self._branches:
             self._branches[name] = FairQueue() if rest else deque()
@@ -39,7 +39,7 @@ class FairQueue(Generic[Item]):
             branch.append(item)
 
     def take(self, may: Callable[[Path], bool], *, above: Path = ()) -> Item | None:
-        """Remove and return the item whose turn it is among those whose path *may*; None where there is none."""
+        """Remove and return the next item among those for whose path *may* is true; None if there is none."""
         for place, (_, _, name) in enumerate(self._order):
             path, branch = (*above, name), self._branches[name]
             if isinstance(branch, FairQueue):

@@ -1,4 +1,4 @@
-"""A scoring client that lives in the event loop of HTTP and is asked from any other."""
+"""A scoring client in the event loop of HTTP, for use from other loops."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from worker.lanes.loops import HttpLoop
 
 
 class ClientInLoop:
-    """Hands every call over to *loop*, in which *client* was made and where its connections are."""
+    """Passes every call on to *loop*, in which *client* was made and where its connections are."""
 
     def __init__(self, client: ScoringClient, loop: HttpLoop) -> None:
         self._client = client

@@ -16,12 +16,12 @@ Languages = Mapping[str, str | None]
 class EndpointKind:
     """One API that scores can be had from."""
 
-    #: As it is called in messages.
+    #: Its name in messages.
     title: str
     open: Callable[[Endpoint, Mapping[str, ScoringModel], Languages, FindPages], ScoringClient]
-    #: Whether it can say what formulas of thresholds resolve to.
+    #: Whether it can resolve formulas of thresholds.
     tells_statistics: bool
-    #: Whether it can give the features of a score with it.
+    #: Whether it can send the features of a score along with it.
     gives_features: bool
     #: The kinds of model servers it has.
     servers: frozenset[LiftWingServer]

@@ -1,4 +1,4 @@
-"""Lift Wing's `:predict` API: a revision a request, or up to twenty of one language where the server takes several."""
+"""Lift Wing's `:predict` API: one revision a request, or up to twenty of one language if the server takes several."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -39,14 +39,14 @@ SERVER_NAMES = {LiftWingServer.ARTICLE_QUALITY_V2: "articlequality"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a model of a wiki is asked for."""
+    """The address of a model of a wiki."""
 
     path: str
     host: str
 
 
-def address_of(wiki: str, name: str, model: ScoringModel) -> Address:
-    """The address of *model*, which is called *name* here; revscoring servers are one a wiki."""
+def server_address(wiki: str, name: str, model: ScoringModel) -> Address:
+    """The address of *model*, which is called *name* here; for revscoring models each wiki has a server of its own."""
     there = model.lift_wing_name or name
     if model.server is LiftWingServer.REVSCORING:
         namespace = REVSCORING_NAMESPACES.get(there, f"revscoring-{there}")
@@ -62,11 +62,11 @@ FindPages = Callable[[str, Collection[int]], Awaitable[Mapping[int, int] | None]
 
 
 async def nobody_to_ask(wiki: str, revisions: Collection[int]) -> None:
-    """Where no wiki's API is set."""
+    """Used if no wiki's API is set."""
 
 
 class LiftWingClient:
-    """Asks Lift Wing, each model of its own server."""
+    """Asks Lift Wing, for each model the model's own server."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class LiftWingClient:
         self._languages = languages
 
     async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
-        # A request without the page would be our fault, and be refused as such.
+        # A request without the page would be refused, and that would be our fault.
         homeless = [each for each in ids if self._models[each.model].server.needs_page and not each.page]
         found, pageless = await self._with_pages(homeless)
         wanted = [*(each for each in ids if each not in homeless), *found]
@@ -102,7 +102,7 @@ class LiftWingClient:
         return found, {each: _without_page(each, why) for each in ids if each not in found}
 
     async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
-        # Lift Wing has no address for versions: only a reply has one, so a revision is scored to find out.
+        # Lift Wing has no address for versions. Only a reply has one, so a revision is scored to find out.
         versions = {model: version for model in models if (version := self._models[model].version)}
         if sample is None:
             return versions
@@ -132,7 +132,7 @@ class LiftWingClient:
         model: str,  # noqa: ARG002
         paths: Sequence[str],
     ) -> dict[str, Any]:
-        # It tells versions only, and these with its scores.
+        # It tells only versions, and only together with scores.
         if paths:
             raise InformationUnknown(paths[0])
         return {}
@@ -163,7 +163,7 @@ class LiftWingClient:
         wiki, name = ids[0].wiki, ids[0].model
         model = self._models[name]
         revisions = [score_id.revision for score_id in ids]
-        server, address = SERVERS[model.server], address_of(wiki, name, model)
+        server, address = SERVERS[model.server], server_address(wiki, name, model)
         asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, asked)

@@ -1,4 +1,4 @@
-"""The kinds of Lift Wing servers: what each wants to be sent, and what its replies say. Pure.
+"""The kinds of Lift Wing servers: the requests that each takes, and its replies. Pure.
 
 Source of the shapes: machinelearning/liftwing inference-services, revscoring_model and src/models @ bce944c0.
 """
@@ -16,11 +16,11 @@ from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.refusals import fate
 from worker.endpoints.replies import (
     LONGEST_MESSAGE,
+    EndpointReply,
     InvalidEntry,
     OresReply,
     OrInvalidEntry,
     Probability,
-    Reply,
     RoundedProbability,
     ScoreReply,
     Version,
@@ -38,9 +38,9 @@ class LiftWingNames:
     name: str
 
     def is_about(self, wiki_db: str | None, wiki: str) -> bool:
-        """Whether a reply that tells *wiki_db*, or none, is about *wiki*.
+        """Whether a reply with that *wiki_db* (or without one) is about *wiki*.
 
-        Lift Wing makes it of the language as it is (`be-taraskwiki`), so it may differ from the wiki's own name.
+        Lift Wing builds it from the language as it is (`be-taraskwiki`), so it may differ from the wiki's own name.
         """
         return wiki_db is None or wiki_db.replace("-", "_") in {wiki, f"{self.language}wiki".replace("-", "_")}
 
@@ -76,12 +76,12 @@ class Revscoring:
         return {score_id: reply[score_id.wiki].answer(score_id, called=asked.name)}
 
 
-class _Output(Reply):
+class _Output(EndpointReply):
     prediction: bool
     probabilities: dict[str, Probability]
 
 
-class _Prediction(Reply):
+class _Prediction(EndpointReply):
     model_version: Version
     #: The server for Wikidata does not say it.
     wiki_db: str | None = None
@@ -89,7 +89,7 @@ class _Prediction(Reply):
     output: _Output
 
 
-class _Predictions(Reply):
+class _Predictions(EndpointReply):
     predictions: list[Annotated[_Prediction | InvalidEntry, OrInvalidEntry]]
     errors: tuple[Annotated[str | InvalidEntry, OrInvalidEntry], ...] = ()
 
@@ -130,7 +130,7 @@ class SingleRevertRisk:
         return {ids[0]: _revert_risk(reply, ids[0], asked)}
 
 
-class _Quality(Reply):
+class _Quality(EndpointReply):
     label: Literal["Stub", "Start", "C", "B", "GA", "FA"]
     score: RoundedProbability
     model_version: Version
@@ -139,7 +139,7 @@ class _Quality(Reply):
 
 
 class ArticleQuality:
-    """Article quality of any language, as one number; the class it stands for comes with the extended output.
+    """Article quality of any language, as one number; the extended output adds the class that it stands for.
 
     Source: src/models/articlequality/model_server/model.py and docs/article-quality-language-agnostic.yaml there.
     """
@@ -148,7 +148,7 @@ class ArticleQuality:
     reply: TypeAdapter[Any] = TypeAdapter(_Quality)
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
-        # A text: the server reads it as one, and fails over a boolean.
+        # A text: the server expects one, and fails if it gets a boolean.
         return {"rev_id": ids[0].revision, "lang": asked.language, "extended_output": "true"}
 
     def answers(self, reply: _Quality, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[ScoreId, Answer]:
@@ -166,18 +166,18 @@ class ArticleQuality:
         }
 
 
-class _ClassedQuality(Reply):
+class _ClassedQuality(EndpointReply):
     label: str
     prediction_probabilities: dict[str, Probability]
 
 
-class _ClassedQualities(Reply):
+class _ClassedQualities(EndpointReply):
     model_version: Version
     predictions: list[Annotated[_ClassedQuality | InvalidEntry, OrInvalidEntry]]
 
 
 class ArticleQualityV2:
-    """Article quality with a probability for each class. The predictions are told apart by their order alone.
+    """Article quality with a probability for each class. Only their order tells which prediction is whose.
 
     Source: src/models/articlequality/model_server/model_v2.py there.
     """
@@ -200,25 +200,25 @@ class ArticleQualityV2:
         }
 
 
-class _Topic(Reply):
+class _Topic(EndpointReply):
     topic: str
     score: RoundedProbability
 
 
-class _Topics(Reply):
+class _Topics(EndpointReply):
     results: list[_Topic]
 
 
-class _Outlink(Reply):
+class _Outlink(EndpointReply):
     prediction: _Topics
 
 
 class OutlinkTopic:
-    """Topics of a page. The reply tells neither revision nor version; the version is the model's setting."""
+    """Topics of a page. The reply has neither revision nor version; the version is set with the model."""
 
     most = 1
     reply: TypeAdapter[Any] = TypeAdapter(_Outlink)
-    #: What Lift Wing itself takes for a prediction.
+    #: The probability above which Lift Wing counts a topic as predicted.
     PREDICTED_FROM = 0.5
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def _left_out(score_id: ScoreId, reply: _Predictions) -> Answer:
 
 
 def _checked(prediction: Any, probability: dict[str, float], model: str, version: str) -> Answer:
-    """The score, unless it predicts what it gives no probability for."""
+    """The score, unless it predicts a class without giving its probability."""
     checked = ScoreOrInvalidEntry.validate_python({"prediction": prediction, "probability": probability})
     if isinstance(checked, InvalidEntry):
         return NoAnswer(f"the reply is not right: {checked.why}")

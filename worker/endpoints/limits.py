@@ -1,7 +1,7 @@
 """How many requests all worker processes together send to an endpoint: its rate, and how many at once. Pure.
 
-The processes share one `State` an endpoint. In an *exchange* each reports what became of its requests and what it
-wants, and gets what it may have. Times are seconds on the clock of the state's keeper.
+For each endpoint the processes share one `State`. In an *exchange* a process reports what became of its requests and
+what it wants, and learns what it may do. Times are seconds by the clock of whoever keeps the state.
 
 - Concurrency: each process at work owns an even share of the places, and gives back what is more as its requests end.
   Nothing is lent. If there are fewer places than processes, they go round, a second each.
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 from worker.domain.failures import REFUSED_SECONDS
 
-#: Starts are sold at most so far ahead, and may be so late.
+#: Starts are sold at most this many seconds ahead, and may be so late.
 LEAD_SECONDS = 0.25
 LATE_SECONDS = 0.05
-#: As many requests as in so many seconds may start at once after a pause.
+#: After a pause, as many requests may start at once as otherwise within this many seconds.
 BURST_SECONDS = 0.05
-#: How much wider than even the spacing is, so that late starts and bursts together stay within the limit.
+#: By this factor starts are spaced more widely than the limit needs, so that late starts and bursts stay within it.
 SLACK = 1.0 + LATE_SECONDS + BURST_SECONDS + 0.02
-#: A process that waits for a place but does not ask for so long no longer counts.
+#: A process that waits for a place but has not asked for this many seconds no longer counts.
 WAITING_SECONDS = 1.0
 
 CHANGE_SECONDS = 1.0
@@ -30,7 +30,7 @@ LOWER_BY = 0.5
 SLOW_LOWER_BY = 0.8
 LOWEST_RATE = 0.1
 
-#: For so long a reported outage or refusal is an alarm; both are reported again much sooner while they last.
+#: Seconds for which a reported outage or refusal is an alarm; while they last, both are reported again much sooner.
 ALARM_SECONDS = 6 * REFUSED_SECONDS
 
 
@@ -40,16 +40,16 @@ class Ceilings:
 
     requests_per_second: float
     concurrency: int
-    #: Replies that take longer on average say that the endpoint is overloaded.
+    #: Replies that take longer on average mean that the endpoint is overloaded.
     slow_seconds: float
-    #: After so long a request has ended in any case.
+    #: Seconds after which a request has ended in any case.
     timeout_seconds: float
     #: How many processes there may be that have not reported yet.
     processes: int = 1
 
     @property
     def lease_seconds(self) -> float:
-        """How long a place belongs to its process: by then the last request that an exchange allows has ended."""
+        """How long a place belongs to its process: after that, the last request that the exchange allowed has ended."""
         return LEAD_SECONDS + LATE_SECONDS + self.timeout_seconds
 
     def divided_by(self, processes: int) -> "Ceilings":
@@ -68,16 +68,16 @@ class Report:
 
     served: int = 0
     throttled: int = 0
-    #: Of the requests served, in sum.
+    #: Seconds that the served requests took, in sum.
     seconds: float = 0.0
-    #: For how long the endpoint wants to be left alone.
+    #: Seconds for which the endpoint wants to be left alone.
     pause: float = 0.0
-    #: Why nobody is served, if so, and the last refusal that is no revision's fault.
+    #: Why nobody is served, if that is so, and the last refusal that is no revision's fault.
     outage: str = ""
     refusal: str = ""
 
     def plus(self, other: "Report") -> "Report":
-        """Both in one, *other* being the later."""
+        """Both as one report; *other* is the later one."""
         return Report(
             served=self.served + other.served,
             throttled=self.throttled + other.throttled,
@@ -89,7 +89,7 @@ class Report:
 
     @property
     def matters(self) -> bool:
-        """Whether the others must hear of it at once."""
+        """Whether the other processes must learn of it at once."""
         return bool(self.throttled or self.pause or self.outage or self.refusal)
 
 
@@ -97,17 +97,17 @@ class Report:
 class State:
     """What the processes know of one endpoint."""
 
-    #: Since when it is known; 0 before the first exchange.
+    #: When it was first used; 0 before the first exchange.
     since: float = 0.0
-    #: When the last of them told or asked.
+    #: The time of the last exchange.
     told_at: float = 0.0
-    #: Requests a second at present; none has been set yet if 0.
+    #: The present rate, in requests a second; 0 if none has been set yet.
     rate: float = 0.0
     changed_at: float = 0.0
     lowered_at: float = 0.0
     #: The earliest start of the request after the last one that was sold.
     next_start: float = 0.0
-    #: Requests sold in the window of a second that began then, and the rate of the one before.
+    #: Requests sold in the second that began then, and the rate of the second before.
     window_began: float = 0.0
     window_count: int = 0
     recent_rate: float = 0.0
@@ -132,7 +132,7 @@ class Grant:
     interval: float = 0.0
     #: Requests it may have under way; none is started while there are more.
     places: int = 0
-    #: Nothing for so many seconds: the endpoint wants to be left alone.
+    #: Seconds in which nothing may be sent: the endpoint wants to be left alone.
     pause: float = 0.0
     #: Seconds after which it makes sense to ask for more starts.
     again: float = 0.0
@@ -152,10 +152,10 @@ def exchange(
     want: int,
     now: float,
 ) -> Grant:
-    """Learn from *report*, and tell *member* what it may; changes *state*.
+    """Learn from *report*, and grant *member* what it may do; changes *state*.
 
-    It has *in_flight* requests under way, *waiting* ones wait, and *want* of these could start within the lead. Who has
-    neither gives its places back.
+    The member has *in_flight* requests under way and *waiting* ones that wait, *want* of which could start within the
+    lead. If it has neither, it gives its places back.
     """
     state.since, state.told_at = state.since or now, now
     state.rate = min(state.rate or ceilings.requests_per_second, ceilings.requests_per_second)
@@ -168,7 +168,7 @@ def exchange(
     want = min(want, waiting) if places and pause <= 0 else 0
     starts, delay = _starts(state, interval, want, member, members, now)
     if in_flight or waiting:
-        # Also without a place, or those who have them all would keep them.
+        # Members without a place count, too; otherwise those who have all places would keep them.
         held = max(in_flight, places)
         state.members[member] = (held, now + (ceilings.lease_seconds if held else WAITING_SECONDS))
     return Grant(
@@ -184,7 +184,7 @@ def exchange(
 
 
 def alarm(state: State, now: float) -> str | None:
-    """What operators must know of an endpoint: why nobody is served, or why somebody was refused not long ago."""
+    """What operators must know about an endpoint: why nobody is served, or what was refused not long ago."""
     if state.outage and now - state.outage_at < ALARM_SECONDS:
         return f"nobody is served: {state.outage}"
     if state.refusal and now - state.refused_at < ALARM_SECONDS:
@@ -197,7 +197,7 @@ def _note(state: State, report: Report, now: float) -> None:
     state.paused_until = max(state.paused_until, now + report.pause if report.pause else 0.0)
     if report.served:
         if state.outage:
-            # What was refused while nobody was served has gone with it.
+            # A refusal from the time when nobody was served is over, too.
             state.refusal = ""
         state.outage = ""
     if report.outage:
@@ -207,15 +207,15 @@ def _note(state: State, report: Report, now: float) -> None:
 
 
 def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None:
-    """Lower the rate where the endpoint shows that it is too much, raise it where it serves; each once a second."""
+    """Lower the rate if the endpoint shows that it is too high, raise it if it serves; each at most once a second."""
     if now - state.window_began >= CHANGE_SECONDS:
         state.recent_rate = state.window_count / (now - state.window_began) if state.window_began else 0.0
         state.window_began, state.window_count = now, 0
     ceiling = ceilings.requests_per_second
     is_slow = bool(report.served) and report.seconds / report.served > ceilings.slow_seconds
-    # What fails says nothing of how much is too much: circuits see to that.
+    # Failures do not show which rate is too high; they are the circuits' business.
     if report.throttled or is_slow:
-        # Not held up by a raise, which may be what was too much.
+        # A raise a moment ago does not delay this: it may be the cause.
         if now - state.lowered_at >= CHANGE_SECONDS:
             state.rate = max(min(LOWEST_RATE, ceiling), _lowered(state, report))
             state.lowered_at = state.changed_at = now
@@ -227,21 +227,21 @@ def _adapt(state: State, ceilings: Ceilings, report: Report, now: float) -> None
 def _lowered(state: State, report: Report) -> float:
     if not report.throttled:
         return state.rate * SLOW_LOWER_BY
-    # What was not used up has caused no refusal, and would cause none if it were halved.
+    # A limit that was not used up is not the cause of a refusal, and halving it would not help.
     used = max(state.recent_rate, state.window_count / CHANGE_SECONDS)
     return min(state.rate, used or state.rate) * LOWER_BY
 
 
 def _places(state: State, ceilings: Ceilings, member: str, in_flight: int, waiting: int, now: float) -> int:
-    """Of what is free as many as *member* can use, and no more than its even share.
+    """As many of the free places as *member* can use, but no more than its even share.
 
-    The shares of all add up to the concurrency (Hermite's identity), and what is left over of it goes round.
+    All shares add up to the concurrency (Hermite's identity); places that can't be divided go round.
     """
     names = sorted({*state.members, member})
     turn = (names.index(member) + int(now)) % len(names)
     share = (ceilings.concurrency + turn) // len(names)
     if now - state.since < ceilings.lease_seconds:
-        # Others may be at work that have not told yet, as where Redis was emptied.
+        # Others may be at work that have not reported yet, for example after Redis was emptied.
         share = min(share, max(1, ceilings.concurrency // ceilings.processes))
     free = ceilings.concurrency - sum(places for places, _ in state.members.values())
     return max(0, min(in_flight + waiting, share, free))

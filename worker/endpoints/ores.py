@@ -18,8 +18,8 @@ from worker.endpoints.replies import OresInformationReply, OresModel, OresReply,
 
 _Item = TypeVar("_Item")
 
-#: What an ORES tells of a model, if it is asked for all.
-#: Source: wikimedia/revscoring revscoring/scoring/models/model.py @ 3db2b95.
+#: What an ORES tells about a model if it is asked for everything. Source: wikimedia/revscoring
+#: revscoring/scoring/models/model.py @ 3db2b95.
 EVERYTHING = ("version", "type", "params", "environment", "trained", "statistics", "score_schema")
 _UNKNOWN = re.compile(r"Model information could not be retrieved for '?(.*?)'?$")
 
@@ -34,7 +34,7 @@ class OresClient:
         most = self._endpoint.settings.scores_per_request
 
         def cut(some: Sequence[ScoreId]) -> Iterator[list[ScoreId]]:
-            # What is asked for with features is asked for apart from what is not.
+            # Scores with features are asked for in requests of their own.
             for has_features in (False, True):
                 yield from requests_for([each for each in some if each.has_features is has_features], most)
 
@@ -70,7 +70,7 @@ class OresClient:
             try:
                 return await self._information(wiki, model, wanted)
             except InformationUnknown as error:
-                # Models of an older make tell less.
+                # Older models tell less.
                 if paths or error.path not in wanted:
                     raise
                 wanted.remove(error.path)

@@ -1,4 +1,4 @@
-"""Holding one process' requests to the limits that all processes share, in turns that are fair to all wikis."""
+"""Keeps one process' requests within the limits that all processes share, in an order that is fair to all wikis."""
 
 import asyncio
 import random
@@ -16,17 +16,17 @@ from worker.endpoints.fair_queue import FairQueue, Path
 from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, Grant, Report
 from worker.lanes.bulkheads import leaves_room
 
-#: Between two exchanges where nothing could be granted.
+#: Seconds between two exchanges while nothing is granted.
 ASK_AGAIN_SECONDS = 0.04
-#: A start that is due so soon is due, and nothing is waited for that is shorter: no clock tells less.
+#: A start that is due in this many seconds counts as due, and no wait is shorter: clocks are not more exact.
 EARLY_SECONDS = 1e-6
-#: How long we wait to hear from the others before we go on alone.
+#: Seconds to wait for the shared state before we go on alone.
 SILENT_SECONDS = 0.25
-#: While requests wait, others hear from us so often, and we of them.
+#: Seconds between exchanges while requests wait.
 FRESH_SECONDS = 1.0
-#: Work is taken on for so long at the present rate; an eighth of it where that much waits already.
+#: Work is taken on for this many seconds at the present rate, less what already waits, but at least an eighth of it.
 AHEAD_SECONDS = 4.0
-#: As long as nothing is known of the rate.
+#: The allowance as long as the rate is not known.
 UNKNOWN_ALLOWANCE = 1_000
 
 WIKI = "wiki "
@@ -36,17 +36,17 @@ _on_demand: ContextVar[bool] = ContextVar("on_demand", default=False)
 
 @contextmanager
 def on_demand() -> Iterator[None]:
-    """What is asked for meanwhile is awaited by somebody, and waits beside the edits."""
+    """Inside, requests are for somebody who waits for them, and queue beside those for edits."""
     token = _on_demand.set(True)
     try:
         yield
     finally:
-        # A thread's event loop keeps one context for all that it runs.
+        # The event loop of a thread has one context for everything that it runs.
         _on_demand.reset(token)
 
 
 class Limits(Protocol):
-    """What a pacer asks; neither ever fails, and only the first may take its time."""
+    """The limits that a pacer asks. Neither method ever fails, and only the first may take long."""
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None: ...
 
@@ -68,7 +68,7 @@ class _Waiting:
 class Pacer:
     """Lets requests start when the limits allow it.
 
-    Belongs to the event loop in which it is first used, but for `allowance`. What waits for Redis runs *in_thread*.
+    Used in one event loop, except `allowance`. Calls that wait for Redis run *in_thread*.
     """
 
     def __init__(
@@ -81,30 +81,30 @@ class Pacer:
     ) -> None:
         self._endpoint = endpoint
         self._limits = limits
-        #: Seconds after which a request that may not start is given up.
+        #: Seconds after which a request that could not start is given up.
         self._patience = patience
         self._in_thread = in_thread
         self._queue: FairQueue[_Waiting] = FairQueue()
-        #: Requests that wait, by wiki; and those under way, by wiki and by models.
+        #: Requests that wait, by wiki; requests under way, by wiki and by models.
         self._waiting: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
         self._in_flight = 0
-        #: The wikis that were asked about, and the models; where there is one alone, it need leave no room.
+        #: The wikis and the models that requests were for; one that is alone need not leave room for others.
         self._known: tuple[set[str], set[str]] = (set(), set())
         self._report = Report()
         self._grant: Grant | None = None
         self._granted_at = self._ask_at = self._paused_until = 0.0
-        #: When the requests may start that were granted and have not started yet.
+        #: The times of starts that were granted and not used yet.
         self._starts: deque[float] = deque()
         self._seconds_a_request, self._ended_at = LEAD_SECONDS, 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pump: asyncio.Task[None] | None = None
         self._asking: asyncio.Future[Grant | None] | None = None
-        #: Set where something changed that the pump may wait for.
+        #: Set when something changed for which the pump may wait.
         self._news = asyncio.Event()
 
     def allowance(self, wiki: str) -> int:
-        """How many requests for *wiki* it makes sense to prepare; 0 in a pause. For any thread."""
+        """How many requests for *wiki* it makes sense to prepare; 0 in a pause. Safe in any thread."""
         grant, loop = self._grant, self._loop
         if grant is None or loop is None:
             return UNKNOWN_ALLOWANCE
@@ -118,7 +118,7 @@ class Pacer:
         """Wait until one more request may be sent; each that was started must be ended with the same arguments.
 
         Raises:
-            EndpointUnavailable: it may not be sent for now, and was not.
+            EndpointUnavailable: it may not be sent now, and was not.
         """
         path, self._loop = _path(wiki, models), asyncio.get_running_loop()
         waiting = _Waiting(path, self._loop.create_future())
@@ -134,7 +134,7 @@ class Pacer:
             if waiting.turn.cancelled():
                 self._waits_no_more(waiting)
             elif waiting.turn.done() and waiting.turn.exception() is None:
-                # Let start, and cancelled before it could.
+                # It was allowed to start, and cancelled before it did.
                 self._end_one(path)
             if isinstance(error, TimeoutError):
                 raise self._not_now(f"its turn did not come within {self._patience:g} s") from error
@@ -147,13 +147,13 @@ class Pacer:
             self._seconds_a_request += 0.2 * (report.seconds - self._seconds_a_request)
         self._report = self._report.plus(report)
         if report.throttled or report.pause:
-            # It holds for us at once, and for the others as soon as they hear of it.
+            # This holds for us at once, and for the others as soon as they learn of it.
             self._starts.clear()
             self._paused_until = max(self._paused_until, self._ended_at + report.pause)
         self._end_one(_path(wiki, models))
 
     def tell(self, report: Report) -> None:
-        """Have the others hear of *report*."""
+        """Let the others know of *report*."""
         self._report = self._report.plus(report)
         self._wake()
 
@@ -180,13 +180,13 @@ class Pacer:
                     await self._exchange()
                 if self._paused_until > loop.time():
                     self._refuse_all(self._paused_until - loop.time())
-                    # Who was cancelled meanwhile has to hear of it before nobody waits.
+                    # Requests that were cancelled meanwhile must be removed before we see whether any waits.
                     await asyncio.sleep(0)
                 elif self._waiting and not self._start_next(loop.time()):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._news.wait(), self._until_next(loop.time()))
         except BaseException as error:
-            # Nobody may be left waiting for a start that does not come.
+            # No request may be left waiting for a start that does not come.
             while (waiting := self._queue.take(lambda _: True)) is not None:
                 self._waits_no_more(waiting)
                 waiting.fail(error)
@@ -197,14 +197,14 @@ class Pacer:
 
     def _must_ask(self, now: float) -> bool:
         while self._starts and self._starts[0] < now - LATE_SECONDS:
-            # It would come together with what others were granted since.
+            # It would add to what others were granted since.
             self._starts.popleft()
         if self._report.matters or not self._waiting or now - self._granted_at > FRESH_SECONDS:
             return True
         return not self._starts and now >= self._ask_at and self._soon_wanted(now) > 0
 
     def _soon_wanted(self, now: float) -> int:
-        """How many of those that wait can start within the lead: there is room, or requests will have ended."""
+        """How many of the waiting requests can start within the lead: there is room, or others will have ended."""
         waiting = self._waiting.total()
         if self._grant is None or not self._grant.places:
             return waiting
@@ -219,7 +219,7 @@ class Pacer:
         return free > 0 and all(leaves_room(self._under_way[group], free) for group in groups)
 
     def _start_next(self, now: float) -> bool:
-        """Let the next one start, if a start is due and there is room; returns whether one did."""
+        """Let the next request start, if a start is due and there is room; returns whether one did."""
         if not self._starts or self._starts[0] > now + EARLY_SECONDS:
             return False
         while (waiting := self._queue.take(self._has_room)) is not None:
@@ -233,7 +233,7 @@ class Pacer:
         return False
 
     def _until_next(self, now: float) -> float:
-        """Seconds until something can be done though nothing has changed."""
+        """Seconds until there is something to do even if nothing changes."""
         if self._starts:
             due = self._starts[0] - now
             return due if due > EARLY_SECONDS else due + LATE_SECONDS + 1e-3
@@ -280,5 +280,5 @@ class Pacer:
 
 
 def _path(wiki: str, models: Iterable[str]) -> Path:
-    """Where a request waits, and in what company it is under way."""
+    """The queue in which a request waits, and the counts to which it belongs while under way."""
     return ("on demand" if _on_demand.get() else "edits", f"{WIKI}{wiki}", f"models {'|'.join(models)}")

@@ -1,4 +1,4 @@
-"""What an endpoint's error says of a revision, in whose words, and what an operator can do about any other. Pure.
+"""What an endpoint's error says about a revision, in whose words, and what an operator can do about other errors. Pure.
 
 Sources of the error types: wikimedia/revscoring revscoring/errors.py @ 3db2b95 and wikimedia/ores ores/errors.py @
 8369ea0, of which ORES writes the class names (ores/wsgi/util.py); `RevisionNotScorable` is that of
@@ -30,7 +30,7 @@ FINAL_TYPES = frozenset(
         "RevisionNotScorable",
     }
 )
-#: Errors inside a reply that tell which kind of failure they are; any that is not known is transient.
+#: Errors inside a reply, and the kind of failure that each is; an unknown one is transient.
 FAILURES: Mapping[str, Failure] = {
     "TimeoutError": Failure.LATE,
     "TooManyRequestsError": Failure.THROTTLED,
@@ -40,7 +40,7 @@ FAILURES: Mapping[str, Failure] = {
 } | {status.phrase: failure_of_status(status) for status in HTTPStatus if status >= 500 or status in {408, 429}}
 
 _TYPES = "|".join(sorted(FINAL_TYPES))
-#: Sentences about revisions, whose ids are in the group `ids`; the group `type` tells more where there is one.
+#: Sentences about revisions: their ids are in the group `ids`, and the type of the error in the group `type`, if any.
 _SENTENCES: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
     (re.compile(pattern), says)
     for pattern, says in (
@@ -56,7 +56,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
         (rf"(?P<type>{_TYPES}): .*:(?P<ids>\d+)\)", "MissingResource"),
     )
 )
-#: Sentences of servers that answer 500 to whatever goes wrong, also where it is the revision that is gone or empty.
+#: Sentences of servers that answer 500 to every error, even if the revision is gone or empty.
 _SENTENCES_OF_500: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
     (re.compile(pattern), says)
     for pattern, says in (
@@ -72,14 +72,14 @@ _SENTENCES_OF_500: tuple[tuple[re.Pattern[str], str | Failure], ...] = tuple(
         (r"Article with language \S+ and revid (?P<ids>\d+) has errors when preprocessing", "RevisionNotScorable"),
     )
 )
-#: Sentences about the only revision that was asked for, which name none.
+#: Sentences that name no revision, about the only one that was asked for.
 _OF_THE_ONLY_ONE = {"Prediction for this type of edit is not supported at the moment.": "RevisionNotScorable"}
-#: Replies with these may be refusals of one revision.
+#: Statuses that may be refusals of one revision.
 _STATUSES = {400, 404, 422}
 
 
 def fate(kind: str, message: str, revision: int) -> str | Failure:
-    """What an error of *kind* in a reply's entry for *revision* is: the type of a final one, or how it failed."""
+    """What an error of *kind* in a reply's entry for *revision* means: a final type, or a kind of failure."""
     if kind in FINAL_TYPES:
         return kind
     said = _said(message, {revision}).get(revision)
@@ -87,7 +87,7 @@ def fate(kind: str, message: str, revision: int) -> str | Failure:
 
 
 def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int, str | Failure]:
-    """What a refusal says of those of *revisions* that it names: the type of a final error, or how it failed.
+    """What a refusal says about each of *revisions* that it names: the type of a final error, or the kind of failure.
 
     Unknown words that name a revision are a failure of that revision, so that it ends as a dead letter.
     """
@@ -109,7 +109,7 @@ class Cures(Protocol):
     def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
-def cure(status: int, wiki: str, *, is_in_its_words: bool) -> str:
+def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
     if status in {401, 407}:
         return "renew the credentials with which the proxy or gateway at endpoint.url logs in"
@@ -132,5 +132,5 @@ def _said(
 
 
 def _named(text: str, revisions: Collection[int]) -> set[int]:
-    """Those of *revisions* that stand in *text* as whole numbers."""
+    """Those of *revisions* that appear in *text* as whole numbers."""
     return {int(number) for number in re.findall(r"(?<![\w.])[0-9]{1,19}(?![\w.]|\.\d)", text)} & set(revisions)

@@ -48,25 +48,25 @@ OrInvalidEntry = WrapValidator(_or_invalid_entry)
 
 #: Strict: `true` and `"0.1"` are no probabilities.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-#: What fastText and logarithms make of probabilities: 1.00001 and -1e-16 are 1 and 0.
+#: Rounding errors of fastText and logarithms are corrected: 1.00001 and -1e-16 become 1 and 0.
 RoundedProbability = Annotated[
     float,
     Field(ge=-0.001, le=1.001, allow_inf_nan=False, strict=True),
     AfterValidator(lambda value: min(max(value, 0.0), 1.0)),
 ]
-#: As long as `oresm_version`, which counts bytes; it becomes part of task ids and keys, too.
+#: At most as long as `oresm_version`, in bytes; it also becomes part of task ids and keys.
 Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
-#: Characters kept of the endpoint's own words: ORES puts whole tracebacks into them.
+#: Characters kept of the endpoint's own words, into which ORES puts whole tracebacks.
 LONGEST_MESSAGE = 500
 
 
-class Reply(BaseModel):
-    """Base of all replies: unknown fields are left out, and no value gets into an error's text."""
+class EndpointReply(BaseModel):
+    """Base of all replies: unknown fields are ignored, and no value gets into the text of an error."""
 
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
 
 
-class ScoreReply(Reply):
+class ScoreReply(EndpointReply):
     """`{"prediction": …, "probability": {…}}`, as ORES and the revscoring servers write a score."""
 
     prediction: bool | str | list[str]
@@ -96,19 +96,19 @@ class ScoreReply(Reply):
         )
 
 
-class OresError(Reply):
+class OresError(EndpointReply):
     type: str
     message: str
 
     def answer(self, score_id: ScoreId, version: str) -> Answer:
-        """Final where it is about the revision; any other is a failure of that score, and is asked for again."""
+        """Final if it is about the revision; any other error is a failure of that score, which is asked for again."""
         said, message = fate(self.type, self.message, score_id.revision), self.message[:LONGEST_MESSAGE]
         if isinstance(said, Failure):
             return NoAnswer(f"{self.type[:LONGEST_MESSAGE]}: {message}", said)
         return ScoreError(model=score_id.model, version=version, type=said, message=message)
 
 
-class OresEntry(Reply):
+class OresEntry(EndpointReply):
     """One model's answer for one revision: a score or an error."""
 
     score: ScoreReply | None = None
@@ -116,12 +116,12 @@ class OresEntry(Reply):
     features: dict[str, Any] | None = None
 
 
-class OresModel(Reply):
+class OresModel(EndpointReply):
     version: Version
 
 
-class OresWiki(Reply):
-    """What ORES says of one wiki: versions of its models, and a score or an error by revision and model."""
+class OresWiki(EndpointReply):
+    """What ORES says about one wiki: versions of its models, and a score or an error by revision and model."""
 
     models: dict[str, Annotated[OresModel | InvalidEntry, OrInvalidEntry]] = {}
     scores: dict[
@@ -164,13 +164,13 @@ def _with_features(entry: OresEntry, score_id: ScoreId, version: str) -> Answer:
 OresReply = TypeAdapter(dict[str, OresWiki])
 
 
-class OresOptimum(Reply):
-    """The point of a curve that a formula resolves to."""
+class OresOptimum(EndpointReply):
+    """The point of a curve to which a formula resolves."""
 
     threshold: Probability
 
 
-class OresStatistics(Reply):
+class OresStatistics(EndpointReply):
     """Class to the points that its formulas resolve to, in the order of the request."""
 
     thresholds: dict[str, list[OresOptimum | None]] = {}
@@ -185,7 +185,7 @@ class OresModelInfo(OresModel):
         """The thresholds of *wanted*; the reply has them by class, in the order in which they were asked for.
 
         Raises:
-            ValueError: the reply has other ones.
+            ValueError: the reply has others.
         """
         optima = {label: iter(points) for label, points in self.statistics.thresholds.items()}
         counts = Counter(statistic.label for statistic in wanted)
@@ -195,12 +195,12 @@ class OresModelInfo(OresModel):
         return {statistic: None if point is None else point.threshold for statistic, point in points.items()}
 
 
-class OresInfo(Reply):
+class OresInfo(EndpointReply):
     models: dict[str, OresModelInfo] = {}
 
 
-class OresAnyInfo(Reply):
-    """Whatever an ORES tells of its models."""
+class OresAnyInfo(EndpointReply):
+    """Everything that an ORES tells about its models."""
 
     models: dict[str, dict[str, Any]] = {}
 

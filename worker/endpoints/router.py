@@ -1,4 +1,4 @@
-"""Several endpoints as one: each score is asked for where its model is."""
+"""Several endpoints as one: each score is asked for at the endpoint of its model."""
 
 import asyncio
 from collections import defaultdict
@@ -11,12 +11,12 @@ from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import ScoringClient
 
-#: Edits that no model scores ask nothing of any endpoint.
+#: The claim size for edits that no model scores, for which no endpoint is asked.
 NO_LIMIT = 1_000_000
 
 
 class EndpointRouter:
-    """A client of all endpoints, by the endpoint that each model names."""
+    """A client of all endpoints; for each model it asks the endpoint that the model names."""
 
     def __init__(self, clients: Mapping[str, ScoringClient], models: Mapping[str, ScoringModel]) -> None:
         self._clients = clients
@@ -52,9 +52,9 @@ class EndpointRouter:
         return await self._clients[self._models[model].endpoint].information(wiki, model, paths)
 
     def claim_size(self, wiki: str, models: Iterable[str]) -> int:
-        """What the slowest of the endpoints of *models* can take; 0 only while all of them are to be left alone.
+        """The claim size of the slowest endpoint of *models*; 0 only while all of them are to be left alone.
 
-        One that is to be left alone holds up no other: what it has no answer for is asked for again.
+        One that is to be left alone holds up no other: its scores are asked for again later.
         """
         sizes = [self._clients[name].claim_size(wiki, some) for name, some in self._by_endpoint(models).items()]
         return min((size for size in sizes if size), default=0 if sizes else NO_LIMIT)

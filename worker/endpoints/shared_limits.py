@@ -1,7 +1,7 @@
-"""Where the processes keep what they know of an endpoint together: one key in Redis, exchanged by compare and set.
+"""The state of an endpoint that all processes share: one key in Redis, changed by compare and set.
 
-Without Redis each goes on with an even share of the limits, which is never more than it held before the others can
-have noticed, too.
+Without Redis each process goes on with an even share of the limits, and with no more than it held before until the
+others must have noticed, too.
 """
 
 import threading
@@ -17,12 +17,12 @@ from worker.config.redis_state import RedisState
 from worker.domain.errors import RedisUnavailable
 from worker.endpoints.limits import LEAD_SECONDS, Ceilings, Grant, Report, State, alarm, exchange
 
-#: A state that nobody has touched for so long no longer counts.
+#: Milliseconds after which a state that nobody changed no longer counts.
 KEPT_MILLISECONDS = 600_000
 TRIES = 20
-#: The most processes seen in this time are those who may go on without Redis.
+#: Without Redis, the largest number of processes that was seen within this many seconds counts.
 SEEN_SECONDS = 60.0
-#: By how much the clock may go back, as it does when a replica takes over, before all that is to come is in doubt.
+#: Seconds by which the clock may go back, as when a replica takes over, before the times in the state are not trusted.
 CLOCK_SECONDS = 1.0
 
 _STATE = TypeAdapter(State)
@@ -40,7 +40,7 @@ return 1
 
 
 class SharedLimits:
-    """The limits of one endpoint as one process sees them.
+    """The limits of one endpoint, for one process.
 
     Safe between threads. `together` waits for Redis, `alone` for nothing.
     """
@@ -64,18 +64,18 @@ class SharedLimits:
         self._load: Any = redis.register_script(LOAD)
         self._save: Any = redis.register_script(SAVE)
         self._lock = threading.Lock()
-        #: The most that were seen at work at once, and when.
+        #: The largest number of processes seen at work at once, and when.
         self._seen, self._seen_at = 1, 0.0
-        #: The last grant of all together.
+        #: The last grant from the shared state.
         self._last: Grant | None = None
         self._last_at = 0.0
-        #: What is used while we are alone, and since when; None while we are not.
+        #: The state for the time without Redis, and since when; None while Redis is there.
         self._alone: State | None = None
         self._alone_since = self._careful_until = 0.0
         self._untold = Report()
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
-        """Report what became of our requests and get what we may do; None while Redis does not answer."""
+        """Report what became of our requests, and learn what we may do; None while Redis does not answer."""
         if not self._redis_state.may_be_there:
             return None
         try:
@@ -89,7 +89,7 @@ class SharedLimits:
             if grant.members >= self._seen or now - self._seen_at > SEEN_SECONDS:
                 self._seen, self._seen_at = grant.members, now
             if self._alone is not None:
-                # Others may be alone still, and unknown to a Redis that has forgotten all.
+                # Others may still work without Redis, and one that was emptied does not know them.
                 self._careful_until = now + self._ceilings.lease_seconds
             self._last, self._last_at, self._alone = grant, now, None
             if now < self._careful_until:
@@ -97,19 +97,19 @@ class SharedLimits:
         return grant
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
-        """What we may do while the others can't be asked: as much as an even share of the limits allows."""
+        """What we may do while the shared state can't be reached: as much as an even share of the limits allows."""
         with self._lock:
             now, share = self._clock(), self._share()
             if self._alone is None:
                 self._alone, self._alone_since = State(), now
                 if self._last is not None:
-                    # What was sold to all is used up first.
+                    # First what was sold from the shared state is used up.
                     self._alone.next_start = now + LEAD_SECONDS
                     self._alone.rate = self._last.rate * share.requests_per_second / self._ceilings.requests_per_second
                     self._alone.paused_until = now + self._last.pause
             lease = self._ceilings.lease_seconds
             if self._last is not None and now - self._alone_since < lease:
-                # Until then others may hold what they were granted, ours too where we have not asked for so long.
+                # Until then others may hold what they were granted, even our share if we have not asked for long.
                 ours = self._last.places if self._alone_since - self._last_at < lease else 0
                 share = replace(share, concurrency=min(share.concurrency, ours))
             return exchange(
@@ -120,7 +120,7 @@ class SharedLimits:
         return self._ceilings.divided_by(max(self._ceilings.processes, self._seen))
 
     def alarm(self) -> str | None:
-        """What operators must know of the endpoint, as its processes reported; None if nothing is wrong.
+        """What operators must know about the endpoint, as its processes reported; None if nothing is wrong.
 
         Raises:
             RedisUnavailable: Redis does not answer.
@@ -143,7 +143,7 @@ class SharedLimits:
             grant = exchange(state, self._ceilings, self._member, report, **asks)
             if self._save(keys=[self._key], args=[before or "", _STATE.dump_json(state), KEPT_MILLISECONDS]):
                 return grant
-        # Nothing was sold to us: everybody else is being served, and we ask again in a moment.
+        # Nothing was sold to us, since the others were served; we ask again in a moment.
         self._untold = report
         return Grant(places=in_flight, rate=state.rate, members=max(self._seen, len(state.members) + 1))
 

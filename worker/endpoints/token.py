@@ -6,9 +6,9 @@ from pathlib import Path
 
 from worker.domain.errors import EndpointUnavailable
 
-#: Between two looks at the file.
+#: Seconds between two looks at the file.
 LOOK_AGAIN_SECONDS = 10.0
-#: What is longer is not a token but some other file.
+#: Bytes at most; a longer file is not a token.
 LONGEST = 16_384
 
 

@@ -1,4 +1,4 @@
-"""What became of all that a process asked of one model of one wiki: whether the endpoint fails, or an edit."""
+"""How a process' requests for one model of one wiki ended: whether the endpoint is at fault, or an edit."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from math import inf
 from worker.domain.failures import Failure
 from worker.lanes.circuits import Circuit
 
-#: Failures in a row, which no other answer contradicts, that open a circuit.
+#: How many failures in a row, without an answer in between, open a circuit.
 TRIES_TO_OPEN = 5
-#: Failures in a row that are the endpoint's, though they are of one revision only.
+#: How many failures in a row count as the endpoint's, even if all are of one revision.
 TRIES_OF_ONE = 3
-#: Where nobody was served for so long, one refusal opens the circuit: it is nothing that passes in a moment.
+#: If nobody was served for this many seconds, one refusal opens the circuit.
 SERVES_SECONDS = 10.0
-#: Revisions that are kept in mind.
+#: How many revisions are remembered.
 MOST_REVISIONS = 200
 
 
 @dataclass(slots=True)
 class _Tried:
-    """A revision that failed, or was to be asked for while the circuit was open."""
+    """A revision that failed, or that came while the circuit was open."""
 
-    #: When it was asked for that failed first.
+    #: When the first request that failed was sent.
     failed_at: float = -inf
     times: int = 0
-    #: Whether nobody had been served when it failed last; who is served a moment later changes nothing about that.
+    #: Whether nobody had been served when it failed last; an answer a moment later does not change that.
     in_outage: bool = False
 
 
@@ -64,7 +64,7 @@ class Tries:
             self.circuit.failed(reason)
 
     def note(self, revision: int) -> _Tried:
-        """Keep *revision* in mind, and forget the one that has been for longest."""
+        """Remember *revision*, and forget the one that was remembered longest."""
         tried = self.revisions.pop(revision, None) or _Tried()
         self.revisions[revision] = tried
         if len(self.revisions) > MOST_REVISIONS:
@@ -72,10 +72,10 @@ class Tries:
         return tried
 
     def is_outage(self, revision: int, failure: Failure) -> bool:
-        """Whether it is the endpoint and not *revision* that fails: nobody was served since that was asked for first,
-        and until it failed.
+        """Whether the endpoint is at fault and not *revision*.
 
-        Who is alone with an error of its own, or comes in vain for the first times, may be the cause of it.
+        It is if nobody was served between the first request for the revision and its failure. A revision that alone
+        has an error of its own, or that has failed only once or twice, may be the cause itself.
         """
         tried = self.revisions.get(revision)
         return tried is not None and (tried.in_outage or self._is_out(tried, failure))
@@ -86,14 +86,14 @@ class Tries:
         return failure is Failure.OUTAGE or self._several_fail() or self.failures >= TRIES_OF_ONE
 
     def may_probe(self, revision: int) -> bool:
-        """Whether *revision* may probe the open circuit now: the more often it failed, the later."""
+        """Whether *revision* may probe the open circuit now: the more often it has failed, the later."""
         times = self.revisions[revision].times if revision in self.revisions else 0
         return self.circuit.until_probe() <= -min(times, TRIES_TO_OPEN)
 
     def _must_open(self, failure: Failure, now: float) -> bool:
         if failure is Failure.REFUSED and now - self.served_at > SERVES_SECONDS:
             return True
-        # One revision that fails again and again is no reason to leave the others unasked; a question is about none.
+        # One revision that fails again and again is no reason to stop asking for the others; a question is about none.
         is_of_one = failure is Failure.TRANSIENT and bool(self.revisions) and not self._several_fail()
         return self.failures >= TRIES_TO_OPEN and not is_of_one
 

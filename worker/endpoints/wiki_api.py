@@ -1,8 +1,9 @@
 """A wiki's own HTTP APIs, action and REST: one client, to which consumers add their calls.
 
-Every call is under the limits, the deadline and the circuit of that wiki's API. Requests have `maxlag`, as batch jobs,
-so a busy wiki is not asked. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php,
-ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and Rest/Handler/PageContentHelper.php @ 27dca90.
+The limits, the deadline and the circuit of that wiki's API hold for every call. Requests have `maxlag`, as those of
+batch jobs should, so a busy wiki is spared. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8,
+ApiPageSet.php, ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and
+Rest/Handler/PageContentHelper.php @ 27dca90.
 """
 
 import re
@@ -21,9 +22,9 @@ from worker.lanes.loops import HttpLoop
 MOST_VALUES = 50
 #: Bytes of all titles in one request's URL; servers take some 8,000 in all.
 MOST_BYTES = 6000
-#: Before the first of several values that are parted by itself; titles can't hold it.
+#: The separator of several values, which also stands before the first of them; no title can hold it.
 SEPARATOR = "\x1f"
-#: What no title can hold: some signs, control characters, and halves of characters.
+#: Characters that no title can hold: some signs, control characters, and halves of characters.
 NOT_IN_TITLES = re.compile("[#<>\\[\\]|{}\\x00-\\x1f\\x7f\ud800-\udfff]")
 #: In bytes, namespace and all; a page's own title has 255.
 LONGEST_TITLE = 600
@@ -43,9 +44,9 @@ class WikiApi:
         self._maxlag = maxlag
 
     async def pages_of_titles(self, titles: Collection[str]) -> dict[str, int]:
-        """The page ids of *titles*, with namespaces, and blanks or underscores; those without a page are left out.
+        """The page ids of *titles*, which may have blanks or underscores; titles without a page are left out.
 
-        A redirect is a page of its own.
+        Titles are with their namespaces. A redirect is a page of its own.
 
         Raises:
             EndpointUnavailable: the wiki gave no answer this time.
@@ -53,7 +54,10 @@ class WikiApi:
         return await self._loop.call(self._pages_of_titles(titles))
 
     async def pages_of_revisions(self, revisions: Collection[int]) -> dict[int, int]:
-        """The page ids of *revisions*; without those that are gone or whose page is. Raises as `pages_of_titles`."""
+        """The page ids of *revisions*, except deleted ones and those of deleted pages.
+
+        Raises as `pages_of_titles`.
+        """
         return await self._loop.call(self._pages_of_revisions(revisions))
 
     async def page(self, title: str) -> RestPage | None:
@@ -69,7 +73,7 @@ class WikiApi:
 
     async def _pages_of_titles(self, titles: Collection[str]) -> dict[str, int]:
         found: dict[str, int] = {}
-        # As the wiki itself does it: what it tells of other forms is encoded.
+        # As the wiki itself does: in its replies other forms are encoded.
         asked = {title: unicodedata.normalize("NFC", title) for title in titles}
         for batch in batches_of_titles(asked.values()):
             reply = await self._query({"prop": "info", "titles": SEPARATOR + SEPARATOR.join(batch)})
@@ -105,7 +109,7 @@ class WikiApi:
             return None
         path = f"/rest.php/v1/page/{quote(title.replace(' ', '_'), safe='')}/bare"
         try:
-            # Of a redirect its own page, not that of its target.
+            # A redirect's own page, not its target's.
             reply = await self._endpoint.question(
                 path, RestPageReply, wiki=self._wiki, params={"redirect": "no"}, is_answer=_has_no_page
             )
@@ -113,12 +117,12 @@ class WikiApi:
             if _has_no_page(error):
                 return None
             raise
-        # A system message that nobody wrote has a text and no page.
+        # A system message that nobody edited has a text, but no page.
         return reply if reply.id else None
 
 
 def batches_of_titles(titles: Iterable[str]) -> Iterator[list[str]]:
-    """Cut *titles* into requests; what can't be a title is left out, since it would be refused. Pure."""
+    """Cut *titles* into requests; one that can't be a title is left out, since it would be refused. Pure."""
     batch: list[str] = []
     size = 0
     for title in dict.fromkeys(titles):

@@ -1,33 +1,33 @@
-"""What a wiki's API replies, validated: formatversion 2 of the action API, and pages of the REST API. Pure."""
+"""The replies of a wiki's API, validated: formatversion 2 of the action API, and pages of the REST API. Pure."""
 
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from worker.endpoints.replies import LONGEST_MESSAGE, Reply
+from worker.endpoints.replies import LONGEST_MESSAGE, EndpointReply
 
 Id = Annotated[int, Field(ge=0, strict=True)]
 
 
-class ApiError(Reply):
+class ApiError(EndpointReply):
     """`{"code": …, "info": …}`, with status 200."""
 
     code: str = Field(max_length=LONGEST_MESSAGE)
     info: str = ""
 
 
-class Spelling(Reply):
+class Spelling(EndpointReply):
     """A title as it was asked for, and as the wiki spells it."""
 
     from_: str = Field(alias="from")
     to: str
 
 
-class RevisionIds(Reply):
+class RevisionIds(EndpointReply):
     revid: Id
 
 
-class ApiPage(Reply):
+class ApiPage(EndpointReply):
     """A page, or a title without one: `missing`, `invalid` or `special`, which have no id."""
 
     title: str = ""
@@ -35,26 +35,26 @@ class ApiPage(Reply):
     revisions: tuple[RevisionIds, ...] = ()
 
 
-class QueryResult(Reply):
-    """Titles of other wikis are listed apart, and revisions that are gone, too."""
+class QueryResult(EndpointReply):
+    """Titles of other wikis, and revisions that are gone, are listed separately."""
 
     pages: tuple[ApiPage, ...] = ()
     normalized: tuple[Spelling, ...] = ()
 
 
-class ApiReply(Reply):
-    """The reply to `action=query`; without `query` where nothing that was asked for exists."""
+class ApiReply(EndpointReply):
+    """The reply to `action=query`; without `query` if nothing that was asked for exists."""
 
     query: QueryResult = QueryResult()
     error: ApiError | None = None
 
 
-class LatestRevision(Reply):
+class LatestRevision(EndpointReply):
     id: Id
 
 
-class RestPage(Reply):
-    """What the REST API tells of a page, without its source."""
+class RestPage(EndpointReply):
+    """What the REST API tells about a page, without its source."""
 
     id: Id
     key: str

@@ -1,1 +1,1 @@
-"""Announcing: what an event looks like, how it is built from an edit and its answers, and where it goes."""
+"""Announcing edits: formats of events, building them from an edit and its answers, sinks, and the ledger."""

@@ -46,8 +46,8 @@ class Announcing:
     ) -> list[Event]:
         """The events that announce *edit* of the wiki at *domain*; at least one, whatever the answers are.
 
-        Without those on streams of one model each that *edit* says are announced. While *answers* are not all, only
-        such events.
+        Models that were announced before on streams of their own, as *edit* says, are not announced there again. While
+        some answers are still missing (*are_all* is false), only events on such streams are made.
         """
         origin = _Origin(domain, article_path, now)
         own = self._events_of_models(edit, answers, origin)
@@ -93,7 +93,7 @@ class Announcing:
         if page is None:
             return
         revision, prior_state = revision_of(edit, version), prior_state_of(edit, version)
-        # 1.1.0 wants one even where it is hidden.
+        # 1.1.0 requires a performer even if it is hidden.
         performer = user_of(edit, version) if edit.user is not None or version == OLDEST else None
         for answer in answers:
             stream = self.settings.prediction_streams.get(answer.model)
@@ -148,8 +148,8 @@ class _Origin:
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:
     """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it.
 
-    An error is no score, so that what replaces it, once its dead letter is requeued, is no repetition. A reconciled
-    edit's events tell less than those that were lost, and so are others.
+    An error is no score: what replaces it, once its dead letter is requeued, is no repetition. The events of a
+    reconciled edit say less than those that were lost, and so have other ids.
     """
     ids = sorted(_answer_id(edit, answer) for answer in answers)
     return _id(edit, "|".join(ids) or f"{edit.wiki}:{edit.revision}")

@@ -1,6 +1,6 @@
 """The page, the user and the revision of an edit, as events have them. Pure.
 
-Only what the source says: a recentchange says little about its user, a page change nearly all. The rest is left out.
+They hold only what the source says: a recentchange says little about its user, a page change nearly everything.
 Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWiki/ @ 284b89a, and what of them an event
 of 1.3.0 can carry: machinelearning/liftwing inference-services python/events.py @ bce944c0.
 """
@@ -9,12 +9,12 @@ from outbox.details import PageLink, Person, PriorRevision
 from outbox.edits import Edit
 from worker.events.schemas import Page, Performer, PriorState, RedirectPageLink, Revision, User
 
-#: Of page/prediction_classification_change; it knows no central accounts, no content namespaces and no special pages.
+#: The version of page/prediction_classification_change without central accounts, content namespaces and special pages.
 OLDEST = "1.1.0"
 
 
 def title_of(edit: Edit) -> str | None:
-    """The title with its prefix and with underscores; None where only the number of its namespace is known."""
+    """The title with its prefix and with underscores; None if only the number of its namespace is known."""
     return None if edit.is_reconciled and edit.namespace else _key(edit.title)
 
 
@@ -51,9 +51,9 @@ def user_of(edit: Edit, version: str) -> User:
 
 
 def page_of(edit: Edit, version: str) -> Page | None:
-    """The page that was edited; None where its id or its title is not known, which the schema wants."""
+    """The page that was edited; None if its id or its title, which the schema requires, is not known."""
     title = title_of(edit)
-    # The schema has no negative namespaces either, and an edit has one only by mistake.
+    # The schema has no negative namespaces, and an edit has one only by mistake.
     if edit.page is None or title is None or edit.namespace < 0:
         return None
     link = edit.details.redirect_link if edit.details else None
@@ -68,7 +68,7 @@ def page_of(edit: Edit, version: str) -> Page | None:
 
 
 def revision_of(edit: Edit, version: str) -> Revision:
-    """The revision that the edit made. A known editor is visible; a missing name is a hidden one, never unknown."""
+    """The revision that the edit made. A known editor is visible; a missing name always means a hidden one."""
     details = edit.details
     editor = _person(details.editor, version) if details and details.editor else user_of(edit, version)
     return Revision(
@@ -100,7 +100,7 @@ def _groups(edit: Edit) -> list[str] | None:
 
 
 def _is_bot(edit: Edit) -> bool | None:
-    """A recentchange without the flag may still be a bot's: it flags edits, and only where the bot asked for it."""
+    """A recentchange without the flag may still be a bot's: the flag is on edits, and only if the bot asked for it."""
     return edit.is_bot or (False if edit.user_groups is not None else None)
 
 

@@ -1,4 +1,4 @@
-"""Events to an EventGate over HTTP, with guaranteed delivery: its reply decides about each event by itself."""
+"""Events to an EventGate over HTTP, with guaranteed delivery: its reply says what became of each event."""
 
 import asyncio
 import os
@@ -15,16 +15,17 @@ from outbox import lane
 from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import SinkSection, without_password
 from worker.domain.redirects import advice
-from worker.domain.unpacking import Unpacking, Unreadable
+from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
 
-#: Of all bodies together in one request; an EventGate by default takes events of 4 MB, and batches of ten.
+#: Bytes of all events in one request; by default an EventGate takes events of 4 MB, and batches of ten.
 MOST_BYTES = 1_000_000
-#: A reply repeats the events that were not accepted, and may be larger than the request by this: it also says why.
+#: A reply repeats the events that were not accepted, with the reasons; it may be this many bytes larger than the
+#: request.
 LARGEST_REPLY_BYTES = 3 * MOST_BYTES
-#: No request begins once the batches of one sending have taken that many times as long as one request may.
+#: No request begins after the batches of one sending have taken this many times as long as one request may.
 MOST_TIMEOUTS = 2
 
 
@@ -37,7 +38,7 @@ class EventGateSection(SinkSection):
     )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: Path | None = Field(default=None, description="Certificates that the EventGate's is checked by, PEM.")
+    ca_file: Path | None = Field(default=None, description="Certificates to check the EventGate's by, PEM.")
 
     @property
     def longest_send_seconds(self) -> float:
@@ -49,7 +50,7 @@ class EventGateSection(SinkSection):
         try:
             parts = urlsplit(url)
             is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
-            # As connecting would: by httpx, and then where the name is looked up.
+            # Encoded twice, as for connecting: by httpx, and when the name is looked up.
             httpx.URL(url).raw_host.decode().encode("idna")
         except (httpx.InvalidURL, UnicodeError):
             raise ValueError("no host can have the name in it; correct it") from None
@@ -68,7 +69,7 @@ class EventGateSection(SinkSection):
 class EventGateSink:
     """Posts events in batches; those of one page in separate requests, since it takes a batch in any order.
 
-    Requests are made in *loop*, where each can be given up at its deadline, whatever part of it takes so long.
+    Requests are made in *loop*, where each can be given up at its deadline, whichever part of it is slow.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class EventGateSink:
         self._batch_size = batch_size
         self._timeout = timeout_seconds
         self._loop = loop
-        # Without a client around it, which would follow a redirect far enough to raise for one that leads nowhere.
+        # Without httpx' client, which raises for a redirect that leads nowhere.
         self._http = httpx.AsyncHTTPTransport(
             trust_env=False, proxy=None if route.proxy is None else httpx.Proxy(route.proxy), verify=route.tls()
         )
@@ -105,7 +106,7 @@ class EventGateSink:
             failures |= self._post(batch, events, until)
             unavailable = next((each for each in failures.values() if isinstance(each, SinkUnavailable)), None)
             if unavailable is not None:
-                # It takes nothing now: what is left keeps its place behind what was not taken.
+                # It takes nothing now: the rest keeps its place behind the events that were not taken.
                 failures |= {place: unavailable for rest in batches[number + 1 :] for place in rest}
                 break
         return failures
@@ -127,7 +128,8 @@ class EventGateSink:
     async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
         """One request and its whole reply.
 
-        Raises TimeoutError at the deadline, however busy the other side is, and Unreadable for what no reply can be.
+        Raises TimeoutError at the deadline, even while the reply is still coming in, and UnreadableReply for what can't
+        be a reply.
         """
         request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions=self._extensions)
         async with asyncio.timeout(self._timeout):
@@ -152,15 +154,15 @@ class EventGateSink:
             reason = "the process ends before it replied"
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
-        except Unreadable as error:
-            said = f"{self._url}: {error}; see who answers there, or mend sinks.eventgate.url"
+        except UnreadableReply as error:
+            said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
             return dict.fromkeys(batch, SinkUnavailable(said))
-        # A name that is no host's raises UnicodeError only where it is looked up.
+        # A name that no host can have raises UnicodeError only when it is looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             reason = first_cause(error)
         else:
             return self._read(response, content, batch, events, until)
-        cure = "start it, or mend sinks.eventgate.url"
+        cure = "start it, or correct sinks.eventgate.url"
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
 
     def _read(
@@ -183,13 +185,13 @@ class EventGateSink:
         if 300 <= status < 400:
             location = response.headers.get("Location")
             reason = f"{reason}; {advice(self._url, self._base, location, setting='sinks.eventgate.url')}"
-        # Also for 202: it promises nothing, and some gateway in between must have asked for it.
+        # Also for 202, which promises nothing, and can only come from a gateway in between.
         return dict.fromkeys(batch, SinkUnavailable(reason))
 
     def _halved(
         self, batch: Sequence[int], events: Sequence[OutgoingEvent], reason: str, until: float
     ) -> dict[int, DeliveryFailure]:
-        """The whole request was refused, perhaps because of one event: find that one, deliver the others."""
+        """The whole request was refused, perhaps because of one event: find it, and deliver the others."""
         if len(batch) == 1:
             return {batch[0]: EventRefused(reason)}
         half = len(batch) // 2
@@ -197,12 +199,12 @@ class EventGateSink:
 
 
 def first_cause(error: BaseException) -> str:
-    """Why there was no connection, or no more; what is raised only says that there was none."""
+    """Why there was no connection, or why it broke off; the error itself only says that there was none."""
     first, earlier = error, error.__context__
     while earlier is not None:
         first = earlier
         earlier = first.exceptions[0] if isinstance(first, ExceptionGroup) else first.__cause__ or first.__context__
-    # Of names and of TLS the numbers mean something else, and the texts are good.
+    # For names and TLS the numbers mean something else, and the texts are good.
     if (isinstance(first, ConnectionError) or type(first) is OSError) and first.errno:
         return os.strerror(first.errno).lower()
     return str(first) or str(error) or type(first).__name__

@@ -1,4 +1,4 @@
-"""What an EventGate's reply says of the events that it was sent. Pure.
+"""What an EventGate's reply says about the events that it was sent. Pure.
 
 Source of the replies: wikimedia/eventgate routes/events.js 1.8.4.
 """
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 
 LONGEST_REASON = 500
-#: What an EventGate says of an event whose schema or stream it does not know. Anything else is its own fault.
+#: What an EventGate says about an event whose schema or stream it does not know. Any other error is the EventGate's
+#: fault.
 ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class _Entry(BaseModel):
 
 
 class Verdicts(BaseModel):
-    """What the reply says of the events that were not accepted."""
+    """What the reply says about the events that were not accepted."""
 
     invalid: list[_Entry] = []
     error: list[_Entry] = []
@@ -59,7 +60,7 @@ def verdicts_of(status: int, content: bytes) -> Verdicts | None:
 def judged(
     batch: Sequence[int], events: Sequence[OutgoingEvent], verdicts: Verdicts, *, everything: bool, where: str
 ) -> dict[int, DeliveryFailure]:
-    """What became of *batch*, places in *events*; *everything* if the status says that none was accepted."""
+    """Why events of *batch*, which holds places in *events*, were not accepted; *everything*: none of them was."""
     failures: dict[int, DeliveryFailure] = {}
     places: dict[str | None, list[int]] = {}
     for place in batch:
@@ -72,14 +73,14 @@ def judged(
         failure = EventFailed(reason) if ABOUT_THE_EVENT.search(reason) else SinkUnavailable(f"{where}: {reason}")
         failures |= dict.fromkeys(places.get(entry.id, []), failure)
     if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
-        # If an entry names none of our events, nobody knows which of them it means.
+        # If an entry names none of our events, it is not known which of them it means.
         unnamed = EventFailed("it was not accepted, and the reply does not say why")
         failures |= {place: unnamed for place in batch if place not in failures}
     return failures
 
 
 def is_about_the_request(status: int, content: bytes) -> bool:
-    """Whether the request could not be read; an EventGate answers 500 where 413 and 400 would be right."""
+    """Whether the request could not be read; then an EventGate answers 500 although 413 or 400 would be right."""
     return status == 500 and any(word in content for word in (b"PayloadTooLargeError", b"SyntaxError"))
 
 

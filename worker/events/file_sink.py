@@ -18,7 +18,7 @@ class FileSection(SinkSection):
     """Events into files."""
 
     directory: Path = Field(default=Path("events"), description="Holds one NDJSON file a stream.")
-    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; one a day, too.")
+    max_megabytes: float = Field(default=256, gt=0, description="A file of that size is set aside; so is each day's.")
 
 
 class FileSink:
@@ -42,7 +42,7 @@ class FileSink:
                 self._directory.mkdir(parents=True, exist_ok=True)
                 self._append(file, "".join(f"{events[place].body}\n" for place in places).encode())
             except OSError as error:
-                reason = f"events can't be written to {file}: {error.strerror}; mend sinks.file.directory"
+                reason = f"events can't be written to {file}: {error.strerror}; correct sinks.file.directory"
                 failures |= dict.fromkeys(places, SinkUnavailable(reason))
         return failures
 
@@ -55,9 +55,9 @@ class FileSink:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if not _is_at(descriptor, file):
-                    # Somebody set it aside while we waited.
+                    # Another process set it aside while we waited.
                     continue
-                # Before a half line is cut off, which makes the file one of today.
+                # Before a half line is cut off, since that changes the date of the file.
                 day = _day(os.fstat(descriptor).st_mtime)
                 _drop_half_line(descriptor)
                 if self._is_due(descriptor, day):
@@ -81,7 +81,7 @@ def _write(descriptor: int, lines: bytes) -> None:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
     except OSError:
-        # Nobody may read half a line, and the events come again.
+        # Nobody should read half a line; the events come again.
         os.ftruncate(descriptor, before)
         raise
 
@@ -105,7 +105,7 @@ def _set_aside(file: Path, day: str) -> None:
 
 
 def _drop_half_line(descriptor: int) -> None:
-    """Cut off what a process killed in the middle of a write left; its events are still promised and come again."""
+    """Cut off a half line that a killed process left; its events are still promised and come again."""
     size = os.fstat(descriptor).st_size
     end = size
     while end and os.pread(descriptor, 1, end - 1) != b"\n":

@@ -1,12 +1,12 @@
-"""Events that were not sent yet, without what the wiki hides meanwhile. Pure."""
+"""Removing from events that were not sent yet what the wiki hides meanwhile. Pure."""
 
 from typing import Any
 
 from outbox.hiding import Hidden
 
-#: Field of a revision's visibility to what is not told where it is off.
+#: Field of a revision's visibility to the fields of an event that are removed if it is off.
 PARTS = {"is_editor_visible": "editor", "is_comment_visible": "comment", "is_content_visible": "rev_sha1"}
-#: Of its versions, the one that wants a performer even where it is hidden.
+#: The version of this schema that requires a performer even if it is hidden.
 WANTS_PERFORMER = "/prediction_classification_change/1.1.0"
 
 

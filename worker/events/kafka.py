@@ -23,9 +23,9 @@ from worker.events.sinks import (
     all_unavailable,
 )
 
-#: Errors that the event itself causes, and always will.
+#: Errors that the event itself causes, so that sending it again does not help.
 OF_THE_EVENT = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD}
-#: Errors that a change of the broker's settings may cure, and that hold up no other stream.
+#: Errors that a change of the broker's settings may cure, and that do not hold up other streams.
 OF_THE_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own errors begin so
@@ -34,9 +34,9 @@ OF_THE_TOPIC = {
     KafkaError.TOPIC_EXCEPTION,
 }
 
-#: Hears what became of an event.
+#: Is told what became of an event.
 Acknowledge = Callable[[KafkaError | None, Message | None], None]
-#: Between two looks at what was acknowledged; each ends as soon as something was.
+#: Seconds that one look for acknowledgements takes at most; it ends as soon as there is one.
 POLL_SECONDS = 0.1
 
 
@@ -75,13 +75,13 @@ class KafkaSink:
                 self._produce(producer, event, partial(acknowledged, place))
             deadline = time.monotonic() + self._timeout + 1
             producer.poll(0)
-            # Not flush(), which waits for what other threads have sent, too.
+            # Not flush(), which also waits for what other threads have sent.
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
             if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):
                 self._drop_producer()
         except (KafkaException, BufferError, TypeError) as error:
-            # The producer raises the last one for an option that would have to be a function.
+            # The producer raises the last one for an option whose value must be a function.
             self._drop_producer()
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             return {place: SinkUnavailable(f"Kafka: {reason}; see sinks.kafka") for place in failures}
@@ -99,7 +99,7 @@ class KafkaSink:
                 on_delivery=acknowledged,
             )
         except KafkaException as error:
-            # Larger than the producer's own limit, it is refused at once.
+            # The producer itself refuses an event above its own limit.
             if error.args[0].code() not in OF_THE_EVENT:
                 raise
             acknowledged(error.args[0], None)
@@ -110,7 +110,7 @@ class KafkaSink:
             return self._producer
 
     def _drop_producer(self) -> None:
-        """Forget what was not delivered, by any thread, so that it can't arrive after what is sent again."""
+        """Drop what was not delivered, whichever thread sent it, so that it can't arrive after what is sent again."""
         with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:
@@ -127,7 +127,7 @@ def message_key(event: OutgoingEvent) -> bytes | None:
     if event.page is None:
         return None
     key = json.dumps({"wiki_id": event.wiki, "page_id": event.page}, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate is no text in UTF-8; JSON.stringify escapes it, and nothing else there.
+    # A lone surrogate can't be written in UTF-8; JSON.stringify escapes it, and no other letter.
     return key.encode(errors="backslashreplace")
 
 

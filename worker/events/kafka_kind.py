@@ -28,7 +28,7 @@ class KafkaSection(SinkSection):
 
     @property
     def longest_send_seconds(self) -> float:
-        # It looks for acknowledgements a second longer than Kafka's library has to deliver.
+        # It waits for acknowledgements a second longer than Kafka's library tries to deliver.
         return self.timeout_seconds + 1
 
     @model_validator(mode="after")

@@ -10,5 +10,5 @@ from worker.events.sinks import SinkKind
 from worker.events.stdout_sink import STDOUT
 
 SINKS: Mapping[str, SinkKind] = {kind.name: kind for kind in (FILE, STDOUT, EVENTGATE, KAFKA)}
-#: A lane for each place that events can go to, so that one which takes none holds up no other.
+#: A lane for each sink, so that one that takes nothing holds up no other.
 EVENT_LANES: Mapping[str, Lane] = {name: kind.lane for name, kind in SINKS.items()}

@@ -1,4 +1,4 @@
-"""Which edits a sink has no event of, and will get none: they are neither in the ledger nor in the sink's lane."""
+"""Edits of which a sink has no event and will get none: they are neither in the ledger nor in the sink's lane."""
 
 import json
 from collections.abc import Collection
@@ -12,15 +12,15 @@ BATCH = 1000
 
 
 def lacking(connection: Connection, sink: str, lane: Lane, revisions: Collection[int]) -> set[int]:
-    """Those of *revisions* about which *sink* was sent nothing, and will be sent nothing out of its *lane*."""
+    """Those of *revisions* about which *sink* was sent no event, and for which no event waits in its *lane*."""
     left = set(revisions) - announced(connection, revisions, sink)
     left -= promised(connection, lane, left)
-    # What was sent in between.
+    # Events that were sent in between.
     return left - announced(connection, left, sink)
 
 
 def promised(connection: Connection, lane: Lane, revisions: set[int]) -> set[int]:
-    """Those of *revisions* that *lane* has messages of, waiting and dead ones too; reads no further than it must."""
+    """Those of *revisions* with messages in *lane*, waiting and dead ones included; reads no further than necessary."""
     found = set[int]()
     for table in (lane.messages, lane.waiting, lane.dead_letters):
         newest = select(table.c.id, table.c.payload).order_by(table.c.id.desc()).limit(BATCH)

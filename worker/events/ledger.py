@@ -1,4 +1,4 @@
-"""What was announced: a line for each event that a sink took, written when it is settled and kept for some days."""
+"""What was announced: a row for each event that a sink took, written when it is settled and kept for some days."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ line = event_ledger.c
 
 
 def keep(session: Session, sink: str, events: Sequence[OutgoingEvent]) -> None:
-    """Write down that *sink* took *events*: one statement. Does not commit."""
+    """Note that *sink* took *events*: one statement. Does not commit."""
     if events:
         session.execute(
             insert(event_ledger),
@@ -55,7 +55,7 @@ class Traffic:
 
 
 def traffic(session: Session | Connection) -> list[Traffic]:
-    """What the ledger says of each stream: one statement over all that it holds of the last day."""
+    """What the ledger says about each stream: one statement over its rows of the last day."""
     day = line.delivered_at > database_now(timedelta(days=-1))
     minute = func.sum(_is_since(timedelta(minutes=1)))
     hour = func.sum(_is_since(timedelta(hours=1)))
@@ -78,7 +78,7 @@ def _is_since(age: timedelta) -> Case[int]:
 
 
 def _bytes(event_id: str) -> bytes:
-    """An id as 16 bytes; of an id that is no UUID, which events made by others may have, its UUIDv5."""
+    """An id as 16 bytes; for one that is no UUID, as events made by others may have, its UUIDv5."""
     try:
         return uuid.UUID(event_id).bytes
     except ValueError:

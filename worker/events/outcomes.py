@@ -12,12 +12,12 @@ from outbox.details import MOST
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 
-#: For a stream that the sink does not know yet: somebody may be about to declare it.
+#: The wait for a stream that the sink does not know yet: somebody may be about to declare it.
 LONGEST_WAIT = timedelta(seconds=10)
 
 
 def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:
-    """Read the events out of *claims*; what names no stream becomes a dead letter at once."""
+    """Read the events of *claims*; one that names no stream becomes a dead letter at once."""
     events: dict[Claim, OutgoingEvent] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -70,7 +70,7 @@ def _number(value: Any) -> int:
 def streams_out(events: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> dict[str, str]:
     """The streams of which the sink failed every event that it was sent, each with a reason.
 
-    Then it is the stream, or its schema, that the sink does not know, and not the events that are at fault.
+    Then the sink does not know the stream or its schema, and the events are not at fault.
     """
     failed: dict[str, str] = {}
     for place, event in enumerate(events):
@@ -84,9 +84,10 @@ def streams_out(events: Sequence[OutgoingEvent], failures: Mapping[int, Delivery
 def delivery(
     claim: Claim, failure: DeliveryFailure | None, max_attempts: int, *, is_stream_out: bool = False
 ) -> Outcome:
-    """Decide about an event that was sent, or was not; a sink that takes nothing is no event's fault.
+    """Decide what becomes of an event; *failure* says why the sink did not take it, if so.
 
-    Nor is it where the sink takes nothing of its stream (*is_stream_out*): then the event waits and burns no attempt.
+    If the sink takes nothing at all, or nothing of the event's stream (*is_stream_out*), no event is at fault, and no
+    attempt counts.
     """
     if failure is None:
         return Delivered()

@@ -1,10 +1,12 @@
-"""The events that announce an edit, field by field: `mediawiki/revision/score` 3.0.0, with everything known of it, and
-`mediawiki/page/prediction_classification_change` 1.1.0 and 1.3.0, one for each score.
+"""The events that announce an edit, field by field.
+
+`mediawiki/revision/score` 3.0.0 holds all that is known about the edit; of
+`mediawiki/page/prediction_classification_change` 1.1.0 and 1.3.0 there is one for each score.
 
 Source: wikimedia/schemas-event-primary jsonschema/mediawiki/revision/score/3.0.0.yaml and
 jsonschema/mediawiki/page/prediction_classification_change/1.1.0.yaml; 1.3.0 from machinelearning/liftwing
-inference-services python/events.py @ bce944c0. The schemas are closed: a field that is not listed is refused, and so is
-a null; fields without a value are left out.
+inference-services python/events.py @ bce944c0. The schemas are closed: other fields and nulls are refused, so fields
+without a value are left out.
 """
 
 from datetime import UTC, datetime
@@ -38,7 +40,7 @@ class Meta(_Part):
 
 
 class Performer(_Part):
-    """Who it was; unknown parts are left out."""
+    """The user; unknown parts are left out."""
 
     user_text: str = Field(min_length=1)
     user_groups: list[str] | None = None
@@ -63,7 +65,7 @@ class ModelError(_Part):
 
 
 class Event(_Part):
-    """What all events have."""
+    """The fields that all events have."""
 
     schema_uri: str = Field(serialization_alias="$schema")
     meta: Meta
@@ -117,7 +119,7 @@ class Page(_Part):
 
 
 class User(_Part):
-    """Who it was; without fields if that is hidden."""
+    """The user; without fields if hidden."""
 
     user_text: str | None = Field(default=None, min_length=1)
     user_id: int | None = None

@@ -1,4 +1,4 @@
-"""What a sink is: it takes events, and says what became of each that it did not take."""
+"""What a sink is: it takes events, and says why it did not take the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class OutgoingEvent:
     stream: str
     id: str
     body: str
-    #: The page it is of, by wiki and page id, and the revision. Without a known page id it is the title.
+    #: The page, by wiki and page id (or by the title, if that is not known), and the revision.
     wiki: str
     page: int | None
     revision: int
@@ -26,7 +26,7 @@ class OutgoingEvent:
 
     @property
     def line(self) -> tuple[str, str, int | str]:
-        """What events have in common whose order matters: the stream and the page, by its title if need be."""
+        """Events with the same value must keep their order: the stream and the page, by its title if need be."""
         return self.stream, self.wiki, self.title if self.page is None else self.page
 
 
@@ -39,14 +39,14 @@ class EventRefused:
 
 @dataclass(frozen=True, slots=True)
 class EventFailed:
-    """The sink did not take this very event this time; it may be the event's fault."""
+    """The sink did not take this event this time; that may be the event's fault."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SinkUnavailable:
-    """The sink takes nothing now, or it is unknown whether it took this; no fault of the event."""
+    """The sink takes nothing now, or it is unknown whether it took this event; the event is not at fault."""
 
     reason: str
 
@@ -76,8 +76,8 @@ class SinkKind:
     name: str
     section: type[SinkSection]
     lane: Lane
-    #: Makes the sink of its section, the User-Agent for requests, how these go out and the loop to make them in;
-    #: connects to nothing yet.
+    #: Makes the sink from its section, the User-Agent for requests, their routes, and the loop to send them in; does
+    #: not connect yet.
     open: Callable[[Any, str, HttpRoutes, HttpLoop], EventSink]
 
 

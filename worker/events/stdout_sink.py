@@ -1,4 +1,4 @@
-"""Events on standard output, a line each, for whoever reads the worker's: at their pace, but not for ever."""
+"""Events on standard output, a line each; a slow reader is waited for, but not for ever."""
 
 import fcntl
 import os
@@ -14,9 +14,9 @@ from worker.config.settings_sections import SinkSection
 from worker.events.sinks import DeliveryFailure, OutgoingEvent, SinkKind, SinkUnavailable, all_unavailable
 
 DESCRIPTOR = 1
-#: Who may write at all may write so much without waiting, also through a descriptor that would wait.
+#: Bytes that can be written without waiting if anything can, even through a descriptor that would wait.
 PIECE = select.PIPE_BUF
-#: Between two looks whether another process is done.
+#: Seconds between two looks whether another process is done.
 LOOK_SECONDS = 0.02
 
 
@@ -24,7 +24,7 @@ class StdoutSection(SinkSection):
     """Events on the worker's standard output."""
 
     timeout_seconds: float = Field(
-        default=20, gt=0, le=600, description="For the events of one batch; a reader who is slower gets the rest later."
+        default=20, gt=0, le=600, description="For the events of one batch; a slower reader gets the rest later."
     )
 
     @property
@@ -33,12 +33,12 @@ class StdoutSection(SinkSection):
 
 
 class StdoutSink:
-    """Lines of several processes that share one standard output do not mix."""
+    """Writes lines; those of several processes that share one standard output do not mix."""
 
     def __init__(self, *, timeout_seconds: float, descriptor: int = DESCRIPTOR) -> None:
         self._timeout = timeout_seconds
         self._descriptor = descriptor
-        #: Held by whoever writes in this process; given back by whoever ends its last line.
+        #: Held by the thread that writes in this process, and given back by the one that ends its last line.
         self._writing = threading.Lock()
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
@@ -64,7 +64,7 @@ class StdoutSink:
         """Standard output is not ours to close."""
 
     def _leave(self, turn: "_Turn") -> None:
-        """Let others write; but a line that was begun is ended first, however long that takes, for they would mix."""
+        """Let others write; but first end a line that was begun, however long that takes, since lines would mix."""
 
         def end() -> None:
             turn.end()
@@ -77,10 +77,10 @@ class StdoutSink:
 
 
 class _Turn:
-    """One writer's time at standard output, through a descriptor that shares nothing with other processes'."""
+    """One writer's time at standard output, through a descriptor of its own."""
 
     def __init__(self, descriptor: int) -> None:
-        #: What is still to be written of a line that was begun.
+        #: The part of a begun line that is still to be written.
         self.rest = b""
         self._descriptor = descriptor
         self._own: int | None = None
@@ -88,11 +88,12 @@ class _Turn:
             # A named pipe that nobody reads must not make us wait for a reader.
             self._own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
         except OSError:
-            # A socket can't be opened again; its reader has one writer. Of a pipe without reader the write tells.
+            # A socket can't be opened again, but its reader has only one writer. For a pipe without a reader the write
+            # fails.
             return
 
     def lock(self, until: float) -> bool:
-        """Whether no other process writes now, *until* a moment."""
+        """Whether no other process writes; waits for that *until* a time."""
         while self._own is not None:
             try:
                 fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,7 +106,7 @@ class _Turn:
         return True
 
     def write(self, lines: Sequence[bytes], until: float) -> int:
-        """How many of *lines* were written *until* then; where all fit, in one go."""
+        """How many of *lines* were written *until* then; if all fit, in one go."""
         left = len(self._written(b"".join(lines), until))
         for number in reversed(range(len(lines))):
             if left < len(lines[number]):
@@ -125,7 +126,7 @@ class _Turn:
             os.close(self._own)
 
     def _written(self, line: bytes, until: float | None) -> bytes:
-        """What is left of *line* then; nothing if there is no such moment."""
+        """What is left of *line* at that time; without a limit, nothing."""
         here, most = (self._descriptor, PIECE) if self._own is None else (self._own, len(line))
         waiting = select.poll()
         waiting.register(here, select.POLLOUT)

@@ -27,11 +27,11 @@ from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailabl
 
 Result = TypeVar("Result")
 
-#: Seconds between two looks for an answer of another holder: nobody sends hints here.
+#: Seconds between two looks for another holder's answer: there are no hints here.
 LOOK_AGAIN_SECONDS = 0.3
 #: How many rows are deleted at once.
 MOST_TIDIED = 1_000
-#: Rows may be deleted after we saw that they exist and before we lock them; hardly twice in a row.
+#: Tries: a row may be deleted after we saw it and before we lock it, but hardly twice in a row.
 TRIES = 3
 
 _INSERT_IF_MISSING = (
@@ -54,7 +54,7 @@ def _overwrite_on_sqlite() -> Insert:
     return statement.on_conflict_do_update(index_elements=["score_id"], set_=values)
 
 
-#: The driver sends any number of rows in one INSERT, and an UPDATE for each of them.
+#: An INSERT, since the driver sends any number of rows in one, but needs an UPDATE for each row.
 _OVERWRITE = {"mysql": _overwrite_on_mariadb(), "mariadb": _overwrite_on_mariadb(), "sqlite": _overwrite_on_sqlite()}
 
 
@@ -136,12 +136,12 @@ class DatabaseTier:
         raise TierUnavailable("the rows of some scores can't be made")
 
     def _add_missing(self, keys: Sequence[str]) -> None:
-        # In a transaction of its own: an insert of a row that exists already keeps a lock, and two workers that want to
-        # write such rows would wait for each other.
+        # In a transaction of its own: inserting a row that exists already keeps a lock, and two workers that then write
+        # such rows would wait for each other.
         with self._database.reading() as connection:
             query = select(score_flight.c.score_id).where(score_flight.c.score_id.in_(keys))
             there = set(connection.execute(query).scalars())
-            # Beforehand, since the driver sends rows one by one where there is an expression among their values.
+            # Asked before, since the driver sends rows one by one if there is an expression among their values.
             runs_out = connection.execute(select(database_now(timedelta(seconds=self._lifetimes.lease)))).scalar_one()
         missing = [{"score_id": key, "runs_out": runs_out} for key in keys if key not in there]
         if missing:
@@ -167,7 +167,7 @@ def tidy(database: Database) -> int:
     with database.reading() as connection:
         keys = list(connection.execute(query).scalars())
     if keys:
-        # A row that is in use again by now stays.
+        # A row that is in use again stays.
         gone = delete(score_flight).where(score_flight.c.score_id.in_(keys), runs_out < database_now())
         database.run(lambda session: session.execute(gone, execution_options=BY_KEY))
     return len(keys)

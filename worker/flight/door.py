@@ -1,8 +1,8 @@
-"""How the front door comes to its answers: cached ones from Redis alone, all others from the workers.
+"""How the front door gets its answers: cached ones from Redis alone, all others from the workers.
 
-The door computes nothing and calls no endpoint. What is missing it asks of the workers, once for all who want it, and
-waits on one subscription; the workers share the call with whoever else wants the score, so that each costs one call.
-Nothing here blocks the event loop, and nothing waits for longer than a request may take.
+The door computes nothing and calls no endpoint. It asks the workers for what is missing, once for all who want it, and
+waits on one subscription; the workers share the call with everybody else who wants the score, so that each score costs
+one call. Nothing here blocks the event loop, and nothing waits longer than a request may take.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -19,42 +19,29 @@ from redis import RedisError
 from redis.asyncio import Redis as AsyncRedis
 
 from worker.config.redis_state import RedisState
+from worker.domain.answers import Answers
 from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight.documents import document_key, versions_name
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks
 from worker.flight.redis_tier import lease_key, result_key
-from worker.flight.results import decode_end, is_end
-from worker.flight.told import told_key, versions_name
+from worker.flight.results import decode_end, decode_final, is_answer, is_end
 from worker.lanes.rings import QUEUE_OF, SCORE
 
-#: What was asked of the workers is asked again after so long: its message may have been with one that died.
+#: Seconds after which the workers are asked again: the message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
-#: What the endpoint's limits left no room for is asked for again after so long, if the request has the time.
+#: Seconds after which a score is asked for again that the endpoint's limits left no room for, if the request has the
+#: time.
 THROTTLED_SECONDS = 1.0
-#: Threads that send; a broker that hangs holds them up, and no request.
+#: Threads that send; a broker that hangs holds up these, and no request.
 SENDERS = 4
-#: How long versions are known without a look: a new one is seen that much later.
+#: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: How long final answers are remembered: an answer to one score id is always the same, but may be dropped for all.
-REMEMBERED_SECONDS = 5.0
-#: What was asked of the workers is forgotten, when so much is remembered and as old as that it may be asked again.
+#: Above this many entries, those of what was asked of the workers that may be asked again are forgotten.
 FEWEST_TO_TIDY = 5_000
-MOST_REMEMBERED = 20_000
-
-
-@dataclass(slots=True)
-class Asked:
-    """What asking for scores came to."""
-
-    #: What has none in here had none in time.
-    answers: dict[ScoreId, Answer] = field(default_factory=dict)
-    #: Those of `answers` that were there before.
-    cached: int = 0
-    #: Those that no worker was asked for, since too many requests are waiting.
-    refused: set[ScoreId] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +52,12 @@ class Sends:
     score: Callable[[str], object]
     #: Several of one wiki, in one task.
     scores: Callable[[str, Sequence[str]], object]
-    #: Something to be told: its kind, the wiki, and the document's name with whatever its kind needs.
-    tell: Callable[..., object]
+    #: A document: its kind, the wiki, and its name with whatever its kind needs.
+    document: Callable[..., object]
 
 
 class Door:
-    """Answers out of Redis, and asks the workers for what is not there."""
+    """Answers from Redis, and asks the workers for what is not there."""
 
     def __init__(
         self,
@@ -93,46 +80,45 @@ class Door:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         #: What the workers were asked for, and when.
         self._asked_at: dict[object, float] = {}
-        #: Final answers, until when.
-        self._remembered: dict[ScoreId, tuple[Final, float]] = {}
-        #: Wiki and model to a version that answers came with lately, though another is current: a rolling deployment.
+        #: Wiki and model to a version that answers carried lately although another is current: a rolling deployment.
         self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
 
-    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
+    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Answers:
         """Answers to *ids*, all of one wiki, failures included; waits no longer than *seconds*.
 
         Raises:
             RedisUnavailable: there is no way to look or to ask.
         """
-        asked, until = Asked(), self._now() + seconds
+        found, until = Answers(), self._now() + seconds
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                missing, stale = await self._cached(ids, asked)
+                missing, stale = await self._look_at(ids, found)
                 if missing:
-                    await self._awaited(missing, stale, asked, until)
-        return asked
-
-    def remembered(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer] | None:
-        """Answers to *ids* without a look, if all of them were seen a moment ago."""
-        now, found = self._now(), dict[ScoreId, Answer]()
-        for score_id in ids:
-            entry = self._remembered.get(score_id)
-            if entry is None or entry[1] <= now:
-                return None
-            found[score_id] = entry[0]
+                    await self._await(missing, stale, found, until)
         return found
+
+    async def cached(self, ids: Sequence[ScoreId]) -> Answers | None:
+        """Answers to *ids*, if all of them are there before; None if one is not.
+
+        Raises:
+            RedisUnavailable: there is no way to look.
+        """
+        with self._needing_redis():
+            values = await self._values(ids)
+        final = [decode_final(value) for value in values if value is not None and is_answer(value)]
+        return Answers(dict(zip(ids, final, strict=True)), cached=len(ids)) if len(final) == len(ids) else None
 
     def known_versions(self, wiki: str) -> dict[str, str] | None:
         """The current versions of the models of *wiki* without a look, if they were seen a moment ago."""
         document, until = self._known.get(versions_name(wiki), (None, -inf))
         return document if until > self._now() else None
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
         """The document of that *name*; the workers are asked for it, as *ask* says, where it is not there.
 
-        Returns None where it was not told within *seconds*.
+        Returns None where it did not come within *seconds*.
 
         Raises:
             RedisUnavailable: there is no way to look or to ask.
@@ -142,15 +128,15 @@ class Door:
             return document
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                found = await self._told(name, ask)
+                found = await self._document(name, ask)
                 self._tidy_known()
                 self._known[name] = (found, self._now() + KNOWN_SECONDS)
                 return found
         return None
 
     async def versions(self, wiki: str, seconds: float) -> dict[str, str] | None:
-        """The current versions of the models of *wiki*, as `told` does."""
-        found: dict[str, str] | None = await self.told(versions_name(wiki), seconds, "versions", wiki)
+        """The current versions of the models of *wiki*, as `document` does."""
+        found: dict[str, str] | None = await self.document(versions_name(wiki), seconds, "versions", wiki)
         return found
 
     async def close(self) -> None:
@@ -158,7 +144,7 @@ class Door:
         await self._redis.aclose()
         self._senders.shutdown(wait=False, cancel_futures=True)
 
-    async def _cached(self, ids: Sequence[ScoreId], asked: Asked) -> tuple[list[ScoreId], set[str]]:
+    async def _look_at(self, ids: Sequence[ScoreId], found: Answers) -> tuple[list[ScoreId], set[str]]:
         """What is not cached, and the holders whose failures are older than this request."""
         stale: set[str] = set()
         for score_id, value in zip(ids, await self._values(ids), strict=True):
@@ -166,17 +152,16 @@ class Door:
                 continue
             end = decode_end(value)
             if end.holder is None:
-                asked.answers[score_id] = end.answer
-                self._remember(score_id, end.answer)
+                found.by_id[score_id] = end.answer
             else:
                 stale.add(end.holder)
-        missing = [score_id for score_id in ids if score_id not in asked.answers]
-        await self._of_newer_versions(missing, asked)
-        asked.cached = len(asked.answers)
-        return [score_id for score_id in ids if score_id not in asked.answers], stale
+        missing = [score_id for score_id in ids if score_id not in found.by_id]
+        await self._of_newer_versions(missing, found)
+        found.cached = len(found.by_id)
+        return [score_id for score_id in ids if score_id not in found.by_id], stale
 
-    async def _of_newer_versions(self, missing: Sequence[ScoreId], asked: Asked) -> None:
-        """What is cached for *missing* under another version, which would else be asked for until it is current."""
+    async def _of_newer_versions(self, missing: Sequence[ScoreId], found: Answers) -> None:
+        """Answers cached for *missing* under another version, which else would be asked for until it is current."""
         others = {
             replace(score_id, version=version): score_id
             for score_id in missing
@@ -184,23 +169,23 @@ class Door:
         }
         for other, value in zip(others, await self._values(list(others)), strict=True):
             if value is not None and is_end(value) and (end := decode_end(value)).holder is None:
-                asked.answers[others[other]] = end.answer
+                found.by_id[others[other]] = end.answer
 
-    async def _awaited(self, missing: list[ScoreId], stale: set[str], asked: Asked, until: float) -> None:
+    async def _await(self, missing: list[ScoreId], stale: set[str], found: Answers, until: float) -> None:
         async with self._hints.listening([lease_key(score_id, self._prefix) for score_id in missing]) as listen:
             while missing:
-                asked.refused |= await self._ask(missing)
-                missing = [score_id for score_id in missing if score_id not in asked.refused]
+                found.refused |= await self._ask(missing)
+                missing = [score_id for score_id in missing if score_id not in found.refused]
                 seconds = ASK_AGAIN_SECONDS
                 for score_id, value in zip(missing, await self._values(missing), strict=True):
                     end = decode_end(value) if value is not None and is_end(value) else None
                     if end is None or end.holder in stale:
                         continue
-                    asked.answers[score_id] = end.answer
+                    found.by_id[score_id] = end.answer
                     if (again := self._again(score_id, end.answer, until)) is not None:
                         stale.add(str(end.holder))
                         seconds = min(seconds, again)
-                missing = [each for each in missing if each not in asked.answers or self._may_ask_later(each, asked)]
+                missing = [each for each in missing if each not in found.by_id or self._may_ask_later(each, found)]
                 if missing:
                     await listen(seconds)
 
@@ -217,9 +202,9 @@ class Door:
         self._asked_at[score_id] = now + wait - ASK_AGAIN_SECONDS
         return wait
 
-    def _may_ask_later(self, score_id: ScoreId, asked: Asked) -> bool:
+    def _may_ask_later(self, score_id: ScoreId, found: Answers) -> bool:
         """Whether its answer is only that it could not be asked for yet, and it will be asked for again."""
-        answer = asked.answers[score_id]
+        answer = found.by_id[score_id]
         return isinstance(answer, NoAnswer) and score_id in self._asked_at
 
     async def _ask(self, ids: Sequence[ScoreId]) -> set[ScoreId]:
@@ -227,7 +212,7 @@ class Door:
         new = [score_id for score_id in ids if self._may_ask(score_id)]
         if not new:
             return set()
-        # Before anything is waited for: who comes meanwhile need not ask, too.
+        # Before any waiting, so that others who come meanwhile need not ask, too.
         self._note(new)
         if await self._is_full():
             self._forget(new)
@@ -239,8 +224,8 @@ class Door:
         await self._send(send, new)
         return set()
 
-    async def _told(self, name: str, ask: Sequence[str]) -> Any:
-        key = told_key(name, self._prefix)
+    async def _document(self, name: str, ask: Sequence[str]) -> Any:
+        key = document_key(name, self._prefix)
         (value,) = await self._looks.at([key])
         if value is not None:
             return json.loads(value)
@@ -252,7 +237,7 @@ class Door:
                     return json.loads(value)
                 if self._may_ask(name):
                     self._note([name])
-                    await self._send(lambda: self._sends.tell(*ask, name), [name])
+                    await self._send(lambda: self._sends.document(*ask, name), [name])
                 await listen(ASK_AGAIN_SECONDS)
 
     async def _send(self, send: Callable[[], object], what: Sequence[object]) -> None:
@@ -263,21 +248,12 @@ class Door:
             raise
 
     async def _is_full(self) -> bool:
-        """Whether the requests that wait are as many as may: each is a message, however many scores it asks for."""
+        """Whether as many requests wait as may: each is a message, however many scores it asks for."""
         waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
         return waiting >= self._queue_maxsize
 
     async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:
         return await self._looks.at([result_key(score_id, self._prefix) for score_id in ids]) if ids else []
-
-    def _remember(self, score_id: ScoreId, answer: Answer) -> None:
-        now = self._now()
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered = {each: entry for each, entry in self._remembered.items() if entry[1] > now}
-            if len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.clear()
-        if isinstance(answer, Final):
-            self._remembered[score_id] = answer, now + REMEMBERED_SECONDS
 
     def _may_ask(self, what: object) -> bool:
         return self._now() - self._asked_at.get(what, -inf) >= ASK_AGAIN_SECONDS

@@ -12,7 +12,7 @@ from worker.flight.tiers import Acquired, End, Lease, Lifetimes, is_kept, kept_s
 
 @dataclass(slots=True)
 class FlightEntry:
-    """Lease, cached answer and handed-over end of one id; each is valid until its own moment."""
+    """The lease, the cached answer and the handed-over answer of one id; each is valid until a time of its own."""
 
     score_id: ScoreId
     token: str | None = None
@@ -25,14 +25,14 @@ class FlightEntry:
 
     @property
     def runs_out(self) -> float:
-        """When none of it is valid any longer."""
+        """The time from which none of them is valid."""
         return max(self.leased_until, self.answer_until, self.handed_over_until)
 
     def cached(self, now: float) -> Final | None:
         return self.answer if self.answer_until > now else None
 
     def end_seen(self, now: float) -> End | None:
-        """The cached answer or, if there is none, the one being handed over."""
+        """The cached answer or, if there is none, the one that is being handed over."""
         answer = self.cached(now)
         if answer is not None:
             return End(answer)

@@ -14,8 +14,8 @@ Result = TypeVar("Result")
 class FallbackTier:
     """*first* while it is available, *second* while it is not.
 
-    A lease that was taken in one is not seen in the other: when Redis goes or comes back, calls under way may be made
-    once more. This loses no answer and doubles no row.
+    A lease taken in one is not visible in the other: when Redis goes or comes back, calls under way may be made once
+    more. No answer is lost by that, and no row is written twice.
     """
 
     def __init__(self, first: Tier, second: Tier, state: RedisState) -> None:

@@ -1,7 +1,7 @@
-"""Single flight: however many want a score at once, one of them calls the endpoint and all get the answer.
+"""Single flight: if several want a score at once, one of them calls the endpoint, and all get the answer.
 
 The tiers are asked from the innermost to the outermost: this process, then Redis or the database. Ids that are ours in
-one tier are asked of the next; the endpoint is called for those that are ours in the last. Answers go back the same
+one tier are asked for in the next; the endpoint is called for those that are ours in the last. Answers go back the same
 way: each tier ends its leases, wakes those who wait, and says which answer counts.
 
 Where revisions have some of their scores and the others are late, these are left to come by themselves: the call goes
@@ -26,9 +26,10 @@ from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_versi
 #: Starts a call where it goes on, whatever becomes of its asker.
 Begin = Callable[[Coroutine[Any, Any, dict[ScoreId, Answer]]], "asyncio.Future[dict[ScoreId, Answer]]"]
 
-#: Added to the end of a lease, so that a look then finds it run out.
+#: Seconds added to the end of a lease, so that a look at that time finds it run out.
 JUST_AFTER_SECONDS = 0.02
-#: Scores are late only after so many times as long as the others took, so that who is slow with all is waited for.
+#: Scores are late only after this many times as long as the others took, so that an endpoint that is slow with all is
+#: waited for.
 LATE_TIMES = 3
 
 
@@ -74,7 +75,7 @@ class Flight:
         return await request.through_all(self._tiers, list(dict.fromkeys(ids)))
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
-        """What is stored for *ids* where all workers see it; nothing is asked of the endpoint.
+        """What is stored for *ids* where all workers see it; does not ask the endpoint.
 
         Raises:
             TierUnavailable: it can't be looked up.
@@ -84,7 +85,7 @@ class Flight:
     def keep(self, answers: Mapping[ScoreId, Answer]) -> None:
         """Leave *answers* where all workers see them, and wake those who wait there.
 
-        Those that were had in this process only, since Redis lost them, are answers to nobody else.
+        For answers that only this process has, since Redis lost them.
         """
         with contextlib.suppress(TierUnavailable):
             self._tiers[-1].finish([], answers, uuid.uuid4().hex)
@@ -175,7 +176,7 @@ class _Request:
                     above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
                     return
                 if wanted and listen is None:
-                    # Look again first: the end may have come before we listened.
+                    # Look again first: the answer may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
@@ -280,7 +281,7 @@ class _Held:
 
 
 def _ended(tier: Tier, answers: Mapping[ScoreId, Answer], token: str) -> Mapping[ScoreId, Answer]:
-    """End the leases of all ids in *answers*; returns the answers that count, which may not be ours."""
+    """End the leases of all ids in *answers*; returns the answers that count, which need not be ours."""
     ends = {
         score_id: answer
         for score_id, answer in answers.items()

@@ -1,4 +1,4 @@
-"""The tier inside one process, shared by its threads and coroutines; it is asked first."""
+"""The tier in the memory of one process, shared by its threads and coroutines; it is asked first."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from worker.domain.scores import Answer, ScoreId
 from worker.flight.entries import FlightEntry
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen
 
-#: Entries that have run out are deleted when there are at least so many entries.
+#: Entries that have run out are deleted only if there are at least this many.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -93,7 +93,7 @@ class ProcessTier:
         return entry
 
     def _tidy(self, now: float) -> None:
-        """Delete entries that have run out; so seldom that it costs hardly anything for each entry."""
+        """Delete entries that have run out; called so seldom that the cost for each entry is small."""
         if len(self._entries) >= self._tidy_at:
             self._entries = {score_id: entry for score_id, entry in self._entries.items() if entry.runs_out > now}
             self._tidy_at = max(FEWEST_TO_TIDY, 2 * len(self._entries))

@@ -78,7 +78,7 @@ return stood
 """
 
 
-#: A connection for listening may go silent, so a listener looks by itself after so many seconds.
+#: Seconds after which a listener looks by itself, since its connection may have gone silent.
 LONGEST_LISTEN_SECONDS = 3.0
 
 
@@ -144,7 +144,8 @@ class RedisTier:
     @contextlib.asynccontextmanager
     async def listening(self, ids: Collection[ScoreId]) -> AsyncIterator[Listen]:
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
-            # The client's own retries may take longer than the listener may wait; its next look is the retry.
+            # The client's own retries may take longer than the listener may wait; the listener's next look is the
+            # retry.
             redis.set_retry(Retry(NoBackoff(), 0))
             with _translated_errors():
                 await channel.subscribe(*(lease_key(score_id, self._prefix) for score_id in ids))
@@ -156,11 +157,11 @@ class RedisTier:
                     while not await channel.get_message(timeout=max(0.0, deadline - loop.time())):
                         if loop.time() >= deadline:
                             return
-                    # A holder ends many calls at once: one look is enough for all.
+                    # A holder ends many calls at once; one look is enough for all.
                     while await channel.get_message(timeout=0):
                         pass
                 except RedisError:
-                    # Only hints are lost; the next look will find out that Redis is gone.
+                    # Only hints are lost; the next look finds out that Redis is gone.
                     await asyncio.sleep(min(seconds, 1))
 
             yield listen

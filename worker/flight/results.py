@@ -18,7 +18,7 @@ to_json = json.JSONEncoder(separators=(",", ":")).encode
 def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
     """*answer* in the form in which Celery's result backend stores a task's result, with the answer itself beside it.
 
-    With a *holder* it is what that holder hands over to those who waited, and must not be cached.
+    With a *holder* it is the answer that this holder hands over to those who waited; it must not be cached.
     Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
     """
     document = encode_answer(answer)
@@ -43,7 +43,7 @@ def is_answer(result: bytes | None) -> bool:
 
 
 def is_end(result: bytes | None) -> bool:
-    """Whether the value of a result key is single flight's: a cached answer, or an end that is being handed over."""
+    """Whether the value of a result key is single flight's: a cached answer, or one that is being handed over."""
     return is_answer(result) or (result is not None and b'"holder":"' in result)
 
 

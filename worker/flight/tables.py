@@ -19,7 +19,7 @@ score_flight = Table(
     Column("handed_over", Payload),
     Column("handed_over_by", String(32)),
     Column("handed_over_until", Moment),
-    # The latest of the moments above: from then on the row may be deleted.
+    # The latest of the times above; after it the row may be deleted.
     Column("runs_out", Moment, nullable=False),
     Index("score_flight_runs_out", "runs_out"),
     **UTF8,

@@ -2,7 +2,8 @@
 
 A score id is *cached*, *under way* with somebody who holds its lease, or *ours* to compute. Rules of every tier:
 
-- A lease belongs to a token. It is longer than the call, and renewed meanwhile; a holder that does not renew has died.
+- A lease belongs to a token. It lasts longer than the call, and is renewed meanwhile; a holder that does not renew it
+has died.
 - The token fences: only the holder may release, renew, or say how the call ended. The first answer that is stored
   counts, and a late holder gets it back; so all get the same answer.
 - If a call leaves nothing to cache (a failure, or an answer of another model version), its end is handed over to those
@@ -17,7 +18,7 @@ from typing import Protocol
 
 from worker.domain.scores import Answer, Final, Score, ScoreId
 
-#: Waits for a hint, no longer than so many seconds.
+#: Waits for a hint, at most this many seconds.
 Listen = Callable[[float], Awaitable[None]]
 
 
@@ -35,7 +36,7 @@ class End:
     """How a call ended."""
 
     answer: Answer
-    #: The token of the holder that hands it over; None for a cached answer.
+    #: The token of the holder that hands the answer over; None for a cached answer.
     holder: str | None = None
 
 
@@ -44,7 +45,7 @@ class Acquired:
     """The state of the ids that were wanted; each is in exactly one of these."""
 
     cached: dict[ScoreId, Final] = field(default_factory=dict)
-    #: How the call of the holder that we waited for ended.
+    #: How the call ended whose holder we waited for.
     handed_over: dict[ScoreId, Answer] = field(default_factory=dict)
     under_way: dict[ScoreId, Lease] = field(default_factory=dict)
     ours: list[ScoreId] = field(default_factory=list)
@@ -54,13 +55,13 @@ class Tier(Protocol):
     """One place where leases and answers are kept. Its methods are quick and block; each id is handled atomically.
 
     Raises:
-        TierUnavailable: what it needs does not answer; nothing was decided.
+        TierUnavailable: Redis or the database does not answer; nothing was decided.
     """
 
     def acquire(self, ids: Sequence[ScoreId], token: str, waited_for: Mapping[ScoreId, str]) -> Acquired:
         """Take the leases of those of *ids*, all different, that are free; *waited_for* are the tokens waited for.
 
-        Those that *token* holds already stay its own: the reply may have been lost, so that it asks again.
+        Leases that *token* holds already stay its own: it may ask again because a reply was lost.
         """
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
@@ -77,7 +78,7 @@ class Tier(Protocol):
         """What is cached or being handed over for *ids*; takes no lease."""
 
     def listening(self, ids: Collection[ScoreId]) -> AbstractAsyncContextManager[Listen]:
-        """Hear when the call for any of *ids* ends. Look again once inside: it may have ended before."""
+        """Wait inside for the call for any of *ids* to end. Look again first: it may have ended before."""
 
 
 class TierUnavailable(Exception):
@@ -86,27 +87,27 @@ class TierUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
-    """How long what a tier keeps is kept, in seconds."""
+    """How long a tier keeps what it holds, in seconds."""
 
     lease: float
     result: float
     error: float
-    #: Time for those who waited to come and look.
+    #: Seconds in which those who waited can come and look.
     handover: float = 5.0
 
 
 def is_kept(score_id: ScoreId, answer: Answer) -> bool:
-    """Whether *answer* may be cached as the answer to *score_id*: a final one, of the version that was asked for."""
+    """Whether *answer* may be cached as that to *score_id*: it is final, and of the version that was asked for."""
     return isinstance(answer, Final) and answer.version == score_id.version
 
 
 def kept_seconds(answer: Answer, lifetimes: Lifetimes) -> float:
-    """How long a final answer is cached: errors are looked at again sooner."""
+    """How long a final answer is cached; an error is asked for again sooner."""
     return lifetimes.result if isinstance(answer, Score) else lifetimes.error
 
 
 def by_true_version(answers: Iterable[tuple[ScoreId, Answer]]) -> dict[ScoreId, Answer]:
-    """The answers of another version than was asked for, under ids with their own version."""
+    """Those answers whose version is not the one that was asked for, under ids with their own version."""
     return {
         ScoreId(score_id.wiki, score_id.model, score_id.revision, answer.version): answer
         for score_id, answer in answers

@@ -1,1 +1,1 @@
-"""Edits as others tell of them: read from events, and listened for."""
+"""Edits from elsewhere: streams that are listened to, and recorded events that are replayed."""

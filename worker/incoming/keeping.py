@@ -1,4 +1,4 @@
-"""Saving what was heard, however long its database takes: an edit is skipped only if it alone is at fault."""
+"""Saving edits from a stream, however long the database takes: an edit is skipped only if it alone is at fault."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,9 +19,10 @@ Result = TypeVar("Result")
 
 
 class Keeper:
-    """Saves edits and the position in the stream at *source*; *rest* waits, *trouble* is told why (None: it is over).
+    """Saves edits and the position in the stream at *source*.
 
-    If *is_ending* is true, errors of the database are raised and no longer waited for.
+    *rest* waits, and *trouble* is called with the reason, or with None when the trouble is over. If *is_ending* returns
+    true, errors of the database are raised, and no longer waited for.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Keeper:
         self._trouble = trouble
 
     def keep(self, database: Database, edits: Sequence[Promised], last: str | None) -> Counter[Fate]:
-        """Save *edits* and the position *last*; returns what became of them.
+        """Save *edits* and the position *last*; returns how many were saved, and the like.
 
         Waits for a database that can't be reached, is locked, is read-only or refuses.
         """
@@ -53,7 +54,7 @@ class Keeper:
         return fates
 
     def patiently(self, database: Database, work: Callable[[], Result]) -> Result:
-        """What *work* returns, once the database takes it.
+        """The result of *work*, once the database lets it succeed.
 
         Raises:
             OutboxError, sqlalchemy.exc.DBAPIError: it does not, and we are ending.

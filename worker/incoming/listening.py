@@ -29,13 +29,13 @@ from worker.incoming.patience import PATIENCE, Patience, asked_seconds
 from worker.incoming.positions import position, resume_from
 from worker.incoming.server_sent_events import EventStream, ServerSentEvent, StreamBroken
 
-#: The most events that are saved together.
+#: How many events are saved together at most.
 BATCH = 200
-#: The most events that are read ahead of saving; then the stream has to wait.
+#: How many events are read ahead of saving at most; then the stream has to wait.
 READ_AHEAD = 2000
-#: And the most characters of them, for events may be large.
+#: How many characters of them at most, since events may be large.
 READ_AHEAD_SIZE = 32_000_000
-#: How often a stream may lead on to another address.
+#: How many redirects a stream may send in a row.
 MOST_REDIRECTS = 5
 #: Seconds after which a wiki without edits saves the position too, so that it does not hold back the next start.
 QUIET_SECONDS = 10.0
@@ -56,13 +56,13 @@ class Listened:
     """What became of the events so far."""
 
     saved: Counter[str] = field(default_factory=Counter)
-    #: Only promised, on wikis that are not emulated.
+    #: Edits that were only promised, on wikis that are not emulated.
     promised: Counter[str] = field(default_factory=Counter)
-    #: Deletes, moves and their like; promised, and on emulated wikis done.
+    #: Deletes, moves and the like; promised, and on emulated wikis also done.
     page_changes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     connections: int = 0
-    #: What prevents us from reading or saving at this moment.
+    #: What prevents reading or saving at this moment; None if nothing does.
     trouble: str | None = None
 
     @property
@@ -102,15 +102,16 @@ class Listener:
         self._counts_strangers = counts_strangers
         self._proxy, self._tls = route.proxy, route.tls()
         self._told_at = -math.inf
-        #: The ids to continue from: of the last event, once there was one. And how often in a row none came since.
+        #: The ids to continue from (that of the last event, once there was one), and how often in a row none came
+        #: since.
         self._last: list[str] = []
         self._failures = 0
-        #: Seconds before the next connection that the stream asked for: once, and from then on.
+        #: Seconds before the next connection that the stream asked for: for once, and from then on.
         self._retry_after = self._retry = 0.0
-        #: Whether it was there once, so that the name is right; and whether anything that is read came from it.
+        #: Whether the stream was ever there, which shows that its name is right; whether it sent anything that we read.
         self._was_served = self._was_read = False
         self._queue: queue.Queue[Incoming | BaseException] = queue.Queue(READ_AHEAD)
-        #: Characters of all events that were put into the queue, and of those that are saved; a thread writes each.
+        #: Characters of all events put into the queue, and of those that were saved; each is written by one thread.
         self._put_size = self._saved_size = 0
         self._end = threading.Event()
         self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
@@ -137,11 +138,11 @@ class Listener:
             self.stop()
 
     def stop(self) -> None:
-        """Let `listen` return after what it is doing now; may be called in a signal handler."""
+        """Let `listen` return after the present step; may be called in a signal handler."""
         self._end.set()
 
     def _start(self, since: str | None, *, is_patient: bool) -> list[str]:
-        """The ids to begin from, those of all wikis; what a wiki has already is left out when it comes again."""
+        """The ids to begin from, those of all wikis; an edit that comes again to a wiki is left out."""
 
         def told(database: Database) -> str | None:
             with database.reading() as connection:
@@ -155,7 +156,7 @@ class Listener:
         return [] if since and len(ids) < len(known) else ids
 
     def _read_or_tell(self, since: str | None) -> None:
-        """Read until that is to end; whatever else ends it is put into the queue, where it ends the listening."""
+        """Read until asked to stop; an error is put into the queue, where it ends the listening."""
         try:
             self._read(since)
         except BaseException as error:  # noqa: BLE001 - nobody would read any more, and nobody would know
@@ -191,7 +192,7 @@ class Listener:
                 "User-Agent": self._user_agent,
                 "Accept": "text/event-stream",
                 "Cache-Control": "no-store",
-                # What is packed can grow without bound, and waits in the packer for what comes after it.
+                # A packed stream can grow without bound, and its events may wait in the packer for later ones.
                 "Accept-Encoding": "identity",
             }
         )
@@ -209,7 +210,7 @@ class Listener:
                         return
 
     def _heard(self, event: ServerSentEvent) -> bool:
-        """Whether there is a use for further events."""
+        """Whether further events can be used."""
         if event.retry is not None:
             self._retry = event.retry / 1000
         if event.event == "error":
@@ -222,7 +223,7 @@ class Listener:
         """
         Raises:
             CommandFailed: there is no such stream, and never was.
-            StreamBroken: it refuses, this time, or sends what is no stream.
+            StreamBroken: it refuses this time, or what it sends is no stream.
         """
         status = response.status_code
         if 400 <= status < 500 and status not in {408, 425, 429} and not self._was_served:
@@ -329,7 +330,7 @@ class Listener:
 
 @contextmanager
 def _connected(client: httpx.Client, url: str, headers: httpx.Headers) -> Iterator[httpx.Response]:
-    """The reply of whom *url* leads to; by hand, since what else follows redirects reads all that comes with them."""
+    """The reply of the address to which *url* leads; redirects are followed here, since httpx reads their bodies."""
     for _ in range(MOST_REDIRECTS + 1):
         with client.stream("GET", url, headers=headers) as response:
             if response.next_request is None:

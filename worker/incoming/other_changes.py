@@ -8,7 +8,7 @@ from typing import Any
 
 from outbox.page_changes import PageChange, PageChangeKind
 from worker.incoming.page_changes import VISIBILITY
-from worker.incoming.parts import part, readable, title_of
+from worker.incoming.parts import part, readable, readable_title
 
 
 def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
         "wiki": event.get("wiki_id"),
         "page": page.get("page_id"),
         "namespace": page.get("namespace_id", 0),
-        "title": title_of(page.get("page_title")),
-        # The event's own time: at a delete or a suppression the revision is older.
+        "title": readable_title(page.get("page_title")),
+        # The event's own time, since at a delete or a suppression the revision is older.
         "timestamp": event.get("dt") or part(event, "meta").get("dt"),
         "revision": revision.get("rev_id"),
         **{name: revision.get(name) for name in VISIBILITY},
@@ -28,7 +28,7 @@ def fields_of_other_change(event: dict[str, Any]) -> dict[str, Any]:
     further = {
         "prior_page": prior.get("page_id"),
         "prior_namespace": prior.get("namespace_id"),
-        "prior_title": title_of(prior.get("page_title")),
+        "prior_title": readable_title(prior.get("page_title")),
         "redirect_page": part(event, "created_redirect_page").get("page_id"),
         "request_id": part(event, "meta").get("request_id"),
     }
@@ -43,7 +43,7 @@ def fields_of_visibility_change(event: dict[str, Any]) -> dict[str, Any]:
         "wiki": event.get("database"),
         "page": event.get("page_id"),
         "namespace": event.get("page_namespace", 0),
-        "title": title_of(event.get("page_title")),
+        "title": readable_title(event.get("page_title")),
         # The revision's own time is older.
         "timestamp": meta.get("dt") or event.get("dt"),
         "revision": event.get("rev_id"),

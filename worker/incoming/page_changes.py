@@ -8,7 +8,7 @@ from typing import Any
 
 from outbox.details import Details, PageLink, Person, PriorRevision
 from outbox.edits import PatrolStatus
-from worker.incoming.parts import part, readable, title_of
+from worker.incoming.parts import part, readable, readable_title
 
 VISIBILITY = ("is_content_visible", "is_editor_visible", "is_comment_visible")
 
@@ -28,7 +28,7 @@ def fields_of_page_change(event: dict[str, Any], groups_of: Callable[[str], Coll
         # A page change always has a page.
         "page": page.get("page_id") or 0,
         "namespace": page.get("namespace_id", 0),
-        "title": title_of(page.get("page_title")),
+        "title": readable_title(page.get("page_title")),
         "timestamp": revision.get("rev_dt"),
         "user": performer.get("user_text"),
         "user_id": performer.get("user_id"),
@@ -65,7 +65,7 @@ def _details(
             "redirect_link": readable(
                 PageLink,
                 {
-                    "title": title_of(link.get("page_title")),
+                    "title": readable_title(link.get("page_title")),
                     "page": link.get("page_id"),
                     "namespace": link.get("namespace_id"),
                     "is_redirect": link.get("is_redirect"),

@@ -28,6 +28,6 @@ def readable(kind: type[SourcePart], fields: dict[str, Any]) -> dict[str, Any] |
     return given or None
 
 
-def title_of(value: object) -> object:
+def readable_title(value: object) -> object:
     """A database key as people read it; anything else is left for the validation to reject."""
     return value.replace("_", " ") if isinstance(value, str) else value

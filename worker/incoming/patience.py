@@ -1,4 +1,4 @@
-"""How long a listener waits: for other events, for a stream that is away, and for a database. Pure."""
+"""How long a listener waits: for more events, for a stream that is away, and for a database. Pure."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from outbox.backoff import backoff
 
-#: No stream is waited for longer, whatever it asks for.
+#: Seconds; no stream is waited for longer, whatever it asks for.
 LONGEST_ASKED_SECONDS = 3600.0
 
 
@@ -27,7 +27,7 @@ class Patience:
     def pause(self, failures: int, asked: float = 0.0) -> float:
         """Seconds to wait after *failures* in a row, and not less than the stream *asked* for.
 
-        With jitter, so that listeners do not all return at once: a stream asks them all for the same time.
+        With jitter, so that listeners do not all return at once, since a stream asks all of them for the same wait.
         """
         own = backoff(failures, first=self.first_pause, longest=self.longest_pause).total_seconds()
         asked = min(asked, LONGEST_ASKED_SECONDS)

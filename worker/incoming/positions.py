@@ -11,7 +11,8 @@ from outbox.columns import BinaryString, Moment, database_now
 from outbox.tables import UTF8, metadata
 
 #: EventStreams continues a millisecond after the last event, which would miss other events of the same millisecond, and
-#: late ones with an earlier time. Edits that come again are recognised by their revision.
+#: late ones with an earlier time. So we begin this much earlier; edits that come again are recognised by their
+#: revision.
 REWIND_MS = 10_000
 LONGEST_SOURCE = 255
 
@@ -20,7 +21,7 @@ stream_position = Table(
     metadata,
     #: The address of the stream.
     Column("source", BinaryString(LONGEST_SOURCE), primary_key=True),
-    #: The id of the last event that was read, of whatever wiki.
+    #: The id of the last event that was read, whichever wiki it was about.
     Column("event_id", Text, nullable=False),
     Column("read_at", Moment, nullable=False, server_default=database_now()),
     **UTF8,
@@ -61,13 +62,16 @@ def _places(parts: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     latest = max((int(part["timestamp"]) for part in parts if "timestamp" in part), default=None)
     for part in parts:
         place = {"topic": part["topic"], "partition": part["partition"]}
-        # An offset of -1 means the next event, whichever that is: taken literally, it would skip all that came since.
+        # An offset of -1 means the next event, whichever that is; used as it is, it would skip all that came since.
         offset, timestamp = int(part.get("offset", -1)), part.get("timestamp", latest)
         yield place | ({"offset": offset} if offset >= 0 or timestamp is None else {"timestamp": timestamp - REWIND_MS})
 
 
 def _how_early(place: dict[str, Any]) -> tuple[int, int]:
-    """An id has an offset only until the first event of its topic comes, so an offset is before any time."""
+    """The key by which places are sorted: one with an offset comes before any with a time.
+
+    An id has an offset only until the first event of its topic comes.
+    """
     if "timestamp" in place:
         return 1, place["timestamp"]
     return (0 if place["offset"] >= 0 else 2), place["offset"]

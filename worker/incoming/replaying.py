@@ -22,7 +22,7 @@ from outbox.edits import Edit
 from outbox.page_changes import Promised
 from worker.config.autopatrolled_groups import usual_groups
 from worker.incoming.edits import GroupsOf, NotAnEdit, promised_of
-from worker.incoming.saving import Fate, is_of_an_edit, keep, save_alone
+from worker.incoming.saving import Fate, is_of_an_edit, save_alone, save_or_promise
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
@@ -59,7 +59,7 @@ def edits_in(
     groups_of: GroupsOf = usual_groups,
     limit: int | None = None,
 ) -> Iterator[Promised]:
-    """The edits of *wikis* in *lines*, at most *limit*; what is left out is counted in *report*."""
+    """The edits of *wikis* in *lines*, at most *limit*; other lines are counted in *report*."""
     taken = 0
     for number, line in enumerate(lines, start=1):
         if limit is not None and taken >= limit:
@@ -107,7 +107,7 @@ def replay(
 
 def _save(database: Database, edit: Promised) -> Fate:
     try:
-        return database.run(partial(keep, edit=edit))
+        return database.run(partial(save_or_promise, edit=edit))
     except DBAPIError as error:
         if not is_of_an_edit(error):
             raise
@@ -120,7 +120,7 @@ def lines_of(file: str | Path) -> Iterator[Iterator[bytes]]:
 
     Raises:
         OSError: the file can't be read, or is not what its name says.
-        UnicodeError: it is not in UTF-8, so no line of it is taken.
+        UnicodeError: it is not in UTF-8; no line of it is used.
     """
     if str(file) == "-":
         yield _in_utf8(sys.stdin.buffer)

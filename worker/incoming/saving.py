@@ -23,11 +23,11 @@ from outbox.server_errors import Kind, server_text, trouble_of
 from worker.config.telemetry import log
 from worker.incoming.positions import remember
 
-#: Another process may be saving the same user, page or edit; at the next try it is there.
+#: Tries: another process may be saving the same user, page or edit, which is there at the next try.
 TRIES = 4
 #: The reason of a dead letter with an edit that the database did not take.
 NOT_SAVED = "not_saved"
-#: A change of a page that is no edit counts apart from the edits.
+#: Page changes that are no edits are counted separately.
 Fate = Literal["saved", "promised", "page changes", "saved before", "contradicting", "kept aside"]
 
 
@@ -47,7 +47,7 @@ def save_heard(
         raise
 
 
-def keep(session: Session, edit: Promised) -> Fate:
+def save_or_promise(session: Session, edit: Promised) -> Fate:
     """Save *edit* if the wiki is emulated, otherwise only promise it. Does not commit.
 
     Raises:
@@ -94,11 +94,11 @@ def save_alone(database: Database, edit: Promised) -> Fate:
 
 
 def _takes_others(database: Database, edit: Promised) -> bool:
-    """Whether the database would take another, quite usual edit now; it is not kept."""
+    """Whether the database would take another, ordinary edit now; that edit is not kept."""
     other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
         with database.transaction() as session:
-            keep(session, other)
+            save_or_promise(session, other)
             session.rollback()
     except IntegrityError:
         # It contradicts what is there, so the tables can be written to.
@@ -111,7 +111,7 @@ def _takes_others(database: Database, edit: Promised) -> bool:
 def _keep_all(session: Session, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
     fates = Counter[Fate]()
     for edit in edits:
-        fates["saved before" if _is_there(session, edit) else keep(session, edit)] += 1
+        fates["saved before" if _is_there(session, edit) else save_or_promise(session, edit)] += 1
     if event_id is not None:
         remember(session, source, event_id)
     return fates
@@ -122,7 +122,7 @@ def _keep_one(session: Session, edit: Promised) -> Fate:
         return "saved before"
     if is_emulated(session):
         free_title(session, edit)
-    return keep(session, edit)
+    return save_or_promise(session, edit)
 
 
 def _is_there(session: Session, edit: Promised) -> bool:

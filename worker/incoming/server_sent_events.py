@@ -1,4 +1,4 @@
-"""Server-sent events out of the bytes of a stream, as they come in, and never more of one than a limit. Pure.
+"""Server-sent events, made from the bytes of a stream as they come in; each has a limit of length. Pure.
 
 Source of the rules: HTML Living Standard, 9.2.6, interpreting an event stream.
 """
@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: Of one event with all its lines, in bytes; the Kafka behind EventStreams takes 4 MB in one message.
+#: Bytes of one event with all its lines, at most; the Kafka behind EventStreams takes 4 MB in one message.
 LONGEST_EVENT = 8_000_000
-#: An id comes back in the head of a request, which servers bound to some 16 KB.
+#: Bytes of an id, at most; it is sent back in the header of a request, which servers limit to some 16 KB.
 LONGEST_ID = 8_000
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -22,18 +22,18 @@ class StreamBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One event, or a word of the stream's own: without data, and perhaps with an id or a time to wait."""
+    """One event; without data if the stream only sent an id or a time to wait."""
 
     event: str
     data: str
-    #: The last one that was told, here or before; empty without one.
+    #: The last id that was sent, here or before; empty without one.
     id: str
-    #: Milliseconds to wait before connecting again, if they are told here.
+    #: Milliseconds to wait before connecting again, if they were sent here.
     retry: int | None
 
 
 class EventStream:
-    """Puts events together; *longest* is in bytes, and what it holds is never much more."""
+    """Puts events together; *longest* is in bytes, and it never holds much more than that."""
 
     def __init__(self, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
@@ -87,7 +87,7 @@ class EventStream:
             case b"id" if b"\0" not in value:
                 self._id = value.decode(errors="replace")
             case b"retry" if value.isdigit():
-                # More than a century is as good as that.
+                # A longer wait than a century makes no difference.
                 self._retry = int(value[:12])
             case _:
                 return

@@ -1,14 +1,12 @@
-"""Which streams are read, and what to listen to instead of the others. Pure."""
+"""Streams that are known and not read, and what to listen to instead. Pure."""
 
 from urllib.parse import unquote, urlsplit
 
 WHAT_IS_READ = "listen to mediawiki.page_change.v1 or mediawiki.recentchange instead"
-VISIBILITY_CHANGE = "/mediawiki/revision/visibility-change/1"
-SCHEMAS_READ = ("/mediawiki/recentchange/1.", "/mediawiki/page/change/1.", f"{VISIBILITY_CHANGE}.")
 PREFIX = "mediawiki."
-#: Streams of EventStreams with other things than edits, or with more: revision-create also has imported revisions
-#: and those of moves and protections, with old times, whose scores nobody waits for.
-#: Source: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
+#: Streams of EventStreams with other things than edits, or with more than edits: revision-create also has imported
+#: revisions and those of moves and protections. They have old times, and nobody waits for their scores. Source:
+#: operations/deployment-charts eventstreams values.yaml `allowed_streams`; EventBus RevisionRecordInserted.
 NOT_READ = {
     "mediawiki.page-create", "mediawiki.page-delete", "mediawiki.page-links-change", "mediawiki.page-move",
     "mediawiki.page-properties-change", "mediawiki.page-undelete", "mediawiki.page_html_feature_counts_change",
@@ -17,11 +15,6 @@ NOT_READ = {
     "mediawiki.revision-create", "mediawiki.revision-score", "mediawiki.revision-tags-change",
     "rdf-streaming-updater.mutation.v2",
 }  # fmt: skip
-
-
-def is_read(schema: str) -> bool:
-    """Whether events of *schema*, as their `$schema` spells it, are read."""
-    return f"{schema.removesuffix('.yaml')}.".startswith(SCHEMAS_READ)
 
 
 def unread_streams(url: str) -> list[str]:

@@ -9,7 +9,7 @@ import re
 
 MOST_BYTES = 255
 USERS = {2, 3}
-#: Characters that are not legal, and what looks like the code of a character.
+#: Characters that are not legal, and texts that look like the code of a character.
 _CHARACTERS = re.compile(r"[\x00-\x1f#<>\[\]{|}\x7f]|%[0-9A-Fa-f]{2}|&(?:[A-Za-z0-9]|[^\x00-\x7f])+;")
 #: A step of a path: `.` or `..` between slashes or at an end, unless it is the whole of a longer name.
 _STEPS = re.compile(r"(?:^|/)\.\.?(?:/|$)")

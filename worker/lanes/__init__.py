@@ -1,1 +1,1 @@
-"""How any lane is served: rung for, claimed from, worked on, held."""
+"""How any lane is served: doorbell, turns, places, circuits, and the processes that take turns."""

@@ -1,7 +1,7 @@
-"""Celery's consumer and scheduler, which wait where Redis refuses to serve as they do where it is gone.
+"""Celery's consumer and scheduler, changed so that they wait for a Redis that refuses to serve as for one that is gone.
 
-Celery takes an error reply of Redis for a bug and ends the worker for good (celery/celery #7946).
-Its setting `broker_channel_error_retry` keeps the worker alive, but restarts it again and again without a pause.
+To Celery an error reply of Redis is a bug, and ends the worker for good (celery/celery #7946). With its setting
+`broker_channel_error_retry` the worker stays alive, but restarts again and again without a pause.
 """
 
 import sys
@@ -25,19 +25,19 @@ from worker.lanes.clock import Clock
 from worker.lanes.rings import MOST_WAITING, POLL
 from worker.lanes.seldom import Seldom
 
-#: A list that holds something for a moment, to see whether Redis lets us do what a broker has to.
+#: A list that holds one value for a moment, to find out whether Redis allows all that a broker does.
 TRIAL_KEY = "ores-broker"
 TRIAL_MILLISECONDS = 10_000
 LOOK_SECONDS = 0.1
 #: While this key exists, a scheduled task was sent; it expires by the clock of Redis alone.
 SENT_KEY = "ores-beat"
-#: A sent task counts for nearly all of its interval, so that a look that comes a little early is not put off.
+#: The part of its interval for which a sent task counts; less than 1, so that a look that comes early is not put off.
 SENT_SHARE = 0.9
-#: A task that was never sent, as far as Redis knows, waits this long, so a beat that keeps restarting does no harm.
+#: Seconds before a task is sent that Redis does not know, so that a beat that keeps restarting does no harm.
 FIRST_SECONDS = 60.0
-#: When tasks have waited for this long, a warning says so.
+#: Seconds after which waiting tasks cause a warning.
 UNTAKEN_SECONDS = 60.0
-#: What kombu and Celery are likely to raise when they read another application's message.
+#: Errors that kombu and Celery are likely to raise for another application's message.
 UNREADABLE = (ValueError, TypeError, AttributeError)
 
 #: Set while this process takes tasks from Redis.
@@ -45,7 +45,7 @@ CONSUMING = threading.Event()
 
 
 class BrokerConsumer(consumer.Consumer):
-    """Takes messages from Redis as soon as Redis serves; until then the worker stays alive and tries every 2 s.
+    """Takes messages from Redis once it serves; until then the worker stays alive and tries every 2 s.
 
     A message that is not ours is dropped with a log line: it does not end the worker, and does not come again.
     """
@@ -57,8 +57,8 @@ class BrokerConsumer(consumer.Consumer):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Not among the connection errors: when Celery acknowledges a message it swallows those, expects the connection
-        # to be lost, and takes no more messages if it was not.
+        # Not as a connection error: Celery ignores these when it acknowledges a message, since it expects the
+        # connection to be lost; if it is not lost, Celery takes no more messages.
         self.channel_errors = (*self.channel_errors, RedisError, OperationalError, *UNREADABLE)
         self._redis_state = RedisState(effect="no task is taken until it is back; this process polls the wikis itself")
         # Each message that is not ours costs a restart; the waiting is done in `ensure_connected`.
@@ -94,13 +94,13 @@ class BrokerConsumer(consumer.Consumer):
         if isinstance(exc, UNREADABLE):
             self._drop("of no known form", exc)
         elif redis_error(exc) is not None:
-            # So that it is logged, and Redis is not asked again at once.
+            # This logs it, and keeps us from asking Redis again at once.
             self._redis_state.is_gone(exc)
         try:
             super().on_connection_error_after_connected(exc)
         except (*self.connection_errors, *self.channel_errors) as error:
-            # To close it, Celery gives messages back to a Redis that is gone, through a connection that is closed
-            # already; that error would end Celery.
+            # Closing it, Celery gives messages back to a Redis that is gone, through a closed connection; that error
+            # would end Celery.
             log.debug("connection_not_closed", error=f"{type(error).__name__}: {error}")
             self.connection = None
 
@@ -133,7 +133,7 @@ class BrokerConsumer(consumer.Consumer):
             )
 
     def _try(self, conn: Connection) -> None:
-        """Write and read once, as a broker does: a replica, a full disk and a full memory let us connect and read."""
+        """Write and read once, as a broker does: a full Redis, or a replica, still lets us connect."""
         redis, prefix = _redis_of(self.app, conn)
         with redis.pipeline() as pipeline:
             pipeline.time()
@@ -148,8 +148,8 @@ class BrokerConsumer(consumer.Consumer):
 class Scheduler(beat.Scheduler):
     """Sends tasks that are due, or logs in one line why it can't, and tries again soon.
 
-    When a task was last sent is kept in Redis, by the clock of Redis, and how long to wait is counted by the monotonic
-    clock: there is no schedule file that could be lost or carry a future date. Of two beats the faster one sends.
+    The time of the last sending is kept in Redis, by the clock of Redis, and waits are counted by the monotonic clock:
+    there is no schedule file that could be lost or hold a future date. Of two beats the faster one sends.
     """
 
     schedule: dict[str, ScheduleEntry]
@@ -159,15 +159,15 @@ class Scheduler(beat.Scheduler):
         self._redis_state = RedisState(effect="nothing is scheduled until it is back; edits wait")
         self._clock = Clock()
         self._warnings = Seldom()
-        #: By queue: since when it has been so full that nothing is added.
+        #: Queue to the time since when it has been too full to add anything.
         self._crowded: dict[str, float] = {}
-        #: By task: when to look at it again, in monotonic seconds.
+        #: Task to the time when to look at it again, in monotonic seconds.
         self._due: dict[str, float] = {}
         super().__init__(*arguments, **options)
 
     @property
     def producer(self) -> Producer:
-        """Connects when something is sent; Celery's own waits here, for up to 30 s at a time."""
+        """Connects when something is sent; Celery's own method waits here, for up to 30 s at a time."""
         return Producer(self.connection, auto_declare=False)
 
     def tick(self, *_: Any, **__: Any) -> float:

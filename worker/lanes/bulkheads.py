@@ -1,6 +1,6 @@
 """How much of this process one thing may hold: places with endpoints and sinks, and turns that compute at once.
 
-Counted in this process' memory only: counts that several processes keep together leak when one of them dies.
+The counts are in this process' memory only: counts that processes share leak when one of them dies.
 """
 
 import threading
@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-#: Nobody holds more than this many times what is left free.
+#: Nobody holds more than this many times as many places as are left free.
 SHARE = 7
 
 
 def leaves_room(held: int, free: int) -> bool:
-    """Whether a holder of *held* may take one more of the *free* ones, because enough is left for others.
+    """Whether a holder of *held* places may take one of the *free* ones, because enough is left for others.
 
     A single holder gets seven eighths, two get seven fifteenths each; a first one is never refused.
     """
@@ -30,7 +30,7 @@ class Bulkheads:
         self._places = places
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
-        #: Wikis that ever had a turn; the only wiki need not leave places for others.
+        #: Wikis that ever had a turn; a wiki that is the only one need not leave places for others.
         self._wikis: set[str] = set()
         #: By resource and wiki.
         self._of_wiki: Counter[tuple[str, str]] = Counter()

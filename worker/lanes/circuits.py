@@ -1,4 +1,4 @@
-"""Whether something is asked at all: while it serves nobody its circuit is open, but for a probe now and then.
+"""Whether something is asked at all: while it serves nobody, its circuit is open, and only probes are sent.
 
 Kept in this process' memory: each process finds out for itself, and no count can leak when one dies.
 """
@@ -12,7 +12,7 @@ from worker.config.telemetry import log
 
 FIRST_OPEN_SECONDS = 1.0
 LONGEST_OPEN_SECONDS = 8.0
-#: A probe that has not ended after so long is given up, and another one sent.
+#: Seconds after which a probe that has not ended is given up, and another one sent.
 PROBE_SECONDS = 60.0
 
 
@@ -50,7 +50,7 @@ class Circuit:
         return self._state.reason
 
     def may_ask(self) -> bool:
-        """Whether to ask now: always while closed; while open one probe at a time, after a pause.
+        """Whether to ask now: always while closed; while open only one probe at a time, after a pause.
 
         The caller reports the end with `served`, `failed` or `not_asked`.
         """
@@ -75,7 +75,7 @@ class Circuit:
         return self._state.reason is not None and self._clock() < self._state.probing_until
 
     def until_probe(self) -> float:
-        """Seconds until it may be asked again; below 0 if that moment has passed."""
+        """Seconds until it may be asked again; negative if that moment has passed."""
         with self._lock:
             state = self._state
             return max(state.open_until, state.probing_until) - self._clock()

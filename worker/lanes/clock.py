@@ -1,11 +1,11 @@
-"""Whether this host's clock agrees with that of Redis: no work depends on it, but the times in logs and events do."""
+"""Whether this host's clock agrees with that of Redis. No work depends on it, but times in logs and events do."""
 
 import time
 from collections.abc import Callable
 
 from worker.config.telemetry import log
 
-#: Smaller differences come from networks and busy hosts.
+#: Seconds; smaller differences come from networks and busy hosts.
 SKEW_SECONDS = 5.0
 
 

@@ -10,7 +10,7 @@ from worker.config.wiki import Wiki
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worked:
-    """The result of a batch of claims, all of which are settled."""
+    """What follows from a batch of claims, once all are settled."""
 
     #: Lanes of the same wiki that got messages.
     promised: tuple[Lane, ...] = ()
@@ -31,7 +31,7 @@ class Consumer(Protocol):
         """Whether messages are worked on in order, so that only one batch of a wiki is claimed at a time."""
 
     def needs(self, wiki: Wiki) -> Collection[str]:
-        """Names of the endpoints or sinks with which a turn of *wiki* holds a place until it ends."""
+        """Names of the endpoints or sinks of which a turn of *wiki* holds a place until it ends."""
 
     def claim_size(self, wiki: Wiki) -> int:
         """How many messages it makes sense to claim now; 0 while what is needed for them is unavailable."""

@@ -16,7 +16,7 @@ from worker.lanes.rings import MOST_WAITING, QUEUE_OF, TURN
 from worker.lanes.standby import Standby
 from worker.lanes.timer import Timer
 
-#: After a failure no ring is sent for this long, so that a Redis that does not answer does not delay a producer.
+#: Seconds without rings after a failure, so that a Redis that does not answer does not delay a producer.
 SILENT_SECONDS = 5
 
 
@@ -37,13 +37,13 @@ class Doorbell:
         self._prefix = prefix
         self._timer = Timer()
         self._standby: Standby | None = None
-        #: Seconds between a ring for a turn and its task, so that the turn serves what comes meanwhile, too.
+        #: Seconds between a ring for a turn and its task, so that the turn also serves what comes meanwhile.
         self._rest = rest_seconds
-        #: Upkeep is prompted at most once in this time.
+        #: Seconds in which upkeep is prompted at most once.
         self._prompted = prompted_seconds
         #: A ring that was not answered for this long counts as lost, and may be repeated. Milliseconds.
         self._unanswered = round(unanswered_seconds * 1000)
-        #: Sends the task of that name with the arguments that follow, the wiki first.
+        #: Sends the task of that name with the arguments after it, the wiki first.
         self._send = send
         self._silent_until = 0.0
         self._is_full = False
@@ -72,7 +72,7 @@ class Doorbell:
         self._standby = standby
 
     def later(self, seconds: float, send: Callable[[], None]) -> None:
-        """Call *send* in *seconds*; if that fails, those who asked only lose time."""
+        """Call *send* in *seconds*; a failure costs those who asked only time."""
 
         def work() -> None:
             with suppress(RedisError, KombuError, OSError):
@@ -97,7 +97,7 @@ class Doorbell:
         self._try(after, parts, ring)
 
     def _is_wanted(self, parts: Sequence[str], lasts: int) -> bool:
-        """Whether there is no unanswered ring for that, and its queue is not so full that nobody seems to read it."""
+        """Whether no ring for that is unanswered, and its queue is not so full that nobody seems to read it."""
         queue = QUEUE_OF.get(parts[0], parts[0])
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(self._key(*parts), b"1", nx=True, px=lasts)
@@ -144,12 +144,12 @@ class Doorbell:
             self.ring(task, wiki)
 
     def send_once(self, what: str, send: Callable[[], None], *, seconds: float) -> None:
-        """Call *send* in *seconds*, once for all who ask for the same *what* until then."""
+        """Call *send* in *seconds*, once for all calls with the same *what* until then."""
         if self.is_first(what, seconds):
             self.later(seconds, send)
 
     def is_first(self, what: str, seconds: float) -> bool:
-        """Whether nobody has asked this about *what* in the last *seconds*; False if Redis can't say."""
+        """Whether this was not asked about *what* in the last *seconds*; False if Redis can't say."""
         try:
             return bool(self._redis.set(self._key(what), b"1", nx=True, px=round(seconds * 1000)))
         except (RedisError, OSError):

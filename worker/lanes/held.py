@@ -10,7 +10,7 @@ from worker.config.wiki import Wiki
 
 
 class Held:
-    """The claims that turns of this process work on; once closed, no turn takes any more."""
+    """The claims on which turns of this process work; once closed, it takes no more."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

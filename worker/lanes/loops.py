@@ -1,7 +1,7 @@
 """The event loops of a process: one for all HTTP, in a thread of its own, and one for each thread that takes turns.
 
-What blocks, such as SQL and Redis, runs in the thread that needs it and never in the loop of HTTP, where it would
-hold up everybody.
+Calls that block, such as those of SQL and Redis, run in the thread that needs them, never in the loop of HTTP, where
+they would hold up everybody.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class HttpLoop:
         self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
-        """End the loop and its thread; whatever still runs in it is cancelled."""
+        """End the loop and its thread; what still runs in it is cancelled."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

@@ -5,10 +5,10 @@ from typing import Protocol
 #: Claim one batch of a lane of a wiki and work on it.
 TURN = "turn"
 SCORE = "score"
-#: Several scores of one wiki, each under its own id.
+#: Compute several scores of one wiki; each is stored under its own id.
 SCORES = "scores"
-#: Tell those who ask what is no score.
-TELL = "tell"
+#: Make a document for those who ask something that is no score.
+DOCUMENT = "document"
 POLL = "poll"
 #: The poll of the wikis on one database server.
 POLL_SERVER = "poll_server"
@@ -21,14 +21,14 @@ QUEUE_OF = {
     TURN: "outpatrol-turn",
     SCORE: "outpatrol-score",
     SCORES: "outpatrol-score",
-    TELL: "outpatrol-score",
+    DOCUMENT: "outpatrol-score",
     POLL: "outpatrol-poll",
     POLL_SERVER: "outpatrol-poll",
     CHECK_MODEL_VERSIONS: "outpatrol-maintenance",
     PURGE_SCORES: "outpatrol-maintenance",
     EXPIRE_RECENT_CHANGES: "outpatrol-maintenance",
 }
-#: A queue with this many tasks gets no more: no worker takes them, and the poll finds the work once one does.
+#: A queue with this many tasks gets no more: no worker seems to take them, and the poll finds the work once one does.
 MOST_WAITING = 10_000
 
 

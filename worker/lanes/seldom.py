@@ -1,16 +1,16 @@
-"""Logging the same thing seldom: what happens with every message is worth one line a minute."""
+"""Logging the same thing seldom: what happens at every message gets one line a minute."""
 
 import threading
 import time
 from collections.abc import Callable
 
 AGAIN_SECONDS = 60.0
-#: The names may come from outside, so there may be any number of them.
+#: Names kept at most: they may come from outside, so there may be any number of them.
 MOST_THINGS = 1_000
 
 
 class Seldom:
-    """Whether it is time to log a thing, by its name, again. Safe between threads."""
+    """Whether it is time to log a thing again, by its name. Safe between threads."""
 
     def __init__(self, seconds: float = AGAIN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds

@@ -13,7 +13,7 @@ EFFECT = "its wikis wait; those of other servers do not"
 
 
 class ServerWatch:
-    """A thread for each server while its circuit is open; none before `start`, so none in a command."""
+    """Starts a thread for each server whose circuit is open; none before `start`, so none in a command."""
 
     def __init__(self, *, rest: float = PROBE_SECONDS) -> None:
         self._rest = rest
@@ -55,7 +55,7 @@ class ServerWatch:
         with self._lock:
             self._watched.discard(server.name)
         if self._closed.is_set():
-            # Whether it is back is not known.
+            # It is not known whether it is back.
             return
         if was_logged:
             log.info("database_back", server=server.name)

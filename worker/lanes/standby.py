@@ -1,7 +1,7 @@
-"""What a worker process does without a broker: it polls, and runs the tasks it is rung for, in threads of its own.
+"""What a worker process does without a broker: it polls, and runs tasks that are rung for, in threads of its own.
 
 It begins when Redis is gone, or was never there, and ends as soon as tasks come from Redis again. Meanwhile the leases
-of messages and scores, which are in the databases then, keep processes from doing the same work.
+of messages and scores, which then are all in the databases, keep processes from doing the same work.
 """
 
 import threading
@@ -57,7 +57,7 @@ class Standby:
             self._begin(parts)
 
     def close(self) -> None:
-        """Start no more tasks; those that run go on, and are not waited for."""
+        """Start no more tasks; those that run go on, and nobody waits for them."""
         self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

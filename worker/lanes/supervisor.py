@@ -1,4 +1,4 @@
-"""Keeps processes running: what ends is started again, with backoff, until all are asked to end."""
+"""Keeps processes running: one that ends is started again, with backoff, until all are asked to end."""
 
 import ctypes
 import os
@@ -72,7 +72,7 @@ class Supervisor:
         self._signals = Signals()
 
     def run(self) -> int:
-        """Run until this process is asked to end, or one ends at its first start and starting it again is no use.
+        """Run until this process is asked to end, or one ends at its first start with an error that no restart cures.
 
         Returns the exit code: 0, that of the hopeless process, or 1 if not all ended in order.
         """

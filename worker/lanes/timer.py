@@ -1,4 +1,4 @@
-"""Doing something later, in a thread that does nothing else: the functions must be quick."""
+"""Calling functions later, in a thread that does nothing else: they must be quick."""
 
 import heapq
 import threading
@@ -32,7 +32,7 @@ class Timer:
         work()
 
     def close(self) -> None:
-        """Do all that still waits at once, and end."""
+        """Call at once all functions that still wait, and end."""
         with self._changed:
             self._closed = True
             rest, self._due = self._due, []

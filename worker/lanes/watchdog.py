@@ -21,9 +21,9 @@ from worker.domain.errors import ProcessEnding
 from worker.lanes.held import Held
 from worker.lanes.supervisor import ENDING, STUCK, Signals
 
-#: If releasing the claims takes longer, the process ends without it.
+#: Seconds for releasing the claims; after them the process ends without.
 GIVE_BACK_SECONDS = 3.0
-#: An interpreter that runs no Python at all, not even this thread, is ended this much later than a silent loop.
+#: Seconds, added to those for a silent loop, after which an interpreter that does not even run this thread is ended.
 MARGIN_SECONDS = 5.0
 
 
@@ -59,12 +59,12 @@ class Tasks:
     def older_than(self, seconds: float) -> list[str]:
         """The tasks that have run for longer, the oldest first."""
         until = time.monotonic() - seconds
-        # Of a copy: other threads add to it meanwhile.
+        # A copy, since other threads add to it meanwhile.
         return [what for began, what in sorted(dict(self._running).values()) if began < until]
 
 
 class Watchdog:
-    """Watches one process, in a thread that waits for nothing but time and signals."""
+    """Watches one process, in a thread that waits only for time and signals."""
 
     def __init__(self, *, loop: Loop, turns: TurnsInProgress, tasks: Tasks, settings: WorkerSettings) -> None:
         self._loop = loop
@@ -96,7 +96,7 @@ class Watchdog:
         try:
             self._watch()
         finally:
-            # A process that nobody watches any more is no better than one that is stuck.
+            # An unwatched process may be stuck without anybody noticing.
             os._exit(STUCK)
 
     def _watch(self) -> NoReturn:
@@ -111,7 +111,7 @@ class Watchdog:
                 self._leave()
 
     def _listen(self) -> None:
-        """Wait for signals, but not for long."""
+        """Wait a short time for signals."""
         if not select.select([self._reader], [], [], self._interval)[0]:
             return
         self._signals.received += [number for number in self._reader.recv(4096) if number in ENDING]

@@ -1,1 +1,1 @@
-"""Scoring edits, the first consumer of them: what is asked for, what becomes of it, and the rows that readers see."""
+"""Scoring, the first consumer of edits: which scores are asked for, what becomes of them, and the rows of readers."""

@@ -21,7 +21,7 @@ class Finding(StrEnum):
     """The result of a look at a model's versions."""
 
     UNCHANGED = "unchanged"
-    #: Most replies carry another version than the current one, not for long enough yet.
+    #: Most replies carry another version than the current one, but not for long enough yet.
     WAITING = "waiting"
     CHANGED = "changed"
     #: No version has enough of the replies.
@@ -38,7 +38,7 @@ class Candidate:
     seconds: float
 
 
-def decide(
+def judge_versions(
     current: str | None,
     candidate: Candidate | None,
     seen: Mapping[str, int],
@@ -48,7 +48,7 @@ def decide(
 ) -> tuple[Finding, str | None]:
     """Judge the versions *seen*, with the number of replies that carried each. Pure.
 
-    Returns the finding, and the version that it is about where one has the *majority* (a share, 1 for all).
+    Returns the finding, and the version that it is about if one has the *majority* (a share, 1 for all).
     """
     if not seen:
         return Finding.NOT_TOLD, None
@@ -76,7 +76,7 @@ def lock_models(session: Session, models: Collection[str]) -> None:
 
 
 def apply(session: Session, model: str, finding: Finding, version: str | None, before: Candidate | None) -> None:
-    """Write down what `decide` said of *model*, whose candidate was *before*; does not commit."""
+    """Store what `judge_versions` found for *model*, whose candidate was *before*; does not commit."""
     if finding is Finding.NOT_TOLD or (finding is Finding.WAITING and before and before.version == version):
         return
     if before is not None:

@@ -1,4 +1,4 @@
-"""From levels to probabilities: what a wiki's filters mean now, and the query for what an admin chose."""
+"""From levels to probabilities: what a wiki's filters mean now, and the query for an admin's choices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ PREFERRED = "likelybad"
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of a filter: as it is set, and what it means now; no band while a formula is not resolved."""
+    """One level of a filter: its setting, and the band that it means now; no band while a formula is not resolved."""
 
     threshold: Threshold
     band: Band | None
-    #: Whether its formulas were looked up; if they were and there is no band, no probability matches.
+    #: Whether its formulas were resolved; if so and there is no band, no probability matches.
     is_resolved: bool = True
 
 
@@ -92,7 +92,7 @@ class Filters:
     ) -> Query:
         """The query for these choices; *levels* are those chosen, by model.
 
-        Hiding what does not damage leaves out what was patrolled, too, as on Special:RecentChanges; *review* is the
+        Hiding edits that do no damage also hides patrolled ones, as on Special:RecentChanges; *review* is the
         API's `oresreview` or `!oresreview`. Both compare with the lower end of `likelybad`.
 
         Raises:

@@ -1,8 +1,8 @@
-"""RecentChanges filters: what an admin asks the tables.
+"""RecentChanges filters: the SQL for an admin's question.
 
-The statement first finds the changes, by time and score alone, and joins user and details to the few that are shown;
-Extension:ORES joins them to every change that it looks at.
-Operators are those of Extension:ORES: a band includes both ends, hiding and reviewing ask for more than a threshold.
+The statement first finds the changes by time and score alone, and then joins user and details to the few that are
+shown; Extension:ORES joins them to every change that it looks at. Operators are those of Extension:ORES: a band
+includes both ends, hiding and reviewing ask for more than a threshold.
 Source: mediawiki/extensions/ORES includes/Hooks/ChangesListHooksHandler.php and includes/Hooks/Api @ e8804727.
 """
 
@@ -72,7 +72,8 @@ class Query:
     since: str
     #: Model to bands, one of which must hold its probability; a model without bands is no condition.
     bands: Mapping[str, Sequence[Band]]
-    #: Model to the probability that it must be above; and model to the one that it must not be above (or has none).
+    #: Model to the probability that its score must exceed; and model to the one that it must not exceed (no score is
+    #: right, too).
     above: Mapping[str, float]
     not_above: Mapping[str, float]
     unpatrolled: bool = False
@@ -180,7 +181,7 @@ def _found(query: Query, columns: ScoreColumns) -> Select[Any]:
         probability = score.c.oresc_probability
         conditions.append(or_(probability <= bindparam(f"{model}_not_above", threshold), probability.is_(null())))
     found = select(change.rc_id, change.rc_timestamp).select_from(tables).where(and_(*conditions))
-    # By time, from the newest on, whatever the optimizer prefers, so that it can stop at the limit.
+    # By time from the newest on, whatever the optimizer prefers, so that the statement can stop at the limit.
     for dialect in ("mysql", "mariadb"):
         found = found.prefix_with("STRAIGHT_JOIN", dialect=dialect)
         found = found.with_hint(recentchanges, "FORCE INDEX (rc_timestamp)", dialect)

@@ -1,6 +1,6 @@
 """What formulas of thresholds resolve to, kept in `formula_threshold`.
 
-The periodic check asks the endpoint. Readers only ask this table, however many there are; without such a guard they
+The periodic check asks the endpoint; readers ask only this table, however many they are. Without such a guard, readers
 took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
 """
 
@@ -26,7 +26,7 @@ INSERT_IF_MISSING = (
 def known_statistics(
     session: Session | Connection, model: str, version: str, *, younger_than: timedelta | None = None
 ) -> dict[Statistic, float | None]:
-    """The thresholds that formulas resolve to for that version of *model*; None where no threshold satisfies one."""
+    """The thresholds to which formulas resolve for that version of *model*; None if no threshold satisfies one."""
     row = formula_threshold.c
     query = select(row.label, row.formula, row.threshold).where(row.model == model, row.version == version)
     if younger_than is not None:
@@ -35,7 +35,7 @@ def known_statistics(
 
 
 def keep_statistics(session: Session, model: str, version: str, found: Mapping[Statistic, float | None]) -> None:
-    """Keep what formulas resolve to, in place of what was kept before; does not commit."""
+    """Store the thresholds to which formulas resolve, in place of earlier ones; does not commit."""
     row = formula_threshold.c
     for statistic, threshold in sorted(found.items()):
         key = {"model": model, "version": version, "label": statistic.label, "formula": statistic.formula}

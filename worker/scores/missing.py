@@ -10,20 +10,20 @@ from worker.config.wiki import Wiki
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.model_versions import current_models
 from worker.scores.plan import plan
-from worker.scores.store import stored_scores
+from worker.scores.store import stored_pairs
 
 
 def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
-    """Revision to the models whose current version should have a row for it and has none: three statements.
+    """Revision to the models whose current version should have a row for it but has none: three statements.
 
-    Only models count that store scores and score such edits; one with `clean_parent` needs rows only for the newest
+    Only models that store scores and score such edits count; one with `clean_parent` needs rows only for the newest
     revision of a page.
     """
     known = current_models(session)
     names = {model.id: name for name, model in known.items()}
     there = {
         (revision, names[model_id])
-        for revision, model_id in stored_scores(session, {edit.revision for edit in edits}, names)
+        for revision, model_id in stored_pairs(session, {edit.revision for edit in edits}, names)
     }
     latest = latest_revisions(session, {edit.revision for edit in edits})
     return {

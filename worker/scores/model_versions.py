@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
-from worker.flight.told import Tells
+from worker.flight.documents import KeepsVersions
 from worker.scores.tables import ores_model
 
 
@@ -46,15 +46,15 @@ def current_models(session: Session | Connection) -> dict[str, KnownModel]:
     return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in session.execute(query)}
 
 
-def tell_known(wiki: Wiki, known: KnownModels, telling: Tells, *, even_none: bool) -> bool:
-    """Tell the current versions in *known* to those who have no database; returns whether every model has one.
+def keep_known_versions(wiki: Wiki, known: KnownModels, documents: KeepsVersions, *, even_none: bool) -> bool:
+    """Keep the current versions in *known* for readers without a database; returns whether every model has one.
 
-    That there is none at all is told only if *even_none*.
+    If no model has one, that is kept only if *even_none*.
     """
     versions = {name: model.version for name, model in known.items()}
     are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}
     if versions or even_none:
-        telling.versions(wiki.id, versions, are_all=are_all)
+        documents.keep_versions(wiki.id, versions, are_all=are_all)
     return are_all
 
 
@@ -91,7 +91,7 @@ def make_current(session: Session, name: str, version: str) -> None:
 
 
 def leave_current_alone(session: Session, name: str, version: str) -> None:
-    """Make sure that only *version* of model *name* is current; Extension:ORES can leave another. Does not commit."""
+    """Make sure that only *version* of model *name* is current; Extension:ORES can leave two. Does not commit."""
     model = ores_model.c
     others = (model.oresm_name == name, model.oresm_version != version, model.oresm_is_current == 1)
     if session.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
@@ -119,7 +119,7 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
     same = select(model.oresm_id).where(model.oresm_name == name, model.oresm_version == version)
     found: int | None = session.execute(same).scalar_one_or_none()
     if found is None:
-        # Wait for anybody who is adding it at this moment: an insert that fails uses up an id.
+        # Wait for others who add it at this moment, since an insert that fails uses up an id.
         session.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
         found = session.execute(same).scalar_one_or_none()
     if found is not None:
@@ -129,5 +129,6 @@ def _find_or_add(session: Session, name: str, version: str) -> int:
         with session.begin_nested():
             return int(session.execute(new.returning(model.oresm_id)).scalar_one())
     except IntegrityError:
-        # Another worker saw it at the same moment and was first; without any version there is no row to wait for.
+        # Another worker saw it at the same moment and was first; as long as the model has no row, there is none to
+        # lock.
         return int(session.execute(same).scalar_one())

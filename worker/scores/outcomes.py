@@ -14,8 +14,8 @@ from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, Sco
 from worker.lanes.consumer import claimed_too_often
 from worker.scores.rows import unknown_class
 
-#: For so many claims after the last attempt an edit is no longer scored, only announced as given up. If it kills its
-#: worker even then, it becomes a dead letter without an event.
+#: For this many claims after its last attempt an edit is not scored, only announced as given up. If it kills its worker
+#: even then, it becomes a dead letter without an event.
 ANNOUNCEMENTS = 3
 
 
@@ -50,7 +50,7 @@ class Decision:
 
     @property
     def given(self) -> tuple[Final, ...]:
-        """What models have answered."""
+        """The answers that models have given."""
         return tuple(answer for answer in self.answers if answer.model not in self.missing)
 
 
@@ -97,15 +97,15 @@ def decide(
     leaves_rows: bool = True,
     wait: timedelta | None = None,
 ) -> Decision:
-    """Decide about *edit*, for which *asked* are the scores that were wanted; one without an answer was not asked for.
+    """Decide what becomes of *edit*, for which the scores *asked* were wanted; one without an answer was not asked for.
 
     *numbers* are the ids under which versions of models can be stored.
 
     If a score failed and attempts are left, the edit is tried later; what was scored comes from the cache then. Once
-    some models have answered the others are waited for no longer than *wait*: then the event names them. None: the edit
-    has been announced, and the missing are waited for without end.
-    If no attempts are left, the edit is given up: announced with an error for each missing score, and kept as a dead
-    letter. What is not the edit's fault counts no attempt; `worker.domain.failures` says what that is.
+    some models have answered, the others are waited for no longer than *wait*; then the event names them. None: the
+    edit was announced before, and missing scores are waited for without end. If no attempts are left, the edit is given
+    up: announced with an error for each missing score, and kept as a dead letter. A failure that is not the edit's
+    fault counts no attempt; `worker.domain.failures` says which are not.
     """
     given_up = NoAnswer("not asked for again: every earlier attempt ended without a settlement")
     by_id = {score_id: answers.get(score_id, given_up) for score_id in asked}
@@ -142,7 +142,7 @@ def _without_answers(
     pauses = [backoff(claim.attempt), timedelta(seconds=max(answer.retry_after or 0.0 for answer in silent.values()))]
     is_refused = any(answer.failure is Failure.REFUSED for answer in silent.values())
     if is_refused or (is_announced and not charged):
-        # Its attempts do not grow, so without this it would come back as often as ever.
+        # Its attempts do not grow, so without this the wait would never grow.
         pauses.append(backoff(1, first=timedelta(seconds=REFUSED_SECONDS)))
     return RetryLater(max(pauses), error, burns_attempt=bool(charged))
 
@@ -150,7 +150,7 @@ def _without_answers(
 def _waiting(
     claim: Claim, edit: Edit, outcome: RetryLater, answered: Collection[str], wait: timedelta
 ) -> RetryLater | Delivered:
-    """Wait on for the last models, but no longer than *wait* since the first ones answered."""
+    """Wait for the last models, but no longer than *wait* since the first ones answered."""
     since = edit.incomplete_since or claim.claimed_at
     left = since + wait - claim.claimed_at
     if left <= timedelta(0):
@@ -164,7 +164,7 @@ def _waiting(
 
 
 def _final(score_id: ScoreId, answer: Answer, error_type: str, why: str) -> Final:
-    """*answer*, or an error of that type in its place."""
+    """*answer* if it is final, or else an error of that type."""
     if not isinstance(answer, NoAnswer):
         return answer
     message = f"{why}; the last: {answer.error}"
@@ -179,7 +179,7 @@ def _unstorable(answers: Sequence[Final], models: Mapping[str, ScoringModel], wi
 def _unnumbered(
     answers: Sequence[Final], numbers: Mapping[tuple[str, str], int], models: Mapping[str, ScoringModel]
 ) -> str | None:
-    """What is wrong where a model version has no id in *numbers* to store its rows under."""
+    """What is wrong if a model version has no id in *numbers*, under which its rows could be stored."""
     for answer in answers:
         if isinstance(answer, Score) and models[answer.model].classes and (answer.model, answer.version) not in numbers:
             return (

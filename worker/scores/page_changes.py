@@ -1,4 +1,4 @@
-"""How scores answer page changes: the rows of a deleted page are removed, and names that a suppression hides.
+"""How scores answer page changes: the rows of a deleted page go, and so do names that a suppression hides.
 
 Undeletes, moves and protections need nothing here; they are promised for other consumers.
 """
@@ -22,9 +22,9 @@ from worker.events.kinds import EVENT_LANES
 from worker.lanes.consumer import claimed_too_often
 from worker.scores.removal import purge_of_revisions
 
-#: Rows of so many revisions go in one statement.
+#: Revisions whose rows one statement removes.
 REVISIONS = 1000
-#: Wait for those who have claimed what is to be hidden: their work, or their lease, ends.
+#: The wait for those who have claimed what is to be hidden, until their work or their lease ends.
 CLAIMED_SECONDS = timedelta(seconds=5)
 
 
@@ -33,7 +33,7 @@ def answer_changes(
 ) -> list[Claim]:
     """Settle those of *claims* that are page changes, each in a transaction of its own; returns the others.
 
-    The others no longer hold what one of the changes hides, nor what stands in *edit_lanes* or the lanes of events.
+    Neither the others, nor *edit_lanes*, nor the lanes of events hold any longer what one of the changes hides.
     """
     changes = [claim for claim in claims if HAS_KIND.search(claim.payload)]
     if not changes:
@@ -62,7 +62,7 @@ def _read(claim: Claim, max_attempts: int) -> PageChange | Dead:
 
 
 def hidden_by(change: PageChange) -> Hidden | None:
-    """What *change* hides; of a page that was deleted and suppressed at once, all its revisions."""
+    """What *change* hides; if the page was deleted and suppressed at once, parts of all its revisions."""
     if not change.hides:
         return None
     if change.kind is PageChangeKind.DELETE:
@@ -95,7 +95,7 @@ def _hide(session: Session, hidden: Hidden, edit_lanes: Sequence[Lane], token: s
 
 
 def _remove_rows(session: Session, change: PageChange) -> None:
-    """Remove the rows of the page's revisions, unless it is there again: then its deletion was heard late."""
+    """Remove the rows of the page's revisions, unless the page exists again: then its deletion was told late."""
     revisions = {change.revision} if change.revision is not None else set()
     if has_recent_changes(session):
         if has_page(session, change.page):

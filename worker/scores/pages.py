@@ -15,7 +15,7 @@ class PageSource(Protocol):
     """Knows the pages of revisions: the wiki's own tables, or its API."""
 
     async def pages_of(self, wiki: Wiki, revisions: Collection[int]) -> Mapping[int, int]:
-        """Revision to the id of its page, as far as it is known; unknown ones are left out."""
+        """Revision to the id of its page; those without a known page are left out."""
 
 
 class OwnTables:
@@ -26,10 +26,10 @@ class OwnTables:
 
 
 class RevisionPages(Protocol):
-    """The calls of a wiki's API that are used here."""
+    """The part of a wiki's API that is used here."""
 
     async def pages_of_revisions(self, revisions: Collection[int]) -> Mapping[int, int]:
-        """The page ids of *revisions*; those that are gone are left out.
+        """The page ids of *revisions*; deleted ones are left out.
 
         Raises:
             EndpointUnavailable: the wiki gave no answer this time.
@@ -38,7 +38,7 @@ class RevisionPages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WikiApis:
-    """The APIs of those wikis whose address is set, by wiki. If one does not answer, it knows no page this time."""
+    """The APIs of the wikis, as far as their addresses are set. One that does not answer knows no page this time."""
 
     apis: Mapping[str, RevisionPages]
 
@@ -53,7 +53,7 @@ class WikiApis:
 
 
 async def with_pages(wiki: Wiki, edits: Mapping[Claim, Edit], sources: Sequence[PageSource]) -> dict[Claim, Edit]:
-    """*edits*; those without a page get the one that the first of *sources*, in their order, knows."""
+    """*edits*; each without a page gets the one from the first of *sources* that knows it."""
     found: dict[int, int] = {}
     wanted = {edit.revision for edit in edits.values() if edit.page is None}
     for source in sources:

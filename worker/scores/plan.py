@@ -19,7 +19,7 @@ def plan(edit: Edit, models: Mapping[str, ScoringModel]) -> tuple[str, ...]:
 def models_for(
     models: Mapping[str, ScoringModel], *, namespace: int, source: EditSource, is_bot: bool, is_new_page: bool
 ) -> tuple[str, ...]:
-    """The names of *models* that score an edit of that kind, of which nothing more need be known."""
+    """The names of *models* that score an edit with that namespace, source and bot flag."""
     return tuple(
         name
         for name, model in models.items()

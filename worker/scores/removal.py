@@ -26,7 +26,7 @@ def count_rows(session: Session | Connection, models: Collection[int]) -> dict[i
 
 
 def purge_of_model(session: Session, model: int, limit: int) -> int:
-    """Remove at most *limit* rows of the model with that id; returns how many. Does not commit."""
+    """Remove at most *limit* rows of the model with that id; returns how many were removed. Does not commit."""
     ids = session.execute(select(row.oresc_id).where(row.oresc_model == model).limit(limit)).scalars().all()
     _delete(session, ids)
     return len(ids)

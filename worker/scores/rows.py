@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Score
 
-#: DECIMAL(3,3) holds nothing above; MediaWiki's own INSERT IGNORE clips to the same value.
+#: The largest value of DECIMAL(3,3); MediaWiki's own INSERT IGNORE clips to the same.
 MOST = 0.999
 
 
@@ -35,8 +35,9 @@ def rows_of(score: Score, revision: int, model_id: int, model: ScoringModel) -> 
     if not model.classes or (model.is_aggregated and has_unknown_class(score, model)):
         return []
     if model.is_aggregated:
-        # By name, as ORES sorts its replies, so that another order makes no difference. Added one after the other, as
-        # PHP does: every sixth mean is half-way between two decimals, and an exact sum would be rounded differently.
+        # Sorted by name, as ORES sorts its replies, so that the order of a reply makes no difference. Added one by one,
+        # as PHP does: every sixth mean lies half-way between two decimals, and an exact sum would be rounded
+        # differently.
         weighted = 0.0
         for name in sorted(score.probability):
             weighted += _three_decimals(score.probability[name]) * model.classes[name]
@@ -58,7 +59,7 @@ def has_unknown_class(score: Score, model: ScoringModel) -> bool:
 def unknown_class(score: Score, model: ScoringModel, wiki: str) -> str | None:
     """A sentence about the classes of *score* that *model* does not list on *wiki*, if there are any.
 
-    It advises to set the classes of that wiki alone: others' means are divided by how many classes a model has.
+    Its advice is to set them for that wiki alone: on the others, the mean is divided by the number of classes.
     """
     if not has_unknown_class(score, model):
         return None

@@ -37,10 +37,10 @@ def store(session: Session, rows: Sequence[Classification]) -> None:
         )
 
 
-def stored_scores(
+def stored_pairs(
     session: Session | Connection, revisions: Collection[int], models: Collection[int]
 ) -> set[tuple[int, int]]:
-    """Which of *models*, by id, have rows for which of *revisions*: one statement, of pairs (revision, model)."""
+    """The pairs (revision, model id) of *revisions* and *models* that have rows: one statement."""
     row = ores_classification.c
     query = select(row.oresc_rev, row.oresc_model).distinct()
     found = session.execute(query.where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(sorted(models))))

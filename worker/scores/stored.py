@@ -15,15 +15,15 @@ from worker.scores.tables import ores_classification, ores_model
 #: Revision to model to class to probability.
 StoredScores = Mapping[int, Mapping[str, Mapping[str, float]]]
 
-#: As many decimals as the column has: 1 - 0.12 is 0.88 and nothing near it.
+#: Decimals of the column; rounded to these, 1 - 0.12 is exactly 0.88.
 DECIMALS = 3
 
 
 def stored_scores(session: Session, wiki: Wiki, revisions: Sequence[int]) -> StoredScores:
-    """What is stored of *revisions* by the current versions of the models: one statement.
+    """The scores of *revisions* that are stored for the current versions of the models: one statement.
 
-    The first class, which is not stored where there are two, is what the others leave. Models and classes that the
-    settings do not name are left out.
+    Of two classes only one is stored, and the other gets the rest to 1. Models and classes that the settings do not
+    name are left out.
     """
     row, model = ores_classification.c, ores_model.c
     query = (

@@ -27,7 +27,7 @@ ores_classification = Table(
     Column("oresc_rev", UnsignedInt, nullable=False),
     Column("oresc_model", SmallInt, nullable=False),
     Column("oresc_class", TinyInt, nullable=False),
-    # Three decimals and nothing before the point: 0.999 is the most it holds.
+    # Three decimals and no digit before the point: it holds 0.999 at most.
     Column("oresc_probability", Numeric(3, 3, asdecimal=False), nullable=False),
     Column("oresc_is_predicted", Flag, nullable=False),
     Index("oresc_rev_model_class", "oresc_rev", "oresc_model", "oresc_class", unique=True),
@@ -49,5 +49,5 @@ ores_model = Table(
     **BINARY_CHARSET,
 )
 
-#: Those of Extension:ORES.
+#: The tables of Extension:ORES.
 ORES_TABLES = (ores_classification, ores_model)

@@ -1,8 +1,8 @@
-"""The views that admins ask.
+"""The views for admins who prefer SQL.
 
 `outpatrol_score` has a row for each score of a current model version; `outpatrol_recent_change` has a row for each
-change with a column per model. In the latter a joined score of which no column is asked for costs nothing: MariaDB and
-SQLite leave out a LEFT JOIN on a whole unique key.
+change, with a column for each model. In the latter a column that is not asked for costs nothing: MariaDB and SQLite
+leave out a LEFT JOIN on a whole unique key.
 """
 
 from sqlalchemy import Connection, inspect, text
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from outbox.errors import DatabaseNotMigrated
 from worker.domain.models import DEFAULT_MODELS
 
-#: Model to the class whose probability its column shows: the true one, or the only row of an aggregated model.
+#: Model to the class whose probability its column shows: "true", or the only row of an aggregated model.
 MODELS = {
     name: 0 if model.is_aggregated else 1
     for name, model in DEFAULT_MODELS.items()
@@ -48,8 +48,9 @@ LEFT JOIN ores_classification AS {name}
 
 
 def make_missing_views(bind: Connection) -> None:
-    """Make those of the views that are not there; of changes only where the database has a wiki's tables, which a later
-    call may find. A migration that wants one to be another drops it.
+    """Make the views that are missing; that of changes only if the database has a wiki's tables.
+
+    A later call makes it once they are there. A migration that changes a view drops it, so that it is made again.
 
     Raises:
         DatabaseNotMigrated: the account may make none.
@@ -77,7 +78,8 @@ def _changes(bind: Connection) -> str:
     return CHANGES.format(
         title=_text(bind, "rc_title"),
         user=_text(bind, "actor_name"),
-        # By a bare column that is filtered by, MariaDB would begin with all scores there are, and sort what it finds.
+        # With a bare column, MariaDB would start a filtered query from all scores that there are, and sort what it
+        # finds.
         scores=",\n  ".join(f"COALESCE({model}_score.oresc_probability, NULL) AS {model}" for model in MODELS),
         drafts=", ".join(f"{name}.oresc_class" for name in drafts),
         joins="\n".join(joins),
@@ -97,5 +99,5 @@ def _make(bind: Connection, name: str, statement: str) -> None:
 
 
 def _text(bind: Connection, column: str) -> str:
-    """*column*, which holds bytes on MariaDB, as the text that it is; Zoe and Zoé stay two users."""
+    """*column*, which holds bytes on MariaDB, as text; Zoe and Zoé stay two users."""
     return column if bind.dialect.name == "sqlite" else f"CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin"

@@ -1,4 +1,4 @@
-"""The tasks that beat sends, for all wikis; the part of each wiki is a task of its own."""
+"""The tasks that beat sends, for all wikis; the work for each wiki is a task of its own."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,14 @@ from datetime import timedelta
 from functools import cache
 
 from outbox.inspection import has_work
-from worker.app import app
+from worker.app import app, periods
 from worker.bootstrap import services
-from worker.config.settings_sections import UpkeepSettings
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL, POLL_SERVER, PURGE_SCORES
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.passing import is_passed_on
-from worker.tasks.running import ALL_WIKIS, reported, tell
+from worker.tasks.running import ALL_WIKIS, log_error, reported
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -24,7 +23,7 @@ from worker.upkeep.purging import (
     purge_left_behind,
     purge_versions,
 )
-from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas, tell_versions
+from worker.upkeep.versions import check_model_versions, follow_up, keep_versions, resolve_formulas
 
 #: Upkeep has places of its own, a quarter of the threads, so that upkeep of all wikis at once leaves threads for edits.
 PLACES = "upkeep"
@@ -46,13 +45,13 @@ def poll() -> None:
 
 @app.task(name=POLL_SERVER)
 def poll_server(name: str) -> None:
-    """Ring for every wiki of that group of servers that has work; each one that can't be asked is logged."""
+    """Ring for every wiki with work on that server; each wiki that can't be asked is logged."""
     with reported(POLL_SERVER, name):
         here = services()
         here.doorbell.answer(POLL_SERVER, name)
         databases = [wiki.database for wiki in groups(here.wikis).get(name, ())]
         for wiki, error in _wiki_poll().ring_for(databases, here.doorbell).failed.items():
-            tell(POLL, wiki, error)
+            log_error(POLL, wiki, error)
 
 
 @cache
@@ -67,8 +66,8 @@ def check_versions(wiki: str | None = None) -> None:
 
 
 @app.task(name=PURGE_SCORES)
-def purge(wiki: str | None = None, after: str = "0") -> None:
-    """Remove rows of old versions, and of revisions that have left recentchanges, these *after* that `oresc_id`."""
+def purge_scores(wiki: str | None = None, after: str = "0") -> None:
+    """Remove rows of old versions, and, *after* that `oresc_id`, those of revisions that have left recentchanges."""
     rest = () if after == "0" else (after,)
     _for_each_wiki(PURGE_SCORES, wiki, lambda each: _purge(each, int(after)), *rest)
 
@@ -80,14 +79,14 @@ def expire(wiki: str | None = None) -> None:
 
 
 def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None], *rest: str) -> None:
-    """Do *work* for that wiki; if none is named, ring for each, so that a slow one holds up no other."""
+    """Do *work* for that wiki; if none is named, ring for every wiki, so that a slow one holds up no other."""
     with reported(task, wiki_id or ALL_WIKIS):
         here = services()
         if wiki_id is None:
             apart = min(APART_SECONDS, SPREAD_SECONDS / len(here.wikis))
             for number, each in enumerate(here.wikis):
-                # A ring that waits long is not lost: it is repeated only when two more would be due.
-                here.doorbell.ring(task, each, after=number * apart, lasts=2 * _period(task, here.settings.upkeep))
+                # A ring that waits long is not lost: it counts as lost only when two more are due.
+                here.doorbell.ring(task, each, after=number * apart, lasts=2 * periods(here.settings)[task])
             return
         if is_passed_on(here, wiki_id):
             return
@@ -96,17 +95,8 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
             if has_place:
                 work(here.wiki(wiki_id))
             else:
-                lasts = 2 * _period(task, here.settings.upkeep)
+                lasts = 2 * periods(here.settings)[task]
                 here.doorbell.ring(task, wiki_id, *rest, after=NO_PLACE_SECONDS, lasts=lasts)
-
-
-def _period(task: str, upkeep: UpkeepSettings) -> float:
-    """How many seconds after one such task the next is due."""
-    return {
-        CHECK_MODEL_VERSIONS: upkeep.check_seconds,
-        PURGE_SCORES: upkeep.purge_seconds,
-        EXPIRE_RECENT_CHANGES: upkeep.expire_seconds,
-    }[task]
 
 
 def _check(wiki: Wiki) -> None:
@@ -114,7 +104,7 @@ def _check(wiki: Wiki) -> None:
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))
     follow_up(wiki, checks, here.doorbell, rescore=upkeep.rescore)
-    tell_versions(wiki, here.telling)
+    keep_versions(wiki, here.documents)
     here.runner.run(resolve_formulas(wiki, here.client, upkeep))
 
 
@@ -153,7 +143,7 @@ def _expire(wiki: Wiki) -> None:
 
 
 def _promise_missing(wiki: Wiki, until: float) -> None:
-    """Promise what a rescoring did not reach, and what was stored late under an old version."""
+    """Promise edits that a rescoring did not reach, or whose scores were stored late under an old version."""
     with wiki.database.reading() as connection:
         if has_work(connection, BACKFILL):
             return
@@ -168,5 +158,5 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
 
 
 def _end_of_time() -> float:
-    """When a task that begins now must end, so that others get its place, in monotonic seconds."""
-    return time.monotonic() + services().settings.drain_seconds
+    """When a task that begins now must end so that others get its place; in monotonic seconds."""
+    return time.monotonic() + services().settings.upkeep.task_seconds

@@ -23,7 +23,7 @@ from worker.lanes.rings import QUEUE_OF, SCORE
 class Requested:
     """The state of scores that were asked for."""
 
-    #: Scores that were there already.
+    #: Scores that were cached before.
     answers: dict[ScoreId, Answer]
     #: Scores that workers were asked for.
     missing: list[ScoreId]
@@ -36,7 +36,7 @@ def request_scores(
 ) -> Requested:
     """Ask for *ids* of *wiki*: calls *send* for each that has no answer yet.
 
-    Cached answers are served however long the queue is; ORES refused them, too.
+    Cached answers are served however long the queue is, while ORES refused these requests, too.
     Source: wikimedia/ores ores/scoring_systems/celery_queue.py @ 8369ea0.
 
     Raises:
@@ -59,7 +59,7 @@ def request_scores(
 
 
 async def wait_for_scores(flight: Flight, requested: Requested, seconds: float) -> dict[ScoreId, Answer]:
-    """Wait for the answers to what was *requested*, failures included; those that come too late get a `NoAnswer`."""
+    """Wait for the answers to what was *requested*, failures included; a late one is replaced by a `NoAnswer`."""
     found = dict(requested.answers)
     if requested.missing:
         with _needing_redis():

@@ -1,4 +1,4 @@
-"""Tasks of a wiki that these settings lack are passed on: another worker on the same queues may know it."""
+"""Passing on tasks for a wiki that these settings lack: another worker on the same queues may know it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from worker.lanes.seldom import Seldom
 
 #: How often a task was passed on, in a header of its message.
 PASSES = "outpatrol_passes"
-#: After so many, no worker on these queues seems to know that wiki.
+#: After this many times, no worker on these queues seems to know that wiki.
 MOST_PASSES = 50
 REST_SECONDS = 0.1
 

@@ -1,4 +1,4 @@
-"""How tasks run: whatever goes wrong in one ends there, and is logged in a line with its cure, not too often.
+"""How tasks run: an error ends with its task, and is logged in one line with its cure, not too often.
 
 No exception leaves a task: after a SystemExit or CancelledError in a thread of Celery's pool the request stays active
 for ever, and Celery writes a whole stack for every other error.
@@ -19,16 +19,16 @@ from outbox.server_errors import sentence_of
 from worker.config.telemetry import REPEAT_SECONDS, log
 from worker.domain.errors import WorkerError
 
-#: A task that failed on a wiki rests for so long; it would otherwise try the same and fail again and again.
+#: Seconds for which a task that failed on a wiki rests; otherwise it would try the same and fail again and again.
 REST_SECONDS = 5.0
 LONGEST_MESSAGE = 500
-#: Stands for the wiki of a task that concerns all.
+#: Stands for the wiki in a task that is about all wikis.
 ALL_WIKIS = "all"
 _ROOT = Path(worker.__file__).resolve().parent.parent
 
 
 class Troubles:
-    """What went wrong lately in this process: logged at most once in a while for each task, wiki and kind of error."""
+    """What went wrong lately in this process; logged only now and then for each task, wiki and kind of error."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -38,10 +38,10 @@ class Troubles:
         self._unlogged: dict[tuple[str, ...], int] = {}
         self._rests: dict[tuple[str, ...], float] = {}
 
-    def tell(self, task: str, wiki: str, error: BaseException) -> None:
+    def log_error(self, task: str, wiki: str, error: BaseException) -> None:
         """Write a line about *error*, unless one was written a short time ago."""
         if isinstance(error, ServerGone):
-            # The watch over that server logs it, once for all its wikis.
+            # The watch over that server logs it once, for all its wikis.
             return
         text, kind = described(error)
         key, now = (task, wiki, kind), self._clock()
@@ -75,19 +75,19 @@ _troubles = Troubles()
 
 @contextmanager
 def reported(task: str, wiki: str, *rest: str) -> Iterator[None]:
-    """Log whatever goes wrong and swallow it: the messages are where they were, and the next poll tries again."""
+    """Log any error and drop it: the messages are where they were, and the next poll tries again."""
     try:
         yield
     except BaseException as error:  # noqa: BLE001 - see the module
         name = ":".join([task, *rest])
-        tell(name, wiki, error)
+        log_error(name, wiki, error)
         if not isinstance(error, DatabaseUnavailable):
-            # An unavailable database has a circuit, and its lanes are rung for as soon as it answers.
+            # An unavailable database has a circuit of its own, and its lanes are rung for as soon as it answers.
             _troubles.rest(name, wiki)
 
 
-def tell(task: str, wiki: str, error: BaseException) -> None:
-    _troubles.tell(task, wiki, error)
+def log_error(task: str, wiki: str, error: BaseException) -> None:
+    _troubles.log_error(task, wiki, error)
 
 
 def is_resting(task: str, wiki: str, *rest: str) -> bool:

@@ -1,6 +1,6 @@
 """`score`: one score on demand. The task's id is the score id, and so is the key of the result.
 
-`scores`: several of one wiki; each is left under its own id, and single flight is the only one who leaves it.
+`scores`: several scores of one wiki. Single flight stores each under its own id; the task itself stores nothing.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from worker.domain.scores import ScoreId
 from worker.lanes.rings import SCORE, SCORES
 from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
-from worker.tasks.running import described, reported, tell
-from worker.upkeep.versions import tell_versions
+from worker.tasks.running import described, log_error, reported
+from worker.upkeep.versions import keep_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
-#: A request that found no place goes back to the queue after this time.
+#: Seconds after which a request that found no place goes back to the queue.
 NO_PLACE_SECONDS = 0.5
 
 #: Errors that are no bug: stored as the task's failure, and logged without a traceback.
@@ -47,11 +47,11 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
         except EXPECTED:
             raise
         except BaseException as error:  # noqa: BLE001 - see below
-            # Details of an unforeseen error are not for the asker, and SystemExit would never end this task.
-            tell(SCORE, wiki.id, error)
+            # The details of an unforeseen error do not concern the asker, and a SystemExit would never end this task.
+            log_error(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if score_id.version.startswith(UNKNOWN_VERSION):
-        tell_versions(wiki, here.telling)
+        keep_versions(wiki, here.documents)
     if answer is not None:
         return answer.model_dump(mode="json", exclude_none=True)
     # Another process is computing it and will end this task for us.
@@ -75,7 +75,7 @@ def scores(wiki: str, score_ids: Sequence[str]) -> None:
             for left in here.runner.run(asked):
                 _look_again(here, left)
             if any(each.version.startswith(UNKNOWN_VERSION) for each in ids):
-                tell_versions(here.wiki(wiki), here.telling)
+                keep_versions(here.wiki(wiki), here.documents)
 
 
 def _look_again(here: Services, score_id: ScoreId) -> None:

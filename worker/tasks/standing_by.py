@@ -1,4 +1,4 @@
-"""Lets a worker process go on without its broker, from its start to its end."""
+"""Lets a worker process work without its broker, from its start to its end."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ def refuse_foreign(connection: Connection, database: Database, *, emulated: bool
                 f"{here} has a table {table} without {column}, which is not MediaWiki's of 1.39 or newer; correct "
                 f"wikis.{wiki}.database_url, or update the wiki with its update.php, {retry}"
             )
-    # A foreign table with the name of one of ours would be taken for ours.
+    # Otherwise a foreign table with the name of one of ours would pass for ours.
     for owner, its_tables in (("Extension:ORES", ORES_TABLES), ("Outpatrol", tables.metadata.tables.values())):
         for its_table in sorted(its_tables, key=lambda table: table.name):
             name = its_table.name
@@ -62,7 +62,7 @@ def complete(connection: Connection, *, emulated: bool) -> None:
 
 
 def missing_core_tables(database: Database) -> tuple[list[str], list[str]]:
-    """MediaWiki's tables that the wiki's database lacks, and those that it has with a prefix in their names."""
+    """MediaWiki's tables that the wiki's database lacks, and those that it has under names with a prefix."""
     with database.reading() as connection:
         inspector = inspect(connection)
         schema = ownership.schema_of(connection)

@@ -18,16 +18,16 @@ from outbox.tables import UTF8
 from worker.upkeep.foreign_tables import complete, refuse_foreign
 
 _PACKAGE = Path(worker.__file__).resolve().parent
-#: At the root of the repository; inside the package if a wheel was installed.
+#: Where the migrations are: at the root of the repository, or inside the package if a wheel was installed.
 MIGRATIONS = next(
     folder for folder in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if (folder / "env.py").is_file()
 )
 VERSION_TABLE = "outpatrol_version"
 #: Before the first release there were migrations of other names that made the same tables.
 UNRELEASED = {"0001", "0002", "0003", "0004", "0005"}
-#: How long to wait for another `migrate` of the same database; longer than any migration takes.
+#: Seconds to wait for another `migrate` of the same database; longer than any migration takes.
 PATIENCE_SECONDS = 60
-#: How long to wait for a table that a migration changes or makes.
+#: Seconds to wait for a table that a migration changes or makes.
 LOCK_SECONDS = 60
 CONNECT_SECONDS = 10
 
@@ -62,11 +62,6 @@ def downgrade(database: Database, revision: str = "base") -> tuple[str | None, s
     return _run(database, lambda config: command.downgrade(config, revision))
 
 
-def head_revision() -> str | None:
-    """The newest revision this version knows."""
-    return _scripts().get_current_head()
-
-
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 
@@ -98,7 +93,8 @@ def _run(
                 _wait_for_others(connection, database)
             _refuse_unknown(connection, database)
             check(connection)
-            # Before Alembic does: in a database whose character set is `binary` Alembic can't read its own revision.
+            # Made before Alembic makes it: in a database whose character set is `binary`, Alembic can't read its own
+            # revision.
             _version_table.create(connection, checkfirst=True)
             before = _revision_of(connection)
             if not is_sqlite:

@@ -26,9 +26,11 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 
 
 class WikiPoll:
-    """Looks into the *lanes* that have a consumer, and for rows that have run out."""
+    """Looks for work in the *lanes* that have a consumer, and for rows that have run out."""
 
     def __init__(self, lanes: Collection[Lane]) -> None:
+        #: How many tables of a wiki it opens: of each lane what is ready and what waits, and one of rows that run out.
+        self.tables = 2 * len(lanes) + 1
         self._poll = Poll({lane.name: work_of(lane) for lane in lanes} | {TIDY: OUTDATED})
 
     def ring_for(self, databases: Sequence[Database], bell: Bell) -> Found:

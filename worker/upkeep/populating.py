@@ -30,9 +30,9 @@ def populate(
 ) -> Iterator[Populated]:
     """Promise the newest *number* edits (all: None) in recentchanges that lack a row they should have.
 
-    Missing rows are looked for model by model (`worker.scores.missing`). Each step is one transaction. Promises
-    survive a crash; a repeated call promises again what is not scored yet, which costs no scoring call and makes no
-    second row. The caller may stop at any time. A *dry_run* only counts.
+    Missing rows are found model by model (`worker.scores.missing`). Each step is one transaction. Promises survive a
+    crash; a repeated call promises again what is not scored yet, which costs no scoring call and makes no second row.
+    The caller may stop at any time. A *dry_run* only counts.
     """
     before: int | None = None
     left = number

@@ -44,8 +44,8 @@ class LeftBehind:
 def doomed_versions(database: Database, names: Collection[str] = (), *, current_too: bool = False) -> list[StoredModel]:
     """The versions, of the models *names* or of all, that may be purged by hand.
 
-    Without *current_too* only versions that are neither current nor a candidate; a candidate's rows belong to edits
-    that were just saved.
+    Without *current_too* these are the versions that are neither current nor a candidate; a candidate's rows belong to
+    edits that were just saved.
     """
     models, coming = database.run(lambda session: (all_models(session), candidates(session)))
     return [
@@ -107,7 +107,7 @@ def purge_left_behind(
 
 
 def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[int, int]]:
-    """Remove changes that are too old from recentchanges, and their rows, except those that are kept forever.
+    """Remove changes that are too old from recentchanges, and their rows, except those kept forever.
 
     Yields for each transaction how many changes and rows were removed. Does nothing on a wiki that is not emulated:
     MediaWiki does this itself.
@@ -133,5 +133,5 @@ def expire_ledger(database: Database, age: timedelta, *, batch_size: int) -> Ite
 
 
 def _is_kept(wiki: Wiki, model: StoredModel) -> bool:
-    # By the settings of this wiki, since they are its rows.
+    # The settings of this wiki decide, since the rows are its own.
     return model.name in wiki.models and wiki.models[model.name].keep_forever

@@ -1,6 +1,6 @@
-"""Compares edits with what was announced: an edit with no event in the ledger and none promised is promised again.
+"""Compares edits with what was announced: an edit without an event, sent or promised, is promised again.
 
-Streams of Wikimedia were silent for months and nobody noticed; a promise has to be checked.
+Streams of Wikimedia were silent for months and nobody noticed, so a promise has to be checked.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -53,10 +53,10 @@ def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run
 
 
 def _missing(connection: Connection, lanes: Mapping[str, Lane], edits: Collection[Edit]) -> list[Edit]:
-    """Those of *edits* for which some sink got no event, and will get none."""
+    """Those of *edits* for which some sink has got no event, and will get none."""
     revisions = {edit.revision for edit in edits}
     untold = set[int]().union(*(revisions - announced(connection, revisions, sink) for sink in lanes))
-    # In the order in which promises move from table to table, so that none is missed while it moves.
+    # The order is that in which promises move from table to table, so that none is missed while it moves.
     untold -= promised(connection, EDITS, untold)
     missing = set[int]().union(*(lacking(connection, sink, lane, untold) for sink, lane in lanes.items()))
     return [edit for edit in edits if edit.revision in missing]

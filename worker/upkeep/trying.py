@@ -1,6 +1,6 @@
-"""Tries what every turn does, before the first edit: some wrong settings of a server show at the first write only."""
+"""Tries, before the first edit, what every turn does: some wrong settings of a server show only at the first write."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Table, delete, false, insert, select, text, update
@@ -11,9 +11,12 @@ from outbox.database import Database
 from outbox.tables import metadata
 from worker.scores.tables import ORES_TABLES
 
-#: Events with many models and long titles have some kilobytes, and a turn writes many at once.
+#: Bytes that a packet must hold: events with many models and long titles have some kilobytes, and a turn writes many at
+#: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
+#: What a server opens beside tables and connections, as MariaDB itself reckons it, and some.
+SPARE_FILES = 100
 
 
 class _RolledBack(Exception):
@@ -21,11 +24,11 @@ class _RolledBack(Exception):
 
 
 def try_writing(database: Database) -> None:
-    """Write to every table that a turn writes to, as it does; all is rolled back, and nobody sees it.
+    """Write to every table to which a turn writes, in the same way; all is rolled back, and nobody sees it.
 
     Raises:
-        OutboxError: the database does not let us; one sentence with the cure.
-        SQLAlchemyError: it does not, with an error that has no sentence yet.
+        OutboxError: the database does not allow it; one sentence with the cure.
+        SQLAlchemyError: the same, with an error for which there is no sentence yet.
     """
     with suppress(_RolledBack), database.transaction() as session:
         for table in _written():
@@ -49,13 +52,46 @@ def small_packets(database: Database) -> str | None:
     )
 
 
+def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
+    """A sentence if the server of *databases*, which all are on it, closes tables between two polls.
+
+    *tables* are those that a poll opens of each wiki. Turns and the polls of other processes need as many again.
+    """
+    server = databases[0].server
+    if server.is_sqlite:
+        return None
+    with databases[0].reading() as connection:
+        asked = text("SELECT @@table_open_cache, @@open_files_limit, @@max_connections")
+        limit, files, connections = connection.execute(asked).one()
+    cures = cures_of_tables(tables * len(databases), limit=limit, files=files, connections=connections)
+    if not cures:
+        return None
+    return (
+        f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens "
+        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, for a table that is opened anew costs the "
+        "most of a poll"
+    )
+
+
+def cures_of_tables(opened: int, *, limit: int, files: int, connections: int) -> list[str]:
+    """What to raise on a server that keeps *limit* tables open, *opened* of which a poll needs. Pure.
+
+    A server that may open too few *files* for that and its *connections* lowers table_open_cache when it starts.
+    """
+    needed = 2 * opened
+    if limit >= needed:
+        return []
+    of_files = 2 * needed + connections + SPARE_FILES
+    return [f"table_open_cache to {needed:,}", *([f"open_files_limit to {of_files:,}"] if files < of_files else [])]
+
+
 def _written() -> Collection[Table]:
     ours = [*metadata.tables.values(), *ORES_TABLES]
     return sorted(ours, key=lambda table: table.name)
 
 
 def _try_without_rows(session: Session, table: Table) -> None:
-    """A condition that no row meets: rights and modes are checked all the same."""
+    """A condition that no row meets; rights and modes are checked all the same."""
     nothing = select(table).where(false())
     session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
     session.execute(delete(table).where(false()))

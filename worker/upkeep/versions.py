@@ -16,18 +16,18 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import Sample
 from worker.endpoints.client import ScoringClient
-from worker.flight.told import Tells
+from worker.flight.documents import KeepsVersions
 from worker.lanes.rings import PURGE_SCORES, Bell
-from worker.scores.candidates import Candidate, Finding, apply, candidates, decide, lock_models
+from worker.scores.candidates import Candidate, Finding, apply, candidates, judge_versions, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
-from worker.scores.model_versions import current_models, tell_known
+from worker.scores.model_versions import current_models, keep_known_versions
 from worker.scores.own_tables import BACKFILL
 from worker.scores.plan import plan
 from worker.upkeep.populating import populate
 
-#: How many edits are looked through for some that each model can be asked about.
+#: How many edits are searched for some that each model can score.
 SAMPLE = 500
-#: How many times more replies are looked at once not all are of the current version.
+#: How many times as many replies are looked at once they differ from the current version.
 CLOSER = 4
 
 
@@ -43,7 +43,7 @@ class ModelCheck:
     version: str | None
     #: Version to the number of replies that carried it.
     seen: Mapping[str, int]
-    #: How much longer a candidate must be seen; None if there is no candidate.
+    #: Seconds for which the candidate must still be seen; None if there is no candidate.
     wait_seconds: float | None = None
 
 
@@ -83,7 +83,7 @@ def _judge(
     checks = []
     for name, replies in seen.items():
         before, candidate = known[name].version if name in known else None, waiting.get(name)
-        finding, version = decide(
+        finding, version = judge_versions(
             before, candidate, replies, settle_seconds=upkeep.settle_seconds, majority=upkeep.majority
         )
         if not dry_run:
@@ -122,16 +122,16 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
     return promised
 
 
-def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool:
-    """Tell which versions are current to those who have no database; returns whether every model has one.
+def keep_versions(wiki: Wiki, documents: KeepsVersions, *, even_none: bool = True) -> bool:
+    """Keep the current versions for readers without a database; returns whether every model has one.
 
-    That there is none at all is told only if *even_none*.
+    If no model has one, that is kept only if *even_none*.
     """
-    return tell_known(wiki, wiki.database.run(current_models), telling, even_none=even_none)
+    return keep_known_versions(wiki, wiki.database.run(current_models), documents, even_none=even_none)
 
 
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:
-    """Ask the endpoint what the formulas of this wiki's thresholds resolve to, if that is unknown or old.
+    """Ask the endpoint to resolve the formulas of this wiki's thresholds, if their results are unknown or old.
 
     Returns how many were asked for. Known answers stay until there are newer ones.
 
@@ -198,7 +198,7 @@ async def _replies(
 def _groups(
     wiki: Wiki, models: Sequence[str], edits: Sequence[Edit], number: int
 ) -> Iterator[tuple[Edit | None, list[str]]]:
-    """For the look with that *number*: edits, each with the models that can be asked about it."""
+    """For the look with that *number*: edits, each with the models that can score it."""
     groups: dict[int, list[str]] = defaultdict(list)
     by_revision = {edit.revision: edit for edit in edits}
     for name in models:

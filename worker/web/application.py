@@ -1,15 +1,15 @@
 """The front door as one ASGI application."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 from worker.web.asking import House
 from worker.web.desk import Desk
@@ -17,7 +17,7 @@ from worker.web.gadgets import GadgetRoutes
 from worker.web.lift_wing import LiftWingRoutes
 from worker.web.ores import OresRoutes
 from worker.web.pages import PageRoutes
-from worker.web.questions import Parameters
+from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import CODES, NOTHING_HERE, Refusal
 from worker.web.replies import PREFLIGHT, refused
 
@@ -25,7 +25,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
 class _Revision(Convertor[str]):
-    """Digits, as in ORES' paths; how many there may be is for whoever reads them."""
+    """Digits, as in ORES' paths; how many are allowed is decided by whoever reads them."""
 
     regex = "[0-9]+"
 
@@ -37,13 +37,20 @@ class _Revision(Convertor[str]):
 
 
 register_url_convertor("revision", _Revision())
+#: Of base addresses that end in one.
+_SLASHES = re.compile("/{2,}")
 
 
 class FrontDoor:
-    """Makes slashes at the end of paths, and browsers' first questions, no business of the routes."""
+    """Makes superfluous slashes, browsers' first questions and what is nowhere no business of the routes.
 
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
+    It is all that stands before them: layers that catch errors cost as much as a cached score, and the routes catch
+    their own.
+    """
+
+    def __init__(self, router: Router, desk: Desk) -> None:
+        self._router = router
+        self.desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -51,12 +58,19 @@ class FrontDoor:
                 await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send)
                 return
             path = scope["path"]
-            if path != "/" and path.endswith("/"):
-                scope = {**scope, "path": path.rstrip("/") or "/"}
-        await self._application(scope, receive, send)
+            if "//" in path or (path.endswith("/") and path != "/"):
+                scope = {**scope, "path": _SLASHES.sub("/", path).rstrip("/") or "/"}
+            if await self.desk.is_repeated(scope, send):
+                return
+            # Or the router would answer by itself where nothing is, in plain text.
+            scope["app"] = self
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:
+            await _refused(scope, error)(scope, receive, send)
 
 
-def make_application(house: House, lifespan: Lifespan | None = None) -> ASGIApp:
+def make_application(house: House, lifespan: Lifespan | None = None) -> "FrontDoor":
     """The application; what *lifespan* opens is closed when the server ends."""
     desk = Desk(house)
     routes = [
@@ -65,22 +79,21 @@ def make_application(house: House, lifespan: Lifespan | None = None) -> ASGIApp:
         *GadgetRoutes(desk).routes(),
         *PageRoutes(desk).routes(),
     ]
-    handlers: Mapping[Any, Any] = {HTTPException: _refused}
 
     @asynccontextmanager
-    async def until_told(application: Any) -> AsyncIterator[None]:
+    async def until_the_end(application: Any) -> AsyncIterator[None]:
         async with lifespan(application) if lifespan else nullcontext():
             yield
         desk.counts.tell()
 
-    return FrontDoor(Starlette(routes=routes, exception_handlers=handlers, lifespan=until_told))
+    return FrontDoor(Router(routes, redirect_slashes=False, lifespan=until_the_end), desk)
 
 
-async def _refused(request: Request, error: HTTPException) -> Response:
+def _refused(scope: Scope, error: HTTPException) -> Response:
     status = error.status_code if error.status_code in CODES else 400
     message = NOTHING_HERE if status == 404 else f"{error.detail}."
     try:
-        parameters = Parameters(request.scope["query_string"])
+        parameters = Parameters(scope["query_string"])
     except Refusal:
-        parameters = Parameters(b"")
+        parameters = NO_PARAMETERS
     return refused(Refusal(status, message), parameters)

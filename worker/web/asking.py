@@ -1,29 +1,14 @@
-"""What the front door needs of what stands behind it; `worker/bootstrap.py` fills it."""
+"""What the front door needs from behind it; `worker/bootstrap.py` provides it."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from worker.config.settings_sections import WebSettings
+from worker.domain.answers import Answers
 from worker.domain.models import ScoringModel
-from worker.domain.scores import Answer, ScoreId
+from worker.domain.scores import ScoreId
 from worker.settings import Settings
-
-
-class Asked(Protocol):
-    """What asking for scores came to."""
-
-    @property
-    def answers(self) -> Mapping[ScoreId, Answer]:
-        """What has none in here had none in time."""
-
-    @property
-    def cached(self) -> int:
-        """How many of them were there before."""
-
-    @property
-    def refused(self) -> Set[ScoreId]:
-        """Those that nobody was asked for, since too many requests are waiting."""
 
 
 class Asking(Protocol):
@@ -33,20 +18,20 @@ class Asking(Protocol):
         RedisUnavailable: there is no way to ask.
     """
 
-    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Asked:
+    async def answers(self, ids: Sequence[ScoreId], seconds: float) -> Answers:
         """Answers to *ids*, all of one wiki, within *seconds*."""
 
-    def remembered(self, ids: Sequence[ScoreId]) -> Mapping[ScoreId, Answer] | None:
-        """Answers to *ids* that need no waiting; None if one of them does."""
+    async def cached(self, ids: Sequence[ScoreId]) -> Answers | None:
+        """Answers to *ids* that are there already; None if one of them is not."""
 
     def known_versions(self, wiki: str) -> Mapping[str, str] | None:
         """The current versions of its models, if they need no waiting."""
 
     async def versions(self, wiki: str, seconds: float) -> Mapping[str, str] | None:
-        """The current versions of its models; None if nobody told them within *seconds*."""
+        """The current versions of its models; None if they did not come within *seconds*."""
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
-        """The document of that *name*, which workers tell if they are asked for it as *ask* says; None if late."""
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
+        """The document of that *name*, which workers make if they are asked for it as *ask* says; None if late."""
 
 
 #: Wiki to its models by name, in the order of the settings.
@@ -60,9 +45,9 @@ class House:
     wikis: Wikis
     asking: Asking
     settings: WebSettings
-    #: Wiki to the code of its language that Lift Wing knows it by.
+    #: Wiki to the language code by which Lift Wing knows it.
     languages: Mapping[str, str | None]
-    #: Models whose scores can be had with their features.
+    #: Models whose scores can come with their features.
     with_features: Set[str]
 
 

@@ -1,4 +1,4 @@
-"""Where every request is received and sent off: errors become documents, and whoever goes away is not worked for."""
+"""How every request is handled: errors become documents, and work for a client that goes away is dropped."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,16 +14,17 @@ from worker.web.asking import House
 from worker.web.bodies import read_form
 from worker.web.clients import Clients
 from worker.web.counting import Counts
-from worker.web.questions import Parameters, Question
+from worker.web.questions import NO_PARAMETERS, Parameters, Question
 from worker.web.refusals import Refusal, overloaded
+from worker.web.repeats import Repeats
 from worker.web.replies import refused, reply
-from worker.web.scoring import Scored, scored, scored_at_once
+from worker.web.scoring import Scored, scored, scored_from_cache
 
 Result = TypeVar("Result")
 #: What a route does: reads the parameters, and returns a reply or raises.
 Handler = Callable[[Request, Parameters], Awaitable[Response]]
 
-#: After so long it is worth looking whether the client is there still.
+#: Seconds after which we look whether the client is still there.
 PATIENT_SECONDS = 0.2
 #: The status of a reply that nobody reads.
 NOBODY_THERE = 499
@@ -34,7 +35,7 @@ class _Gone(Exception):
 
 
 class Seat:
-    """A handler as an ASGI application, whose every end is a reply."""
+    """A handler as an ASGI application that always ends with a reply."""
 
     def __init__(self, handler: Handler, counts: Counts) -> None:
         self._handler = handler
@@ -46,7 +47,7 @@ class Seat:
         await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
-        parameters = Parameters(b"")
+        parameters = NO_PARAMETERS
         try:
             parameters = Parameters(request.scope["query_string"])
             return await self._handler(request, parameters)
@@ -68,6 +69,7 @@ class Desk:
     def __init__(self, house: House) -> None:
         self.house = house
         self.counts = Counts()
+        self._repeats = Repeats()
         self._clients = Clients(house.settings)
 
     def at(self, handler: Handler) -> "Seat":
@@ -81,23 +83,34 @@ class Desk:
         return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
-        """Answer *question*, within the client's share and for as long as it is there."""
-        found = scored_at_once(self.house, question)
+        """Answer *question*; what is not cached, within the client's share and for as long as it is there."""
+        found = await scored_from_cache(self.house, question)
         if found is None:
             async with self._clients.place(request):
                 found = await _while_there(request, scored(self.house, question))
         self.counts.scored(found)
         return found
 
-    @staticmethod
-    def reply(found: Scored, document: Any, parameters: Parameters) -> Response:
-        """*document* of what was *found*; it says when to come again for what was not asked for."""
+    def reply(self, request: Request, found: Scored, document: Any, parameters: Parameters) -> Response:
+        """*document* of what was *found*; a header says when to come again for scores that were not asked for."""
         retry_after = {"Retry-After": str(overloaded().retry_after)} if found.is_cut else None
-        return reply(document, parameters, headers=retry_after)
+        response = reply(document, parameters, headers=retry_after)
+        self._repeats.keep(request.scope, response, found)
+        return response
+
+    async def is_repeated(self, scope: Scope, send: Send) -> bool:
+        """Whether the same was asked a moment ago; it is answered then."""
+        repeat = self._repeats.find(scope)
+        if repeat is None:
+            return False
+        self.counts.scored(repeat.scored)
+        self.counts.replied(200)
+        await repeat(send)
+        return True
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of *work*, which is let go when the client goes away; what it asked of others goes on."""
+    """The result of *work*, which is cancelled when the client goes away; what it asked others to do goes on."""
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({task}, timeout=PATIENT_SECONDS)

@@ -21,7 +21,7 @@ from worker.web.replies import HEADERS, reply
 from worker.web.scoring import Scored
 
 BOTH = ["GET", "POST"]
-#: Of v1 and v2, where ORES has no limit at all.
+#: The limit of v1 and v2, where ORES has none.
 MOST_OF_OLD = 50
 
 
@@ -58,10 +58,10 @@ class OresRoutes:
     async def v3(self, request: Request, parameters: Parameters) -> Response:
         """Scores of one wiki, or its models where no revision is asked for."""
         found = await self._scored(request, await self._question(request, parameters))
-        return self._desk.reply(found, shapes.v3(found), parameters)
+        return self._desk.reply(request, found, shapes.v3(found), parameters)
 
     async def v3_wikis(self, _request: Request, parameters: Parameters) -> Response:
-        """Every wiki with its models, whose versions are told where nothing else is asked for."""
+        """Every wiki with its models, whose versions stand there where nothing else is asked for."""
         paths = read_paths(parameters) or VERSION
         return reply({wiki: {"models": each} for wiki, each in (await self._all(paths)).items()}, parameters)
 
@@ -72,7 +72,7 @@ class OresRoutes:
 
     async def v2(self, request: Request, parameters: Parameters) -> Response:
         found = await self._scored(request, await self._question(request, parameters, most=MOST_OF_OLD))
-        return self._desk.reply(found, shapes.v2(found), parameters)
+        return self._desk.reply(request, found, shapes.v2(found), parameters)
 
     async def v2_wikis(self, _request: Request, parameters: Parameters) -> Response:
         paths = read_paths(parameters)
@@ -94,7 +94,7 @@ class OresRoutes:
         if not question.revisions:
             question = Question(question.wiki, question.models, info=question.info or EVERYTHING)
         found = await self._scored(request, question)
-        return self._desk.reply(found, shapes.v1(found, request.path_params.get("model")), parameters)
+        return self._desk.reply(request, found, shapes.v1(found, request.path_params.get("model")), parameters)
 
     async def v1_wikis(self, _request: Request, parameters: Parameters) -> Response:
         return reply({"contexts": sorted(self._house.wikis)}, parameters)
@@ -119,10 +119,10 @@ class OresRoutes:
         if question is None:
             return Response(status_code=204, headers=HEADERS)
         found = await self._scored(request, question)
-        return self._desk.reply(found, shape(found), parameters)
+        return self._desk.reply(request, found, shape(found), parameters)
 
     async def _all(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Every wiki to its models to what is told of them; a model whose version nobody knows yet is left out."""
+        """Every wiki to its models to what is known of them; a model whose version nobody knows yet is left out."""
         wikis = self._house.wikis
         return dict(zip(wikis, await asyncio.gather(*(self._one(wiki, paths) for wiki in wikis)), strict=True))
 

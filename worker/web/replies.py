@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from worker.web.questions import Parameters
+from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import Refusal
 
 #: On every reply: answers are for anybody's pages, and change with the model.
@@ -33,7 +33,7 @@ _in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
 
 
-class Reply(Response):
+class DocumentResponse(Response):
     """A response that has the headers of every reply, which are encoded once."""
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
@@ -66,8 +66,8 @@ def reply(
     callback = callback_of(parameters)
     text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
     if callback is None:
-        return Reply(text + "\n", status, headers, "application/json")
-    return Reply(f"{callback}({text});", status, headers, "application/javascript")
+        return DocumentResponse(text + "\n", status, headers, "application/json")
+    return DocumentResponse(f"{callback}({text});", status, headers, "application/javascript")
 
 
 def refused(refusal: Refusal, parameters: Parameters) -> Response:
@@ -79,4 +79,4 @@ def refused(refusal: Refusal, parameters: Parameters) -> Response:
     try:
         return reply(refusal.document, parameters, status=refusal.status, headers=headers)
     except Refusal:
-        return reply(refusal.document, Parameters(b""), status=refusal.status, headers=headers)
+        return reply(refusal.document, NO_PARAMETERS, status=refusal.status, headers=headers)

@@ -1,12 +1,13 @@
-"""From a question to what can be answered to it: the cached scores, and those that workers bring in time."""
+"""From a question to its answers: the cached scores, and those that workers compute in time."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from outbox.details import MOST
+from worker.domain.answers import Answers
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.web.asking import House
@@ -14,7 +15,7 @@ from worker.web.informing import information_of
 from worker.web.questions import Question
 from worker.web.refusals import overloaded
 
-#: Stands for the version of a model in score ids while nobody knows it.
+#: Stands for the version of a model in score ids while it is unknown.
 UNKNOWN_VERSION = "unknown"
 
 Document = dict[str, Any]
@@ -22,35 +23,45 @@ Document = dict[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class Scored:
-    """What is answered to a question."""
+    """The answers to a question."""
 
     question: Question
     #: Model to the version of the answers, as far as it is known.
     versions: Mapping[str, str]
     #: Revision to model to answer.
     answers: Mapping[int, Mapping[str, Answer]] = field(default_factory=dict)
-    #: Model to what was asked of it.
+    #: Model to the information that was asked for.
     info: Mapping[str, Document] = field(default_factory=dict)
     cached: int = 0
+    #: Whether all of it was there before.
+    is_cached: bool = False
     #: Whether some scores were not asked for, since too many requests are waiting.
     is_cut: bool = False
 
 
-def scored_at_once(house: House, question: Question) -> Scored | None:
-    """Answer *question* if that needs no waiting, as where its scores were asked for a moment ago."""
+async def scored_from_cache(house: House, question: Question) -> Scored | None:
+    """Answer *question* if all that it asks for is there already, so that nobody has to be waited for.
+
+    Raises:
+        RedisUnavailable: there is no way to look.
+    """
     versions = house.asking.known_versions(question.wiki)
     if versions is None or question.info or not question.revisions:
         return None
     ids = _ids(house, question, versions)
-    answers = house.asking.remembered(ids)
-    return None if answers is None else _answered(question, versions, {}, ids, answers, frozenset(), len(ids), 0.0)
+    found = await house.asking.cached(ids)
+    if found is None:
+        return None
+    answered = _answered(question, versions, {}, ids, found, 0.0)
+    answered.is_cached = True
+    return answered
 
 
 async def scored(house: House, question: Question) -> Scored:
     """Answer *question*, within the time that a request has.
 
     Raises:
-        Refusal: nothing of it can be answered.
+        Refusal: no part of it can be answered.
         RedisUnavailable: there is no way to look or to ask.
     """
     clock = asyncio.get_running_loop().time
@@ -61,14 +72,14 @@ async def scored(house: House, question: Question) -> Scored:
     if not question.revisions:
         return Scored(question=question, versions=versions, info=info)
     ids = _ids(house, question, versions)
-    asked = await house.asking.answers(ids, max(0.0, until - clock()))
-    if ids and len(asked.refused) == len(ids):
+    found = await house.asking.answers(ids, max(0.0, until - clock()))
+    if ids and len(found.refused) == len(ids):
         raise overloaded()
-    return _answered(question, versions, info, ids, asked.answers, asked.refused, asked.cached, seconds)
+    return _answered(question, versions, info, ids, found, seconds)
 
 
 def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
-    """What is wanted, but for revisions that there can't be."""
+    """The wanted ids, without revisions that can't exist."""
     featured = house.with_features if question.with_features else frozenset()
     wanted = [
         (model, versions.get(model, UNKNOWN_VERSION) + (FEATURES if model in featured else ""))
@@ -87,15 +98,13 @@ def _answered(
     versions: Mapping[str, str],
     info: Mapping[str, Document],
     ids: Sequence[ScoreId],
-    found: Mapping[ScoreId, Answer],
-    refused: Set[ScoreId],
-    cached: int,
+    found: Answers,
     seconds: float,
 ) -> Scored:
     answers: dict[int, dict[str, Answer]] = defaultdict(dict)
     for score_id in ids:
-        answer = found.get(score_id)
-        if score_id in refused:
+        answer = found.by_id.get(score_id)
+        if score_id in found.refused:
             answer = NoAnswer("too many requests are waiting", Failure.THROTTLED)
         answers[score_id.revision][score_id.model] = answer or NoAnswer(_timed_out(seconds), Failure.LATE)
     for revision in question.revisions:
@@ -106,8 +115,8 @@ def _answered(
         versions=_versions_of(versions, answers),
         answers=answers,
         info=info,
-        cached=cached,
-        is_cut=bool(refused),
+        cached=found.cached,
+        is_cut=bool(found.refused),
     )
 
 

@@ -16,7 +16,7 @@ from tests.worker.clients.shapes import asked_revisions, ores_reply, right
 from tests.worker.raw_server import RawReply, RawServer, Request, http
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
-from worker.domain.unpacking import Unpacking, Unreadable
+from worker.domain.unpacking import Unpacking, UnreadableReply
 from worker.endpoints.client import LARGEST_REPLY_BYTES
 
 GOOD = json.dumps(ores_reply([1])).encode()
@@ -179,7 +179,7 @@ def test_a_reply_that_unpacks_to_gigabytes_costs_the_limit_only() -> None:
 
     tracemalloc.start()
     try:
-        with pytest.raises(Unreadable, match="more than"):
+        with pytest.raises(UnreadableReply, match="more than"):
             unpacking.take(bomb)
         _, most = tracemalloc.get_traced_memory()
     finally:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.failures import Failure
-from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure, fate, said_of
+from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure_of_endpoint, fate, said_of
 
 NOT_IN_THE_API = "The MW API does not have any info related to the rev-id provided as input (7), therefore it is not"
 NO_PREDICTION = "Could not make prediction for revision"
@@ -150,7 +150,7 @@ def test_an_error_of_an_unknown_type_and_unknown_words_is_never_final(kind: str,
 @pytest.mark.parametrize("status", [status for status in HTTPStatus if 300 <= status < 500])
 @pytest.mark.parametrize("is_in_its_words", [False, True])
 def test_every_refusal_has_a_cure_that_names_a_setting(status: int, *, is_in_its_words: bool) -> None:
-    words = cure(status, "enwiki", is_in_its_words=is_in_its_words)
+    words = cure_of_endpoint(status, "enwiki", is_in_its_words=is_in_its_words)
 
     assert "endpoint." in words
     assert "\n" not in words

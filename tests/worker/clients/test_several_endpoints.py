@@ -18,6 +18,7 @@ from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import SettingsInvalid
 from worker.domain.scores import Answer, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import Endpoint
+from worker.endpoints.kinds import KINDS
 from worker.endpoints.ores import OresClient
 from worker.endpoints.pacer import Pacer
 from worker.settings import Settings, describe
@@ -163,4 +164,4 @@ def test_settings_without_any_endpoint_are_refused() -> None:
 def test_a_kind_that_does_not_exist_is_named_with_those_that_do() -> None:
     sentence = problem(endpoints={"new": {"url": "http://127.0.0.1:1", "kind": "oracle"}})
 
-    assert "endpoints.new.kind: 'oracle' is no kind; write one of ores, lift_wing" in sentence
+    assert f"endpoints.new.kind: 'oracle' is no kind; write one of {', '.join(KINDS)}" in sentence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.scores.candidates import Candidate, Finding, decide
+from worker.scores.candidates import Candidate, Finding, judge_versions
 
 OLD, NEW, OTHER = "0.5.1", "0.6.0", "0.7.0"
 SETTLE = 300.0
@@ -32,7 +32,7 @@ def judged(
     settle_seconds: float = SETTLE,
     majority: float = 0.8,
 ) -> tuple[Finding, str | None]:
-    return decide(current, candidate, seen, settle_seconds=settle_seconds, majority=majority)
+    return judge_versions(current, candidate, seen, settle_seconds=settle_seconds, majority=majority)
 
 
 def test_the_first_version_ever_wins_at_once() -> None:
@@ -96,7 +96,7 @@ def test_a_share_that_is_just_the_majority_is_enough(percent: int, count: int, t
 def test_no_version_wins_without_a_majority(
     current: str | None, candidate: Candidate | None, seen: dict[str, int], settle: float, percent: int
 ) -> None:
-    finding, version = decide(current, candidate, seen, settle_seconds=settle, majority=percent / 100)
+    finding, version = judge_versions(current, candidate, seen, settle_seconds=settle, majority=percent / 100)
 
     assert (version is None) == (finding in {Finding.MIXED, Finding.NOT_TOLD})
     assert version is None or seen[version] * 100 >= percent * sum(seen.values())
@@ -106,7 +106,7 @@ def test_no_version_wins_without_a_majority(
 def test_a_version_wins_over_a_current_one_only_as_a_candidate_of_long_standing(
     current: str, candidate: Candidate | None, seen: dict[str, int], settle: float, percent: int
 ) -> None:
-    finding, version = decide(current, candidate, seen, settle_seconds=settle, majority=percent / 100)
+    finding, version = judge_versions(current, candidate, seen, settle_seconds=settle, majority=percent / 100)
 
     has_waited = candidate is not None and candidate.version == version and candidate.seconds >= settle
     assert (finding is Finding.CHANGED) == (version is not None and version != current and has_waited)

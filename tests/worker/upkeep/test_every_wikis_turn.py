@@ -18,7 +18,7 @@ from worker.tasks.running import Troubles
 WIKIS = tuple(f"wiki{number}" for number in range(300))
 TASKS = {
     CHECK_MODEL_VERSIONS: maintenance.check_versions,
-    PURGE_SCORES: maintenance.purge,
+    PURGE_SCORES: maintenance.purge_scores,
     EXPIRE_RECENT_CHANGES: maintenance.expire,
 }
 Sent = list[tuple[str, ...]]
@@ -102,7 +102,7 @@ def test_a_wiki_for_which_there_is_no_place_now_has_its_turn_later(
     ]
     for place in taken:
         assert place.__enter__()
-    maintenance.purge.run("wiki7", "200")
+    maintenance.purge_scores.run("wiki7", "200")
     for place in taken:
         place.__exit__(None, None, None)
     timer.ring_all()

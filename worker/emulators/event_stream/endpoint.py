@@ -24,7 +24,7 @@ from worker.emulators.event_stream.refusals import (
 )
 from worker.emulators.event_stream.settings import EventStreamSettings
 from worker.emulators.event_stream.side_channel import EventStreamSideChannel
-from worker.emulators.side_channel import reply as json_reply
+from worker.emulators.side_channel import json_reply
 
 __all__ = ["EventStreamSettings", "make_app", "serve"]
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from worker.emulators.documents import encode
 from worker.emulators.event_stream.hub import Hub
-from worker.emulators.side_channel import SettingsChannel, reply
+from worker.emulators.side_channel import SettingsChannel, json_reply
 
 
 class Posted(BaseModel):
@@ -51,11 +51,11 @@ class EventStreamSideChannel:
         try:
             posted = Posted.model_validate_json(await request.read())
         except ValidationError as error:
-            return reply({"error": str(error)}, 400)
+            return json_reply({"error": str(error)}, 400)
         if posted.stream not in self._streams:
-            return reply({"error": f"{posted.stream}: no such stream"}, 400)
+            return json_reply({"error": f"{posted.stream}: no such stream"}, 400)
         lines = [*map(encode, posted.events), *posted.lines]
-        return reply({"posted": self._hub.post(posted.stream, posted.datacentre, lines)}, 201)
+        return json_reply({"posted": self._hub.post(posted.stream, posted.datacentre, lines)}, 201)
 
     async def forget_events(self, _request: web.Request) -> web.Response:
         """Reset events and connections."""
@@ -64,4 +64,4 @@ class EventStreamSideChannel:
 
     async def show_connections(self, _request: web.Request) -> web.Response:
         """List the connections, and what became of each."""
-        return reply({"connections": self._hub.connections()})
+        return json_reply({"connections": self._hub.connections()})

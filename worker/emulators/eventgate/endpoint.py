@@ -13,11 +13,11 @@ from aiohttp import web
 from worker.emulators import serving
 from worker.emulators.documents import encode
 from worker.emulators.eventgate.faults import Faults, RequestFault
-from worker.emulators.eventgate.replies import Unread, UnsentReply, answer, hasty, outage, read_events
+from worker.emulators.eventgate.replies import Unread, UnsentReply, answer, hasty, outage, posted_events
 from worker.emulators.eventgate.settings import EventGateSettings
 from worker.emulators.eventgate.side_channel import EventGateSideChannel
 from worker.emulators.eventgate.store import EventStore, Post
-from worker.emulators.side_channel import reply as json_reply
+from worker.emulators.side_channel import json_reply
 
 __all__ = ["EventGateSettings", "make_app", "serve"]
 
@@ -81,7 +81,7 @@ class EventGate:
     async def _settle(self, request: web.Request, body: bytes, post: Post) -> web.Response:
         settings = self._faults.settings
         try:
-            events = read_events(body, post.content_type, settings.max_body_size, request.method, request.path_qs)
+            events = posted_events(body, post.content_type, settings.max_body_size, request.method, request.path_qs)
         except Unread as unread:
             return _send(unread.reply, post)
         judged = [self._faults.judged(event) for event in events]

@@ -44,7 +44,7 @@ class Unread(Exception):
         self.reply = reply
 
 
-def read_events(body: bytes, content_type: str, limit: int, method: str, uri: str) -> list[object]:
+def posted_events(body: bytes, content_type: str, limit: int, method: str, uri: str) -> list[object]:
     """Return the events of a request, where a single object is one event; raises Unread."""
     if content_type not in CONTENT_TYPES:
         body = b""

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from worker.emulators.eventgate.faults import Faults
 from worker.emulators.eventgate.store import EventStore
-from worker.emulators.side_channel import SettingsChannel, reply
+from worker.emulators.side_channel import SettingsChannel, json_reply
 
 
 class EventGateSideChannel:
@@ -27,7 +27,7 @@ class EventGateSideChannel:
 
     async def show_events(self, request: web.Request) -> web.Response:
         """List the kept events, those of `stream` if given."""
-        return reply({"events": self._store.events(request.query.get("stream"))})
+        return json_reply({"events": self._store.events(request.query.get("stream"))})
 
     async def forget_events(self, _request: web.Request) -> web.Response:
         """Reset events, requests and totals."""
@@ -36,12 +36,12 @@ class EventGateSideChannel:
 
     async def show_ids(self, _request: web.Request) -> web.Response:
         """Show how often each `meta.id` was taken."""
-        return reply({"ids": dict(self._store.ids)})
+        return json_reply({"ids": dict(self._store.ids)})
 
     async def show_posts(self, _request: web.Request) -> web.Response:
         """List the kept requests."""
-        return reply({"posts": self._store.posts()})
+        return json_reply({"posts": self._store.posts()})
 
     async def show_summary(self, _request: web.Request) -> web.Response:
         """Show the totals."""
-        return reply(self._store.summary())
+        return json_reply(self._store.summary())

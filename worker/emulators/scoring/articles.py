@@ -18,7 +18,7 @@ NO_OUTLINKS = (
 )
 
 
-def quality(model: str, inputs: Document) -> ScoringQuestion:
+def question_of_quality(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of the server of article quality; raises ErrorReply."""
     revision, language = inputs.get("rev_id"), inputs.get("lang")
     if not isinstance(revision, int) or not isinstance(language, str):
@@ -45,7 +45,7 @@ def _refuse_unread(settings: EmulatorSettings, revisions: Sequence[int]) -> None
             raise ErrorReply(500, {"error": f"Failed to get article revision with id: {revision}. Reason: "})
 
 
-def qualities(model: str, inputs: Document) -> ScoringQuestion:
+def question_of_qualities(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of its second version, about any number of revisions; raises ErrorReply."""
     instances = inputs.get("instances")
     if not isinstance(instances, list):
@@ -65,7 +65,7 @@ def qualities(model: str, inputs: Document) -> ScoringQuestion:
     return ScoringQuestion(wikis[0] if wikis else None, (model,), tuple(dict.fromkeys(revisions)), answer)
 
 
-def topics(model: str, inputs: Document) -> ScoringQuestion:
+def question_of_topics(model: str, inputs: Document) -> ScoringQuestion:
     """Read a call of the server of topics; raises InvalidInputError."""
     language = inputs.get("lang")
     if not isinstance(language, str):

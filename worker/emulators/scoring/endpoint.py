@@ -18,7 +18,7 @@ from worker.emulators.scoring.questions import ErrorReply, ScoringQuestion, ores
 from worker.emulators.scoring.settings import EmulatorSettings
 from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.side_channel import SideChannel
-from worker.emulators.side_channel import reply
+from worker.emulators.side_channel import json_reply
 
 __all__ = ["EmulatorSettings", "make_app", "probabilities", "serve"]
 
@@ -88,12 +88,12 @@ class ScoringEndpoint:
                 await self._behaviour.delay_or_fail(call)
             document, call.scores = question.answer(settings)
             call.status = 200
-            return reply(document)
+            return json_reply(document)
         except ErrorReply as error_reply:
             call.status = error_reply.status
             if isinstance(error_reply.document, str):
                 return web.Response(text=error_reply.document, status=error_reply.status)
-            return reply(error_reply.document, error_reply.status, error_reply.retry_after)
+            return json_reply(error_reply.document, error_reply.status, error_reply.retry_after)
         finally:
             self._log.end(call)
 

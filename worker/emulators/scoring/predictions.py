@@ -7,7 +7,7 @@ revert_risk_model, revertrisk_wikidata, articlequality and outlink_topic_model.
 from collections.abc import Callable, Sequence
 
 from worker.emulators.documents import Document
-from worker.emulators.scoring.articles import qualities, quality, topics
+from worker.emulators.scoring.articles import question_of_qualities, question_of_quality, question_of_topics
 from worker.emulators.scoring.deployed import LANGUAGES
 from worker.emulators.scoring.inputs import Refused, integer, json_object, required
 from worker.emulators.scoring.model_info import model_information
@@ -141,7 +141,7 @@ _READERS: dict[str, Callable[[str, Document], ScoringQuestion]] = {
     "revertrisk-language-agnostic": _risks,
     "revertrisk-multilingual": _one_risk,
     RISK_OF_ITEMS: _risk_of_an_item,
-    ARTICLE_QUALITY: quality,
-    ARTICLE_QUALITY_V2: qualities,
-    OUTLINK_TOPICS: topics,
+    ARTICLE_QUALITY: question_of_quality,
+    ARTICLE_QUALITY_V2: question_of_qualities,
+    OUTLINK_TOPICS: question_of_topics,
 }

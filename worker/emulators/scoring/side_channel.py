@@ -4,7 +4,7 @@ from aiohttp import web
 
 from worker.emulators.scoring.behaviour import Behaviour
 from worker.emulators.scoring.call_log import CallLog
-from worker.emulators.side_channel import SettingsChannel, reply
+from worker.emulators.side_channel import SettingsChannel, json_reply
 
 
 class SideChannel:
@@ -27,9 +27,9 @@ class SideChannel:
         """List the kept calls, those after `since` if given."""
         since = request.query.get("since", "0")
         if not since.isdecimal():
-            return reply({"error": f"since must be a sequence number, not {since!r}."}, 400)
+            return json_reply({"error": f"since must be a sequence number, not {since!r}."}, 400)
         self._log.flush()
-        return reply({"calls": self._log.since(int(since))})
+        return json_reply({"calls": self._log.since(int(since))})
 
     async def forget_calls(self, _request: web.Request) -> web.Response:
         """Reset the log and the totals."""
@@ -38,4 +38,4 @@ class SideChannel:
 
     async def show_summary(self, _request: web.Request) -> web.Response:
         """Show the totals."""
-        return reply(self._log.summary())
+        return json_reply(self._log.summary())

@@ -22,7 +22,7 @@ class ApiRefusal(Exception):
         self.document: Document = {"error": {"code": code, "info": info, **more, "docref": DOCREF}}
 
 
-def answer(params: Mapping[str, str], pages: Pages, settings: EmulatedWikiSettings) -> Document:
+def query_reply(params: Mapping[str, str], pages: Pages, settings: EmulatedWikiSettings) -> Document:
     """Return the reply to a call with *params*; raises ApiRefusal."""
     if params.get("format") != "json" or params.get("formatversion") != "2":
         raise ApiRefusal("badvalue", 'The emulated wiki writes "format=json" with "formatversion=2" only.')

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from worker.emulators import serving
 from worker.emulators.documents import Document
-from worker.emulators.side_channel import SettingsChannel, reply
-from worker.emulators.wiki.action_api import ApiRefusal, answer
+from worker.emulators.side_channel import SettingsChannel, json_reply
+from worker.emulators.wiki.action_api import ApiRefusal, query_reply
 from worker.emulators.wiki.pages import Pages, WikiPage, spelt
 from worker.emulators.wiki.settings import EmulatedWikiSettings
 
@@ -47,7 +47,7 @@ class EmulatedWikiService:
         if (refused := await self._refused(request)) is not None:
             return refused
         try:
-            return reply(answer(params, self.pages, self.settings))
+            return json_reply(query_reply(params, self.pages, self.settings))
         except ApiRefusal as refusal:
             return web.json_response(refusal.document, headers=refusal.headers)
 
@@ -64,7 +64,7 @@ class EmulatedWikiService:
         key = right.replace(" ", "_")
         if key != title:
             return web.Response(status=301, headers={"Location": f"/w/rest.php/v1/page/{key}"})
-        return reply(
+        return json_reply(
             {
                 "id": page.page_id,
                 "key": key,
@@ -88,10 +88,10 @@ class EmulatedWikiService:
         try:
             pages = POSTED.validate_json(await request.read())
         except ValidationError as error:
-            return reply({"error": str(error)}, 400)
+            return json_reply({"error": str(error)}, 400)
         for page in pages:
             self.pages.put(page)
-        return reply({"pages": len(pages)}, 201)
+        return json_reply({"pages": len(pages)}, 201)
 
     async def forget(self, _request: web.Request) -> web.Response:
         """Forget pages and calls."""
@@ -101,7 +101,7 @@ class EmulatedWikiService:
 
     async def show_calls(self, _request: web.Request) -> web.Response:
         """List the calls."""
-        return reply({"calls": self.calls})
+        return json_reply({"calls": self.calls})
 
     async def _refused(self, request: web.Request) -> web.Response | None:
         settings = self.settings

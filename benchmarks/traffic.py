@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from outbox import EDITS, record
-from tests.acceptance.isolation.pair import EVENTS, Pair
 from tests.builders import edits
+from worker.bootstrap import Services
 
-#: Edits a second, of all wikis that are measured together.
+#: Edits a second, of all wikis that are measured together, unless more are wanted.
 PER_SECOND = 4.0
 LOOK_SECONDS = 0.005
 RECORDED_AT_ONCE = 1000
@@ -47,9 +47,10 @@ def latencies_of(seconds: Sequence[float]) -> Latencies:
 
 @dataclass(slots=True)
 class Traffic:
-    """Writes edits to the wikis of *two*, and watches the file that gets their events."""
+    """Writes edits to the wikis of *services*, and watches the *file* that gets their events."""
 
-    two: Pair
+    services: Services
+    file: Path
     seen: dict[Key, float] = field(default_factory=dict)
     committed: dict[Key, float] = field(default_factory=dict)
     _next: int = FIRST_REVISION
@@ -57,7 +58,7 @@ class Traffic:
     _watcher: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self._watcher = threading.Thread(target=self._watch, args=(self.two.here.directory / EVENTS,), daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     def close(self) -> None:
@@ -66,27 +67,44 @@ class Traffic:
 
     def commit(self, wiki: str, count: int = 1, *, rings: bool = True) -> list[Key]:
         """Record *count* edits on *wiki*, up to 1,000 in a transaction, and ring."""
-        services, keys = self.two.here.services, []
+        keys = []
         for done in range(0, count, RECORDED_AT_ONCE):
             some = edits(min(RECORDED_AT_ONCE, count - done), first=self._next, wiki=wiki)
             self._next += len(some)
-            with services.wiki(wiki).database.transaction() as session:
+            with self.services.wiki(wiki).database.transaction() as session:
                 record(session, *some)
             now = time.monotonic()
             keys += [(wiki, edit.revision) for edit in some]
             self.committed |= dict.fromkeys(((wiki, edit.revision) for edit in some), now)
         if rings:
-            services.doorbell.turn(wiki, EDITS.name)
+            self.services.doorbell.turn(wiki, EDITS.name)
         return keys
 
-    def trickle(self, wikis: Sequence[str], seconds: float, *, grace: float = 30) -> Latencies:
-        """Single edits on *wikis* in turn for *seconds*; an edit without an event *grace* seconds later is missing."""
+    def trickle(
+        self,
+        wikis: Sequence[str],
+        seconds: float,
+        *,
+        per_second: float = PER_SECOND,
+        grace: float = 30,
+        skew: float | None = None,
+    ) -> Latencies:
+        """Single edits on *wikis* for *seconds*, *per_second* of them on average: in turn, or as *skew* says.
+
+        With a *skew* a wiki is chosen by chance, the n-th with a weight of 1/n to that power.
+
+        An edit without an event *grace* seconds later is missing.
+        """
         chance = random.Random(0)
+        weights = None if skew is None else [number**-skew for number in range(1, len(wikis) + 1)]
         keys: list[Key] = []
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            keys += self.commit(wikis[len(keys) % len(wikis)])
-            time.sleep(chance.uniform(0, 2 / PER_SECOND))
+        due = time.monotonic()
+        ends = due + seconds
+        while due < ends:
+            keys += self.commit(chance.choices(wikis, weights)[0] if weights else wikis[len(keys) % len(wikis)])
+            # Where a commit was slow, those that are due come at once after it, as from people who do not wait.
+            due += chance.uniform(0, 2 / per_second)
+            time.sleep(max(0.0, due - time.monotonic()))
         self.wait(keys, grace)
         return latencies_of([self.latency(key) for key in keys])
 
@@ -107,12 +125,12 @@ class Traffic:
         """Edits of *wiki* that were committed here and have events."""
         return sum(1 for key in list(self.seen) if key[0] == wiki and key in self.committed)
 
-    def _watch(self, file: Path) -> None:
+    def _watch(self) -> None:
         read = 0
         while not self._ends.wait(LOOK_SECONDS):
-            if not file.exists():
+            if not self.file.exists():
                 continue
-            with file.open("rb") as lines:
+            with self.file.open("rb") as lines:
                 lines.seek(read)
                 new = lines.read()
             new, now = new[: new.rfind(b"\n") + 1], time.monotonic()

@@ -1,0 +1,151 @@
+"""What wikis cost on which nothing happens, and what a burst of single edits on all of them takes."""
+
+import time
+from dataclasses import dataclass
+
+from benchmarks.many_wikis import ManyWikis
+from benchmarks.meters import Meters, cpu_seconds
+from benchmarks.servers import Servers
+from worker.domain.errors import CommandFailed
+from worker.lanes.rings import CHECK_MODEL_VERSIONS
+from worker.tasks.maintenance import APART_SECONDS, SPREAD_SECONDS
+
+#: What the first events may take, from the start of the processes on, and any edit later.
+PATIENCE_SECONDS = 120
+#: From the last ring for upkeep to the end of its task.
+GRACE_SECONDS = 3
+WANTED_SHARE, WANTED_STATEMENTS, WANTED_BURST, WANTED_AFTER_POLL = 0.05, 10.0, 15.0, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """While nothing happens on any wiki."""
+
+    wikis: int
+    seconds: float
+    #: Processor time of each kind of process as a share of one core.
+    shares: dict[str, float]
+    statements_per_second: float
+    #: Of the workers, and how many they opened meanwhile.
+    connections: int
+    connections_opened: int
+    peak_megabytes: float
+
+    @property
+    def ours(self) -> float:
+        """Of workers, beat and Redis together."""
+        return self.shares["worker"] + self.shares["beat"] + self.shares["redis"]
+
+    @property
+    def statements_per_hundred(self) -> float:
+        return self.statements_per_second / self.wikis * 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What a look for new model versions costs, beside what idle wikis cost anyway."""
+
+    wikis: int
+    period_seconds: float
+    #: Of one wiki, by process.
+    cpu_milliseconds: dict[str, float]
+    sql_statements: float
+    #: Of a core, on average over the period, of workers and Redis for all wikis.
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Single edits: some that nobody rang for, and one on each wiki at once."""
+
+    poll_seconds: float
+    #: From commit to event, of each edit without a ring.
+    unrung_seconds: list[float]
+    wikis: int
+    #: From the first commit to the last event.
+    seconds: float
+    #: Of one of these edits, by process; in MariaDB's is what saving it costs.
+    cpu_milliseconds: dict[str, float]
+    connections: int
+    peak_megabytes: float
+
+
+def begin(here: ManyWikis) -> None:
+    """Wait until the workers serve."""
+    if not here.traffic.wait(here.traffic.commit(here.wikis[0]), PATIENCE_SECONDS):
+        raise CommandFailed(f"no event after {PATIENCE_SECONDS} s; the worker's log ends:\n{here.worker.end_of_log()}")
+
+
+def measure_idle(servers: Servers, here: ManyWikis, seconds: float) -> Idle:
+    """Do nothing for some *seconds*, from a while after the last work on."""
+    time.sleep(min(seconds, here.services.settings.poll_seconds))
+    meters = Meters(servers, here.worker)
+    before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
+    began = time.monotonic()
+    time.sleep(seconds)
+    took = time.monotonic() - began
+    cost = meters.read().since(before)
+    cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
+    peak = meters.peak_megabytes()
+    meters.close()
+    return Idle(
+        wikis=len(here.wikis),
+        seconds=took,
+        shares={name: spent / took for name, spent in cost.cpu_seconds.items()},
+        statements_per_second=cost.statements["all"] / took,
+        connections=here.account.connections(),
+        connections_opened=cost.connections,
+        peak_megabytes=peak,
+    )
+
+
+def measure_burst(servers: Servers, here: ManyWikis, burst: int, unrung: int) -> Burst:
+    """Save *unrung* edits one after the other without a ring, then one on each of *burst* wikis."""
+    alone = [_unrung(here, number) for number in range(unrung)]
+    wikis = here.wikis[:burst]
+    meters = Meters(servers, here.worker)
+    before = meters.read()
+    began = time.monotonic()
+    keys = [key for wiki in wikis for key in here.traffic.commit(wiki)]
+    if not here.traffic.wait(keys, PATIENCE_SECONDS):
+        raise CommandFailed(f"{len(keys)} single edits were not through after {PATIENCE_SECONDS} s")
+    last = max(here.traffic.seen[key] for key in keys)
+    cost = meters.read().since(before)
+    connections, peak = here.account.connections(), meters.peak_megabytes()
+    meters.close()
+    return Burst(
+        poll_seconds=here.services.settings.poll_seconds,
+        unrung_seconds=alone,
+        wikis=len(wikis),
+        seconds=last - began,
+        cpu_milliseconds={name: 1000 * spent / len(keys) for name, spent in cost.cpu_seconds.items()},
+        connections=connections,
+        peak_megabytes=peak,
+    )
+
+
+def measure_upkeep(servers: Servers, here: ManyWikis, idle: Idle) -> Upkeep:
+    """Have the workers look for new model versions on all wikis, as a beat does now and then."""
+    meters = Meters(servers, here.worker)
+    before, began = meters.read(), time.monotonic()
+    here.client.send_task(CHECK_MODEL_VERSIONS)
+    time.sleep(min(len(here.wikis) * APART_SECONDS, SPREAD_SECONDS) + GRACE_SECONDS)
+    cost, took = meters.read().since(before), time.monotonic() - began
+    meters.close()
+    spent = {name: cost.cpu_seconds[name] - idle.shares[name] * took for name in cost.cpu_seconds}
+    period = here.services.settings.upkeep.check_seconds
+    return Upkeep(
+        wikis=len(here.wikis),
+        period_seconds=period,
+        cpu_milliseconds={name: 1000 * seconds / len(here.wikis) for name, seconds in spent.items()},
+        sql_statements=(cost.statements["all"] - idle.statements_per_second * took) / len(here.wikis),
+        share=(spent["worker"] + spent["redis"]) / period,
+    )
+
+
+def _unrung(here: ManyWikis, number: int) -> float:
+    # Not the same moment of the poll's interval each time.
+    time.sleep(here.services.settings.poll_seconds * (0.3 * number % 1))
+    keys = here.traffic.commit(here.wikis[-1 - number % len(here.wikis)], rings=False)
+    here.traffic.wait(keys, PATIENCE_SECONDS)
+    return here.traffic.latency(keys[0])

@@ -1,0 +1,124 @@
+"""What a promise costs the edit's own transaction, and whether saving ever waits for those who drain."""
+
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import count
+from statistics import median
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from benchmarks.contenders import wait_until_done
+from benchmarks.many_wikis import ManyWikis, many_wikis
+from benchmarks.measuring import Announce
+from benchmarks.scale.backlog import WARM_UP_EDITS, fill
+from benchmarks.servers import Servers, connect, migrated_database, url_of
+from benchmarks.settled import Settled
+from benchmarks.traffic import Latencies, latencies_of
+from outbox import EDITS, record
+from outbox.database import Database, is_busy
+from outbox.mediawiki.saving import save_edit
+from tests.builders import an_edit
+
+SAVERS = 2
+#: Edits that wait for the workers meanwhile, for each that is saved: more than are drained in that time.
+BEHIND = 40
+WANTED_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTransaction:
+    """From BEGIN to COMMIT of an edit that `outbox.mediawiki.saving` saves."""
+
+    edits: int
+    #: Median; one promise is among it.
+    milliseconds: float
+    #: Of one promise: what a second one in the same transaction costs.
+    promise_milliseconds: float
+    #: While two worker processes drain the same lane, by two savers at once.
+    beside_a_drain: Latencies
+    #: How often a saver met a lock that it would have had to wait for.
+    lock_waits: int
+    #: Edits that the workers settled meanwhile.
+    drained: int
+
+    @property
+    def share(self) -> float:
+        return self.promise_milliseconds / self.milliseconds
+
+
+def measure_own_transaction(servers: Servers, saved: int, announce: Announce) -> OwnTransaction:
+    """Save edits with one promise and with two, in turns; then *saved* edits beside a drain."""
+    numbers = count(1_000)
+    with ExitStack() as stack:
+        database = stack.enter_context(migrated_database(servers, "bench_edit"))
+        _save(database, next(numbers))
+        tell = announce("saving with one promise and with two", saved)
+        seconds: tuple[list[float], list[float]] = ([], [])
+        for number in range(saved):
+            for promises, found in enumerate(seconds, 1):
+                found.append(_save(database, next(numbers), promises))
+            tell(number + 1)
+        one, two = (1000 * median(found) for found in seconds)
+        here = stack.enter_context(many_wikis(servers, {"w0": url_of(database)}))
+        beside, waits, drained = _beside_a_drain(database, here, numbers, saved, announce)
+    return OwnTransaction(
+        edits=saved,
+        milliseconds=one,
+        promise_milliseconds=two - one,
+        beside_a_drain=beside,
+        lock_waits=waits,
+        drained=drained,
+    )
+
+
+def _beside_a_drain(
+    database: Database, here: ManyWikis, numbers: "count[int]", saved: int, announce: Announce
+) -> tuple[Latencies, int, int]:
+    """How long saving takes then, how often it met a lock, and how much was drained meanwhile."""
+    settled, waits, seconds = Settled(here.worker.log), count(), list[float]()
+    with closing(connect(url_of(database))) as connection, connection.cursor() as cursor:
+        fill(cursor, saved * BEHIND)
+    here.services.doorbell.turn("w0", EDITS.name)
+
+    def done() -> int:
+        settled.look()
+        return settled.edits
+
+    # From there on both processes take turns.
+    wait_until_done(here.worker, done, WARM_UP_EDITS)
+    before = done()
+
+    def save() -> None:
+        for number in range(saved // SAVERS):
+            tell(SAVERS * number)
+            try:
+                seconds.append(_save(database, next(numbers), waits_for_locks=False))
+            except OperationalError as error:
+                if not is_busy(error):
+                    raise
+                next(waits)
+
+    tell = announce("saving beside a drain", saved)
+    savers = [threading.Thread(target=save) for _ in range(SAVERS)]
+    for saver in savers:
+        saver.start()
+    for saver in savers:
+        saver.join()
+    return latencies_of(seconds), next(waits), done() - before
+
+
+def _save(database: Database, number: int, promises: int = 1, *, waits_for_locks: bool = True) -> float:
+    """Seconds from BEGIN to COMMIT of an edit of a page of its own; its first promise is among what saving does."""
+    edit = an_edit(wiki="w0", revision=number, page=number)
+    began = time.perf_counter()
+    with database.transaction() as session:
+        if not waits_for_locks:
+            # The server then refuses at once where it would have waited.
+            session.execute(text("SET SESSION innodb_lock_wait_timeout = 0"))
+        save_edit(session, edit)
+        if promises > 1:
+            record(session, edit)
+    return time.perf_counter() - began

@@ -1,0 +1,78 @@
+"""The benchmark of scale, in small: each part measures, and what is counted is within its bound."""
+
+import pytest
+
+from benchmarks.contenders import Tell
+from benchmarks.scale.bench import Amount, Scale, measure_scale
+from benchmarks.scale.own_transaction import measure_own_transaction
+from benchmarks.scale.report import rows, scale_table
+from benchmarks.servers import Servers
+from tests.endpoint import EmulatedEndpoint
+
+WIKIS = 4
+AMOUNT = Amount(
+    wikis=WIKIS,
+    idle_seconds=3,
+    unrung=1,
+    burst=WIKIS,
+    backlogs=(100,),
+    slice=400,
+    warm_up=200,
+    settings={"poll_seconds": 1},
+)
+
+
+def silent(_what: str, _of: int) -> Tell:
+    return lambda _done: None
+
+
+@pytest.fixture(scope="module")
+def servers(
+    mariadb_url: str, redis_url: str, endpoint_server: EmulatedEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Servers:
+    directory = tmp_path_factory.mktemp("scale")
+    return Servers(mariadb_url=mariadb_url, redis_url=redis_url, endpoint=endpoint_server, directory=directory)
+
+
+@pytest.fixture(scope="module")
+def found(servers: Servers) -> Scale:
+    return measure_scale(servers, AMOUNT, ("idle", "burst"), silent)
+
+
+def test_a_poll_of_idle_wikis_is_one_statement_and_its_commit_for_all_of_a_server(found: Scale) -> None:
+    assert found.idle is not None
+    polls = found.idle.seconds / AMOUNT.settings["poll_seconds"]
+    statements = found.idle.statements_per_second * found.idle.seconds
+
+    # A poll at either end may be half in the time.
+    assert 0 < statements <= 2 * (polls + 2)
+    assert found.idle.connections_opened == 0
+
+
+def test_an_edit_that_nobody_rang_for_is_seen_by_a_poll_and_a_burst_is_through(found: Scale) -> None:
+    assert found.burst is not None
+
+    assert len(found.burst.unrung_seconds) == 1
+    assert (found.burst.wikis, found.burst.poll_seconds) == (WIKIS, 1)
+    assert found.burst.connections <= 2 * 8
+
+
+@pytest.mark.long
+def test_of_a_backlog_a_slice_is_drained_and_upkeep_is_told_from_idling(servers: Servers) -> None:
+    found = measure_scale(servers, AMOUNT, ("idle", "upkeep", "backlog"), silent)
+    (backlog,) = found.backlogs
+
+    assert backlog.waiting == 100
+    assert backlog.edits >= AMOUNT.slice
+    assert found.upkeep is not None
+    assert found.upkeep.sql_statements > 0
+    assert scale_table(found).row_count == len(rows(found))
+
+
+@pytest.mark.long
+def test_saving_an_edit_waits_for_no_lock_of_those_who_drain(servers: Servers) -> None:
+    edit = measure_own_transaction(servers, 60, silent)
+
+    assert (edit.lock_waits, edit.beside_a_drain.edits) == (0, 60)
+    assert edit.drained > 0
+    assert 0 < edit.share < 1
