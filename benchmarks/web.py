@@ -20,9 +20,9 @@ from benchmarks.servers import ROOT, Servers, inherited
 from tests.builders import a_score
 from worker.demo.processes import Processes, answers, free_port
 from worker.domain.scores import ScoreId
+from worker.flight.documents import Documents
 from worker.flight.redis_tier import result_key
 from worker.flight.results import encode_result
-from worker.flight.told import Telling
 from worker.settings import FILE_VARIABLE
 
 CONNECTIONS = 16
@@ -159,7 +159,7 @@ def _cache(servers: Servers, revisions: int) -> None:
                     wanted = ScoreId(WIKI, model, revision, VERSION)
                     pipeline.set(result_key(wanted), encode_result(wanted, a_score(model=model)), px=KEPT_MILLISECONDS)
             pipeline.execute()
-        Telling(redis).versions(WIKI, dict.fromkeys(REVSCORING, VERSION))
+        Documents(redis).keep_versions(WIKI, dict.fromkeys(REVSCORING, VERSION))
 
 
 @contextmanager

@@ -27,7 +27,9 @@ FILES = ("logfile", "pidfile", "statedb")
 
 app = Celery(
     "outpatrol",
-    include=[f"worker.tasks.{name}" for name in ("process", "turn", "score", "telling", "maintenance", "standing_by")],
+    include=[
+        f"worker.tasks.{name}" for name in ("process", "turn", "score", "documents", "maintenance", "standing_by")
+    ],
 )
 
 

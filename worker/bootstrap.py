@@ -36,6 +36,7 @@ from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
 from worker.events.sinks import EventSink
 from worker.flight.database_tier import DatabaseTier
+from worker.flight.documents import Documents
 from worker.flight.door import Door, Sends
 from worker.flight.fallback import FallbackTier
 from worker.flight.flight import Flight
@@ -43,13 +44,12 @@ from worker.flight.hints import Hints
 from worker.flight.process_tier import ProcessTier
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
-from worker.flight.told import Telling
 from worker.lanes.bulkheads import Bulkheads, Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.loops import HttpLoop, ThreadLoops
-from worker.lanes.rings import POLL_SERVER, TELL
+from worker.lanes.rings import DOCUMENT, POLL_SERVER
 from worker.lanes.server_watch import ServerWatch
 from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
@@ -58,7 +58,7 @@ from worker.scores.pipeline import ScoreConsumer
 from worker.settings import Settings, load_settings, section_of
 
 #: How the front door asks the workers.
-SENDS = Sends(score=send_score, scores=send_scores, tell=partial(send, TELL))
+SENDS = Sends(score=send_score, scores=send_scores, document=partial(send, DOCUMENT))
 
 #: Every lane that exists, whether or not anything is configured to serve it: the rooms imported above declare them.
 LANES = declared_lanes()
@@ -83,8 +83,8 @@ class Services:
     api_limits: Mapping[str, SharedLimits]
     #: Wiki to its single flight.
     flights: Mapping[str, Flight]
-    #: Publishes what the front door answers besides scores.
-    telling: Telling
+    #: What the front door answers besides scores.
+    documents: Documents
     #: The sinks, by their names in the settings.
     sinks: Mapping[str, EventSink]
     #: The consumer of each lane, by the lane's name; a lane without one keeps what it holds.
@@ -174,9 +174,9 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         rest_seconds=settings.worker.rest_seconds,
         prefix=settings.redis_prefix,
     )
-    telling = Telling(redis, prefix=settings.redis_prefix)
+    documents = Documents(redis, prefix=settings.redis_prefix)
     consumers = {
-        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, telling)
+        each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, documents)
     }
     return Services(
         settings=settings,
@@ -190,7 +190,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         limits=limits,
         api_limits=api_limits,
         flights=flights,
-        telling=telling,
+        documents=documents,
         sinks=sinks,
         consumers=consumers,
         turns=Turns(
@@ -227,7 +227,7 @@ def _consumers(
     sinks: Mapping[str, EventSink],
     computing: Computing,
     wiki_apis: Mapping[str, WikiApi],
-    telling: Telling,
+    documents: Documents,
 ) -> Iterator[Consumer]:
     """The consumers, each with its lane; a further one is a room of its own and a `yield` here."""
     event_lanes = {name: EVENT_LANES[name] for name in sinks}
@@ -238,7 +238,7 @@ def _consumers(
             client=client,
             flights=flights,
             announcing=announcing,
-            telling=telling,
+            documents=documents,
             event_lanes=announced,
             settings=settings.outbox,
             computing=computing,

@@ -14,6 +14,7 @@ from outbox.mediawiki.schema import (
     FIRST_INVENTED_PAGE,
     actor,
     archive,
+    article_key,
     page,
     recentchanges,
     revision,
@@ -120,6 +121,21 @@ def latest_revisions(session: Session | Connection, revisions: Collection[int]) 
     is_latest = (page.c.page_id == revision.c.rev_page) & (page.c.page_latest == revision.c.rev_id)
     query = select(page.c.page_latest).join(revision, is_latest)
     return set(session.execute(query.where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
+
+
+def latest_revision_of(session: Session, *, page_id: int | None = None, title: str | None = None) -> int | None:
+    """The newest revision of a page of that id, or of the article of that title; None if it is not there.
+
+    As in `pages_of` there may be no such table.
+    """
+    connection = session.connection()
+    if not inspect(connection).has_table(page.name, schema=schema_of(connection)):
+        return None
+    if title is None:
+        is_it = (page.c.page_id == page_id) & (page.c.page_id < FIRST_INVENTED_PAGE)
+    else:
+        is_it = (page.c.page_namespace == 0) & (page.c.page_title == article_key(title))
+    return session.execute(select(page.c.page_latest).where(is_it, page.c.page_latest > 0)).scalar()
 
 
 def shown_title(namespace: int, key: str) -> str:

@@ -5,6 +5,7 @@ emulated one unchanged. Source: mediawiki/core maintenance/tables.json REL1_39. 
 `rev_sha1`: no client address is kept here, and newer MediaWikis have dropped `rev_sha1`.
 """
 
+import unicodedata
 from datetime import UTC, datetime
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, text
@@ -128,6 +129,16 @@ def title_key(namespace: int, title: str) -> str:
     _, colon, rest = title.partition(":")
     title = rest if namespace and colon and rest else title
     return cut_title(title.replace(" ", "_"))
+
+
+def article_key(title: str) -> str:
+    """The title of an article, however people write it: NFC, no blanks around, the first letter a capital.
+
+    Source: mediawiki/core includes/Title/MediaWikiTitleCodec.php `splitTitleString`.
+    """
+    key = "_".join(unicodedata.normalize("NFC", title).replace("_", " ").split())
+    first = key[:1].upper()
+    return cut_title((first if len(first) == 1 else key[:1]) + key[1:])
 
 
 def cut_title(title: str) -> str:

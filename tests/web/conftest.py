@@ -53,7 +53,7 @@ def open_front(
                 empty_tables(wiki.database)
                 if knows_versions:
                     # As after the first edit; to ask the endpoint takes a while.
-                    services.telling.versions(wiki.id, dict.fromkeys(wiki.models, VERSION))
+                    services.documents.keep_versions(wiki.id, dict.fromkeys(wiki.models, VERSION))
             workers = Workers(services)
             stack.callback(workers.close)
             front = Front(settings, workers)

@@ -19,7 +19,7 @@ from worker.domain.scores import ScoreId
 from worker.flight.door import Sends
 from worker.scores.pipeline import score_on_demand, scores_on_demand
 from worker.settings import Settings
-from worker.tasks.telling import KINDS
+from worker.tasks.documents import KINDS
 from worker.web.application import make_application
 from worker.web.asking import house_of
 
@@ -39,7 +39,7 @@ class Workers:
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
 
     def sends(self) -> Sends:
-        return Sends(score=self._score, scores=self._scores, tell=self._tell)
+        return Sends(score=self._score, scores=self._scores, document=self._document)
 
     def tasks(self, name: str) -> int:
         return sum(sent == name for sent, _ in self.sent)
@@ -70,8 +70,8 @@ class Workers:
 
         self._do("scores", work, wiki_id, tuple(texts))
 
-    def _tell(self, kind: str, wiki: str, *rest: str) -> None:
-        self._do("tell", lambda: KINDS[kind](self.services, self.services.wiki(wiki), *rest), kind, wiki, *rest)
+    def _document(self, kind: str, wiki: str, *rest: str) -> None:
+        self._do("document", lambda: KINDS[kind](self.services, self.services.wiki(wiki), *rest), kind, wiki, *rest)
 
     def _do(self, name: str, work: Callable[[], None], *arguments: Any) -> None:
         self.sent.append((name, arguments))

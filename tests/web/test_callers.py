@@ -1,13 +1,14 @@
 """Requests as those who spoke ORES send them, and what they make of the replies."""
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.endpoint import EmulatedEndpoint
-from tests.web.documents import VERSION, score
-from tests.web.fronts import Front
+from tests.web.documents import VERSION, score, scores
+from tests.web.fronts import BASE, Front
 from tests.web.test_precache import an_event
 
 
@@ -96,6 +97,45 @@ def test_change_propagation_can_make_its_event_of_the_reply(
         assert entry["prediction"] == [str(expected["prediction"]).lower()]
         assert entry["probability"] == expected["probability"]
         assert entry["model_version"] == VERSION
+
+
+def test_a_gadget_of_jquery_gets_fifty_scores_through_a_function_of_its_own(front: Front) -> None:
+    """`$.ajax` with `dataType: "jsonp"`: the name of a function that is made up, and a parameter against caches."""
+    revisions = [42_048_975 + each for each in range(50)]
+    name = "jQuery1112009417782616493897_1429733035682"
+    reply = front.get(
+        f"/scores/enwiki/?callback={name}&models=damaging&revids={'|'.join(map(str, revisions))}&_=1429733035685"
+    )
+
+    assert reply.headers["content-type"].startswith("application/javascript")
+    assert reply.text.startswith(f"{name}(")
+    found = json.loads(reply.text.removeprefix(f"{name}(").removesuffix(");"))
+    assert found == {str(each): {"damaging": score("damaging", each)} for each in revisions}
+
+
+@pytest.mark.parametrize("base", ["/", "//", "///"])
+def test_who_has_a_slash_at_the_end_of_the_address_gets_scores(front: Front, base: str) -> None:
+    """`oresapi.Session("https://ores.example.org/")` asks for `//v3/scores/…`."""
+    assert front.json(f"{BASE}{base}v3/scores/enwiki/5/damaging")["enwiki"]["scores"] == scores(5, models=("damaging",))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v3/scores/enwiki/undefined/damaging", 404),
+        ("/v3/scores/enwiki/?revids=undefined", 400),
+        ("/v3/scores/enwiki/?revids=NaN", 400),
+        ("/v3/scores/enwiki/?revids=1|null", 400),
+        ("/v3/scores/enwiki/?revids=", 400),
+        ("/v3/scores/undefined/?revids=5", 404),
+        ("/v3/scores/en.wikipedia.org/5", 404),
+    ],
+)
+def test_a_script_that_lost_its_variables_is_told_so(front: Front, path: str, status: int) -> None:
+    reply = front.get(path)
+
+    assert reply.status_code == status
+    assert reply.json()["error"]["message"]
 
 
 def test_a_gadget_gets_a_score_from_another_sites_page(front: Front) -> None:

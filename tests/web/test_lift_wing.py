@@ -29,7 +29,6 @@ def front(open_front: OpenFront) -> Front:
         "revertriskmultilingual",
         "articlequalitylanguageagnostic",
         "articlequality_v2",
-        "outlinktopic",
     )
     return open_front(endpoint={"kind": "lift_wing"}, models=models, knows_versions=False)
 
@@ -143,7 +142,7 @@ def test_a_revision_that_is_gone_is_told_in_the_words_of_the_server(
     assert (reply.status_code, reply.json()) == (status, document)
 
 
-@pytest.mark.parametrize("name", ["enwiki-magic", "nowiki-damaging", "magic", "outlink-topic-model", "enwiki"])
+@pytest.mark.parametrize("name", ["enwiki-magic", "nowiki-damaging", "magic", "enwiki"])
 def test_a_model_that_is_not_there_is_not_found(front: Front, name: str) -> None:
     reply = predict(front, name, {"rev_id": 7})
 
@@ -196,6 +195,12 @@ def test_an_endpoint_that_fails_is_told_in_the_envelope_of_the_server(
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[1]"])
 def test_a_body_that_is_no_object_is_a_bad_request(front: Front, body: bytes) -> None:
     assert front.post("/v1/models/enwiki-damaging:predict", content=body).status_code == 400
+
+
+def test_a_client_that_encodes_the_colon_is_understood(open_front: OpenFront) -> None:
+    reply = open_front().post("/v1/models/enwiki-damaging%3Apredict", json={"rev_id": 5})
+
+    assert reply.json()["enwiki"]["scores"] == scores(5, models=("damaging",))
 
 
 def test_it_shares_its_calls_with_ores(open_front: OpenFront, endpoint: EmulatedEndpoint) -> None:

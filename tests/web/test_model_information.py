@@ -6,7 +6,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION
 from tests.web.fronts import Front
-from worker.tasks.telling import KINDS
+from worker.tasks.documents import KINDS
 
 #: As Extension:ORES asks for the ends of a level: mediawiki-extensions-ORES includes/Storage/ThresholdLookup.php.
 FORMULAS = (
@@ -72,7 +72,7 @@ def test_an_answer_is_kept_for_everybody(front: Front, endpoint: EmulatedEndpoin
     front.at_once(["/v3/scores/enwiki/?models=damaging&model_info=type"] * 10)
 
     assert endpoint.summary()["calls"] == calls
-    assert front.workers.tasks("tell") == 1
+    assert front.workers.tasks("document") == 1
 
 
 def test_those_who_ask_at_once_share_one_question(front: Front) -> None:

@@ -1,4 +1,6 @@
-"""The faults of ORES' designs that a front can have, numbered as in `tests/worker/test_ores_faults_of_*`.
+"""The faults of ORES' sharing of scores, met at the front door; numbered as in `tests/worker/test_ores_faults_of_*`.
+
+Those of serving are in `test_ores_faults_of_serving.py`; `docs/ores-api.md` lists them all.
 
 Source: wikimedia/ores ores/scoring_systems/celery_queue.py and scoring_system.py @ 8369ea0.
 """
@@ -156,16 +158,3 @@ def test_fault_12_a_result_that_ran_out_is_asked_for_again(open_front: OpenFront
 
     assert other.json(PATH)["enwiki"]["scores"] == ONE
     assert other.workers.tasks("score") == 1
-
-
-def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(
-    open_front: OpenFront, redis: Redis, redis_url: str
-) -> None:
-    other = redis_url.removesuffix("/0") + "/5"
-    front = open_front(redis_url=other)
-
-    assert front.json(PATH)["enwiki"]["scores"] == ONE
-    assert redis.dbsize() == 0
-    with Redis.from_url(other) as there:
-        assert there.dbsize() > 0
-        there.flushdb()

@@ -205,7 +205,7 @@ def test_an_answer_of_a_version_that_is_not_current_yet_is_kept_as_any_other(
 def test_a_new_version_is_seen_when_the_workers_tell_it(front: Front, endpoint: EmulatedEndpoint) -> None:
     old = front.json("/v3/scores/enwiki/1/damaging")
     endpoint.set(versions={"damaging": "0.6.0"}, version_changes_scores=True)
-    front.workers.services.telling.versions("enwiki", {"damaging": "0.6.0", "goodfaith": VERSION})
+    front.workers.services.documents.keep_versions("enwiki", {"damaging": "0.6.0", "goodfaith": VERSION})
     until(lambda: bool(front.json("/v3/scores/enwiki/")["enwiki"]["models"]["damaging"]["version"] == "0.6.0"), "0.6.0")
 
     new = front.json("/v3/scores/enwiki/1/damaging")

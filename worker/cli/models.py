@@ -30,7 +30,7 @@ from worker.domain.errors import WorkerError
 from worker.scores.candidates import Finding, candidates
 from worker.scores.model_versions import all_models
 from worker.upkeep.purging import count_versions
-from worker.upkeep.versions import ModelCheck, check_model_versions, follow_up, resolve_formulas, tell_versions
+from worker.upkeep.versions import ModelCheck, check_model_versions, follow_up, keep_versions, resolve_formulas
 
 app = typer.Typer(
     help="See the versions of the scoring models, and look for new ones.",
@@ -144,7 +144,7 @@ def look(services: Services, wiki: Wiki, *, dry_run: bool) -> Looked:
     try:
         looked.checks = services.runner.run(check_model_versions(wiki, services.client, upkeep, dry_run=dry_run))
         if not dry_run:
-            tell_versions(wiki, services.telling)
+            keep_versions(wiki, services.documents)
             looked.promised = follow_up(wiki, looked.checks, services.doorbell, rescore=upkeep.rescore)
             looked.formulas = services.runner.run(resolve_formulas(wiki, services.client, upkeep))
     except (OutboxError, WorkerError) as error:

@@ -1,8 +1,8 @@
-"""How the front door comes to its answers: cached ones from Redis alone, all others from the workers.
+"""How the front door gets its answers: cached ones from Redis alone, all others from the workers.
 
-The door computes nothing and calls no endpoint. What is missing it asks of the workers, once for all who want it, and
-waits on one subscription; the workers share the call with whoever else wants the score, so that each costs one call.
-Nothing here blocks the event loop, and nothing waits for longer than a request may take.
+The door computes nothing and calls no endpoint. It asks the workers for what is missing, once for all who want it, and
+waits on one subscription; the workers share the call with everybody else who wants the score, so that each score costs
+one call. Nothing here blocks the event loop, and nothing waits longer than a request may take.
 """
 
 import asyncio
@@ -24,22 +24,23 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight.documents import document_key, versions_name
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks
 from worker.flight.redis_tier import lease_key, result_key
 from worker.flight.results import decode_end, decode_final, is_answer, is_end
-from worker.flight.told import told_key, versions_name
 from worker.lanes.rings import QUEUE_OF, SCORE
 
-#: What was asked of the workers is asked again after so long: its message may have been with one that died.
+#: Seconds after which the workers are asked again: the message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
-#: What the endpoint's limits left no room for is asked for again after so long, if the request has the time.
+#: Seconds after which a score is asked for again that the endpoint's limits left no room for, if the request has the
+#: time.
 THROTTLED_SECONDS = 1.0
-#: Threads that send; a broker that hangs holds them up, and no request.
+#: Threads that send; a broker that hangs holds up these, and no request.
 SENDERS = 4
-#: How long versions are known without a look: a new one is seen that much later.
+#: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: What was asked of the workers is forgotten, when it is so much and as old as that it may be asked again.
+#: Above this many entries, those of what was asked of the workers that may be asked again are forgotten.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -51,12 +52,12 @@ class Sends:
     score: Callable[[str], object]
     #: Several of one wiki, in one task.
     scores: Callable[[str, Sequence[str]], object]
-    #: Something to be told: its kind, the wiki, and the document's name with whatever its kind needs.
-    tell: Callable[..., object]
+    #: A document: its kind, the wiki, and its name with whatever its kind needs.
+    document: Callable[..., object]
 
 
 class Door:
-    """Answers out of Redis, and asks the workers for what is not there."""
+    """Answers from Redis, and asks the workers for what is not there."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Door:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         #: What the workers were asked for, and when.
         self._asked_at: dict[object, float] = {}
-        #: Wiki and model to a version that answers came with lately, though another is current: a rolling deployment.
+        #: Wiki and model to a version that answers carried lately although another is current: a rolling deployment.
         self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
@@ -114,10 +115,10 @@ class Door:
         document, until = self._known.get(versions_name(wiki), (None, -inf))
         return document if until > self._now() else None
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
         """The document of that *name*; the workers are asked for it, as *ask* says, where it is not there.
 
-        Returns None where it was not told within *seconds*.
+        Returns None where it did not come within *seconds*.
 
         Raises:
             RedisUnavailable: there is no way to look or to ask.
@@ -127,15 +128,15 @@ class Door:
             return document
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                found = await self._told(name, ask)
+                found = await self._document(name, ask)
                 self._tidy_known()
                 self._known[name] = (found, self._now() + KNOWN_SECONDS)
                 return found
         return None
 
     async def versions(self, wiki: str, seconds: float) -> dict[str, str] | None:
-        """The current versions of the models of *wiki*, as `told` does."""
-        found: dict[str, str] | None = await self.told(versions_name(wiki), seconds, "versions", wiki)
+        """The current versions of the models of *wiki*, as `document` does."""
+        found: dict[str, str] | None = await self.document(versions_name(wiki), seconds, "versions", wiki)
         return found
 
     async def close(self) -> None:
@@ -160,7 +161,7 @@ class Door:
         return [score_id for score_id in ids if score_id not in found.by_id], stale
 
     async def _of_newer_versions(self, missing: Sequence[ScoreId], found: Answers) -> None:
-        """What is cached for *missing* under another version, which would else be asked for until it is current."""
+        """Answers cached for *missing* under another version, which else would be asked for until it is current."""
         others = {
             replace(score_id, version=version): score_id
             for score_id in missing
@@ -211,7 +212,7 @@ class Door:
         new = [score_id for score_id in ids if self._may_ask(score_id)]
         if not new:
             return set()
-        # Before anything is waited for: who comes meanwhile need not ask, too.
+        # Before any waiting, so that others who come meanwhile need not ask, too.
         self._note(new)
         if await self._is_full():
             self._forget(new)
@@ -223,8 +224,8 @@ class Door:
         await self._send(send, new)
         return set()
 
-    async def _told(self, name: str, ask: Sequence[str]) -> Any:
-        key = told_key(name, self._prefix)
+    async def _document(self, name: str, ask: Sequence[str]) -> Any:
+        key = document_key(name, self._prefix)
         (value,) = await self._looks.at([key])
         if value is not None:
             return json.loads(value)
@@ -236,7 +237,7 @@ class Door:
                     return json.loads(value)
                 if self._may_ask(name):
                     self._note([name])
-                    await self._send(lambda: self._sends.tell(*ask, name), [name])
+                    await self._send(lambda: self._sends.document(*ask, name), [name])
                 await listen(ASK_AGAIN_SECONDS)
 
     async def _send(self, send: Callable[[], object], what: Sequence[object]) -> None:
@@ -247,7 +248,7 @@ class Door:
             raise
 
     async def _is_full(self) -> bool:
-        """Whether the requests that wait are as many as may: each is a message, however many scores it asks for."""
+        """Whether as many requests wait as may: each is a message, however many scores it asks for."""
         waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
         return waiting >= self._queue_maxsize
 

@@ -7,8 +7,8 @@ TURN = "turn"
 SCORE = "score"
 #: Compute several scores of one wiki; each is stored under its own id.
 SCORES = "scores"
-#: Tell those who ask something that is no score.
-TELL = "tell"
+#: Make a document for those who ask something that is no score.
+DOCUMENT = "document"
 POLL = "poll"
 #: The poll of the wikis on one database server.
 POLL_SERVER = "poll_server"
@@ -21,7 +21,7 @@ QUEUE_OF = {
     TURN: "outpatrol-turn",
     SCORE: "outpatrol-score",
     SCORES: "outpatrol-score",
-    TELL: "outpatrol-score",
+    DOCUMENT: "outpatrol-score",
     POLL: "outpatrol-poll",
     POLL_SERVER: "outpatrol-poll",
     CHECK_MODEL_VERSIONS: "outpatrol-maintenance",

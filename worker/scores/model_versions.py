@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
-from worker.flight.told import Tells
+from worker.flight.documents import KeepsVersions
 from worker.scores.tables import ores_model
 
 
@@ -46,15 +46,15 @@ def current_models(session: Session | Connection) -> dict[str, KnownModel]:
     return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in session.execute(query)}
 
 
-def tell_known(wiki: Wiki, known: KnownModels, telling: Tells, *, even_none: bool) -> bool:
-    """Publish the current versions in *known* for readers without a database; returns whether every model has one.
+def keep_known_versions(wiki: Wiki, known: KnownModels, documents: KeepsVersions, *, even_none: bool) -> bool:
+    """Keep the current versions in *known* for readers without a database; returns whether every model has one.
 
-    If no model has one, that is published only if *even_none*.
+    If no model has one, that is kept only if *even_none*.
     """
     versions = {name: model.version for name, model in known.items()}
     are_all = versions.keys() >= {name for name, model in wiki.models.items() if model.enabled}
     if versions or even_none:
-        telling.versions(wiki.id, versions, are_all=are_all)
+        documents.keep_versions(wiki.id, versions, are_all=are_all)
     return are_all
 
 

@@ -32,14 +32,21 @@ from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
 from worker.events.schemas import Event
+from worker.flight.documents import KeepsVersions
 from worker.flight.flight import Flight, FlightResult
-from worker.flight.told import Tells
 from worker.lanes.bulkheads import Computing
 from worker.lanes.consumer import Worked
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.missing import missing_models
-from worker.scores.model_versions import MOST_MODELS, KnownModel, KnownModels, current_models, model_ids, tell_known
+from worker.scores.model_versions import (
+    MOST_MODELS,
+    KnownModel,
+    KnownModels,
+    current_models,
+    keep_known_versions,
+    model_ids,
+)
 from worker.scores.outcomes import Decision, decide, read_edits, without_waiting
 from worker.scores.own_tables import BACKFILL
 from worker.scores.page_changes import answer_changes
@@ -66,13 +73,13 @@ class ScoreConsumer:
     flights: Mapping[str, Flight]
     announcing: Announcing
     #: Readers see the current versions there, and need no database.
-    telling: Tells
+    documents: KeepsVersions
     #: Sink to the lane that gets the events of every edit for it; none for edits of the past.
     event_lanes: Mapping[str, Lane]
     settings: OutboxSettings
     #: Other turns may compute while this one waits for its scores.
     computing: Computing
-    #: Who is asked for the pages of edits whose source told none, in their order.
+    #: The sources of pages for edits without one, in the order in which they are asked.
     page_sources: Sequence[PageSource] = (OwnTables(),)
     is_ordered: bool = False
 
@@ -110,7 +117,7 @@ class ScoreConsumer:
         )
         outcomes |= waiting
         known = await self._known_models(wiki, edits)
-        tell_known(wiki, known, self.telling, even_none=False)
+        keep_known_versions(wiki, known, self.documents, even_none=False)
         asked = self._planned(wiki, edits, known)
         # A message that was claimed too often may be what killed its workers: it is settled unscored.
         wanted = [score_id for claim in edits if claim.attempt <= most for score_id in asked[claim]]
@@ -193,7 +200,7 @@ class ScoreConsumer:
 
     def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
         if decision.edit.is_reconciled and not decision.is_final:
-            # What was announced of it in part could not be told from what sinks knew before.
+            # Later it would be unknown which sinks got such an event now, and which had one before.
             return []
         return self.announcing.events_of(
             decision.edit,
@@ -205,7 +212,7 @@ class ScoreConsumer:
         )
 
     def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
-        """Of each sink the reconciled *edits* that it was told of, or will be, by an event with another id."""
+        """Sink to the reconciled *edits* of which it got, or will get, an event with another id."""
         revisions = {edit.revision for edit in edits if edit.is_reconciled}
         if not revisions:
             return {}

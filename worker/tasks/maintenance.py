@@ -23,7 +23,7 @@ from worker.upkeep.purging import (
     purge_left_behind,
     purge_versions,
 )
-from worker.upkeep.versions import check_model_versions, follow_up, resolve_formulas, tell_versions
+from worker.upkeep.versions import check_model_versions, follow_up, keep_versions, resolve_formulas
 
 #: Upkeep has places of its own, a quarter of the threads, so that upkeep of all wikis at once leaves threads for edits.
 PLACES = "upkeep"
@@ -104,7 +104,7 @@ def _check(wiki: Wiki) -> None:
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))
     follow_up(wiki, checks, here.doorbell, rescore=upkeep.rescore)
-    tell_versions(wiki, here.telling)
+    keep_versions(wiki, here.documents)
     here.runner.run(resolve_formulas(wiki, here.client, upkeep))
 
 
@@ -159,4 +159,4 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
 
 def _end_of_time() -> float:
     """When a task that begins now must end so that others get its place; in monotonic seconds."""
-    return time.monotonic() + services().settings.drain_seconds
+    return time.monotonic() + services().settings.upkeep.task_seconds

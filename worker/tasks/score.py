@@ -18,7 +18,7 @@ from worker.lanes.rings import SCORE, SCORES
 from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import described, log_error, reported
-from worker.upkeep.versions import tell_versions
+from worker.upkeep.versions import keep_versions
 
 #: Scores on demand have places of their own, so that neither they nor the turns take all threads.
 ON_DEMAND = "scores on demand"
@@ -51,7 +51,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
             log_error(SCORE, wiki.id, error)
             raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
     if score_id.version.startswith(UNKNOWN_VERSION):
-        tell_versions(wiki, here.telling)
+        keep_versions(wiki, here.documents)
     if answer is not None:
         return answer.model_dump(mode="json", exclude_none=True)
     # Another process is computing it and will end this task for us.
@@ -75,7 +75,7 @@ def scores(wiki: str, score_ids: Sequence[str]) -> None:
             for left in here.runner.run(asked):
                 _look_again(here, left)
             if any(each.version.startswith(UNKNOWN_VERSION) for each in ids):
-                tell_versions(here.wiki(wiki), here.telling)
+                keep_versions(here.wiki(wiki), here.documents)
 
 
 def _look_again(here: Services, score_id: ScoreId) -> None:

@@ -16,11 +16,11 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import Sample
 from worker.endpoints.client import ScoringClient
-from worker.flight.told import Tells
+from worker.flight.documents import KeepsVersions
 from worker.lanes.rings import PURGE_SCORES, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, judge_versions, lock_models
 from worker.scores.formulas import keep_statistics, known_statistics
-from worker.scores.model_versions import current_models, tell_known
+from worker.scores.model_versions import current_models, keep_known_versions
 from worker.scores.own_tables import BACKFILL
 from worker.scores.plan import plan
 from worker.upkeep.populating import populate
@@ -122,12 +122,12 @@ def follow_up(wiki: Wiki, checks: Sequence[ModelCheck], bell: Bell, *, rescore: 
     return promised
 
 
-def tell_versions(wiki: Wiki, telling: Tells, *, even_none: bool = True) -> bool:
-    """Publish which versions are current for readers without a database; returns whether every model has one.
+def keep_versions(wiki: Wiki, documents: KeepsVersions, *, even_none: bool = True) -> bool:
+    """Keep the current versions for readers without a database; returns whether every model has one.
 
-    If no model has one, that is published only if *even_none*.
+    If no model has one, that is kept only if *even_none*.
     """
-    return tell_known(wiki, wiki.database.run(current_models), telling, even_none=even_none)
+    return keep_known_versions(wiki, wiki.database.run(current_models), documents, even_none=even_none)
 
 
 async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSettings) -> int:

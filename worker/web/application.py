@@ -1,5 +1,6 @@
 """The front door as one ASGI application."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
@@ -24,7 +25,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
 class _Revision(Convertor[str]):
-    """Digits, as in ORES' paths; how many there may be is for whoever reads them."""
+    """Digits, as in ORES' paths; how many are allowed is decided by whoever reads them."""
 
     regex = "[0-9]+"
 
@@ -36,10 +37,12 @@ class _Revision(Convertor[str]):
 
 
 register_url_convertor("revision", _Revision())
+#: Of base addresses that end in one.
+_SLASHES = re.compile("/{2,}")
 
 
 class FrontDoor:
-    """Makes slashes at the end of paths, browsers' first questions and what is nowhere no business of the routes.
+    """Makes superfluous slashes, browsers' first questions and what is nowhere no business of the routes.
 
     It is all that stands before them: layers that catch errors cost as much as a cached score, and the routes catch
     their own.
@@ -55,8 +58,8 @@ class FrontDoor:
                 await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send)
                 return
             path = scope["path"]
-            if path != "/" and path.endswith("/"):
-                scope = {**scope, "path": path.rstrip("/") or "/"}
+            if "//" in path or (path.endswith("/") and path != "/"):
+                scope = {**scope, "path": _SLASHES.sub("/", path).rstrip("/") or "/"}
             if await self.desk.is_repeated(scope, send):
                 return
             # Or the router would answer by itself where nothing is, in plain text.

@@ -1,4 +1,4 @@
-"""What the front door needs of what stands behind it; `worker/bootstrap.py` fills it."""
+"""What the front door needs from behind it; `worker/bootstrap.py` provides it."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Asking(Protocol):
         """The current versions of its models, if they need no waiting."""
 
     async def versions(self, wiki: str, seconds: float) -> Mapping[str, str] | None:
-        """The current versions of its models; None if nobody told them within *seconds*."""
+        """The current versions of its models; None if they did not come within *seconds*."""
 
-    async def told(self, name: str, seconds: float, *ask: str) -> Any:
-        """The document of that *name*, which workers tell if they are asked for it as *ask* says; None if late."""
+    async def document(self, name: str, seconds: float, *ask: str) -> Any:
+        """The document of that *name*, which workers make if they are asked for it as *ask* says; None if late."""
 
 
 #: Wiki to its models by name, in the order of the settings.
@@ -45,9 +45,9 @@ class House:
     wikis: Wikis
     asking: Asking
     settings: WebSettings
-    #: Wiki to the code of its language that Lift Wing knows it by.
+    #: Wiki to the language code by which Lift Wing knows it.
     languages: Mapping[str, str | None]
-    #: Models whose scores can be had with their features.
+    #: Models whose scores can come with their features.
     with_features: Set[str]
 
 

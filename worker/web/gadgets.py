@@ -22,7 +22,7 @@ LISTS = {"recentchanges", "watchlist", "usercontribs", "allrevisions"}
 
 
 class GadgetRoutes:
-    """`/w/<wiki>/api.php`, for what the action API knows of scores."""
+    """`/w/<wiki>/api.php`, for what the action API tells about scores."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -40,7 +40,7 @@ class GadgetRoutes:
             raise Refusal(400, "Unrecognized value for parameter 'action'. Only 'query' is answered here.")
         found: dict[str, Any] = {}
         if "ores" in asked.several("meta", str):
-            found["ores"] = await self._told(wiki, "thresholds", "thresholds") | {
+            found["ores"] = await self._document(wiki, "thresholds", "thresholds") | {
                 "baseurl": str(request.base_url),
                 "wikiid": wiki,
             }
@@ -52,10 +52,10 @@ class GadgetRoutes:
     async def _scores(
         self, wiki: str, asked: Parameters, revisions: Sequence[int], found: dict[str, Any]
     ) -> dict[str, Any]:
-        """Put the scores of *revisions* into *found*, as a list or under their pages; returns what is not there."""
+        """Put the scores of *revisions* into *found*; returns the revisions without a page."""
         text = json.dumps(sorted(revision for revision in revisions if 0 < revision <= MOST))
-        told: dict[str, dict[str, Any]] = await self._told(wiki, f"stored:{text}", "stored", text)
-        entries = {revision: told.get(str(revision), {}) for revision in revisions}
+        stored: dict[str, dict[str, Any]] = await self._document(wiki, f"stored:{text}", "stored", text)
+        entries = {revision: stored.get(str(revision), {}) for revision in revisions}
         shown = {
             revision: {"revid": revision, "oresscores": each.get("scores") or []} for revision, each in entries.items()
         }
@@ -74,13 +74,13 @@ class GadgetRoutes:
         }
         return {"badrevids": bad} if bad else {}
 
-    async def _told(self, wiki: str, name: str, *ask: str) -> dict[str, Any]:
+    async def _document(self, wiki: str, name: str, *ask: str) -> dict[str, Any]:
         kind, *rest = ask
         seconds = self._house.settings.timeout_seconds
-        told: dict[str, Any] | None = await self._house.asking.told(f"{wiki}:{name}", seconds, kind, wiki, *rest)
-        if told is None:
+        found: dict[str, Any] | None = await self._house.asking.document(f"{wiki}:{name}", seconds, kind, wiki, *rest)
+        if found is None:
             raise Refusal(504, TIMED_OUT)
-        return told
+        return found
 
 
 def _revisions(asked: Parameters) -> list[int] | None:

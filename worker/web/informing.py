@@ -1,4 +1,4 @@
-"""What is told of models: their versions, and whatever else the endpoint says of them where it is asked for."""
+"""What is known of models: their versions, and whatever else the endpoint says of them where it is asked for."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from worker.web.questions import Question
 from worker.web.refusals import TIMED_OUT, Refusal, overloaded, unknown_information
 
 VERSION = ("version",)
-#: What an ORES tells of a model, besides.
+#: What an ORES says of a model, besides.
 #: Source: wikimedia/revscoring revscoring/scoring/models/model.py and ores/scoring/models @ 3db2b95.
 FIELDS = frozenset({"version", "type", "behavior", "trained", "params", "environment", "statistics", "score_schema"})
 #: Stands for all of them.
@@ -24,7 +24,7 @@ async def information_of(
     """Model to what *question* wants to know of it.
 
     Raises:
-        Refusal: there is no such information, or it was not told in time.
+        Refusal: there is no such information, or it did not come in time.
     """
     paths = question.info
     if not paths:
@@ -35,7 +35,7 @@ async def information_of(
     for path in paths:
         if paths != EVERYTHING and path.partition(".")[0].strip("\"'") not in FIELDS:
             raise unknown_information(path)
-    asks = [_told(house, question.wiki, model, version_of(versions, model), paths, seconds) for model in models]
+    asks = [_information(house, question.wiki, model, version_of(versions, model), paths, seconds) for model in models]
     return dict(zip(models, await asyncio.gather(*asks), strict=True))
 
 
@@ -50,18 +50,18 @@ def version_of(versions: Mapping[str, str], model: str) -> str:
     return versions[model]
 
 
-async def _told(
+async def _information(
     house: House, wiki: str, model: str, version: str, paths: Sequence[str], seconds: float
 ) -> dict[str, Any]:
     wanted = json.dumps(paths)
     # By the paths in their order: values of formulas come in a list, in the order of the question.
     name = f"information:{wiki}:{model}:{version}:{blake2b(wanted.encode(), digest_size=12).hexdigest()}"
-    told = await house.asking.told(name, seconds, "information", wiki, model, wanted)
-    if told is None:
+    found = await house.asking.document(name, seconds, "information", wiki, model, wanted)
+    if found is None:
         raise Refusal(504, TIMED_OUT)
-    if "unknown" in told:
-        raise unknown_information(told["unknown"])
-    if "failed" in told:
-        raise overloaded(f"What is known of {model} can't be told at this time.  Try again in a few minutes.")
-    information: dict[str, Any] = told["information"]
+    if "unknown" in found:
+        raise unknown_information(found["unknown"])
+    if "failed" in found:
+        raise overloaded(f"What is known of {model} can't be had at this time.  Try again in a few minutes.")
+    information: dict[str, Any] = found["information"]
     return {"version": version} | information if paths == EVERYTHING else information

@@ -20,8 +20,8 @@ from worker.web.bodies import read_body, read_json
 from worker.web.desk import Desk
 from worker.web.predicting import (
     MISSING,
+    InvalidInput,
     ModelServer,
-    Unreadable,
     no_prediction,
     qualities,
     quality,
@@ -29,10 +29,11 @@ from worker.web.predicting import (
     risk,
     servers_of,
 )
-from worker.web.questions import Parameters
+from worker.web.questions import Parameters, Question
 from worker.web.refusals import RETRY_SECONDS, TIMED_OUT, Refusal, overloaded
 from worker.web.replies import HEADERS
 from worker.web.scoring import Scored
+from worker.web.topics import PageQuestion, not_fetched, read_page, topics
 
 #: What a server that has no revision answers: those of revscoring, and the others.
 UNPROCESSABLE = {"error": 400, "detail": 422}
@@ -62,16 +63,39 @@ class LiftWingRoutes:
             return _unknown(name)
         try:
             inputs = read_json(await read_body(request, self._house.settings))
+            if server.server is LiftWingServer.OUTLINK_TOPIC:
+                return await self._topics(request, server, read_page(server, inputs, self._house))
             question, is_several = read_inputs(server, inputs, self._house)
             is_extended = isinstance(inputs, dict) and inputs.get("extended_output") in (True, "true")
             scored = await self._desk.scored(request, question)
             return self._answered(server, scored, is_several=is_several, is_extended=is_extended)
-        except Unreadable as error:
+        except InvalidInput as error:
             return _refused(server, 400, str(error))
         except RedisUnavailable:
             return _refused(server, 503, str(overloaded()), RETRY_SECONDS)
         except Refusal as refusal:
             return _refused(server, refusal.status, refusal.message, refusal.retry_after)
+
+    async def _topics(self, request: Request, server: ModelServer, asked: PageQuestion) -> Response:
+        """The topics of a page are those of its newest revision, which a worker knows."""
+        revision, called = asked.revision, f"revision {asked.revision} of {asked.called}"
+        if revision is None:
+            name, seconds = f"latest:{asked.wiki}:{asked.key}", self._house.settings.timeout_seconds
+            latest = await self._house.asking.document(name, seconds, "latest", asked.wiki, asked.key)
+            if latest is None:
+                raise Refusal(504, TIMED_OUT)
+            if "revision" not in latest:
+                code = "missingtitle" if "page_title" in asked.page else "nosuchpageid"
+                return _reply({"detail": not_fetched(asked.called, code)}, 400)
+            revision = latest["revision"]
+        scored = await self._desk.scored(request, Question(asked.wiki, (server.model,), (revision,)))
+        answer = scored.answers[revision][server.model]
+        if isinstance(answer, NoAnswer):
+            return _failed(server, answer)
+        if isinstance(answer, ScoreError):
+            is_missing = answer.type == "RevisionNotFound"
+            return _reply({"detail": not_fetched(called, "nosuchrevid") if is_missing else answer.message}, 400)
+        return _reply(topics(asked, answer))
 
     def _answered(self, server: ModelServer, scored: Scored, *, is_several: bool, is_extended: bool) -> Response:
         answers = {revision: by_model[server.model] for revision, by_model in scored.answers.items()}

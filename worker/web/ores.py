@@ -21,7 +21,7 @@ from worker.web.replies import HEADERS, reply
 from worker.web.scoring import Scored
 
 BOTH = ["GET", "POST"]
-#: Of v1 and v2, where ORES has no limit at all.
+#: The limit of v1 and v2, where ORES has none.
 MOST_OF_OLD = 50
 
 
@@ -61,7 +61,7 @@ class OresRoutes:
         return self._desk.reply(request, found, shapes.v3(found), parameters)
 
     async def v3_wikis(self, _request: Request, parameters: Parameters) -> Response:
-        """Every wiki with its models, whose versions are told where nothing else is asked for."""
+        """Every wiki with its models, whose versions stand there where nothing else is asked for."""
         paths = read_paths(parameters) or VERSION
         return reply({wiki: {"models": each} for wiki, each in (await self._all(paths)).items()}, parameters)
 
@@ -122,7 +122,7 @@ class OresRoutes:
         return self._desk.reply(request, found, shape(found), parameters)
 
     async def _all(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Every wiki to its models to what is told of them; a model whose version nobody knows yet is left out."""
+        """Every wiki to its models to what is known of them; a model whose version nobody knows yet is left out."""
         wikis = self._house.wikis
         return dict(zip(wikis, await asyncio.gather(*(self._one(wiki, paths) for wiki in wikis)), strict=True))
 

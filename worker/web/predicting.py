@@ -21,8 +21,8 @@ QUALITY = "articlequality"
 #: How the id of a revision is found in an event, by the beginning of its schema.
 REVISION_CREATE, PAGE_CHANGE = "/mediawiki/revision/create/", "/mediawiki/page/change/1"
 SEVERAL = {LiftWingServer.REVERT_RISK, LiftWingServer.ARTICLE_QUALITY_V2}
-#: Asks for pages, which the door knows nothing of.
-NOT_SERVED = {LiftWingServer.OUTLINK_TOPIC}
+#: Those that write errors as KServe does; the others, as FastAPI.
+OF_KSERVE = {LiftWingServer.REVSCORING, LiftWingServer.OUTLINK_TOPIC}
 #: What Extension:ORES takes for a revision that is gone. Source: its includes/LiftWingService.php @ e8804727.
 MISSING = "The MW API does not have any info related to the rev-id provided as input ({0})."
 
@@ -36,17 +36,17 @@ class ModelServer:
     #: Ours.
     model: str
     server: LiftWingServer
-    #: Of those that there is one of for each wiki.
+    #: For servers of which each wiki has its own.
     wiki: str | None
 
     @property
     def envelope(self) -> str:
         """The key under which this server writes errors."""
-        return "error" if self.server is LiftWingServer.REVSCORING else "detail"
+        return "error" if self.server in OF_KSERVE else "detail"
 
 
-class Unreadable(ValueError):
-    """The request can't be read; the text says what is wrong with it."""
+class InvalidInput(ValueError):
+    """The request can't be read, in KServe's word for it; the text says what is wrong."""
 
 
 def servers_of(wikis: Mapping[str, Mapping[str, ScoringModel]]) -> dict[str, ModelServer]:
@@ -57,7 +57,7 @@ def servers_of(wikis: Mapping[str, Mapping[str, ScoringModel]]) -> dict[str, Mod
             there = model.lift_wing_name or name
             if model.server is LiftWingServer.REVSCORING:
                 found.setdefault(f"{wiki}-{there}", ModelServer(f"{wiki}-{there}", name, model.server, wiki))
-            elif model.server not in NOT_SERVED:
+            else:
                 found.setdefault(there, ModelServer(there, name, model.server, None))
     return found
 
@@ -66,10 +66,10 @@ def read_inputs(server: ModelServer, inputs: Any, house: House) -> tuple[Questio
     """What *inputs* ask of *server*, and whether several predictions are wanted.
 
     Raises:
-        Unreadable: they ask nothing that could be answered.
+        InvalidInput: they ask nothing that could be answered.
     """
     if not isinstance(inputs, dict):
-        raise Unreadable("The body must be a JSON object.")
+        raise InvalidInput("The body must be a JSON object.")
     event = inputs.get("event")
     if isinstance(event, dict):
         inputs = _of_event(event)
@@ -79,11 +79,11 @@ def read_inputs(server: ModelServer, inputs: Any, house: House) -> tuple[Questio
     is_several = "instances" in inputs
     instances = inputs["instances"] if is_several else [inputs]
     if is_several and server.server not in SEVERAL:
-        raise Unreadable("Expected a single rev_id; this server takes no instances.")
+        raise InvalidInput("Expected a single rev_id; this server takes no instances.")
     if not is_several and server.server is LiftWingServer.ARTICLE_QUALITY_V2:
-        raise Unreadable("Expected instances, a list of rev_id and lang.")
+        raise InvalidInput("Expected instances, a list of rev_id and lang.")
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
-        raise Unreadable(f"Expected 1 to {MOST_INSTANCES} instances.")
+        raise InvalidInput(f"Expected 1 to {MOST_INSTANCES} instances.")
     wiki = _wiki(server, instances, house)
     return Question(wiki, (server.model,), tuple(dict.fromkeys(map(_revision, instances)))), is_several
 
@@ -97,7 +97,7 @@ def _of_event(event: dict[str, Any]) -> dict[str, Any]:
         return {"rev_id": number, "wiki": event.get("wiki_id")}
     if isinstance(schema, str) and schema.startswith(REVISION_CREATE):
         return {"rev_id": event.get("rev_id"), "wiki": event.get("database")}
-    raise Unreadable(f"Unsupported event of schema {str(schema)[:100]}, the rev_id could not be found.")
+    raise InvalidInput(f"Unsupported event of schema {str(schema)[:100]}, the rev_id could not be found.")
 
 
 def _wiki(server: ModelServer, instances: Sequence[Any], house: House) -> str:
@@ -106,33 +106,46 @@ def _wiki(server: ModelServer, instances: Sequence[Any], house: House) -> str:
         return WIKIDATA
     wanted = {_named_wiki(each, house) for each in instances}
     if len(wanted) > 1:
-        raise Unreadable("All instances must have the same lang.")
+        raise InvalidInput("All instances must have the same lang.")
     (wiki,) = wanted
-    if wiki is None or server.model not in house.wikis.get(wiki, {}):
-        known = sorted(
-            language
-            for each, language in house.languages.items()
-            if language is not None and server.model in house.wikis[each]
-        )
-        raise Unreadable(f"Unsupported lang. Expected one of: {', '.join(known)}.")
-    return wiki
+    return _having(server, wiki, house)
+
+
+def wiki_of_language(server: ModelServer, language: str, house: House) -> str:
+    """The wiki of that *language*.
+
+    Raises:
+        InvalidInput: there is none that has the model of *server*.
+    """
+    return _having(server, next((wiki for wiki, its in house.languages.items() if its == language), None), house)
+
+
+def _having(server: ModelServer, wiki: str | None, house: House) -> str:
+    if wiki is not None and server.model in house.wikis.get(wiki, {}):
+        return wiki
+    known = sorted(
+        language
+        for each, language in house.languages.items()
+        if language is not None and server.model in house.wikis[each]
+    )
+    raise InvalidInput(f"Unsupported lang. Expected one of: {', '.join(known)}.")
 
 
 def _named_wiki(inputs: Any, house: House) -> str | None:
     if not isinstance(inputs, dict):
-        raise Unreadable("Expected instances, a list of rev_id and lang.")
+        raise InvalidInput("Expected instances, a list of rev_id and lang.")
     if isinstance(wiki := inputs.get("wiki"), str):
         return wiki
     language = inputs.get("lang")
     if not isinstance(language, str) or not language:
-        raise Unreadable("Expected lang, a language code such as en.")
+        raise InvalidInput("Expected lang, a language code such as en.")
     return next((wiki for wiki, its in house.languages.items() if its == language), None)
 
 
 def _revision(inputs: Any) -> int:
     number = inputs.get("rev_id") if isinstance(inputs, dict) else None
     if not isinstance(number, int) or isinstance(number, bool):
-        raise Unreadable("Expected rev_id, an integer.")
+        raise InvalidInput("Expected rev_id, an integer.")
     return number
 
 

@@ -33,7 +33,7 @@ _in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
 
 
-class Reply(Response):
+class DocumentResponse(Response):
     """A response that has the headers of every reply, which are encoded once."""
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
@@ -66,8 +66,8 @@ def reply(
     callback = callback_of(parameters)
     text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
     if callback is None:
-        return Reply(text + "\n", status, headers, "application/json")
-    return Reply(f"{callback}({text});", status, headers, "application/javascript")
+        return DocumentResponse(text + "\n", status, headers, "application/json")
+    return DocumentResponse(f"{callback}({text});", status, headers, "application/javascript")
 
 
 def refused(refusal: Refusal, parameters: Parameters) -> Response:

@@ -1,42 +1,42 @@
-"""`tell`: what those at the front door want to know beside scores, told under a name by which all of them hear it."""
+"""`document`: what those at the front door want to know beside scores, kept under a name that all of them listen to."""
 
 import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
-from outbox.mediawiki.reading import pages_of
+from outbox.mediawiki.reading import latest_revision_of, pages_of
 from worker.app import app, send
 from worker.bootstrap import Services, services
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.thresholds import DAMAGING
-from worker.lanes.rings import TELL
+from worker.lanes.rings import DOCUMENT
 from worker.scores.filtering import filters_of
 from worker.scores.stored import stored_scores
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import reported
 from worker.tasks.score import NO_PLACE_SECONDS, ON_DEMAND
-from worker.upkeep.versions import check_model_versions, tell_versions
+from worker.upkeep.versions import check_model_versions, keep_versions
 
 #: Stands among paths for all that there is.
 EVERYTHING = "*"
-#: How long it is told that there is nothing to tell: at all, or this time.
+#: How long it is known that the endpoint says nothing: at all, or this time.
 UNKNOWN_SECONDS = 60.0
 FAILED_SECONDS = 2.0
 #: Rows are read again after so long, so that a gadget sees a new edit's.
 STORED_SECONDS = 2.0
 THRESHOLDS_SECONDS = 60.0
-#: The levels whose beginnings `meta=ores` tells.
+#: The levels whose beginnings stand in `meta=ores`.
 REVIEWED = ("maybebad", "likelybad", "verylikelybad")
 #: Those that every MediaWiki has.
 ALL_NAMESPACES = frozenset(range(16))
 
 
-@app.task(name=TELL)
-def tell(kind: str, wiki: str, *rest: str) -> None:
-    """Tell something of *wiki*; the last of the *rest* is the name under which it is waited for."""
-    with reported(TELL, wiki, kind):
+@app.task(name=DOCUMENT)
+def document(kind: str, wiki: str, *rest: str) -> None:
+    """Make a document about *wiki*; the last of the *rest* is the name under which it is waited for."""
+    with reported(DOCUMENT, wiki, kind):
         here = services()
         if is_passed_on(here, wiki):
             return
@@ -44,54 +44,66 @@ def tell(kind: str, wiki: str, *rest: str) -> None:
             if has_place:
                 KINDS[kind](here, here.wiki(wiki), *rest)
             else:
-                here.doorbell.later(NO_PLACE_SECONDS, lambda: send(TELL, kind, wiki, *rest))
+                here.doorbell.later(NO_PLACE_SECONDS, lambda: send(DOCUMENT, kind, wiki, *rest))
 
 
 def _versions(here: Services, wiki: Wiki, _name: str) -> None:
     """The current versions of the models of *wiki*; the endpoint is asked for those that are not known."""
-    if tell_versions(wiki, here.telling, even_none=False):
+    if keep_versions(wiki, here.documents, even_none=False):
         return
-    # Those that are known have been told; those that only the endpoint knows come later, if it has them at all.
-    if here.doorbell.is_first(f"{TELL}:versions:{wiki.id}", here.settings.upkeep.prompted_seconds):
+    # Those that are known are kept by now; those that only the endpoint knows come later, if it has them at all.
+    if here.doorbell.is_first(f"{DOCUMENT}:versions:{wiki.id}", here.settings.upkeep.prompted_seconds):
         with contextlib.suppress(EndpointUnavailable):
             here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))
-    tell_versions(wiki, here.telling)
+    keep_versions(wiki, here.documents)
 
 
 def _information(here: Services, wiki: Wiki, model: str, paths: str, name: str) -> None:
     """What the endpoint tells of *model* at *paths*, a list in JSON; why it tells nothing, where it does not."""
     wanted = [path for path in json.loads(paths) if path != EVERYTHING]
-    seconds, document = FAILED_SECONDS, dict[str, Any]()
+    seconds, content = FAILED_SECONDS, dict[str, Any]()
     try:
-        told = here.runner.run(here.client.information(wiki.id, model, wanted))
-        seconds, document = here.settings.upkeep.statistics_seconds, {"information": told}
+        information = here.runner.run(here.client.information(wiki.id, model, wanted))
+        seconds, content = here.settings.upkeep.statistics_seconds, {"information": information}
     except InformationUnknown as error:
-        seconds, document = UNKNOWN_SECONDS, {"unknown": error.path}
+        seconds, content = UNKNOWN_SECONDS, {"unknown": error.path}
     except EndpointUnavailable as error:
-        document = {"failed": str(error)}
-    here.telling.tell(name, document, seconds=seconds)
+        content = {"failed": str(error)}
+    here.documents.keep(name, content, seconds=seconds)
 
 
 def _stored(here: Services, wiki: Wiki, revisions: str, name: str) -> None:
     """What is stored of *revisions*, a list in JSON, and the pages they are of."""
     wanted = [int(each) for each in json.loads(revisions)]
     scores, pages = wiki.database.run(lambda session: (stored_scores(session, wiki, wanted), pages_of(session, wanted)))
-    document = {
+    content = {
         str(each): {"scores": scores.get(each, {})} | ({"page": pages[each]} if each in pages else {})
         for each in wanted
     }
-    here.telling.tell(name, document, seconds=STORED_SECONDS)
+    here.documents.keep(name, content, seconds=STORED_SECONDS)
+
+
+def _latest(here: Services, wiki: Wiki, page: str, name: str) -> None:
+    """The newest revision of *page*, `{"page_id"}` or `{"page_title"}` in JSON: of the wiki's tables, or of its API."""
+    wanted = json.loads(page)
+    title = wanted.get("page_title")
+    found = wiki.database.run(lambda session: latest_revision_of(session, page_id=wanted.get("page_id"), title=title))
+    if found is None and title is not None and wiki.id in here.wiki_apis:
+        with contextlib.suppress(EndpointUnavailable):
+            there = here.runner.run(here.wiki_apis[wiki.id].page(title))
+            found = there.latest.id if there is not None else None
+    here.documents.keep(name, {} if found is None else {"revision": found}, seconds=STORED_SECONDS)
 
 
 def _thresholds(here: Services, wiki: Wiki, name: str) -> None:
-    """Models, and where the levels of damaging begin, as `meta=ores` tells them.
+    """Models, and where the levels of damaging begin, as `meta=ores` gives them.
 
     Source: mediawiki/extensions/ORES includes/Hooks/Api/ApiQueryORES.php and includes/Hooks/Helpers.php @ e8804727.
     """
     filters = filters_of(wiki)
     levels = filters.levels.get(DAMAGING, {}) if DAMAGING in wiki.models else {}
     namespaces = [model.namespaces or ALL_NAMESPACES for model in wiki.models.values() if model.enabled]
-    document = {
+    content = {
         "models": {model: {"version": version} for model, version in filters.versions.items()},
         "excludebots": wiki.settings.bots_are_autopatrolled,
         "damagingthresholds": {
@@ -99,12 +111,13 @@ def _thresholds(here: Services, wiki: Wiki, name: str) -> None:
         },
         "namespaces": sorted(frozenset().union(*namespaces)),
     }
-    here.telling.tell(name, document, seconds=THRESHOLDS_SECONDS)
+    here.documents.keep(name, content, seconds=THRESHOLDS_SECONDS)
 
 
 KINDS: dict[str, Callable[..., None]] = {
     "versions": _versions,
     "information": _information,
     "stored": _stored,
+    "latest": _latest,
     "thresholds": _thresholds,
 }
