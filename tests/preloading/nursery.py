@@ -8,6 +8,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from typing import NoReturn
 
+import worker.tasks
 from tests.preloading.forked import Child, become
 from tests.preloading.starting import ForkingPopen, read_early
 
@@ -29,7 +31,7 @@ MODULES = (
     "worker.bootstrap",
     "worker.lanes.broker",
     "worker.flight.result_backend",
-    *(f"worker.tasks.{name}" for name in ("process", "turn", "score", "telling", "maintenance", "standing_by")),
+    *(f"worker.tasks.{each.name}" for each in pkgutil.iter_modules(worker.tasks.__path__)),
     "celery.bin.celery",
     "celery.apps.beat",
     "celery.apps.worker",
