@@ -89,7 +89,7 @@ def _table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _replies(found: Replies) -> str:
-    return f"{found.per_second:,.0f} ({found.microseconds:.0f} µs of processor time each)"
+    return f"{found.per_second:,.0f} ({found.microseconds:.0f} µs)"
 
 
 def web_table(found: Web) -> Table:
@@ -97,7 +97,7 @@ def web_table(found: Web) -> Table:
     for title in ("what", "measured", "wanted"):
         table.add_column(title, justify="left" if title == "what" else "right")
     for row in (
-        ("the framework's empty replies/s", _replies(found.bare), ""),
+        ("the framework's empty replies/s (processor time each)", _replies(found.bare), ""),
         ("replies/s of one cached score, asked for again", _replies(found.repeated), ""),
         ("ratio", f"{found.ratio:.2f}", f"≥ {WANTED_OF_WEB}"),
         ("replies/s, each of another score", _replies(found.cached), ""),
