@@ -71,8 +71,8 @@ layers: check-setup $(DEVELOPMENT) $(PROJECT)  ## Check that each layer imports 
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: check-test $(DEVELOPMENT) $(PROJECT) servers  ## Measure
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: check-test $(DEVELOPMENT) $(PROJECT) servers  ## Measure; all columns are written to docs/speed.json, with their picture
+	@$(BIN)/python -m benchmarks --write docs $(ARGS)
 
 .PHONY: requirements
 requirements: check-setup $(ENVIRONMENT)  ## Pin the packages anew after a change of pyproject.toml (all to the latest: ARGS=--upgrade)

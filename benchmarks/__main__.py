@@ -22,6 +22,7 @@ from benchmarks.isolation.table import ROWS, isolation_document, isolation_table
 from benchmarks.large_wiki import measure_large_wiki
 from benchmarks.measuring import Announce, Comparison, compare
 from benchmarks.memory import Memory, measure_memory
+from benchmarks.publishing import publish
 from benchmarks.report import as_document, as_tables, scoring_tables, web_table
 from benchmarks.scale.bench import PARTS, Amount, Scale, measure_scale
 from benchmarks.scale.own_transaction import measure_own_transaction
@@ -41,6 +42,9 @@ app = typer.Typer(add_completion=False)
 err = Console(stderr=True)
 
 Backlog = Annotated[int, typer.Option(min=1, help="Messages waiting in the memory check.")]
+Keep = Annotated[
+    bool, typer.Option("--keep", help=f"Leave the wikis on the server of {MARIADB_VARIABLE}, or find them there.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -53,6 +57,9 @@ def main(
     ] = 2_000,
     columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
     backlog: Backlog = 100_000,
+    write: Annotated[
+        Path | None, typer.Option(help="Write speed.json and its picture speed.svg there, if all columns are measured.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure drains of recorded edits beside one Celery task an edit, then the memory of a long backlog."""
@@ -62,6 +69,11 @@ def main(
     with servers() as here, progress() as announce:
         comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
         found = measure_memory(here, backlog, announce)
+    if write is not None:
+        if [column.name for column in chosen] == list(COLUMNS):
+            publish(as_document(comparisons, found), write)
+        else:
+            err.print(f"benchmarks: nothing is written to {write}, for the picture is of all columns", markup=False)
     _show(comparisons, found, as_json=as_json)
 
 
@@ -153,11 +165,16 @@ def trickle(
     rate: Annotated[float, typer.Option(min=0.1, help="Edits a second.")] = 50,
     wikis: Annotated[int, typer.Option(min=1, help="Wikis on which they are saved in turn.")] = 7,
     seconds: Annotated[float, typer.Option(min=0.1, help="Seconds of edits that are counted.")] = 20,
+    skew: Annotated[
+        float | None,
+        typer.Option(min=0, help="Wikis are chosen by chance, the n-th with a weight of 1/n to that power."),
+    ] = None,
+    keep: Keep = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure single edits that come slowly: processor time of each, and seconds from commit to event."""
     with servers() as here, progress() as announce:
-        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds)
+        found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds, skew=skew, kept=keep)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:
@@ -176,9 +193,7 @@ def scale(
     saved: Annotated[
         int, typer.Option(min=2, help="Edits saved with one promise, with two, and beside a drain.")
     ] = 1000,
-    keep: Annotated[
-        bool, typer.Option("--keep", help=f"Leave the wikis on the server of {MARIADB_VARIABLE}, or find them there.")
-    ] = False,
+    keep: Keep = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what many idle wikis cost, how soon an edit is seen, long backlogs, and the edit's own transaction."""

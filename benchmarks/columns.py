@@ -20,6 +20,11 @@ class Column:
     models: tuple[str, ...]
     latency_ms: int
 
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be under way: enough to keep two cores busy, since the endpoint is not what is measured."""
+        return 200 if self.latency_ms else 64
+
     def baseline_edits(self, edits: int) -> int:
         """How many of *edits* the baseline gets: only its rate counts, and it is slow if calls are slow."""
         return max(1, edits // 4) if self.latency_ms else edits

@@ -1,5 +1,6 @@
 """Many wikis on one MariaDB server, with two worker processes in their defaults, a beat, and edits for them."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from worker.app import configuration
 from worker.bootstrap import Services, build_services
 from worker.demo.processes import Child, Processes, kill_group
 from worker.demo.surroundings import start_beat
+from worker.lanes.broker import SENT_KEY
+from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, PURGE_SCORES
 from worker.settings import FILE_VARIABLE, Settings
 
+UPKEEP = (CHECK_MODEL_VERSIONS, PURGE_SCORES, EXPIRE_RECENT_CHANGES)
+HOUR_MILLISECONDS = 3_600_000
 EVENTS = "events/mediawiki.revision-score.ndjson"
 
 
@@ -32,16 +37,22 @@ class ManyWikis:
     services: Services
     #: Of the workers with MariaDB.
     account: Account
+    #: Sends tasks as a beat does.
+    client: Celery
     worker: Child
     beat: Child
     traffic: Traffic
 
 
 @contextmanager
-def many_wikis(servers: Servers, directory: Path, wikis: Mapping[str, str], **changes: Any) -> Iterator[ManyWikis]:
+def many_wikis(servers: Servers, wikis: Mapping[str, str], **changes: Any) -> Iterator[ManyWikis]:
     """Start all for *wikis* (id to database URL), with *changes* to the default settings, on an empty Redis."""
+    directory = Path(tempfile.mkdtemp(prefix="many-", dir=servers.directory))
     with Redis.from_url(servers.redis_url) as redis:
         redis.flushdb()
+        for task in UPKEEP:
+            # As if a beat had just sent it; the first minutes of a new deployment are not what is measured.
+            redis.set(f"{SENT_KEY}:{task}", b"1", px=HOUR_MILLISECONDS)
     document = merged(_settings(servers, directory, wikis), changes)
     settings = Settings.model_validate(document)
     client = Celery("client")
@@ -60,7 +71,13 @@ def many_wikis(servers: Servers, directory: Path, wikis: Mapping[str, str], **ch
         traffic = Traffic(services, directory / EVENTS)
         try:
             yield ManyWikis(
-                wikis=list(wikis), services=services, account=ours, worker=worker, beat=beat, traffic=traffic
+                wikis=list(wikis),
+                services=services,
+                account=ours,
+                client=client,
+                worker=worker,
+                beat=beat,
+                traffic=traffic,
             )
         finally:
             traffic.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from redis import Redis
 
+from benchmarks.bare_loop import asked_bare
 from benchmarks.columns import Column
 from benchmarks.contenders import Contender, Tell, one_task_an_edit, outpatrol
 from benchmarks.edits import endless_edits
@@ -50,10 +51,16 @@ class Comparison:
     column: str
     outpatrol: Measurement
     baseline: Measurement
+    #: Of a loop that only asks, with nothing around it.
+    bare_edits_per_second: float
 
     @property
     def ratio(self) -> float:
         return self.outpatrol.edits_per_second / self.baseline.edits_per_second
+
+    @property
+    def bare_ratio(self) -> float:
+        return self.outpatrol.edits_per_second / self.bare_edits_per_second
 
 
 def compare(servers: Servers, column: Column, edits: int, baseline_edits: int, announce: Announce) -> Comparison:
@@ -65,6 +72,7 @@ def compare(servers: Servers, column: Column, edits: int, baseline_edits: int, a
         column=column.name,
         baseline=measure(one_task_an_edit, servers, column, fewer, warm_up_of(fewer), announce),
         outpatrol=measure(outpatrol, servers, column, edits, warm_up_of(edits), announce),
+        bare_edits_per_second=asked_bare(servers.endpoint.url, column, fewer, announce),
     )
 
 

@@ -22,6 +22,8 @@ class Reading:
     """Totals since the servers' start; the difference of two is what a run has cost."""
 
     statements: Counter[str]
+    #: To MariaDB, opened.
+    connections: int
     redis_commands: int
     http_calls: int
     cpu_seconds: dict[str, float]
@@ -32,6 +34,7 @@ class Reading:
         statements["all"] -= 1
         return Reading(
             statements=statements,
+            connections=self.connections - earlier.connections,
             redis_commands=self.redis_commands - earlier.redis_commands - 1,
             http_calls=self.http_calls - earlier.http_calls,
             cpu_seconds={name: total - earlier.cpu_seconds[name] for name, total in self.cpu_seconds.items()},
@@ -51,8 +54,10 @@ class Meters:
     def read(self) -> Reading:
         summary = self._endpoint.summary()
         info = self._redis.info("all")
+        statements, connections = self._status()
         return Reading(
-            statements=self._statements(),
+            statements=statements,
+            connections=connections,
             redis_commands=info["total_commands_processed"],
             http_calls=summary["calls"],
             cpu_seconds={
@@ -76,14 +81,14 @@ class Meters:
         self._mariadb.close()
         self._redis.close()
 
-    def _statements(self) -> Counter[str]:
-        names = ["Questions", *(f"Com_{name}" for name in STATEMENTS)]
+    def _status(self) -> tuple[Counter[str], int]:
+        names = ["Questions", "Connections", *(f"Com_{name}" for name in STATEMENTS)]
         with self._mariadb.cursor() as cursor:
             cursor.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({','.join(['%s'] * len(names))})", names)
             values = dict(cursor.fetchall())
         counts = Counter({name: int(values[f"Com_{name}"]) for name in STATEMENTS})
         counts["all"] = int(values["Questions"])
-        return counts
+        return counts, int(values["Connections"])
 
     def _find_mariadb(self) -> int | None:
         """The server's process id; None if it runs on another host or in a container."""

@@ -32,7 +32,7 @@ kind = "{kind}"
 url = {endpoint_url}
 # High enough not to limit what is measured.
 requests_per_second = 100000
-concurrency = 64
+concurrency = {concurrency}
 [sinks.file]
 directory = {events}
 [wikis.{wiki}]
@@ -101,6 +101,7 @@ def write_settings(servers: Servers, column: Column, database: Database, directo
     text = SETTINGS.format(
         redis_url=json.dumps(servers.redis_url),
         kind=column.kind,
+        concurrency=column.concurrency,
         endpoint_url=json.dumps(servers.endpoint.url),
         events=json.dumps(str(directory / "events")),
         wiki=WIKI,

@@ -81,18 +81,27 @@ class Traffic:
         return keys
 
     def trickle(
-        self, wikis: Sequence[str], seconds: float, *, per_second: float = PER_SECOND, grace: float = 30
+        self,
+        wikis: Sequence[str],
+        seconds: float,
+        *,
+        per_second: float = PER_SECOND,
+        grace: float = 30,
+        skew: float | None = None,
     ) -> Latencies:
-        """Single edits on *wikis* in turn for *seconds*, *per_second* of them on average.
+        """Single edits on *wikis* for *seconds*, *per_second* of them on average: in turn, or as *skew* says.
+
+        With a *skew* a wiki is chosen by chance, the n-th with a weight of 1/n to that power.
 
         An edit without an event *grace* seconds later is missing.
         """
         chance = random.Random(0)
+        weights = None if skew is None else [number**-skew for number in range(1, len(wikis) + 1)]
         keys: list[Key] = []
         due = time.monotonic()
         ends = due + seconds
         while due < ends:
-            keys += self.commit(wikis[len(keys) % len(wikis)])
+            keys += self.commit(chance.choices(wikis, weights)[0] if weights else wikis[len(keys) % len(wikis)])
             # Where a commit was slow, those that are due come at once after it, as from people who do not wait.
             due += chance.uniform(0, 2 / per_second)
             time.sleep(max(0.0, due - time.monotonic()))

@@ -18,6 +18,8 @@ LATENCY_MS = 20
 START_SECONDS = 60
 #: Before time counts: connections are opened, and model versions become known.
 WARM_UP_SECONDS = 2
+#: INSERT and COMMIT.
+STATEMENTS_OF_SAVING = 2
 WANTED_MILLISECONDS, WANTED_P50, WANTED_P99 = 2.5, 0.6, 1.5
 
 
@@ -34,7 +36,7 @@ class Trickle:
     events_a_batch: float
     #: By process; that of saving the edits is in MariaDB's, and in no other.
     cpu_milliseconds: dict[str, float]
-    #: Of the workers.
+    #: Without those of saving.
     sql_statements: float
     redis_commands_run: float
     http_calls: float
@@ -49,15 +51,22 @@ class Trickle:
         )
 
 
-def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis: int, seconds: float) -> Trickle:
-    """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each."""
+def measure_trickle(
+    servers: Servers,
+    announce: Announce,
+    *,
+    rate: float,
+    wikis: int,
+    seconds: float,
+    skew: float | None = None,
+    kept: bool = False,
+) -> Trickle:
+    """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each; *skew* as in `Traffic`."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=LATENCY_MS)
-    directory = servers.directory / "trickle"
-    directory.mkdir()
     with (
-        cloned_wikis(servers, wikis, announce("cloning wikis", wikis)) as urls,
-        many_wikis(servers, directory, urls) as here,
+        cloned_wikis(servers, wikis, announce("cloning wikis", wikis), kept=kept) as urls,
+        many_wikis(servers, urls) as here,
     ):
         tell = announce(f"{rate:g} edits/s over {wikis} wikis", 3)
         first = [key for wiki in here.wikis for key in here.traffic.commit(wiki)]
@@ -66,15 +75,14 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
                 f"no events after {START_SECONDS} s; the worker's log ends:\n{here.worker.end_of_log()}"
             )
         tell(1)
-        here.traffic.trickle(here.wikis, WARM_UP_SECONDS, per_second=rate)
+        here.traffic.trickle(here.wikis, WARM_UP_SECONDS, per_second=rate, skew=skew)
         tell(2)
         meters = Meters(servers, here.worker)
         before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
-        statements, settled = here.account.statements(), Settled(here.worker.log)
-        latencies = here.traffic.trickle(here.wikis, seconds, per_second=rate)
+        settled = Settled(here.worker.log)
+        latencies = here.traffic.trickle(here.wikis, seconds, per_second=rate, skew=skew)
         cost = meters.read().since(before)
         cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
-        statements = here.account.statements() - statements
         settled.look()
         meters.close()
         tell(3)
@@ -86,7 +94,7 @@ def measure_trickle(servers: Servers, announce: Announce, *, rate: float, wikis:
         edits_a_batch=settled.edits / settled.batches["edits_settled"],
         events_a_batch=settled.events / settled.batches["events_settled"],
         cpu_milliseconds={name: 1000 * spent / edits for name, spent in cost.cpu_seconds.items()},
-        sql_statements=statements / edits,
+        sql_statements=cost.statements["all"] / edits - STATEMENTS_OF_SAVING,
         redis_commands_run=cost.redis_commands / edits,
         http_calls=cost.http_calls / edits,
     )

@@ -13,18 +13,21 @@ from outbox.messages import Claim
 from outbox.tables import Lane
 from outbox.transactions import Transaction, synchronous
 
-#: Of id, payload, attempt, leased_until, now.
+#: A row of id, payload, attempt, leased_until, now.
 Message = Row[Any]
 
 
 def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
-    """Take up to *limit* ready messages, oldest first, and count one more attempt for each.
+    """Take up to *limit* ready messages of *lane* for *lease* from now, oldest first; one more attempt counts for each.
 
     Messages that another claimer is taking at this moment are skipped, not waited for. Abandoned ones are claimed with
     fewer and fewer others, and soon alone, so that a message which kills its worker takes no others with it. Does not
     commit: the claim holds once the caller commits, which should be at once, with no HTTP call in between. Must run
     READ COMMITTED (`outbox.database` sees to it): under REPEATABLE READ the gap locks of this scan made the wiki's own
     edits deadlock.
+
+    Raises:
+        TypeError: *session* is not a synchronous one of SQLAlchemy.
     """
     session = synchronous(session, "claim")
     _promote_due(session, lane, limit)
@@ -36,7 +39,7 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
     """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed.
 
     So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
-    are just writing messages with earlier ids.
+    are just writing messages with earlier ids. Does not commit; raises as `claim`.
     """
     session = synchronous(session, "claim_in_order")
     _promote_due(session, lane, limit)
@@ -84,9 +87,12 @@ def _take(
 
 
 def renew(session: Transaction, lane: Lane, claims: Sequence[Claim], *, lease: timedelta) -> int:
-    """Extend the lease of *claims*, all taken by one call of `claim`; does not commit.
+    """Let the lease of *claims*, all taken by one call of `claim`, end *lease* from now; does not commit.
 
     Returns how many are still ours. Fewer than all means that a lease ran out and somebody else may be at work.
+
+    Raises:
+        TypeError: *session* is not a synchronous one of SQLAlchemy.
     """
     session = synchronous(session, "renew")
     if not claims:

@@ -124,7 +124,7 @@ class Engines:
         self._size, self._seconds = places, seconds
         self._around, self._tell = around, tell
         self._servers: dict[URL, Server] = {}
-        #: By address, whichever account.
+        #: By address, for all accounts.
         self._places: dict[URL, Places] = {}
 
     def open(self, wiki: str, url: str) -> Database:

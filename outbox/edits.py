@@ -1,4 +1,4 @@
-"""One saved edit: what was changed on a wiki, by whom and how. Pure; knows no database."""
+"""One saved edit: what was changed on a wiki, who changed it and how. Pure; knows no database."""
 
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
@@ -33,7 +33,7 @@ OF_THE_USER = {
 
 
 class Edit(BaseModel):
-    """One saved edit: what was changed, by whom and how.
+    """One saved edit: what was changed, who changed it and how.
 
     Whitelisted fields only, so that no client address or user agent can slip into a payload, a log or an event.
     An anonymous editor's public user name is an IP address; no other field can hold one.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 class Claim:
     """A message that is ours until its lease runs out."""
 
+    #: Its id in the lane.
     message: int
     #: JSON as recorded; what it holds depends on the lane.
     payload: str
@@ -43,8 +44,11 @@ class RetryLater:
     """
 
     delay: timedelta
+    #: Why; kept with the message, its beginning at least.
     error: str
+    #: Whether the claim counts as an attempt.
     burns_attempt: bool = True
+    #: What the message holds from now on; None: what it held.
     payload: str | None = None
 
 
@@ -54,6 +58,7 @@ class Dead:
 
     #: A short word to select by: "undecodable", "attempts_exhausted", "refused".
     reason: str
+    #: The last error, for whoever looks at the letter.
     error: str
 
 

@@ -4,8 +4,9 @@ from collections.abc import Coroutine, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import Insert, insert
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.orm import Session
 
 from outbox.edits import Edit
 from outbox.page_changes import PageChange, Promised
@@ -74,8 +75,11 @@ def record_payloads(session: Transaction, lane: Lane, payloads: Sequence[str]) -
     if isinstance(payloads, str) or not all(isinstance(payload, str) for payload in payloads):
         raise TypeError("outbox.record_payloads takes a list of strings, each the JSON of one message")
     if payloads:
+        new = _insert(lane)
+        # Past the session, which would ask its mappers about a statement that is about none of them.
+        through = session.connection({"clause": new}) if isinstance(session, Session) else session
         # Only placeholders among the values: the driver sends a single INSERT only then.
-        session.execute(insert(lane.messages), [{"payload": payload} for payload in payloads])
+        through.execute(new, [{"payload": payload} for payload in payloads])
 
 
 async def _through(session: "AsyncSession | AsyncConnection", payloads: Sequence[str]) -> None:
@@ -92,6 +96,11 @@ def _payloads(edits: Sequence[Promised], function: str, *, ascii_only: bool = Fa
                 way_out = "take them out of it: outbox.record(session, *edits)"
             raise TypeError(f"outbox.{function} takes each edit as an outbox.Edit, not {kind_of(edit)}; {way_out}")
     return [edit.encode(ascii_only=ascii_only) for edit in edits]
+
+
+@cache
+def _insert(lane: Lane) -> Insert:
+    return insert(lane.messages)
 
 
 @cache

@@ -20,7 +20,7 @@ NO_SUCH_OPTION = "the driver refuses an option"
 
 
 class Kind(enum.Enum):
-    """Who has the trouble, and so what follows from it."""
+    """What the trouble affects, and so what follows from it."""
 
     #: Nobody is served by that server, or with that account: its circuit opens.
     SERVER = enum.auto()
@@ -210,7 +210,7 @@ _NO_CONNECTION = Trouble(
 
 
 def trouble_of(error: SQLAlchemyError) -> Trouble:
-    """What *error* means, whichever driver it comes from."""
+    """What *error* of any driver means."""
     if isinstance(error, NoConnectionFree):
         return _NO_CONNECTION
     if not isinstance(error, DBAPIError):

@@ -24,7 +24,11 @@ def settle(session: Transaction, lane: Lane, outcomes: Mapping[Claim, Outcome]) 
 
     Returns the claims that were still ours. For a claim that is not among them nothing was written, and the caller must
     write nothing either: its lease ran out and somebody else has the message. The removal comes first and is itself
-    the fence, so whatever the caller writes next in this transaction is committed with it or not at all.
+    the fence, so whatever the caller writes next in this transaction is committed with it or not at all. Without
+    outcomes nothing is done.
+
+    Raises:
+        TypeError: *session* is not a synchronous one of SQLAlchemy.
     """
     session = synchronous(session, "settle")
     released = [claim for claim, outcome in outcomes.items() if isinstance(outcome, Released)]
@@ -50,7 +54,7 @@ def _remove(
     kept = [claim for claim in claims if claim.message in removed]
     small = [claim for claim in small if claim.message in removed]
     _let_wait(session, lane, small, outcomes, removed)
-    _bury(session, lane, small, outcomes, removed)
+    _give_up(session, lane, small, outcomes, removed)
     return frozenset(kept)
 
 
@@ -135,7 +139,7 @@ def _payload(outcome: RetryLater, claim: Claim, now: str) -> str:
     return outcome.payload or now if now == claim.payload else now
 
 
-def _bury(
+def _give_up(
     session: Session | Connection,
     lane: Lane,
     claims: Sequence[Claim],

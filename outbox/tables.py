@@ -34,7 +34,7 @@ UTF8: dict[str, Any] = INNODB | {
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The three tables of one kind of promise."""
+    """The three tables of one kind of promise; made with `lane`."""
 
     name: str
     messages: Table
@@ -51,7 +51,13 @@ def declared_lanes() -> tuple[Lane, ...]:
 
 
 def lane(name: str) -> Lane:
-    """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it."""
+    """Declare the tables of a lane called *name*; once for each name. Whoever serves a lane declares it.
+
+    Makes nothing in a database: a migration does.
+
+    Raises:
+        sqlalchemy.exc.InvalidRequestError: there is a table of that name already.
+    """
     messages = Table(
         name,
         metadata,

@@ -3,7 +3,9 @@
 import logging
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import certifi
@@ -16,7 +18,10 @@ from outbox.database import Database, Engines
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
-from tests.examples import examples
+from tests.examples import examples, is_full
+from tests.order import dealt
+from tests.preloading.asking import forked_commands
+from tests.preloading.starting import Original
 from tests.services import (
     AUTHORITIES_VARIABLE,
     create_database,
@@ -39,19 +44,28 @@ SERVED = {
     "own_redis",
     "shared_cluster",
 }
-SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "migrations"}
+SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "installation", "migrations"}
+#: Who imports one of these starts processes.
+STARTERS = {"subprocess", "Processes", "outpatrol"}
 
 settings.register_profile("outpatrol", max_examples=examples(100), deadline=None)
 settings.load_profile("outpatrol")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("property")
-        if folder not in SERVED_FOLDERS and SERVED.isdisjoint(getattr(item, "fixturenames", ())):
+        names = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", item))}
+        if folder not in SERVED_FOLDERS and names.isdisjoint(SERVED | STARTERS):
             item.add_marker("pure")
+    # Here those are left out that are not asked for.
+    yield
+    # Set by pytest-xdist.
+    processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(items, processes)
 
 
 def pytest_configure() -> None:
@@ -80,6 +94,19 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(AUTHORITIES_VARIABLE, str(file))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked(few_authorities: None) -> Iterator[None]:
+    """Our own commands are forks, except in the full run; see `tests/preloading`."""
+    with nullcontext() if is_full() else forked_commands():
+        yield
+
+
+@pytest.fixture
+def new_interpreters(forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are started as a user starts them, and the kernel knows them by what they were called with."""
+    monkeypatch.setattr(subprocess, "Popen", Original)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 #: Nothing that is under way stands still for so long, even on a machine that has much else to do.
 PATIENCE_SECONDS = 120
 LOOK_AGAIN_SECONDS = 0.02
+#: How much longer than it looked it rests, for those it waits for need the processors.
+REST = 8
 
 
 class WaitedInVain(AssertionError):
@@ -23,15 +25,15 @@ def until(
 ) -> None:
     """Return once *condition* holds; every change of what *progress* returns gives it *patience* seconds more.
 
-    It looks again after each *pause* of so many seconds, and after doing what is to be done *meanwhile*.
+    It looks again after each *pause* of so many seconds, or longer where looking is dear, and after doing what is to be
+    done *meanwhile*.
 
     Raises:
         WaitedInVain: it did not hold, and nothing had changed for so long.
     """
     moved_at, before = time.monotonic(), progress()
-    while not condition():
+    while not _holds(condition, pause):
         meanwhile()
-        time.sleep(pause)
         now = time.monotonic()
         if now - moved_at <= patience:
             continue
@@ -39,3 +41,12 @@ def until(
         if (after := progress()) == before:
             raise WaitedInVain(f"waited in vain for {what}; nothing had moved for {patience:g} s")
         moved_at, before = now, after
+
+
+def _holds(condition: Callable[[], bool], pause: float) -> bool:
+    """Whether it does at this moment; if not, it comes back after a while, so that most of it is left to others."""
+    before = time.thread_time()
+    if condition():
+        return True
+    time.sleep(max(pause, REST * (time.thread_time() - before)))
+    return False

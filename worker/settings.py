@@ -111,8 +111,7 @@ class Settings(BaseSettings):
     wikis: dict[str, WikiSettings] = Field(min_length=1)
     #: Changes to the default models, and models of one's own: `[models.damaging]` with the fields of `ScoringModel`.
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work that nobody rang for.")
-    drain_seconds: float = Field(default=20, ge=0.1, le=600, description="Time box of one drain task.")
+    poll_seconds: float = Field(default=10, ge=0.1, le=300, description="Between looks for work for which nobody rang.")
     queue_maxsize: int = Field(default=1000, ge=1, description="Requests for scores on demand that may wait.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -243,7 +242,7 @@ class Settings(BaseSettings):
         for wiki, settings in self.wikis.items():
             if settings.api_url is not None and self.contact is None and site_of(wiki) is not None:
                 raise ValueError(
-                    f"wikis.{wiki}.api_url: Wikimedia wants to know whom to ask; set endpoint.contact to an e-mail "
+                    f"wikis.{wiki}.api_url: Wikimedia requires a contact; set endpoint.contact to an e-mail "
                     "address or a web page of yours"
                 )
         return self

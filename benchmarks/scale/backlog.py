@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import pymysql
 
-from benchmarks.contenders import wait_until_done
-from benchmarks.many_wikis import many_wikis
+from benchmarks.contenders import Tell, wait_until_done
+from benchmarks.many_wikis import ManyWikis, many_wikis
 from benchmarks.measuring import Announce
 from benchmarks.meters import Meters
+from benchmarks.scale.idle import begin
 from benchmarks.servers import Servers, connect
 from benchmarks.settled import Settled
 from outbox import EDITS, Lane
 from tests.builders import an_edit
+from worker.demo.processes import kill_group
 from worker.events.file_sink import FILE
 
 #: Stands in the payload for the number of the revision.
@@ -55,29 +57,37 @@ def measure_backlog(
 ) -> Backlog:
     """Fill the wiki at *url*, drain some and then *edits* of it with a worker that starts now, and end that one."""
     tell = announce(f"{waiting:,} messages waiting", warm_up + edits)
-    directory = servers.directory / f"backlog-{waiting}"
-    directory.mkdir()
-    # Both lanes, since the last events of the run before may wait there.
     with closing(connect(url)) as connection, connection.cursor() as cursor:
-        for lane in (EDITS, FILE.lane):
-            _empty(cursor, lane)
-        fill(cursor, waiting + warm_up + edits)
-    with many_wikis(servers, directory, {"w0": url}) as here:
-        settled = Settled(here.worker.log)
+        try:
+            with many_wikis(servers, {"w0": url}) as here:
+                # Nobody is to look for work before it is rung for.
+                kill_group(here.beat)
+                begin(here)
+                fill(cursor, waiting + warm_up + edits)
+                return _drained(servers, here, waiting, edits, warm_up, tell)
+        finally:
+            # Both lanes, since the last events may wait there.
+            for lane in (EDITS, FILE.lane):
+                _empty(cursor, lane)
 
-        def done() -> int:
-            settled.look()
-            tell(settled.edits)
-            return settled.edits
 
-        here.services.doorbell.turn("w0", EDITS.name)
-        wait_until_done(here.worker, done, warm_up)
-        meters = Meters(servers, here.worker)
-        before, first, began = meters.read(), (settled.edits, settled.events), time.monotonic()
-        wait_until_done(here.worker, done, warm_up + edits)
-        cost, took = meters.read().since(before), time.monotonic() - began
-        peak = meters.peak_megabytes()
-        meters.close()
+def _drained(servers: Servers, here: ManyWikis, waiting: int, edits: int, warm_up: int, tell: Tell) -> Backlog:
+    """What *edits* cost after *warm_up* of them."""
+    settled = Settled(here.worker.log)
+
+    def done() -> int:
+        settled.look()
+        tell(settled.edits)
+        return settled.edits
+
+    here.services.doorbell.turn("w0", EDITS.name)
+    wait_until_done(here.worker, done, warm_up)
+    meters = Meters(servers, here.worker)
+    before, first, began = meters.read(), (settled.edits, settled.events), time.monotonic()
+    wait_until_done(here.worker, done, warm_up + edits)
+    cost, took = meters.read().since(before), time.monotonic() - began
+    peak = meters.peak_megabytes()
+    meters.close()
     drained = settled.edits - first[0]
     return Backlog(
         waiting=waiting,

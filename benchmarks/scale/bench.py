@@ -9,11 +9,11 @@ from benchmarks.cloned_wikis import cloned_wikis
 from benchmarks.many_wikis import many_wikis
 from benchmarks.measuring import Announce
 from benchmarks.scale.backlog import WARM_UP_EDITS, Backlog, measure_backlog
-from benchmarks.scale.idle import Burst, Idle, begin, measure_burst, measure_idle
+from benchmarks.scale.idle import Burst, Idle, Upkeep, begin, measure_burst, measure_idle, measure_upkeep
 from benchmarks.scale.own_transaction import OwnTransaction
 from benchmarks.servers import Servers
 
-PARTS = ("idle", "burst", "backlog", "edit")
+PARTS = ("idle", "upkeep", "burst", "backlog", "edit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Scale:
     """What was measured; None where that part was not wanted."""
 
     idle: Idle | None = None
+    upkeep: Upkeep | None = None
     burst: Burst | None = None
     backlogs: list[Backlog] = field(default_factory=list)
     edit: OwnTransaction | None = None
@@ -45,7 +46,7 @@ class Scale:
 def measure_scale(
     servers: Servers, amount: Amount, parts: Collection[str], announce: Announce, *, kept: bool = False
 ) -> Scale:
-    """Measure those *parts*; *kept* databases are left for the next run."""
+    """Measure those *parts*; *kept* databases are left for the next run. Upkeep is what comes on top of idle wikis."""
     found = Scale()
     is_many = not {"idle", "burst"}.isdisjoint(parts)
     count = amount.wikis if is_many else 1
@@ -65,14 +66,15 @@ def measure_scale(
 def _measure_many(
     servers: Servers, amount: Amount, parts: Collection[str], announce: Announce, urls: Mapping[str, str], found: Scale
 ) -> None:
-    directory = servers.directory / "many"
-    directory.mkdir()
-    with many_wikis(servers, directory, urls, **amount.settings) as here:
-        tell = announce(f"{amount.wikis} wikis", 3)
+    with many_wikis(servers, urls, **amount.settings) as here:
+        tell = announce(f"{amount.wikis} wikis", 4)
         begin(here)
         tell(1)
         if "burst" in parts:
             found.burst = measure_burst(servers, here, amount.burst, amount.unrung)
-        tell(2)
+            tell(2)
         if "idle" in parts:
             found.idle = measure_idle(servers, here, amount.idle_seconds)
+        tell(3)
+        if "upkeep" in parts and found.idle:
+            found.upkeep = measure_upkeep(servers, here, found.idle)

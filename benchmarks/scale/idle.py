@@ -7,9 +7,13 @@ from benchmarks.many_wikis import ManyWikis
 from benchmarks.meters import Meters, cpu_seconds
 from benchmarks.servers import Servers
 from worker.domain.errors import CommandFailed
+from worker.lanes.rings import CHECK_MODEL_VERSIONS
+from worker.tasks.maintenance import APART_SECONDS, SPREAD_SECONDS
 
 #: What the first events may take, from the start of the processes on, and any edit later.
 PATIENCE_SECONDS = 120
+#: From the last ring for upkeep to the end of its task.
+GRACE_SECONDS = 3
 WANTED_SHARE, WANTED_STATEMENTS, WANTED_BURST, WANTED_AFTER_POLL = 0.05, 10.0, 15.0, 2.0
 
 
@@ -38,6 +42,19 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What a look for new model versions costs, beside what idle wikis cost anyway."""
+
+    wikis: int
+    period_seconds: float
+    #: Of one wiki, by process.
+    cpu_milliseconds: dict[str, float]
+    sql_statements: float
+    #: Of a core, on average over the period, of workers and Redis for all wikis.
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
     """Single edits: some that nobody rang for, and one on each wiki at once."""
 
@@ -47,7 +64,8 @@ class Burst:
     wikis: int
     #: From the first commit to the last event.
     seconds: float
-    cpu_milliseconds_an_edit: float
+    #: Of one of these edits, by process; in MariaDB's is what saving it costs.
+    cpu_milliseconds: dict[str, float]
     connections: int
     peak_megabytes: float
 
@@ -63,11 +81,9 @@ def measure_idle(servers: Servers, here: ManyWikis, seconds: float) -> Idle:
     time.sleep(min(seconds, here.services.settings.poll_seconds))
     meters = Meters(servers, here.worker)
     before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
-    statements, opened = here.account.statements(), here.account.connections_opened()
     began = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
-    statements, opened = here.account.statements() - statements, here.account.connections_opened() - opened
     cost = meters.read().since(before)
     cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
     peak = meters.peak_megabytes()
@@ -76,9 +92,9 @@ def measure_idle(servers: Servers, here: ManyWikis, seconds: float) -> Idle:
         wikis=len(here.wikis),
         seconds=took,
         shares={name: spent / took for name, spent in cost.cpu_seconds.items()},
-        statements_per_second=statements / took,
+        statements_per_second=cost.statements["all"] / took,
         connections=here.account.connections(),
-        connections_opened=opened,
+        connections_opened=cost.connections,
         peak_megabytes=peak,
     )
 
@@ -102,9 +118,28 @@ def measure_burst(servers: Servers, here: ManyWikis, burst: int, unrung: int) ->
         unrung_seconds=alone,
         wikis=len(wikis),
         seconds=last - began,
-        cpu_milliseconds_an_edit=1000 * cost.cpu_seconds["worker"] / len(keys),
+        cpu_milliseconds={name: 1000 * spent / len(keys) for name, spent in cost.cpu_seconds.items()},
         connections=connections,
         peak_megabytes=peak,
+    )
+
+
+def measure_upkeep(servers: Servers, here: ManyWikis, idle: Idle) -> Upkeep:
+    """Have the workers look for new model versions on all wikis, as a beat does now and then."""
+    meters = Meters(servers, here.worker)
+    before, began = meters.read(), time.monotonic()
+    here.client.send_task(CHECK_MODEL_VERSIONS)
+    time.sleep(min(len(here.wikis) * APART_SECONDS, SPREAD_SECONDS) + GRACE_SECONDS)
+    cost, took = meters.read().since(before), time.monotonic() - began
+    meters.close()
+    spent = {name: cost.cpu_seconds[name] - idle.shares[name] * took for name in cost.cpu_seconds}
+    period = here.services.settings.upkeep.check_seconds
+    return Upkeep(
+        wikis=len(here.wikis),
+        period_seconds=period,
+        cpu_milliseconds={name: 1000 * seconds / len(here.wikis) for name, seconds in spent.items()},
+        sql_statements=(cost.statements["all"] - idle.statements_per_second * took) / len(here.wikis),
+        share=(spent["worker"] + spent["redis"]) / period,
     )
 
 

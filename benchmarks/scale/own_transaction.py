@@ -51,8 +51,6 @@ class OwnTransaction:
 
 def measure_own_transaction(servers: Servers, saved: int, announce: Announce) -> OwnTransaction:
     """Save edits with one promise and with two, in turns; then *saved* edits beside a drain."""
-    directory = servers.directory / "edit"
-    directory.mkdir()
     numbers = count(1_000)
     with ExitStack() as stack:
         database = stack.enter_context(migrated_database(servers, "bench_edit"))
@@ -64,7 +62,7 @@ def measure_own_transaction(servers: Servers, saved: int, announce: Announce) ->
                 found.append(_save(database, next(numbers), promises))
             tell(number + 1)
         one, two = (1000 * median(found) for found in seconds)
-        here = stack.enter_context(many_wikis(servers, directory, {"w0": url_of(database)}))
+        here = stack.enter_context(many_wikis(servers, {"w0": url_of(database)}))
         beside, waits, drained = _beside_a_drain(database, here, numbers, saved, announce)
     return OwnTransaction(
         edits=saved,

@@ -1,6 +1,6 @@
 """What `python -m benchmarks scale` found: as a table for people and as a document for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.memory import MOST_MEGABYTES
 from benchmarks.scale.backlog import WANTED_SPREAD, Backlog, spread
 from benchmarks.scale.bench import Scale
-from benchmarks.scale.idle import WANTED_AFTER_POLL, WANTED_BURST, WANTED_SHARE, WANTED_STATEMENTS, Burst, Idle
+from benchmarks.scale.idle import WANTED_AFTER_POLL, WANTED_BURST, WANTED_SHARE, WANTED_STATEMENTS, Burst, Idle, Upkeep
 from benchmarks.scale.own_transaction import WANTED_SHARE as WANTED_OF_EDIT
 from benchmarks.scale.own_transaction import OwnTransaction
 
@@ -21,6 +21,8 @@ def rows(found: Scale) -> list[Row]:
     result: list[Row] = []
     if found.idle:
         result += _idle(found.idle)
+    if found.upkeep:
+        result += _upkeep(found.upkeep)
     if found.burst:
         result += _burst(found.burst)
     if found.backlogs:
@@ -75,6 +77,12 @@ def _idle(idle: Idle) -> Iterator[Row]:
     yield "connections open, and opened meanwhile", f"{idle.connections}, {idle.connections_opened}", "", None
 
 
+def _upkeep(upkeep: Upkeep) -> Iterator[Row]:
+    yield "a look for new model versions: CPU ms a wiki", _costs(upkeep.cpu_milliseconds), "", None
+    every = f"{upkeep.share:.1%} of a core, every {upkeep.period_seconds:g} s"
+    yield "its average for all wikis, workers + Redis", every, "", None
+
+
 def _burst(burst: Burst) -> Iterator[Row]:
     most = burst.poll_seconds + WANTED_AFTER_POLL
     if burst.unrung_seconds:
@@ -90,14 +98,14 @@ def _burst(burst: Burst) -> Iterator[Row]:
         f"≤ {WANTED_BURST:g}",
         burst.seconds <= WANTED_BURST,
     )
-    yield "CPU ms of the workers for each of these", f"{burst.cpu_milliseconds_an_edit:.1f}", "", None
+    yield "CPU ms for each of these", _costs(burst.cpu_milliseconds), "", None
     yield "connections open afterwards", f"{burst.connections}", "", None
 
 
 def _backlogs(backlogs: list[Backlog]) -> Iterator[Row]:
     for backlog in backlogs:
-        costs = ", ".join(f"{name} {spent:.2f}" for name, spent in backlog.cpu_milliseconds.items())
-        yield f"{backlog.waiting:,} waiting: CPU ms an edit", f"{backlog.milliseconds:.2f} ({costs})", "", None
+        costs = f"{backlog.milliseconds:.2f} ({_costs(backlog.cpu_milliseconds)})"
+        yield f"{backlog.waiting:,} waiting: CPU ms an edit", costs, "", None
     if len(backlogs) > 1:
         found = spread(backlogs)
         yield "how far these are from their middle", f"± {found:.0%}", f"≤ {WANTED_SPREAD:.0%}", found <= WANTED_SPREAD
@@ -114,3 +122,7 @@ def _edit(edit: OwnTransaction) -> Iterator[Row]:
     beside = edit.beside_a_drain
     yield "beside a drain, ms p50, p99", f"{1000 * beside.p50:.2f}, {1000 * beside.p99:.2f}", "", None
     yield f"lock waits in {beside.edits:,} of these", f"{edit.lock_waits}", "none", edit.lock_waits == 0
+
+
+def _costs(milliseconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {spent:.2f}" for name, spent in milliseconds.items())

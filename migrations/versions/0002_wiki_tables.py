@@ -46,7 +46,7 @@ Flag = Integer().with_variant(mysql.TINYINT(display_width=1), *frozen.MARIADB)
 Timestamp = frozen.binary_string(14, fixed=True)
 String16, String32, String255 = (frozen.binary_string(length) for length in (16, 32, 255))
 ZERO = text("0")
-#: Of Extension:ORES.
+#: The tables of Extension:ORES.
 BINARY: dict[str, Any] = frozen.INNODB | {f"{dialect}_charset": "binary" for dialect in frozen.MARIADB}
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})

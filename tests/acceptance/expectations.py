@@ -1,5 +1,6 @@
 """What a run must have left behind, whatever happened in it: computed from the edits and the endpoint's own formula."""
 
+import functools
 import gzip
 import json
 from collections.abc import Iterator, Sequence
@@ -26,10 +27,15 @@ Row = tuple[str, int, str, int, int, bool]
 
 def sample_edits(wiki: str, count: int) -> list[Edit]:
     """The newest *count* edits of *wiki* among the real ones that the repository carries."""
-    with gzip.open(SAMPLE, "rb") as lines:
-        edits = [edit for line in lines if (edit := edit_of(line)).wiki == wiki]
+    edits = _sample(wiki)
     assert len(edits) >= count, f"the sample holds only {len(edits)} edits of {wiki}"
     return edits[-count:]
+
+
+@functools.cache
+def _sample(wiki: str) -> list[Edit]:
+    with gzip.open(SAMPLE, "rb") as lines:
+        return [edit for line in lines if (edit := edit_of(line)).wiki == wiki]
 
 
 def edits_of_few_pages(wiki: str, count: int, *, first: int = 1, pages: int = 12) -> list[Edit]:

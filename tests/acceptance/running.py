@@ -37,7 +37,6 @@ EDITS_IN_A_TRANSACTION = 50
 
 SHORT: dict[str, Any] = {
     "poll_seconds": 0.5,
-    "drain_seconds": 2,
     "flight": {"call_seconds": 2, "lease_margin_seconds": 0.5, "patience_seconds": 3},
     "endpoint": {"timeout_seconds": 1.5, "scores_per_request": 10, "requests_per_second": 10_000},
     "outbox": {"lease_seconds": 2, "batch_size": 20},

@@ -18,9 +18,10 @@ SECONDS = 30
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Running]:
-    # One place for scores on demand.
+    # One place for scores on demand, and time for each to wait for it.
+    patient: dict[str, Any] = {"flight": {"call_seconds": 20}, "endpoint": {"timeout_seconds": 10}}
     databases = {"itwiki": f"sqlite:///{tmp_path}/itwiki.db"}
-    with running(tmp_path, databases, worker_settings={"threads": 4, "processes": 1}) as here:
+    with running(tmp_path, databases, worker_settings={"threads": 4, "processes": 1}, **patient) as here:
         # So that the versions are known, and turns ask for nothing but scores.
         here.save(sample_edits("itwiki", 400)[:1])
         here.until_all_is_kept()

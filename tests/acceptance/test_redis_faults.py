@@ -29,7 +29,7 @@ def test_killing_redis_in_the_middle_of_a_run_changes_no_final_count(
 ) -> None:
     edits = sample_edits("itwiki", 200)
     # The drains that are under way when Redis dies go on without it, but not to the end.
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, drain_seconds=1) as here:
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
         here.endpoint.set(latency_ms=250)
         here.save(edits)
         here.until_at_most(170, EDITS)

@@ -20,10 +20,11 @@ def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
     with running(
         tmp_path,
         {"itwiki": mariadb_databases("itwiki")},
-        drain_seconds=1,
+        # One turn at a time in each process, so that most of the edits wait.
+        worker_settings={"threads": 4},
         outbox={"lease_seconds": 600, "batch_size": 20},
     ) as here:
-        here.endpoint.set(latency_ms=200)
+        here.endpoint.set(latency_ms=400)
         here.save(edits)
         here.until_at_most(280, EDITS)
         code = here.terminate("worker")
@@ -51,8 +52,9 @@ def test_a_worker_whose_turn_hangs_ends_in_time_and_gives_back_what_it_claimed(
         beat=False,
         worker_settings={"shutdown_seconds": shutdown_seconds},
         outbox={"lease_seconds": 600, "batch_size": 20, "max_attempts": 1},
-        flight={"call_seconds": 8},
-        endpoint={"timeout_seconds": 7},
+        # Longer than a process takes to end, and what was asked for is asked for again once they are over.
+        flight={"call_seconds": 6},
+        endpoint={"timeout_seconds": 5.5},
     ) as here:
         here.endpoint.set(latency_ms=100_000)
         here.save(edits)

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 
 from tests.architecture.sources import ROOT, modules
@@ -42,7 +43,8 @@ def room_of(path: str) -> str:
     return inside[0] if package == "worker" and inside != ["__init__"] else package
 
 
-def room_imports() -> dict[str, set[str]]:
+@cache
+def room_imports() -> Imports:
     """Every room of `outbox` and `worker`, with the other rooms that its modules import."""
     trees = dict(modules("outbox", "worker"))
     paths = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in trees}

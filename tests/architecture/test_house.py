@@ -102,7 +102,7 @@ def test_a_new_room_finds_a_place_in_the_picture() -> None:
     links = {"links": Described("consumers", "link recommendations", is_loose=False)}
     at = list(described()).index("scores")
     rooms = dict(list(described().items())[:at]) | links | described()
-    picture = ET.fromstring(drawn(rooms, room_imports() | {"links": {"events", "endpoints", "config"}}))
+    picture = ET.fromstring(drawn(rooms, {**room_imports(), "links": {"events", "endpoints", "config"}}))
 
     assert named(picture, "data-room").keys() == rooms.keys()
     assert ("links", "events") in arrows(picture)

@@ -36,7 +36,7 @@ def servers(
 
 @pytest.fixture(scope="module")
 def found(servers: Servers) -> Scale:
-    return measure_scale(servers, AMOUNT, ("idle", "burst", "backlog"), silent)
+    return measure_scale(servers, AMOUNT, ("idle", "burst"), silent)
 
 
 def test_a_poll_of_idle_wikis_is_one_statement_and_its_commit_for_all_of_a_server(found: Scale) -> None:
@@ -57,14 +57,19 @@ def test_an_edit_that_nobody_rang_for_is_seen_by_a_poll_and_a_burst_is_through(f
     assert found.burst.connections <= 2 * 8
 
 
-def test_of_a_backlog_a_slice_is_drained(found: Scale) -> None:
+@pytest.mark.long
+def test_of_a_backlog_a_slice_is_drained_and_upkeep_is_told_from_idling(servers: Servers) -> None:
+    found = measure_scale(servers, AMOUNT, ("idle", "upkeep", "backlog"), silent)
     (backlog,) = found.backlogs
 
     assert backlog.waiting == 100
     assert backlog.edits >= AMOUNT.slice
+    assert found.upkeep is not None
+    assert found.upkeep.sql_statements > 0
     assert scale_table(found).row_count == len(rows(found))
 
 
+@pytest.mark.long
 def test_saving_an_edit_waits_for_no_lock_of_those_who_drain(servers: Servers) -> None:
     edit = measure_own_transaction(servers, 60, silent)
 

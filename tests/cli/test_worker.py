@@ -88,6 +88,7 @@ def arguments(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
+@pytest.mark.usefixtures("new_interpreters")
 def test_each_process_has_a_name_of_its_own_and_one_that_is_killed_is_started_again_under_it(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         child = started(processes, tmp_path, "--processes", "2", "--name", "here")

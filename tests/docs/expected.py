@@ -130,7 +130,7 @@ EXPECTED: dict[str, Callable[[Sequence[Saved]], list[Row]]] = {
     "Who makes the most of them": worst_users,
     "Pages under attack": pages_under_attack,
     "Where the model may be wrong": false_positives,
-    "Damaging, and well meant": well_meant,
+    "Damaging, but well meant": well_meant,
     "New pages that are likely vandalism": bad_new_pages,
     "How the scores are spread": spread,
     "How much is scored, day by day": coverage,

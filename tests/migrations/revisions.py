@@ -1,11 +1,13 @@
 """Which tables and views there are after each revision."""
 
+from alembic.script import ScriptDirectory
+
 import worker.incoming.positions  # noqa: F401 - declares a table
 from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.ownership import made_here
 from outbox.tables import metadata
 from worker.bootstrap import LANES
-from worker.upkeep.migrating import VERSION_TABLE
+from worker.upkeep.migrating import MIGRATIONS, VERSION_TABLE
 
 WIKI = set(wiki_metadata.tables)
 OURS = set(metadata.tables)
@@ -20,3 +22,8 @@ ADDED = {
 }
 #: Revision to the tables there are after it.
 STEPS = {revision: ALL.difference(*list(ADDED.values())[number:]) for number, revision in enumerate(ADDED, start=1)}
+
+
+def head_revision() -> str | None:
+    """The newest revision that there is a file of."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -6,10 +6,10 @@ import pytest
 
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseNotMigrated
-from tests.migrations.revisions import ALL, VIEWS
+from tests.migrations.revisions import ALL, VIEWS, head_revision
 from tests.migrations.schemas import connected, tables, views
 from worker.upkeep import migrating
-from worker.upkeep.migrating import head_revision, migrate
+from worker.upkeep.migrating import migrate
 
 AT_ONCE = 4
 

@@ -14,9 +14,9 @@ from outbox.errors import DatabaseNotMigrated, ForeignTables
 from tests.acceptance.commands import outpatrol, write_settings
 from tests.migrations.conftest import Account
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
-from tests.migrations.revisions import MADE_HERE, STEPS, VIEWS, WIKI
+from tests.migrations.revisions import MADE_HERE, STEPS, VIEWS, WIKI, head_revision
 from tests.migrations.schemas import query, run, schema, tables, views
-from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, migrate
 
 OLD_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_source TO rc_origin"
 UPDATED_WIKI = "ALTER TABLE recentchanges RENAME COLUMN rc_origin TO rc_source"

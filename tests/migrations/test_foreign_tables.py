@@ -10,10 +10,10 @@ from outbox.mediawiki.saving import is_emulated, save_edit
 from outbox.mediawiki.schema import CORE
 from tests.builders import an_edit
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
-from tests.migrations.revisions import ALL, MADE_HERE, VIEWS
+from tests.migrations.revisions import ALL, MADE_HERE, VIEWS, head_revision
 from tests.migrations.schemas import run, schema, tables, views
 from worker.upkeep.foreign_tables import missing_core_tables
-from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, migrate
 
 NAMES = {table.name for table in CORE}
 

@@ -17,6 +17,7 @@ from tests.services import QUICK, own_mariadb_server
 from worker.cli.main import app
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
+from worker.upkeep.trying import cures_of_tables
 
 TRIGGER = "CREATE TRIGGER enwiki.no BEFORE INSERT ON enwiki.outbox FOR EACH ROW SIGNAL SQLSTATE '45000'"
 
@@ -115,6 +116,21 @@ def test_a_server_that_closes_tables_between_two_polls_is_told_by_migrate(
     assert (told.exit_code, untold.exit_code) == (0, 0)
     assert sentence in told.stderr
     assert "table_open_cache" not in untold.stderr
+
+
+@pytest.mark.parametrize(
+    ("opened", "limit", "files", "cures"),
+    [
+        (6_300, 12_600, 1_024, []),
+        (6_300, 2_000, 32_768, ["table_open_cache to 12,600"]),
+        (6_300, 2_000, 1_024, ["table_open_cache to 12,600", "open_files_limit to 25,451"]),
+        (6_300, 12_599, 25_450, ["table_open_cache to 12,600", "open_files_limit to 25,451"]),
+    ],
+)
+def test_the_files_that_a_server_may_open_are_told_where_they_would_lower_its_tables_again(
+    opened: int, limit: int, files: int, cures: list[str]
+) -> None:
+    assert cures_of_tables(opened, limit=limit, files=files, connections=151) == cures
 
 
 def test_what_was_tried_is_taken_back(server: Server, migrated: Callable[[], Result]) -> None:

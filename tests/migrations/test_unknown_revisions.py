@@ -7,9 +7,10 @@ import pytest
 from outbox.database import Database
 from outbox.errors import DatabaseNotMigrated
 from tests.acceptance.commands import outpatrol, write_settings
+from tests.migrations.revisions import head_revision
 from tests.migrations.schemas import query, run, schema
 from tests.outbox.lanes import record_edits, take
-from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, migrate
 
 UNRELEASED = ["0001", "0002", "0003", "0004", "0005"]
 

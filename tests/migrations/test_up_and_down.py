@@ -9,13 +9,13 @@ from sqlalchemy import text
 from outbox.database import Database, Engines
 from outbox.errors import DatabaseUnavailable
 from tests.migrations.real_wiki import THEIRS, make_real_wiki, their_rows, their_schema
-from tests.migrations.revisions import ALL, STEPS, VIEWS
+from tests.migrations.revisions import ALL, STEPS, VIEWS, head_revision
 from tests.migrations.schemas import connected, run, schema, tables, views
 from tests.outbox.lanes import record_edits, take
 from tests.services import create_database
 from tests.wiki_tables import make_tables
 from worker.demo.processes import free_port
-from worker.upkeep.migrating import VERSION_TABLE, downgrade, head_revision, migrate
+from worker.upkeep.migrating import VERSION_TABLE, downgrade, migrate
 
 
 def test_an_empty_database_gets_every_table_and_view(empty_database: Database) -> None:

@@ -30,8 +30,10 @@ class RawServer:
     requests: list[Request] = field(default_factory=list)
     #: Bytes that clients took.
     sent: int = 0
+    _writers: "set[asyncio.StreamWriter]" = field(default_factory=set)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
@@ -51,6 +53,11 @@ class RawServer:
             return
         finally:
             writer.close()
+
+    def hang_up(self) -> None:
+        """Let nobody wait for those who do not read what they were sent."""
+        for each in self._writers:
+            each.transport.abort()
 
 
 async def _parts(reply: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -79,23 +86,26 @@ def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> It
     thread = Thread(target=loop.run_forever)
     thread.start()
     serving = raw_server(reply, port)
+    server = asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
     try:
-        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result()
+        yield server
         asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
     finally:
-        asyncio.run_coroutine_threadsafe(_end_conversations(), loop).result()
+        asyncio.run_coroutine_threadsafe(_end_conversations(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-async def _end_conversations() -> None:
-    """Those that go on after their client has left."""
-    conversations = asyncio.all_tasks() - {asyncio.current_task()}
-    for each in conversations:
-        each.cancel()
-    await asyncio.gather(*conversations, return_exceptions=True)
+async def _end_conversations(server: RawServer) -> None:
+    """Those that go on after their client has left, or before they have begun."""
+    while conversations := asyncio.all_tasks() - {asyncio.current_task()}:
+        for each in conversations:
+            each.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+    server.hang_up()
     # A transport closes itself in a later round of the loop.
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
 
 

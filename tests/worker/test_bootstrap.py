@@ -6,7 +6,7 @@ from tests.builders import some_settings
 from worker.app import configuration
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
-from worker.events.kinds import EVENT_LANES
+from worker.events.kinds import EVENT_LANES, SINKS
 from worker.lanes.rings import POLL, QUEUE_OF
 
 
@@ -81,16 +81,11 @@ def test_the_poll_waits_behind_no_upkeep() -> None:
 
 
 def test_each_sink_that_is_named_is_built_under_the_name_of_its_lane() -> None:
-    sinks = {
-        "file": {},
-        "stdout": {},
-        "eventgate": {"url": "http://127.0.0.1:1"},
-        "kafka": {"bootstrap_servers": "127.0.0.1:1"},
-    }
-    services = build_services(some_settings(sinks=sinks))
+    needed = {"eventgate": {"url": "http://127.0.0.1:1"}, "kafka": {"bootstrap_servers": "127.0.0.1:1"}}
+    services = build_services(some_settings(sinks={name: needed.get(name, {}) for name in SINKS}))
     services.close()
 
-    assert services.sinks.keys() == sinks.keys() == EVENT_LANES.keys()
+    assert services.sinks.keys() == SINKS.keys() == EVENT_LANES.keys()
 
 
 def test_where_no_sink_is_named_events_go_to_files() -> None:

@@ -4,24 +4,26 @@ import dataclasses
 
 import pytest
 
-from outbox import EDITS
+from outbox import EDITS, Lane
 from outbox.database import Database
 from tests.builders import edits
 from tests.worker.announcing.fake_sinks import FakeSink
-from tests.worker.announcing.publishers import with_sinks
+from tests.worker.announcing.publishers import promise, with_sinks
 from tests.worker.lines import RecordingBell, save, status
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
+from worker.events.sinks import SinkUnavailable
 from worker.lanes.rings import TURN
 from worker.lanes.turn import Served
+from worker.tasks.turn import FOLLOW_SECONDS, take_turns
 
 
-def served(services: Services) -> tuple[Served, list[tuple[str, ...]]]:
-    """What comes of one turn at the edits, and the turns that were rung for."""
+def served(services: Services, lane: Lane = EDITS) -> tuple[Served, list[tuple[str, ...]]]:
+    """What comes of one turn at *lane*, and the turns that were rung for."""
     bell = RecordingBell()
     turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
-    taken = turns.take(services.wiki("enwiki"), EDITS.name)
+    taken = turns.take(services.wiki("enwiki"), lane.name)
     return taken, [ring for ring in bell.rings if ring[0] == TURN]
 
 
@@ -55,6 +57,35 @@ def test_of_a_backlog_nothing_follows_and_all_is_rung_for(services: Services, da
 
     assert taken.follows is None
     assert sorted(ring[2] for ring in rings) == [FILE.lane.name, EDITS.name]
+
+
+def test_of_a_backlog_of_events_the_next_batch_follows(services: Services, database: Database) -> None:
+    promise(services, edits(services.settings.outbox.batch_size + 1))
+
+    first, second = served(services, FILE.lane), served(services, FILE.lane)
+
+    assert (first[0].follows, first[1]) == (FILE.lane.name, [])
+    assert (second[0].follows, second[1]) == (None, [])
+
+
+def test_a_sink_that_takes_nothing_is_not_asked_again_at_once(services: Services, database: Database) -> None:
+    services = with_sinks(services, kafka=FakeSink(fate=lambda _: SinkUnavailable("it is down")))
+    promise(services, edits(services.settings.outbox.batch_size))
+
+    assert served(services, EVENT_LANES["kafka"])[0].follows is None
+
+
+def test_turns_follow_one_another_for_some_time_and_the_next_one_is_rung_for() -> None:
+    taken, rung, now = list[str](), list[str](), [0.0]
+
+    def take(lane: str) -> str:
+        taken.append(lane)
+        now[0] += FOLLOW_SECONDS / 3
+        return f"{lane}+"
+
+    take_turns("events", take, rung.append, clock=lambda: now[0])
+
+    assert (taken, rung) == (["events", "events+", "events++"], ["events+++"])
 
 
 @pytest.mark.usefixtures("database")

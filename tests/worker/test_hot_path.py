@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine.interfaces import CacheStats
 
 from outbox import EDITS
@@ -15,6 +15,7 @@ from tests.worker.asking import RISK
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, publish, save, statements, status
 from worker.bootstrap import Services
+from worker.events.file_sink import FILE
 
 BATCH = 200
 
@@ -54,6 +55,33 @@ def test_a_batch_of_events_costs_five_statements_and_an_empty_claim(
     verbs = [" ".join(statement.split()[:1]) for statement in seen]
     claim, settle = ["SELECT", "SELECT", "UPDATE"], ["DELETE", "INSERT"]
     assert verbs == [*claim, *settle, "SELECT", "SELECT"]
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+def test_a_turn_takes_at_most_ten_round_trips_to_the_server_and_that_of_its_events_seven(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    """With the ends of transactions, which are no statements of ours."""
+    warmed_up(services, database, endpoint)
+    wiki = services.wiki("enwiki")
+
+    trips = []
+    # Of another pool, so that the turn has the connections that are warm.
+    with database.reading() as connection:
+        for lane in (EDITS, FILE.lane):
+            before = sent_to_the_server(connection)
+            services.turns.take(wiki, lane.name)
+            # One is the question itself.
+            trips.append(sent_to_the_server(connection) - before - 1)
+
+    assert status(database, FILE.lane).pending == 0
+    assert 0 < trips[0] <= 10
+    assert 0 < trips[1] <= 7
+
+
+def sent_to_the_server(connection: Connection) -> int:
+    """Statements that the server got so far, from whomever."""
+    return int(connection.execute(text("SHOW GLOBAL STATUS LIKE 'Questions'")).one()[1])
 
 
 @pytest.mark.parametrize(

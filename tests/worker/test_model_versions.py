@@ -1,15 +1,13 @@
 """Which version of a model is current on a wiki, and under which number its rows stand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, select
 
-from outbox.database import Database, Engines
-from tests.services import create_database, drop_database
-from tests.wiki_tables import make_tables
+from outbox.database import Database
 from tests.worker.lines import statements
 from tests.worker.upkeep.looking import wait_for_a_lock
 from worker.scores.model_versions import (
@@ -154,17 +152,6 @@ def test_a_few_scores_of_the_old_version_do_not_bring_it_back(database: Database
     see(database, [NEW] * 5 + [OLD], current(database))
 
     assert current(database)["damaging"].version == "0.6.0"
-
-
-@pytest.fixture
-def mariadb(mariadb_url: str) -> Iterator[Database]:
-    """A MariaDB of a test's own: SQLite lets one transaction in at a time, so nothing is at one moment there."""
-    engines = Engines()
-    database = engines.open("enwiki", create_database(mariadb_url, "both_first"))
-    make_tables(database)
-    yield database
-    engines.close()
-    drop_database(mariadb_url, "both_first")
 
 
 def test_two_workers_that_see_a_version_first_at_one_moment_share_its_number(mariadb: Database) -> None:

@@ -57,7 +57,7 @@ def test_the_example_file_shows_the_defaults(write: Write) -> None:
     write(MINIMAL)
     minimal = load_settings()
 
-    for name in ("redis_url", "sinks", "flight", "outbox", "poll_seconds", "drain_seconds", "log_level", "events"):
+    for name in ("redis_url", "sinks", "flight", "outbox", "poll_seconds", "log_level", "events"):
         assert getattr(example, name) == getattr(minimal, name)
 
 

@@ -156,7 +156,7 @@ def test_a_model_of_ones_own_can_be_added() -> None:
 def test_wikimedias_endpoints_want_a_contact(url: str) -> None:
     sentence = problem("enwiki", endpoint={"url": url})
 
-    assert "wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours" in sentence
+    assert "requires a contact; set endpoint.contact to an e-mail address or a web page of yours" in sentence
 
 
 @pytest.mark.parametrize("contact", ["admin@example.org", "https://example.org/bot", "http://example.org/~bot"])

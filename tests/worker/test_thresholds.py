@@ -14,6 +14,7 @@ from worker.domain.thresholds import (
     DEFAULT_THRESHOLDS,
     FILTERS,
     GOODFAITH,
+    LEVELS,
     REVERT_RISK,
     Band,
     Statistic,
@@ -218,10 +219,7 @@ def test_false_takes_a_level_away() -> None:
         ),
         (
             {DAMAGING: {"bad": False}},
-            (
-                "thresholds.damaging.bad: no level of that name; "
-                "damaging has likelygood, maybebad, likelybad, verylikelybad"
-            ),
+            f"thresholds.damaging.bad: no level of that name; damaging has {', '.join(LEVELS)}",
         ),
         (
             {REVERT_RISK: {"likelybad": False}},

@@ -12,7 +12,7 @@ from worker.domain.thresholds import LevelSetting, Threshold, with_thresholds
 
 Network = IPv4Network | IPv6Network
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
-#: Of Wikimedia's wikis.
+#: The path of articles on Wikimedia's wikis.
 USUAL_ARTICLE_PATH = "/wiki/$1"
 
 
@@ -49,7 +49,7 @@ class EndpointSettings(Section):
     timeout_seconds: float = Field(default=15, gt=0, le=120, description="For one request, connecting included.")
     requests_per_second: float = Field(default=100, ge=0.1, le=1_000_000, description="Limit of all workers together.")
     concurrency: int = Field(default=32, ge=1, le=4096, description="Requests under way at once, of all workers.")
-    slow_seconds: float = Field(default=5, gt=0, description="Replies slower than that on average lower the rate.")
+    slow_seconds: float = Field(default=5, gt=0, description="Replies slower than this on average lower the rate.")
     scores_per_request: int = Field(default=50, ge=1, le=50, description="Revisions × models in an ORES request.")
     instances_per_request: int = Field(default=20, ge=1, le=20, description="Revisions in a Lift Wing request.")
     host_routing: bool = Field(default=False, description="Send each Lift Wing server's name as Host header.")
@@ -57,9 +57,7 @@ class EndpointSettings(Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     token_file: Path | None = Field(default=None, description="Holds a bearer token; read again when it changes.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: ReadableFile | None = Field(
-        default=None, description="Certificates that the endpoint's is checked by, PEM."
-    )
+    ca_file: ReadableFile | None = Field(default=None, description="Certificates to check the endpoint's by, PEM.")
 
     @field_validator("url", "proxy")
     @classmethod
@@ -71,7 +69,7 @@ class EndpointSettings(Section):
         host = urlsplit(self.url).hostname or ""
         if self.contact is None and host.endswith((".wikimedia.org", ".wmnet")):
             raise ValueError(
-                f"{host} wants to know whom to ask; set endpoint.contact to an e-mail address or a web page of yours"
+                f"{host} requires a contact; set endpoint.contact to an e-mail address or a web page of yours"
             )
         return self
 
@@ -83,9 +81,9 @@ class HttpSettings(Section):
         default=None, pattern=r"^(https?://.+)?$", description="Requests go through it; empty for none."
     )
     no_proxy: tuple[str, ...] = Field(
-        default=(), description="Hosts, domains and networks that are asked directly, beside those of NO_PROXY."
+        default=(), description="Hosts, domains and networks that are asked directly, in addition to those of NO_PROXY."
     )
-    ca_file: Path | None = Field(default=None, description="Certificates that others' are checked by, PEM.")
+    ca_file: Path | None = Field(default=None, description="Certificates to check those of servers by, PEM.")
 
     @field_validator("proxy")
     @classmethod
@@ -100,7 +98,7 @@ class EventsSettings(Section):
     stream_of_model: str | None = Field(
         default=None,
         min_length=1,
-        description="Instead, one score event a model on this plus the model, as in mediawiki.revision_score_.",
+        description="Instead, one score event a model, on this plus the model's name, as in mediawiki.revision_score_.",
     )
     #: Model to the stream on which its predictions are announced in addition.
     prediction_streams: dict[str, str] = Field(default_factory=dict)
@@ -108,7 +106,8 @@ class EventsSettings(Section):
         default="1.3.0", description="Version of page/prediction_classification_change."
     )
     waits_for_page_ids: bool = Field(
-        default=False, description="An edit without a known page waits, attempt by attempt; else it is left out."
+        default=False,
+        description="An edit without a known page is tried later; else its events go without the page id.",
     )
     wait_seconds: float = Field(
         default=300,
@@ -125,7 +124,9 @@ class FlightSettings(Section):
     error_ttl_seconds: int = Field(default=300, ge=1, description="How long a final error can be shared.")
     call_seconds: float = Field(default=30, gt=0, le=600, description="Deadline of the calls for one batch.")
     lease_margin_seconds: float = Field(default=5, gt=0, description="How much longer than that a lease lasts.")
-    patience_seconds: float = Field(default=5, ge=0, le=600, description="How long to wait for what others compute.")
+    patience_seconds: float = Field(
+        default=5, ge=0, le=600, description="How long to wait for scores that others compute."
+    )
     late_seconds: float = Field(
         default=2,
         gt=0,
@@ -156,23 +157,23 @@ class WorkerSettings(Section):
         default=None, ge=1, le=1024, description="Of `outpatrol worker`; one a core if unset."
     )
     threads: int = Field(default=32, ge=4, le=512, description="Turns and scores on demand that may run at once.")
-    computing: int = Field(default=8, ge=1, le=512, description="Of these, those that compute and do not wait.")
+    computing: int = Field(default=3, ge=1, le=512, description="Of these, those that compute and do not wait.")
     rest_seconds: float = Field(
-        default=0.25, ge=0, le=10, description="From a ring to its turn, so that a trickle is served in batches."
+        default=0.25, ge=0, le=10, description="From a ring to its turn, so that single edits are served in batches."
     )
 
     shutdown_seconds: float = Field(
         default=25,
         ge=0.1,
         le=3600,
-        description="For what is under way when a process is to end; then it is given back.",
+        description="For work under way when a process is to end; then it is given back.",
     )
 
     silent_seconds: float = Field(
         default=20,
         ge=0.5,
         le=3600,
-        description="A process whose event loop does nothing for so long is stuck and ends.",
+        description="A process whose event loop does nothing for this long is stuck and ends.",
     )
     turn_seconds: float = Field(
         default=300, ge=1, le=86_400, description="A process one of whose tasks runs for longer is stuck and ends."
@@ -187,12 +188,15 @@ class WorkerSettings(Section):
 class UpkeepSettings(Section):
     """What is done now and then: looking for new model versions, purging, expiring."""
 
+    task_seconds: float = Field(default=20, ge=0.1, le=600, description="How long one task may work.")
     check_seconds: float = Field(default=600, ge=1, description="Between looks for new model versions.")
     prompted_seconds: float = Field(
-        default=60, ge=0.1, description="At least between two looks that replies with a new version prompt."
+        default=60, ge=0.1, description="At least between two looks prompted by replies with a new version."
     )
     settle_seconds: float = Field(default=300, ge=0, description="How long a new version is seen before it is current.")
-    majority: float = Field(default=0.8, gt=0.5, le=1, description="Share of the replies that has to carry it then.")
+    majority: float = Field(
+        default=0.8, gt=0.5, le=1, description="Share of the replies that must carry it during that time."
+    )
     replies: int = Field(default=5, ge=1, le=50, description="Replies in one look; four times as many if they differ.")
     rescore: bool = Field(default=False, description="Score what is in recentchanges again with a new version.")
     statistics_seconds: float = Field(default=86_400, ge=60, description="Between looks at what formulas resolve to.")
@@ -208,7 +212,7 @@ class WebSettings(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address it listens on.")
     port: int = Field(default=8090, ge=0, le=65_535, description="Port it listens on; 0 takes a free one.")
     timeout_seconds: float = Field(
-        default=15, ge=0.1, le=300, description="For one request; scores that take longer get an error of their own."
+        default=15, ge=0.1, le=300, description="For one request; scores that take longer become errors."
     )
     body_seconds: float = Field(default=5, ge=0.1, le=300, description="For the body of a request to come.")
     body_bytes: int = Field(default=1_048_576, ge=1024, le=67_108_864, description="A longer body is refused.")
@@ -222,7 +226,7 @@ class WebSettings(Section):
         default=LOOPBACK, description="Networks whose clients are not limited; by default this machine."
     )
     trusted_proxies: tuple[Network, ...] = Field(
-        default=(), description="Networks whose X-Client-IP and X-Forwarded-For are believed."
+        default=(), description="Networks whose headers X-Client-IP and X-Forwarded-For are believed."
     )
 
 
@@ -247,15 +251,17 @@ class WikiSettings(Section):
     article_path: str = Field(
         default=USUAL_ARTICLE_PATH,
         pattern=r"^/[!-~]*\$1[!-~]*$",
-        description="Where articles are, as $wgArticlePath; in the addresses of events.",
+        description="Path of articles, as $wgArticlePath; used for the addresses in events.",
     )
     language: str | None = Field(
-        default=None, min_length=1, description="Code that Lift Wing knows a Wikipedia by; follows from its id, too."
+        default=None,
+        min_length=1,
+        description="Language code by which Lift Wing knows a Wikipedia; also follows from its id.",
     )
     api_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="Where the wiki's api.php and rest.php are; asked for what neither stream nor tables tell.",
+        description="Where the wiki's api.php and rest.php are; looked up there: what neither stream nor tables say.",
     )
     models: tuple[str, ...] = Field(default=("damaging", "goodfaith"), description="Scoring models, by name.")
     #: Model to class to number, in place of the model's own classes: wikis have their own scales for articles.
@@ -263,7 +269,7 @@ class WikiSettings(Section):
     bots_are_autopatrolled: bool = Field(default=True, description="Leave no rows for bots' edits.")
     autopatrolled_groups: tuple[str, ...] | None = Field(
         default=None,
-        description="Groups with the right autopatrol; default bot, sysop, autopatrolled and a Wikimedia wiki's own.",
+        description="Groups with the right autopatrol; by default bot, sysop, autopatrolled, and Wikimedia's own.",
     )
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false removes a level.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)

@@ -20,7 +20,7 @@ REPEAT_SECONDS = 60.0
 #: Names of log events. Every line a worker writes about its work has one of these as `event`.
 EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
-    "page_changes_answered": "changes of pages that are no edits were heard; rows or names went where they had to",
+    "page_changes_answered": "page changes that are no edits were answered; rows or names were removed where necessary",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "scores_answered": "a request for several scores on demand was answered",
@@ -28,24 +28,24 @@ EVENTS = {
     "request_failed": "a request at the front door met an error that nobody foresaw",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_given_up": "a message was given up",
-    "value_refused": "a database refuses what comes of one message; it is tried again, and in the end given up",
+    "value_refused": "a database refuses what one message leads to; it is tried again, and given up in the end",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",
     "redis_back": "Redis serves again",
     "clock_skew": "this host's clock is not that of Redis",
     "clock_right": "this host's clock is that of Redis again",
-    "queue_full": "so much waits in a queue that it gets no more; the poll finds the work",
-    "tasks_untaken": "what is scheduled has waited for long in its queue",
-    "message_dropped": "a message that is not ours stood in one of our queues",
+    "queue_full": "a queue is so full that nothing is added; the poll finds the work",
+    "tasks_untaken": "scheduled tasks have waited long in their queue",
+    "message_dropped": "a message that is not ours was in one of our queues and was dropped",
     "connection_not_closed": "a broken connection to the broker could not be closed and was dropped",
     "wiki_unknown": "a task came for a wiki that the settings lack; it is passed on",
     "doorbell_silent": "a doorbell could not be rung; the poll finds the work",
     "sink_unavailable": "the sink took no events; they wait",
-    "circuit_opened": "what it is of fails, for that reason, and is asked now and then only, until it serves again",
+    "circuit_opened": "it fails, for that reason, and is asked only now and then until it serves again",
     "circuit_closed": "it serves again",
     "endpoint_unavailable": "the endpoint does not say which model versions it runs; the edits wait",
-    "page_ids_unavailable": "a wiki's API does not tell page ids; events go without them, or wait as settings say",
+    "page_ids_unavailable": "a wiki's API does not give page ids; events go without them, or wait, as the settings say",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",
     "model_version_checked": "a check found something other than the current version: a new one, several, or none",
@@ -56,13 +56,13 @@ EVENTS = {
     "stream_interrupted": "a stream of edits broke off; listening goes on from there",
     "database_gone": "a database server serves nobody; its wikis wait",
     "database_back": "a database server serves again",
-    "server_watch_failed": "a database server could not be asked in a way that is expected; it is asked again",
+    "server_watch_failed": "a database server could not be asked, for an unforeseen reason; it is asked again",
     "database_unavailable": "a wiki's database does not answer or refuses; edits that were read wait",
-    "edit_not_saved": "the database takes an edit in no way; it is a dead letter with the reason not_saved",
+    "edit_not_saved": "the database refuses an edit in every way; it became a dead letter with the reason not_saved",
     "events_missing": "edits were never announced; they were queued again",
-    "stream_unavailable": "the sink takes nothing of a stream; its events wait and burn no attempt",
+    "stream_unavailable": "the sink takes nothing of a stream; its events wait, and no attempt counts",
     "claims_not_given_back": "messages could not be given back at once; others have them when their lease runs out",
-    "timer_failed": "something that was to be done later failed",
+    "timer_failed": "a function that was called later failed",
     "process_ended": "a worker process ended unasked; it is started again",
     "process_killed": "a worker process did not end in time when it was asked to",
     "process_stuck": "a worker process makes no progress and ends, with its stacks after this line",
@@ -138,7 +138,7 @@ class _OneSentence(logging.Filter):
 def tell_batch(
     event: str, wiki: str, outcomes: Mapping[Claim, Outcome], kept: Set[Claim], started: float, **fields: int | str
 ) -> None:
-    """Write the canonical line of one settled batch, a line if leases were lost, and one for each new dead letter.
+    """Log one settled batch: its canonical line, a line if leases were lost, and one for each new dead letter.
 
     *started* is monotonic seconds; *fields* are further fields of the line.
     """

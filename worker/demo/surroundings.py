@@ -22,7 +22,6 @@ SETTINGS = """\
 # Made by `outpatrol demo`.
 redis_url = "redis://127.0.0.1:{redis_port}/0"
 poll_seconds = 1
-drain_seconds = 10
 
 [endpoint]
 kind = "ores"

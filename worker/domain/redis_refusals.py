@@ -17,7 +17,7 @@ CURES = {
     "READONLY": _REPLICA,
     "UNBLOCKED": _REPLICA,
     "MASTERDOWN": _REPLICA,
-    "MISCONF": "it can't save to its disk: mend that, or set its stop-writes-on-bgsave-error to no",
+    "MISCONF": "it can't save to its disk: correct that, or set its stop-writes-on-bgsave-error to no",
     "OOM": "its memory is full: raise its maxmemory, or remove what else is kept there",
     "NOREPLICAS": "too few of its replicas are there: start them, or lower its min-replicas-to-write",
     "LOADING": "it is still reading its data: wait",

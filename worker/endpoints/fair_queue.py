@@ -1,11 +1,14 @@
 """Items that wait, served in turn: branch by branch, and within a branch by its own branches. Pure.
 
 With paths of kind, wiki and models, scores on demand and edits take turns, then the wikis of each, then the models of
-each wiki; so a wiki with a backlog delays another by no more than its own turns.
+each wiki. The next is always the one whose last turn was longest ago, so a wiki with a single request does not wait for
+the next turns of all that have a backlog, only for those that are fairly before it.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -16,33 +19,35 @@ class FairQueue(Generic[Item]):
     """Items by path; all paths have the same length, at least one."""
 
     def __init__(self) -> None:
-        #: In the order of their turns.
         self._branches: dict[str, FairQueue[Item] | deque[Item]] = {}
+        self._numbers = count(1)
+        #: When each had its last turn, since this was last empty.
+        self._turns: dict[str, int] = {}
+        #: The branches in the order of their turns, by the last one and by when they came.
+        self._order: list[tuple[int, int, str]] = []
 
     def put(self, path: Sequence[str], item: Item) -> None:
         """Let *item* wait behind all others on the same *path*."""
         name, *rest = path
-        if rest:
-            branch = self._branches.setdefault(name, FairQueue())
-            assert isinstance(branch, FairQueue)  # noqa: S101 - as long as the others
+        if name not in self._branches:
+            self._branches[name] = FairQueue() if rest else deque()
+            insort(self._order, (self._turns.get(name, 0), next(self._numbers), name))
+        branch = self._branches[name]
+        if isinstance(branch, FairQueue):
             branch.put(rest, item)
         else:
-            leaf = self._branches.setdefault(name, deque())
-            assert isinstance(leaf, deque)  # noqa: S101 - as long as the others
-            leaf.append(item)
+            branch.append(item)
 
     def take(self, may: Callable[[Path], bool], *, above: Path = ()) -> Item | None:
         """Remove and return the next item among those for whose path *may* is true; None if there is none."""
-        for name, branch in self._branches.items():
-            path = (*above, name)
+        for place, (_, _, name) in enumerate(self._order):
+            path, branch = (*above, name), self._branches[name]
             if isinstance(branch, FairQueue):
                 item = branch.take(may, above=path)
             else:
                 item = branch.popleft() if may(path) else None
             if item is not None:
-                del self._branches[name]
-                if branch:
-                    self._branches[name] = branch
+                self._had_its_turn(place, name)
                 return item
         return None
 
@@ -53,6 +58,16 @@ class FairQueue(Generic[Item]):
                 yield from branch.paths(above=(*above, name))
             else:
                 yield (*above, name)
+
+    def _had_its_turn(self, place: int, name: str) -> None:
+        del self._order[place]
+        self._turns[name] = turn = next(self._numbers)
+        if self._branches[name]:
+            self._order.append((turn, turn, name))
+            return
+        del self._branches[name]
+        if not self._branches:
+            self._turns.clear()
 
     def __len__(self) -> int:
         return sum(map(len, self._branches.values()))

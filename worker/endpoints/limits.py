@@ -118,6 +118,8 @@ class State:
     refused_at: float = 0.0
     #: Process to its places, and until when they are its own.
     members: dict[str, tuple[int, float]] = field(default_factory=dict)
+    #: Processes that asked for a start in vain, the first one first, to the moment until which they are waited for.
+    in_vain: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def exchange(
     places = _places(state, ceilings, member, in_flight, waiting, now)
     pause, interval = state.paused_until - now, SLACK / state.rate
     want = min(want, waiting) if places and pause <= 0 else 0
-    starts, delay = _starts(state, interval, want, members, now)
+    starts, delay = _starts(state, interval, want, member, members, now)
     if in_flight or waiting:
         # Members without a place count, too; otherwise those who have all places would keep them.
         held = max(in_flight, places)
@@ -175,7 +177,7 @@ def exchange(
         interval=interval,
         places=places,
         pause=max(0.0, pause),
-        again=max(0.0, state.next_start - now - LEAD_SECONDS / 2),
+        again=max(0.0, state.next_start - now - (LEAD_SECONDS if member in state.in_vain else LEAD_SECONDS / 2)),
         rate=state.rate,
         members=members,
     )
@@ -245,11 +247,22 @@ def _places(state: State, ceilings: Ceilings, member: str, in_flight: int, waiti
     return max(0, min(in_flight + waiting, share, free))
 
 
-def _starts(state: State, interval: float, want: int, members: int, now: float) -> tuple[int, float]:
-    """Sell up to *want* starts, but no more than an even share; returns how many, and the delay of the first."""
+def _starts(state: State, interval: float, want: int, member: str, members: int, now: float) -> tuple[int, float]:
+    """Sell up to *want* starts, no more than an even share of those ahead; how many, and the delay of the first.
+
+    While others wait who asked in vain before, the next start is left to them until it is due, or whoever asks most
+    often would get them all.
+    """
+    state.in_vain = {name: until for name, until in state.in_vain.items() if until > now}
+    lead = LEAD_SECONDS if next(iter(state.in_vain), member) == member else 0.0
     first = max(state.next_start, now - BURST_SECONDS)
-    ahead = int((now + LEAD_SECONDS - first) / interval) + 1 if first <= now + LEAD_SECONDS else 0
-    starts = min(want, -(-ahead // members))
+    ahead = int((now + LEAD_SECONDS - first) / interval) + 1 if first <= now + lead else 0
+    # Where they are few they are sold singly: whose two come first would have the others wait for two of his.
+    starts = min(want, ahead and max(1, ahead // members))
+    if starts or not want:
+        state.in_vain.pop(member, None)
+    else:
+        state.in_vain[member] = max(first, now) + WAITING_SECONDS
     if not starts:
         return 0, 0.0
     state.next_start = first + starts * interval

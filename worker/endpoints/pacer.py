@@ -261,7 +261,7 @@ class Pacer:
         if grant.pause:
             self._paused_until = max(self._paused_until, now + grant.pause)
         self._starts.extend(now + max(0.0, grant.delay + number * grant.interval) for number in range(grant.starts))
-        jitter = 0.5 + random.random()  # noqa: S311 - spreads the asking
+        jitter = 0.5 + 0.5 * random.random()  # noqa: S311 - spreads the asking
         self._ask_at = now if grant.starts else now + max(ASK_AGAIN_SECONDS, grant.again) * jitter
 
     def _refuse_all(self, pause: float) -> None:

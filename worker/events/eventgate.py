@@ -38,7 +38,7 @@ class EventGateSection(SinkSection):
     )
     batch_size: int = Field(default=100, ge=1, le=2000, description="Events in one request.")
     proxy: str | None = Field(default=None, pattern=r"^https?://", description="Requests go through it.")
-    ca_file: Path | None = Field(default=None, description="Certificates that the EventGate's is checked by, PEM.")
+    ca_file: Path | None = Field(default=None, description="Certificates to check the EventGate's by, PEM.")
 
     @property
     def longest_send_seconds(self) -> float:
@@ -69,7 +69,7 @@ class EventGateSection(SinkSection):
 class EventGateSink:
     """Posts events in batches; those of one page in separate requests, since it takes a batch in any order.
 
-    Requests are made in *loop*, where each can be given up at its deadline, whatever part of it takes so long.
+    Requests are made in *loop*, where each can be given up at its deadline, whichever part of it is slow.
     """
 
     def __init__(
@@ -155,14 +155,14 @@ class EventGateSink:
         except (TimeoutError, httpx.TimeoutException):
             reason = f"no whole reply within {self._timeout:g} s"
         except UnreadableReply as error:
-            said = f"{self._url}: {error}; see who answers there, or mend sinks.eventgate.url"
+            said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
             return dict.fromkeys(batch, SinkUnavailable(said))
         # A name that no host can have raises UnicodeError only when it is looked up.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             reason = first_cause(error)
         else:
             return self._read(response, content, batch, events, until)
-        cure = "start it, or mend sinks.eventgate.url"
+        cure = "start it, or correct sinks.eventgate.url"
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
 
     def _read(

@@ -42,7 +42,7 @@ class FileSink:
                 self._directory.mkdir(parents=True, exist_ok=True)
                 self._append(file, "".join(f"{events[place].body}\n" for place in places).encode())
             except OSError as error:
-                reason = f"events can't be written to {file}: {error.strerror}; mend sinks.file.directory"
+                reason = f"events can't be written to {file}: {error.strerror}; correct sinks.file.directory"
                 failures |= dict.fromkeys(places, SinkUnavailable(reason))
         return failures
 

@@ -18,7 +18,7 @@ from worker.lanes.bulkheads import Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Worked
 
-#: A stream of which nothing was delivered for so long is taken for one that the sink does not know.
+#: Seconds without any delivery after which a stream counts as one that the sink does not know.
 STREAM_COUNTS_SECONDS = 60.0
 
 

@@ -40,7 +40,7 @@ class Meta(_Part):
 
 
 class Performer(_Part):
-    """Who it was; unknown parts are left out."""
+    """The user; unknown parts are left out."""
 
     user_text: str = Field(min_length=1)
     user_groups: list[str] | None = None
@@ -119,7 +119,7 @@ class Page(_Part):
 
 
 class User(_Part):
-    """Who it was; without fields if that is hidden."""
+    """The user; without fields if hidden."""
 
     user_text: str | None = Field(default=None, min_length=1)
     user_id: int | None = None

@@ -1,4 +1,4 @@
-"""One call to an endpoint, which goes on to its end if whoever asked does not wait for the last answers."""
+"""One call to an endpoint, which goes on to its end even if the asker does not wait for the last answers."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ class Receiver(Protocol):
 
 
 class CallUnderWay:
-    """The call for *ids*, which ends within *seconds*. The thread in which it runs may be another than its asker's."""
+    """The call for *ids*, which ends within *seconds*. It may run in another thread than its asker."""
 
     def __init__(self, ids: Sequence[ScoreId], call: Call, seconds: float) -> None:
         self._ids = ids
@@ -36,7 +36,7 @@ class CallUnderWay:
         self.heard_at = asyncio.get_running_loop().time()
 
     async def run(self) -> dict[ScoreId, Answer]:
-        """The answers to all; what was left goes to whom it was left to."""
+        """The answers to all; late ones are also delivered to the receiver of `leave`."""
         answers: dict[ScoreId, Answer] = {}
         try:
             answers = await self._answers()
@@ -46,12 +46,12 @@ class CallUnderWay:
                 self._has_ended, left_to = True, self._left_to
             if left_to is not None:
                 late = {each: answers.get(each, GIVEN_UP) for each in self._ids if each not in self._came}
-                # What keeps answers blocks.
+                # Delivering blocks, so it runs in a thread.
                 await asyncio.to_thread(left_to.deliver, late)
         return answers
 
     def leave(self, receiver: Receiver) -> Mapping[ScoreId, Answer] | None:
-        """Leave what is not in yet to *receiver*, in a thread of its own; returns what is. None if all is in."""
+        """Let *receiver* get the missing answers later, in a thread; returns the others. None if none is missing."""
         with self._lock:
             if self._has_ended:
                 return None
@@ -59,7 +59,7 @@ class CallUnderWay:
             return dict(self._came)
 
     def so_far(self) -> Mapping[ScoreId, Answer]:
-        """The answers that came before the last."""
+        """The answers that have come so far."""
         with self._lock:
             return dict(self._came)
 

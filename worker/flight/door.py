@@ -1,8 +1,8 @@
-"""How the front door comes to its answers: cached ones from Redis alone, all others from the workers.
+"""How the front door gets its answers: cached ones from Redis alone, all others from the workers.
 
-The door computes nothing and calls no endpoint. What is missing it asks of the workers, once for all who want it, and
-waits on one subscription; the workers share the call with whoever else wants the score, so that each costs one call.
-Nothing here blocks the event loop, and nothing waits for longer than a request may take.
+The door computes nothing and calls no endpoint. It asks the workers for what is missing, once for all who want it, and
+waits on one subscription; the workers share the call with everybody else who wants the score, so that each score costs
+one call. Nothing here blocks the event loop, and nothing waits longer than a request may take.
 """
 
 import asyncio
@@ -31,15 +31,16 @@ from worker.flight.redis_tier import lease_key, result_key
 from worker.flight.results import decode_end, decode_final, is_answer, is_end
 from worker.lanes.rings import QUEUE_OF, SCORE
 
-#: What was asked of the workers is asked again after so long: its message may have been with one that died.
+#: Seconds after which the workers are asked again: the message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
-#: What the endpoint's limits left no room for is asked for again after so long, if the request has the time.
+#: Seconds after which a score is asked for again that the endpoint's limits left no room for, if the request has the
+#: time.
 THROTTLED_SECONDS = 1.0
-#: Threads that send; a broker that hangs holds them up, and no request.
+#: Threads that send; a broker that hangs holds up these, and no request.
 SENDERS = 4
-#: How long versions are known without a look: a new one is seen that much later.
+#: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: What was asked of the workers is forgotten, when it is so much and as old as that it may be asked again.
+#: Above this many entries, those of what was asked of the workers that may be asked again are forgotten.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -56,7 +57,7 @@ class Sends:
 
 
 class Door:
-    """Answers out of Redis, and asks the workers for what is not there."""
+    """Answers from Redis, and asks the workers for what is not there."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Door:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         #: What the workers were asked for, and when.
         self._asked_at: dict[object, float] = {}
-        #: Wiki and model to a version that answers came with lately, though another is current: a rolling deployment.
+        #: Wiki and model to a version that answers carried lately although another is current: a rolling deployment.
         self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
@@ -160,7 +161,7 @@ class Door:
         return [score_id for score_id in ids if score_id not in found.by_id], stale
 
     async def _of_newer_versions(self, missing: Sequence[ScoreId], found: Answers) -> None:
-        """What is cached for *missing* under another version, which would else be asked for until it is current."""
+        """Answers cached for *missing* under another version, which else would be asked for until it is current."""
         others = {
             replace(score_id, version=version): score_id
             for score_id in missing
@@ -211,7 +212,7 @@ class Door:
         new = [score_id for score_id in ids if self._may_ask(score_id)]
         if not new:
             return set()
-        # Before anything is waited for: who comes meanwhile need not ask, too.
+        # Before any waiting, so that others who come meanwhile need not ask, too.
         self._note(new)
         if await self._is_full():
             self._forget(new)
@@ -247,7 +248,7 @@ class Door:
             raise
 
     async def _is_full(self) -> bool:
-        """Whether the requests that wait are as many as may: each is a message, however many scores it asks for."""
+        """Whether as many requests wait as may: each is a message, however many scores it asks for."""
         waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
         return waiting >= self._queue_maxsize
 

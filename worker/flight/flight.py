@@ -28,7 +28,8 @@ Begin = Callable[[Coroutine[Any, Any, dict[ScoreId, Answer]]], "asyncio.Future[d
 
 #: Seconds added to the end of a lease, so that a look at that time finds it run out.
 JUST_AFTER_SECONDS = 0.02
-#: Scores are late only after so many times as long as the others took, so that who is slow with all is waited for.
+#: Scores are late only after this many times as long as the others took, so that an endpoint that is slow with all is
+#: waited for.
 LATE_TIMES = 3
 
 

@@ -1,6 +1,6 @@
 """One subscription for all who wait in a process: hints that something ended, by the names of channels.
 
-A hint is only that, as everywhere in single flight: who waits looks again by itself every so often.
+A hint may be lost, as everywhere in single flight: whoever waits also looks again now and then.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from redis.asyncio import Redis as AsyncRedis
 from worker.flight.redis_tier import LONGEST_LISTEN_SECONDS
 from worker.flight.tiers import Listen
 
-#: A subscription that is not confirmed for so long is not waited for: the next look finds what it would have told.
+#: Seconds to wait for a subscription to be confirmed; after that, the next look finds what it would have told.
 CONFIRM_SECONDS = 1.0
-#: Read on for so long before looking whether anybody listens still.
+#: Seconds of reading before we look whether anybody still listens.
 READ_SECONDS = 5.0
 
 
@@ -31,12 +31,12 @@ class Hints:
         self._redis: AsyncRedis | None = None
         self._channel: Any = None
         self._reading: asyncio.Task[None] | None = None
-        #: One command at a time: the client would connect twice for two that come at once.
+        #: One command at a time: for two at once the client would connect twice.
         self._speaking = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def listening(self, names: Collection[str]) -> AsyncIterator[Listen]:
-        """Hear of *names* from here on: what ended before has to be looked for once inside."""
+        """Hear of *names* from here on; look once inside, since something may have ended before."""
         heard = asyncio.Event()
         new = [name for name in names if not self._waiting.get(name)]
         for name in names:
@@ -91,7 +91,7 @@ class Hints:
                 del self._waiting[name]
                 self._confirmed.pop(name, None)
         async with self._speaking:
-            # Somebody may have come for one of them meanwhile.
+            # Somebody may have come meanwhile who waits for one of them.
             left = [name for name in names if name not in self._waiting]
             if left and self._channel is not None:
                 with contextlib.suppress(RedisError, OSError):
@@ -102,7 +102,7 @@ class Hints:
             while channel is self._channel:
                 self._hear(await channel.get_message(timeout=READ_SECONDS))
         except (RedisError, OSError, RuntimeError):
-            # A connection that broke off: all look by themselves, and the next who comes connects anew.
+            # The connection broke off: all waiters look by themselves, and the next one connects anew.
             await self._drop()
 
     def _hear(self, message: dict[str, Any] | None) -> None:

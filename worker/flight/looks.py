@@ -1,4 +1,4 @@
-"""Looks at Redis, many at once: while one MGET is under way, what others want to see is gathered for the next."""
+"""Looks at Redis, many at once: while one MGET is under way, the keys of later callers are gathered for the next."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -7,22 +7,22 @@ from typing import Any
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import TimeoutError as RedisTimeout
 
-#: Askers whose keys are looked at in one MGET, so that no look holds up Redis for long.
+#: Callers whose keys one MGET reads at most, so that no look holds up Redis for long.
 MOST_TOGETHER = 50
 
 
 class Looks:
-    """Values of keys for all who ask in one event loop."""
+    """Values of keys, for all callers in one event loop."""
 
     def __init__(self, redis: AsyncRedis, *, seconds: float) -> None:
         self._redis = redis
-        #: A look that takes longer is given up: each step of a new connection has a time of its own.
+        #: Seconds after which a look is given up as a whole: each step of a new connection has a time-out of its own.
         self._seconds = seconds
         self._wanted: list[tuple[Sequence[str], asyncio.Future[list[bytes | None]]]] = []
         self._looking: asyncio.Task[None] | None = None
 
     async def at(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values of *keys*, None for those that are not there.
+        """The values of *keys*; None for those that do not exist.
 
         Raises:
             RedisError: they could not be read.
@@ -34,10 +34,10 @@ class Looks:
         return await future
 
     async def soon(self, reply: Awaitable[Any]) -> Any:
-        """What Redis replies.
+        """The reply of Redis.
 
         Raises:
-            RedisError: it does not, or not in time.
+            RedisError: there is none, or it is late.
         """
         try:
             async with asyncio.timeout(self._seconds):
@@ -57,7 +57,7 @@ class Looks:
                 continue
             start = 0
             for keys, future in taken:
-                # Who gave up meanwhile is not told.
+                # Callers that gave up meanwhile get nothing.
                 if not future.done():
                     future.set_result(values[start : start + len(keys)])
                 start += len(keys)

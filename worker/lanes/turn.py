@@ -38,7 +38,8 @@ class Served:
 
     #: Whether another turn at the same lane makes sense at once.
     goes_on: bool = False
-    #: The lane whose turn can follow at once, in the same task; None where there is none, or others have it.
+    #: The lane whose turn can follow at once, in the same task: its own, where its messages have an order and more of
+    #: them wait, or one that was promised something. None where there is none, or others have it.
     follows: str | None = None
 
 
@@ -116,13 +117,16 @@ class Turns:
             raise
         for task in worked.prompts:
             self.bell.prompt(task, wiki.id)
-        # Where little waits one turn can follow at once; more than one, and a sink that hangs would hold up another.
         promised = [each.name for each in worked.promised]
-        follows = promised.pop() if promised and not has_more else None
-        for each in promised:
-            self.bell.turn(wiki.id, each)
+        follows: str | None = None
         if has_more and consumer.is_ordered and worked.goes_on:
-            self.bell.turn(wiki.id, lane.name, after=0)
+            follows = lane.name
+        elif promised and not has_more:
+            # Where little waits one turn can follow at once; more than one, and a sink that hangs holds up another.
+            follows = promised.pop()
+        for each in promised:
+            # Of a backlog there is nothing to wait for.
+            self.bell.turn(wiki.id, each, after=0 if has_more else None)
         return Served(goes_on=worked.goes_on, follows=follows)
 
     async def _halved(self, wiki: Wiki, consumer: Consumer, claims: Sequence[Claim]) -> Worked:

@@ -79,7 +79,7 @@ class ScoreConsumer:
     settings: OutboxSettings
     #: Other turns may compute while this one waits for its scores.
     computing: Computing
-    #: Who is asked for the pages of edits whose source told none, in their order.
+    #: The sources of pages for edits without one, in the order in which they are asked.
     page_sources: Sequence[PageSource] = (OwnTables(),)
     is_ordered: bool = False
 
@@ -200,7 +200,7 @@ class ScoreConsumer:
 
     def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
         if decision.edit.is_reconciled and not decision.is_final:
-            # What was announced of it in part could not be told from what sinks knew before.
+            # Later it would be unknown which sinks got such an event now, and which had one before.
             return []
         return self.announcing.events_of(
             decision.edit,
@@ -212,7 +212,7 @@ class ScoreConsumer:
         )
 
     def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
-        """Of each sink the reconciled *edits* that it was told of, or will be, by an event with another id."""
+        """Sink to the reconciled *edits* of which it got, or will get, an event with another id."""
         revisions = {edit.revision for edit in edits if edit.is_reconciled}
         if not revisions:
             return {}

@@ -159,4 +159,4 @@ def _promise_missing(wiki: Wiki, until: float) -> None:
 
 def _end_of_time() -> float:
     """When a task that begins now must end so that others get its place; in monotonic seconds."""
-    return time.monotonic() + services().settings.drain_seconds
+    return time.monotonic() + services().settings.upkeep.task_seconds

@@ -62,11 +62,6 @@ def downgrade(database: Database, revision: str = "base") -> tuple[str | None, s
     return _run(database, lambda config: command.downgrade(config, revision))
 
 
-def head_revision() -> str | None:
-    """The newest revision this version knows."""
-    return _scripts().get_current_head()
-
-
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 

@@ -15,6 +15,8 @@ from worker.scores.tables import ORES_TABLES
 #: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
+#: What a server opens beside tables and connections, as MariaDB itself reckons it, and some.
+SPARE_FILES = 100
 
 
 class _RolledBack(Exception):
@@ -59,15 +61,28 @@ def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
     if server.is_sqlite:
         return None
     with databases[0].reading() as connection:
-        limit = int(connection.execute(text("SELECT @@table_open_cache")).scalar_one())
-    opened = tables * len(databases)
-    if limit >= 2 * opened:
+        asked = text("SELECT @@table_open_cache, @@open_files_limit, @@max_connections")
+        limit, files, connections = connection.execute(asked).one()
+    cures = cures_of_tables(tables * len(databases), limit=limit, files=files, connections=connections)
+    if not cures:
         return None
     return (
-        f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens {opened:,}; "
-        f"raise its table_open_cache to {2 * opened:,}, for a table that is opened anew costs the most "
-        "of a poll"
+        f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens "
+        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, for a table that is opened anew costs the "
+        "most of a poll"
     )
+
+
+def cures_of_tables(opened: int, *, limit: int, files: int, connections: int) -> list[str]:
+    """What to raise on a server that keeps *limit* tables open, *opened* of which a poll needs. Pure.
+
+    A server that may open too few *files* for that and its *connections* lowers table_open_cache when it starts.
+    """
+    needed = 2 * opened
+    if limit >= needed:
+        return []
+    of_files = 2 * needed + connections + SPARE_FILES
+    return [f"table_open_cache to {needed:,}", *([f"open_files_limit to {of_files:,}"] if files < of_files else [])]
 
 
 def _written() -> Collection[Table]:

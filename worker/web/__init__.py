@@ -1,1 +1,1 @@
-"""The front door: ORES' API and Lift Wing's, in front of the workers. A face: routes, shapes and nothing else."""
+"""The front door: ORES' API and Lift Wing's, in front of the workers. It has only routes and shapes of documents."""

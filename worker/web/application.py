@@ -25,7 +25,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
 class _Revision(Convertor[str]):
-    """Digits, as in ORES' paths; how many there may be is for whoever reads them."""
+    """Digits, as in ORES' paths; how many are allowed is decided by whoever reads them."""
 
     regex = "[0-9]+"
 

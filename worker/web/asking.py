@@ -1,4 +1,4 @@
-"""What the front door needs of what stands behind it; `worker/bootstrap.py` fills it."""
+"""What the front door needs from behind it; `worker/bootstrap.py` provides it."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class House:
     wikis: Wikis
     asking: Asking
     settings: WebSettings
-    #: Wiki to the code of its language that Lift Wing knows it by.
+    #: Wiki to the language code by which Lift Wing knows it.
     languages: Mapping[str, str | None]
-    #: Models whose scores can be had with their features.
+    #: Models whose scores can come with their features.
     with_features: Set[str]
 
 

@@ -1,4 +1,4 @@
-"""Bodies of requests, as long and as slow as they may be."""
+"""Reading the bodies of requests, within limits of length and time."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ async def read_body(request: Request, settings: WebSettings) -> bytes:
     """The whole body.
 
     Raises:
-        Refusal: it is too long, or does not come to its end in time.
+        Refusal: it is too long, or not complete in time.
         ClientDisconnect: it broke off.
     """
     too_long = Refusal(413, f"The body is longer than {settings.body_bytes} bytes.")
@@ -36,13 +36,13 @@ async def read_body(request: Request, settings: WebSettings) -> bytes:
 
 
 async def read_form(request: Request, settings: WebSettings) -> bytes:
-    """The form that a request may bring along; any other body is let be, as ORES does."""
+    """The form in the body of a request, if there is one; other bodies are ignored, as by ORES."""
     body = await read_body(request, settings)
     return body if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() == FORM else b""
 
 
 def read_json(body: bytes) -> Any:
-    """A JSON document, None where it is none."""
+    """The JSON document in the body; None if it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

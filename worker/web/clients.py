@@ -1,4 +1,4 @@
-"""Who asks, and how much of it at once: places for each client, by its address, which is written down nowhere.
+"""How many requests each client may have at once; clients are known by their addresses, which are stored nowhere.
 
 Source of the rule: wikimedia/ores ores/lock_manager/pool_counter.py and ores/scoring_systems/scoring_system.py,
 both @ 8369ea0.
@@ -18,7 +18,7 @@ from worker.web.refusals import TIMED_OUT, TOO_MANY, Refusal
 
 Address = IPv4Address | IPv6Address
 RETRY_SECONDS = 1
-#: What one owner has of the addresses of version 6.
+#: The part of an IPv6 address that one owner has.
 SITE_BITS = 64
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
@@ -39,7 +39,7 @@ class Clients:
 
     @asynccontextmanager
     async def place(self, request: Request) -> AsyncIterator[None]:
-        """Hold a place of whoever sent *request*; one that there is no place for waits a while.
+        """Hold a place of the client that sent *request*; if it has none left, wait a while.
 
         Raises:
             Refusal: too many wait already, or it waited too long.
@@ -76,10 +76,10 @@ async def _acquired(places: asyncio.Semaphore, seconds: float) -> None:
 
 
 def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
-    """The address of the client; what headers say of it is believed of *proxies* only.
+    """The address of the client; headers that say it are believed only from *proxies*.
 
-    X-Client-IP wins, as in ORES. Of X-Forwarded-For the last address counts that is no proxy of ours: those before it
-    are what the client says of itself.
+    X-Client-IP wins, as in ORES. Of X-Forwarded-For the last address that is no proxy of ours counts: the client itself
+    may have written those before it.
     """
     address = _read(request.client.host if request.client else "")
     if address is None or not _is_in(address, proxies):
@@ -97,7 +97,7 @@ def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
 
 
 def _read(text: str) -> Address | None:
-    """The address in *text*, which some proxies write with a port behind it."""
+    """The address in *text*, in which some proxies add a port."""
     found = _WITH_PORT.fullmatch(text.strip())
     try:
         address = ip_address(found[1] or found[2] if found else text.strip())

@@ -1,4 +1,4 @@
-"""What the front door did lately, as one line of the log now and then: counts only, and nobody's address."""
+"""What the front door did lately, as one log line now and then: only counts, and no addresses."""
 
 import time
 from collections import Counter
@@ -20,7 +20,7 @@ class Counts:
         self._since = clock()
 
     def scored(self, scored: Scored) -> None:
-        """Count an answer that holds scores, a precached one apart."""
+        """Count an answer that holds scores; those of precaching are counted separately."""
         question = scored.question
         if question.revisions:
             answers = [answer for by_model in scored.answers.values() for answer in by_model.values()]
@@ -39,7 +39,7 @@ class Counts:
             self.tell()
 
     def tell(self) -> None:
-        """Write the line, if there is anything to tell."""
+        """Log the line, if there is anything to count."""
         counts, self._counts, self._since = self._counts, Counter(), self._clock()
         if counts:
             log.info("requests_answered", **{name: count for name, count in sorted(counts.items()) if count})

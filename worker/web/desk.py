@@ -1,4 +1,4 @@
-"""Where every request is received and sent off: errors become documents, and whoever goes away is not worked for."""
+"""How every request is handled: errors become documents, and work for a client that goes away is dropped."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -24,14 +24,14 @@ Result = TypeVar("Result")
 #: What a route does: reads the parameters, and returns a reply or raises.
 Handler = Callable[[Request, Parameters], Awaitable[Response]]
 
-#: After so long it is worth looking whether the client is there still.
+#: Seconds after which we look whether the client is still there.
 PATIENT_SECONDS = 0.2
 #: The status of a reply that nobody reads.
 NOBODY_THERE = 499
 
 
 class Seat:
-    """A handler as an ASGI application, whose every end is a reply."""
+    """A handler as an ASGI application that always ends with a reply."""
 
     def __init__(self, handler: Handler, counts: Counts) -> None:
         self._handler = handler
@@ -88,7 +88,7 @@ class Desk:
         return found
 
     def reply(self, request: Request, found: Scored, document: Any, parameters: Parameters) -> Response:
-        """*document* of what was *found*; it says when to come again for what was not asked for."""
+        """*document* of what was *found*; a header says when to come again for scores that were not asked for."""
         retry_after = {"Retry-After": str(overloaded().retry_after)} if found.is_cut else None
         response = reply(document, parameters, headers=retry_after)
         self._repeats.keep(request.scope, response, found)
@@ -106,7 +106,7 @@ class Desk:
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of *work*, which is let go when the client goes away; what it asked of others goes on."""
+    """The result of *work*, which is cancelled when the client goes away; what it asked others to do goes on."""
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({task}, timeout=PATIENT_SECONDS)

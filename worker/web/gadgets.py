@@ -22,7 +22,7 @@ LISTS = {"recentchanges", "watchlist", "usercontribs", "allrevisions"}
 
 
 class GadgetRoutes:
-    """`/w/<wiki>/api.php`, for what the action API knows of scores."""
+    """`/w/<wiki>/api.php`, for what the action API tells about scores."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -52,7 +52,7 @@ class GadgetRoutes:
     async def _scores(
         self, wiki: str, asked: Parameters, revisions: Sequence[int], found: dict[str, Any]
     ) -> dict[str, Any]:
-        """Put the scores of *revisions* into *found*, as a list or under their pages; returns what is not there."""
+        """Put the scores of *revisions* into *found*; returns the revisions without a page."""
         text = json.dumps(sorted(revision for revision in revisions if 0 < revision <= MOST))
         stored: dict[str, dict[str, Any]] = await self._document(wiki, f"stored:{text}", "stored", text)
         entries = {revision: stored.get(str(revision), {}) for revision in revisions}

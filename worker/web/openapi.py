@@ -1,4 +1,4 @@
-"""The specification of what is answered, as OpenAPI 3.1, for each of ORES' versions. Pure."""
+"""The specification as OpenAPI 3.1, for each version of ORES' API. Pure."""
 
 from importlib.metadata import version
 from typing import Any

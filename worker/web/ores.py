@@ -21,7 +21,7 @@ from worker.web.replies import HEADERS, reply
 from worker.web.scoring import Scored
 
 BOTH = ["GET", "POST"]
-#: Of v1 and v2, where ORES has no limit at all.
+#: The limit of v1 and v2, where ORES has none.
 MOST_OF_OLD = 50
 
 

@@ -1,4 +1,4 @@
-"""Pages for people: what this is, versions, a form to score by hand; and ORES' other addresses."""
+"""Pages for people: what this is, versions, a form to score by hand; and the specifications."""
 
 import re
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ body { font: 16px/1.5 sans-serif; max-width: 46rem; margin: 2rem auto; padding: 
 pre { background: #f1f3f5; padding: 1rem; overflow: auto }
 label { display: block; margin: .5rem 0 }
 """
-#: Nothing is loaded from elsewhere, and no script runs but ours.
+#: Nothing is loaded from elsewhere, and only our script runs.
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; script-src 'self'; "
     "form-action 'self'; base-uri 'none'"
 }
-#: Asks for what the form says, and shows the reply under it.
+#: Asks what the form says, and shows the reply under it.
 SCRIPT = """\
 "use strict";
 const form = document.querySelector("form"), answer = document.querySelector("pre");
@@ -71,7 +71,7 @@ class PageRoutes:
         )
 
     async def ui(self, request: Request, parameters: Parameters) -> Response:
-        """A form; the script shows its answer beneath, and without the script the answer comes in its place."""
+        """A form; the script shows the answer below it, and without the script the answer replaces the page."""
         if (revisions := parameters.of_query.get("revids")) is not None:
             chosen = request.query_params.getlist("models")
             asked = {"revids": "|".join(re.split(r"[\s,|]+", revisions.strip()))}
@@ -98,7 +98,7 @@ class PageRoutes:
         return _page("Versions", f"<ul>{rows}</ul>")
 
     async def index(self, request: Request, parameters: Parameters) -> Response:
-        """The specification with `?spec`, as in ORES; else the way to it."""
+        """The specification with `?spec`, as in ORES; otherwise a link to it."""
         if "spec" in parameters.of_query:
             return await self.spec(request, parameters)
         number = request.url.path.strip("/")

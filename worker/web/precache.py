@@ -37,10 +37,10 @@ def event_of(parameters: Parameters) -> Any:
 
 
 def question_of(event: Any, wikis: Wikis) -> Question | None:
-    """The question that *event* asks; None if nothing is to be scored.
+    """The question in *event*; None if no model scores the edit.
 
     Raises:
-        Refusal: a key is missing, or holds what it can't hold.
+        Refusal: a key is missing, or its value is invalid.
     """
     if not isinstance(event, dict):
         raise Refusal(400, "Must provide a POST'ed json as an event")
@@ -57,7 +57,7 @@ def question_of(event: Any, wikis: Wikis) -> Question | None:
     is_new = not event.get("rev_parent_id")
     wanted = models_for(
         models,
-        # Of no known namespace: models that are for some of them leave it be.
+        # The namespace is unknown: models for certain namespaces do not score the edit.
         namespace=namespace if isinstance(namespace, int) else -1,
         source=EditSource.NEW if is_new else EditSource.EDIT,
         is_new_page=is_new,

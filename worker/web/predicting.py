@@ -36,7 +36,7 @@ class ModelServer:
     #: Ours.
     model: str
     server: LiftWingServer
-    #: Of those that there is one of for each wiki.
+    #: For servers of which each wiki has its own.
     wiki: str | None
 
     @property

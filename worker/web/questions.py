@@ -13,10 +13,10 @@ from worker.web.refusals import Refusal, unknown_models, unknown_wiki
 
 Value = TypeVar("Value")
 
-#: Of v3; ORES has no limit in v1 and v2, where one request could ask for anything.
+#: The limit of v3; ORES has none in v1 and v2, where one request could ask for anything.
 MOST_REVISIONS = 50
 MOST_PARAMETERS = 500
-#: Of `model_info`, together; each distinct set of them is asked of the endpoint once.
+#: Characters of all paths of `model_info` together; the endpoint is asked once for each distinct set of them.
 LONGEST_PATHS = 4_000
 
 

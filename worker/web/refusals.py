@@ -1,4 +1,4 @@
-"""Answers to a request as a whole that are no scores: status and code as ORES gives them. Pure.
+"""Refusals of a whole request: status and code as ORES gives them. Pure.
 
 Source: wikimedia/ores ores/wsgi/responses.py and ores/wsgi/routes/v3/util.py @ 8369ea0.
 """
@@ -18,7 +18,7 @@ CODES = {
     503: "server overloaded",
     504: "request_timeout",
 }
-#: Who was refused because of too many others may come again after so many seconds.
+#: Seconds after which a client may come again that was refused because of too many others.
 RETRY_SECONDS = 5
 OVERLOADED = "Cannot process your request because the server is overloaded.  Try again in a few minutes."
 TOO_MANY = "A limited number of parallel connections per IP is allowed."
@@ -40,7 +40,7 @@ class Refusal(Exception):
 
     @property
     def document(self) -> dict[str, Any]:
-        """`error` is ORES' own, to the field; what is known stands in `warnings`, which ORES' schema has as well."""
+        """`error` is as in ORES, in every field; the known names stand in `warnings`, which ORES' schema also has."""
         error = {"error": {"code": CODES[self.status], "message": self.message}}
         if self.known is None:
             return error

@@ -1,4 +1,4 @@
-"""From a question to what can be answered to it: the cached scores, and those that workers bring in time."""
+"""From a question to its answers: the cached scores, and those that workers compute in time."""
 
 import asyncio
 from collections import defaultdict
@@ -15,7 +15,7 @@ from worker.web.informing import information_of
 from worker.web.questions import Question
 from worker.web.refusals import overloaded
 
-#: Stands for the version of a model in score ids while nobody knows it.
+#: Stands for the version of a model in score ids while it is unknown.
 UNKNOWN_VERSION = "unknown"
 
 Document = dict[str, Any]
@@ -23,14 +23,14 @@ Document = dict[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class Scored:
-    """What is answered to a question."""
+    """The answers to a question."""
 
     question: Question
     #: Model to the version of the answers, as far as it is known.
     versions: Mapping[str, str]
     #: Revision to model to answer.
     answers: Mapping[int, Mapping[str, Answer]] = field(default_factory=dict)
-    #: Model to what was asked of it.
+    #: Model to the information that was asked for.
     info: Mapping[str, Document] = field(default_factory=dict)
     cached: int = 0
     #: Whether all of it was there before.
@@ -61,7 +61,7 @@ async def scored(house: House, question: Question) -> Scored:
     """Answer *question*, within the time that a request has.
 
     Raises:
-        Refusal: nothing of it can be answered.
+        Refusal: no part of it can be answered.
         RedisUnavailable: there is no way to look or to ask.
     """
     clock = asyncio.get_running_loop().time
@@ -79,7 +79,7 @@ async def scored(house: House, question: Question) -> Scored:
 
 
 def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
-    """What is wanted, but for revisions that there can't be."""
+    """The wanted ids, without revisions that can't exist."""
     featured = house.with_features if question.with_features else frozenset()
     wanted = [
         (model, versions.get(model, UNKNOWN_VERSION) + (FEATURES if model in featured else ""))

@@ -13,7 +13,7 @@ from worker.web.application import make_application
 from worker.web.asking import House
 from worker.web.connections import HttpProtocol
 
-#: For requests that are under way when the process is to end; those who wait for longer have to ask again.
+#: Seconds for requests under way when the process is to end; clients that wait longer have to ask again.
 SHUTDOWN_SECONDS = 20
 KEEP_ALIVE_SECONDS = 65
 BACKLOG = 512
@@ -71,7 +71,7 @@ def serve_application(application: ASGIApp, listener: socket.socket) -> None:
         # What it warns of are the mistakes of clients, a line each.
         log_level="error",
         access_log=False,
-        # Whom a proxy speaks for is for us to judge.
+        # We judge ourselves for whom a proxy speaks.
         proxy_headers=False,
         server_header=False,
         ws="none",

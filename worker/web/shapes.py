@@ -12,8 +12,7 @@ from worker.web.scoring import Scored
 Document = dict[str, Any]
 
 BINARY = {"true", "false"}
-#: What a failure is called in ORES, where it is the name of a class, and what is said of it: the endpoint's own words
-#: hold its address.
+#: ORES' name for a failure (a class there), and a sentence of ours, since the endpoint's own words contain its address.
 FAILED = "The scoring endpoint gave no score this time.  Try again in a few minutes."
 FULL = "Queue size is too full.  Try again in a few minutes."
 
@@ -82,7 +81,7 @@ def _version(scored: Scored, model: str) -> Document:
 
 
 def _entry(answer: Answer) -> Document:
-    """One model's answer for one revision: `{score}` or `{error}`."""
+    """The answer of one model for one revision: `{score}` or `{error}`."""
     if isinstance(answer, Score):
         score = {"score": {"prediction": prediction_of(answer), "probability": answer.probability}}
         return score if answer.features is None else score | {"features": answer.features}
@@ -92,14 +91,14 @@ def _entry(answer: Answer) -> Document:
 
 
 def prediction_of(score: Score) -> bool | str | list[str]:
-    """As ORES writes it: of a model that says true or false it is that, and no text."""
+    """The prediction as ORES writes it: true or false as such, not as text."""
     if isinstance(score.prediction, str):
         return score.prediction == "true" if score.probability.keys() == BINARY else score.prediction
     return list(score.prediction)
 
 
 def failure_of(answer: NoAnswer) -> Document:
-    """Why there is no score this time, as ORES' types have it."""
+    """Why there is no score this time, by ORES' name for it."""
     if answer.failure is Failure.LATE:
         is_ours = answer.error.startswith("Timed out")
         return {"type": "TimeoutError", "message": answer.error if is_ours else "Timed out."}

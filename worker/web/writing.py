@@ -1,20 +1,20 @@
-"""Replies leave in one piece: a head and its body in one write to the socket, where uvicorn makes two.
+"""Each reply is one write to the socket, head and body together; uvicorn makes two.
 
-A write wakes the client up, and costs as much as all that a cached score needs beside it.
+A write wakes the client, and costs as much as everything else that a cached score needs.
 """
 
 import asyncio
 
 
 class WholeWrites(asyncio.Transport):
-    """A transport that writes at the end of the loop's step what it was given during it."""
+    """A transport that collects what it is given during a step of the loop, and writes it at the end."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
-        # What is not about writing is the transport's own.
+        # Everything else is done by the transport itself.
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
 

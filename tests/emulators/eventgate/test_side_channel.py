@@ -152,6 +152,20 @@ def test_a_reset_forgets_what_was_taken_and_all_totals() -> None:
     with_eventgate(conversation)
 
 
+def test_a_request_that_was_under_way_at_the_reset_is_nothing_of_what_came_after_it() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        fresh = await summary(client)
+        under_way = asyncio.create_task(post(client, a_score_event()))
+        while (await summary(client))["in_flight"] == 0:  # noqa: ASYNC110 - in another process, as it were
+            await asyncio.sleep(0.01)
+        await client.delete("/_emulator/events")
+        await under_way
+        assert await taken(client) == []
+        assert await summary(client) == fresh | {"peak_concurrency": 1}
+
+    with_eventgate(conversation, EventGateSettings(latency_ms=100))
+
+
 def test_the_totals_outlive_the_events_that_are_kept() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
         for number in range(4):

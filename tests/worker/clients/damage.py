@@ -25,7 +25,6 @@ ODDITIES: list[Any] = [
     ),
     *([], {}, [[]], [None], {"": None}, ["true"], {"true": 0.5}, {"score": None, "error": None}),
 ]
-Container = dict[str, Any] | list[Any]
 Place = tuple[Any, Any]
 
 

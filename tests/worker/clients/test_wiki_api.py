@@ -319,7 +319,7 @@ def test_an_address_that_is_none_of_an_api_is_refused(url: str) -> None:
 def test_wikimedia_is_told_whom_to_ask() -> None:
     sentence = problem_of("https://en.wikipedia.org/w")
 
-    assert "wikis.enwiki.api_url: Wikimedia wants to know whom to ask; set endpoint.contact" in sentence
+    assert "wikis.enwiki.api_url: Wikimedia requires a contact; set endpoint.contact" in sentence
 
 
 @pytest.mark.parametrize("end", ["", "/", "/api.php", "/rest.php"])

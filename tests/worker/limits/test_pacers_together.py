@@ -1,6 +1,7 @@
 """Pacers of several processes on the limits they share, in virtual time."""
 
 import asyncio
+import random
 from math import ceil
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
-from worker.endpoints.limits import Report
+from worker.endpoints.limits import LEAD_SECONDS, Report
 from worker.endpoints.pacer import Pacer, on_demand
 
 
@@ -256,3 +257,55 @@ def test_a_start_that_is_due_in_less_than_a_clock_tells_is_not_waited_for() -> N
     endpoint = all_served(6, 23, 166.98135789571592, 6, [0.057941126815249426, 1.602415062450626])
 
     assert len(endpoint.starts) == 6 * 23
+
+
+def waits_beside_a_backlog(rate: float, singles: list[tuple[bool, float]], backlogs: int) -> list[float]:
+    """Seconds for which single requests of one wiki wait, beside the backlog of another in so many of two processes.
+
+    Each comes to the first of them or not, after so many of the times in which a wiki may send one.
+    """
+    endpoint = Endpoint(seconds=0.02)
+    waited = []
+
+    async def work() -> None:
+        pacers = [pacer_of(member, 1e6) for member in members(2, requests_per_second=rate)]
+        behind = [
+            asyncio.create_task(endpoint.serve(pacer, wiki="busywiki"))
+            for pacer in pacers[:backlogs]
+            for _ in range(20 + 20 * len(singles))
+        ]
+        # Until each has had a turn, the backlog has waited for longer.
+        await asyncio.sleep(8 / rate)
+        for is_first, shares in singles:
+            await asyncio.sleep(shares * 2 / rate)
+            began = now()
+            await endpoint.serve(pacers[not is_first], wiki="calmwiki")
+            waited.append(now() - endpoint.seconds - began)
+        for task in behind:
+            task.cancel()
+        await asyncio.gather(*behind, return_exceptions=True)
+
+    run(work)
+    return waited
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    st.floats(4, 40),
+    st.lists(st.tuples(st.booleans(), st.floats(1, 3)), min_size=1, max_size=8),
+    st.integers(0, 2),
+)
+def test_a_single_request_beside_a_backlog_never_waits_long(
+    rate: float, singles: list[tuple[bool, float]], backlogs: int
+) -> None:
+    """Twice its fair share of two wikis, after what was sold ahead to a process that was alone, and its places."""
+    assert max(waits_beside_a_backlog(rate, singles, backlogs)) <= 4 / rate + 2 * LEAD_SECONDS
+
+
+def test_single_requests_beside_a_backlog_wait_for_no_more_than_twice_their_fair_share() -> None:
+    rate, chance = 10.0, random.Random(0)
+    singles = [(chance.random() < 0.5, chance.uniform(1, 3)) for _ in range(100)]
+
+    waited = sorted(waits_beside_a_backlog(rate, singles, 2))
+
+    assert waited[94] <= 4 / rate

@@ -37,7 +37,7 @@ def test_a_small_reply_that_unpacks_to_a_huge_one_takes_no_memory_for_it(status:
         tracemalloc.stop()
 
     assert isinstance(failures[0], SinkUnavailable)
-    assert "bytes can't be right; see who answers there, or mend sinks.eventgate.url" in failures[0].reason
+    assert "bytes can't be right; see who answers there, or correct sinks.eventgate.url" in failures[0].reason
     assert most < 6 * LARGEST_REPLY_BYTES
 
 

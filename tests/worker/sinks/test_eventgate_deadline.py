@@ -46,7 +46,7 @@ def test_a_reply_that_comes_in_drops_is_given_up_at_the_deadline(reply: Callable
         failures = sent(server.url, scores(2), timeout_seconds=SECONDS)
 
         assert time.monotonic() - began < BOUND
-        said = f"{server.url}/v1/events: no whole reply within 0.3 s; start it, or mend sinks.eventgate.url"
+        said = f"{server.url}/v1/events: no whole reply within 0.3 s; start it, or correct sinks.eventgate.url"
         assert failures == dict.fromkeys((0, 1), SinkUnavailable(said))
 
 
@@ -90,4 +90,4 @@ def test_a_name_that_can_not_be_looked_up_is_a_sentence() -> None:
         (failure,) = sent(f"http://{host}:8192", scores(1)).values()
 
         assert isinstance(failure, SinkUnavailable), host
-        assert failure.reason.endswith("; start it, or mend sinks.eventgate.url"), host
+        assert failure.reason.endswith("; start it, or correct sinks.eventgate.url"), host

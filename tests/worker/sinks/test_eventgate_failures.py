@@ -158,7 +158,7 @@ def test_an_answer_that_comes_too_late_leaves_all_undelivered(eventgate: Emulate
 
     assert kinds(failures) == unavailable(2)
     assert reasons(failures) == {
-        f"{eventgate.events_url}: no whole reply within 0.2 s; start it, or mend sinks.eventgate.url"
+        f"{eventgate.events_url}: no whole reply within 0.2 s; start it, or correct sinks.eventgate.url"
     }
 
 
@@ -172,7 +172,7 @@ def test_nobody_there_is_a_sentence_that_names_the_setting() -> None:
 
     failures = sent(url, scores(2))
 
-    said = "connection refused; start it, or mend sinks.eventgate.url"
+    said = "connection refused; start it, or correct sinks.eventgate.url"
     assert kinds(failures) == unavailable(2)
     assert reasons(failures) == {f"{url}/v1/events: {said}"}
 
@@ -210,7 +210,7 @@ def test_a_reply_that_has_no_end_is_not_read_to_the_end() -> None:
 
         assert server.sent < 5 * LARGEST_REPLY_BYTES
     assert failure.reason.startswith(f"{server.url}/v1/events: a reply of more than 300")
-    assert failure.reason.endswith("see who answers there, or mend sinks.eventgate.url")
+    assert failure.reason.endswith("see who answers there, or correct sinks.eventgate.url")
 
 
 def test_closing_twice_does_no_harm(eventgate: EmulatedEventGate) -> None:

@@ -82,7 +82,7 @@ def test_a_directory_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
 
     failures = a_sink(tmp_path / "events").send(events("1"))
 
-    reason = f"events can't be written to {tmp_path}/events/s.ndjson: File exists; mend sinks.file.directory"
+    reason = f"events can't be written to {tmp_path}/events/s.ndjson: File exists; correct sinks.file.directory"
     assert failures == {0: SinkUnavailable(reason)}
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
 
     (failure,) = a_sink(tmp_path).send(events("1")).values()
 
-    assert failure.reason.endswith("s.ndjson: Is a directory; mend sinks.file.directory")
+    assert failure.reason.endswith("s.ndjson: Is a directory; correct sinks.file.directory")
 
 
 def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
 
     failures = send_limited(tmp_path, events("1", "2" * 5000), most_bytes=4096)
 
-    reason = f"events can't be written to {tmp_path}/s.ndjson: File too large; mend sinks.file.directory"
+    reason = f"events can't be written to {tmp_path}/s.ndjson: File too large; correct sinks.file.directory"
     assert failures == {0: SinkUnavailable(reason), 1: SinkUnavailable(reason)}
     assert (tmp_path / "s.ndjson").read_text() == "kept\n"
 

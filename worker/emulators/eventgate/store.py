@@ -50,7 +50,8 @@ class EventStore:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all events, ended requests and totals; the file keeps its lines."""
+        """Forget all events, requests and totals, those under way too, whose askers may be gone; the file is kept."""
+        self._since = time.monotonic()
         self._kept.clear()
         self._posts.clear()
         self.ids: Counter[str] = Counter()
@@ -69,6 +70,8 @@ class EventStore:
     def end(self, post: Post) -> None:
         """Note a request that was answered, or whose connection was closed."""
         self.in_flight -= 1
+        if post.start_monotonic < self._since:
+            return
         self._sequence += 1
         post.sequence, post.end, post.end_monotonic = self._sequence, time.time(), time.monotonic()
         self._posts.append(post)
@@ -84,6 +87,13 @@ class EventStore:
         post.events, post.accepted = len(judged), len(taken)
         post.invalid = sum(each.status == "invalid" for each in judged)
         post.errors = len(judged) - post.accepted - post.invalid
+        if post.start_monotonic >= self._since:
+            self._keep(post, taken)
+        if self._file is not None:
+            self._file.writelines(encode(event) + "\n" for event in taken)
+            self._file.flush()
+
+    def _keep(self, post: Post, taken: Sequence[object]) -> None:
         for name in COUNTED:
             self._totals[name] += getattr(post, name)
         for event in taken:
@@ -91,9 +101,6 @@ class EventStore:
             if (identity := value_of(event, "meta", "id")) is not None:
                 self.ids[str(identity)] += 1
         self._kept.extend(taken)
-        if self._file is not None:
-            self._file.writelines(encode(event) + "\n" for event in taken)
-            self._file.flush()
 
     def events(self, stream: str | None = None) -> list[object]:
         """The kept events, oldest first, those of one stream if given."""

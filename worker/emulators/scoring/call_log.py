@@ -54,7 +54,8 @@ class CallLog:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all ended calls and totals; calls in flight stay in flight, and the file keeps its lines."""
+        """Forget all calls and totals; calls in flight stay so, but are not logged, and the file keeps its lines."""
+        self._since = time.monotonic()
         self._kept.clear()
         self._asked_ever: dict[tuple[str, str], set[int]] = {}
         counted = ("calls", "scores", "info_calls", "failures", "overlaps", "throttled", "over_capacity")
@@ -77,6 +78,11 @@ class CallLog:
 
     def end(self, call: Call) -> None:
         """Log a call that has been answered: one that began, or one that was refused or not understood before that."""
+        if call.refused is None and call.revisions and call.kind != "info":
+            self._release(call)
+        if call.start_monotonic < self._since:
+            # Whoever asked may be gone, and who counts now is another.
+            return
         call.end, call.end_monotonic = time.time(), time.monotonic()
         self._sequence += 1
         call.sequence = self._sequence
@@ -91,8 +97,6 @@ class CallLog:
         self._totals["failures"] += call.status >= 400
         if call.refused is not None:
             self._totals[call.refused] += 1
-        elif call.revisions:
-            self._release(call)
 
     def _release(self, call: Call) -> None:
         self.in_flight -= 1
