@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -30,10 +30,6 @@ PATIENT_SECONDS = 0.2
 NOBODY_THERE = 499
 
 
-class _Gone(Exception):
-    """The client went away."""
-
-
 class Seat:
     """A handler as an ASGI application that always ends with a reply."""
 
@@ -56,7 +52,7 @@ class Seat:
         except RedisUnavailable:
             # The log has it once, with its cure.
             return refused(overloaded(), parameters)
-        except _Gone:
+        except ClientDisconnect:
             return Response(status_code=NOBODY_THERE)
         except Exception as error:  # noqa: BLE001 - one request's error is not another's
             log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
@@ -121,7 +117,7 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> R
             finally:
                 gone.cancel()
             if not task.done():
-                raise _Gone
+                raise ClientDisconnect
         return task.result()
     finally:
         task.cancel()
