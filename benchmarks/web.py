@@ -16,6 +16,7 @@ from benchmarks.columns import COLUMNS, REVSCORING, WIKI
 from benchmarks.contenders import Contender, outpatrol
 from benchmarks.edits import endless_edits
 from benchmarks.measuring import Announce
+from benchmarks.meters import cpu_seconds
 from benchmarks.servers import ROOT, Servers, inherited
 from tests.builders import a_score
 from worker.demo.processes import Processes, answers, free_port
@@ -37,15 +38,34 @@ PACE_SECONDS = 0.02
 WANTED_RATIO, WANTED_SCORES, WANTED_MILLISECONDS, WANTED_SLOWDOWN = 0.6, 5_000, 50, 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """How many replies a server gave, and the processor time that each took it, which other work hardly changes."""
+
+    per_second: float
+    microseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    port: int
+    process: int
+
+    def replies(self, paths: Sequence[str]) -> Replies:
+        before = cpu_seconds(self.process)
+        seconds = asyncio.run(seconds_of(self.port, paths))
+        return Replies(len(paths) / seconds, 1e6 * (cpu_seconds(self.process) - before) / len(paths))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     """What the front door came to; medians of rounds in which each was measured once."""
 
-    bare_requests_per_second: float
+    bare: Replies
     #: Of scores that were asked for within the second before.
-    repeated_requests_per_second: float
+    repeated: Replies
     #: Of scores that nobody asked for before, each looked up in Redis.
-    cached_requests_per_second: float
+    cached: Replies
     many_scores_per_second: float
     #: Of cached scores asked for while edits drained.
     p99_milliseconds: float
@@ -54,11 +74,11 @@ class Web:
 
     @property
     def ratio(self) -> float:
-        return self.repeated_requests_per_second / self.bare_requests_per_second
+        return self.repeated.per_second / self.bare.per_second
 
     @property
     def cached_ratio(self) -> float:
-        return self.cached_requests_per_second / self.bare_requests_per_second
+        return self.cached.per_second / self.bare.per_second
 
     @property
     def slowdown(self) -> float:
@@ -74,30 +94,35 @@ def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: i
         revisions = rounds * requests + MANY
         _cache(servers, revisions)
         tell = announce("requests", 4 * rounds)
-        rates: list[tuple[float, ...]] = []
+        measured: list[tuple[Replies, ...]] = []
         for number in range(rounds):
             again = [_one(1 + each % FEW_REVISIONS) for each in range(requests)]
             once = [_one(1 + number * requests + each) for each in range(requests)]
             many = [_many(1 + number * requests + each) for each in range(max(1, requests // 10))]
-            found = []
-            for port, paths in ((bare, again), (door, again), (door, once), (door, many)):
-                found.append(len(paths) / asyncio.run(seconds_of(port, paths)))
+            door.replies(again[:FEW_REVISIONS])
+            found = list[Replies]()
+            for server, paths in ((bare, again), (door, again), (door, once), (door, many)):
+                found.append(server.replies(paths))
                 tell(4 * number + len(found))
-            rates.append((*found[:3], found[3] * MANY * len(REVSCORING)))
+            measured.append(tuple(found))
         # The first drain of a worker is slower than those after it.
         _drained(contender, edits, announce, beside=None)
         alone, _ = _drained(contender, edits, announce, beside=None)
-        beside, latencies = _drained(contender, edits, announce, beside=door)
-    bare_rate, repeated, cached, scores = (median(column) for column in zip(*rates, strict=True))
+        beside, latencies = _drained(contender, edits, announce, beside=door.port)
+    of_bare, repeated, cached, of_many = (_median(column) for column in zip(*measured, strict=True))
     return Web(
-        bare_requests_per_second=bare_rate,
-        repeated_requests_per_second=repeated,
-        cached_requests_per_second=cached,
-        many_scores_per_second=scores,
+        bare=of_bare,
+        repeated=repeated,
+        cached=cached,
+        many_scores_per_second=of_many.per_second * MANY * len(REVSCORING),
         p99_milliseconds=1000 * sorted(latencies)[int(len(latencies) * 0.99)],
         edits_per_second_alone=alone,
         edits_per_second_beside=beside,
     )
+
+
+def _median(rounds: Sequence[Replies]) -> Replies:
+    return Replies(median(each.per_second for each in rounds), median(each.microseconds for each in rounds))
 
 
 async def seconds_of(port: int, paths: Sequence[str]) -> float:
@@ -163,8 +188,8 @@ def _cache(servers: Servers, revisions: int) -> None:
 
 
 @contextmanager
-def _doors(directory: Path) -> Iterator[tuple[int, int]]:
-    """The ports of a front door and of a bare server."""
+def _doors(directory: Path) -> Iterator[tuple[Server, Server]]:
+    """A front door and a bare server."""
     door, bare = free_port(), free_port()
     ours = inherited() | {FILE_VARIABLE: str(directory / "outpatrol.toml")}
     with Processes(directory) as processes:
@@ -184,4 +209,5 @@ def _doors(directory: Path) -> Iterator[tuple[int, int]]:
         ]
         for child, port in started:
             processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]
-        yield door, bare
+        of_door, of_bare = (Server(port, child.process.pid) for child, port in started)
+        yield of_door, of_bare

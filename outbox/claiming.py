@@ -3,9 +3,24 @@
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, timedelta
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Select, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Integer,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY, database_now
@@ -31,8 +46,7 @@ def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> 
     """
     session = synchronous(session, "claim")
     _promote_due(session, lane, limit)
-    ready = _first(lane, limit).where(_is_free(lane)).with_for_update(skip_locked=True)
-    return _take(session, lane, session.execute(ready).all(), limit, lease)
+    return _take(session, lane, session.execute(_ready(lane), {"limit": limit}).all(), limit, lease)
 
 
 def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
@@ -43,17 +57,49 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
     """
     session = synchronous(session, "claim_in_order")
     _promote_due(session, lane, limit)
-    first = session.execute(_first(lane, limit).add_columns(_is_free(lane)).with_for_update()).all()
+    first = session.execute(_in_order(lane), {"limit": limit}).all()
     if not all(row[-1] for row in first):
         return []
     return _take(session, lane, first, limit, lease)
 
 
-def _first(lane: Lane, limit: int) -> Select[Any]:
+# A statement is made once for each lane: making it costs as much as sending it.
+
+
+@cache
+def _ready(lane: Lane) -> Select[Any]:
+    return _first(lane).where(_is_free(lane)).with_for_update(skip_locked=True)
+
+
+@cache
+def _in_order(lane: Lane) -> Select[Any]:
+    return _first(lane).add_columns(_is_free(lane)).with_for_update()
+
+
+def _first(lane: Lane) -> Select[Any]:
     messages = lane.messages.c
     now = database_now().label("now")
     query = select(messages.id, messages.payload, messages.attempt, messages.leased_until, now)
-    return query.order_by(messages.id).limit(limit)
+    return query.order_by(messages.id).limit(bindparam("limit", type_=Integer))
+
+
+@cache
+def _leasing(lane: Lane, lease: timedelta) -> Update:
+    messages = lane.messages
+    return (
+        update(messages)
+        .where(messages.c.id.in_(bindparam("ids", expanding=True)))
+        .values(lease_token=bindparam("token"), leased_until=database_now(lease), attempt=messages.c.attempt + 1)
+        .execution_options(**BY_KEY)
+    )
+
+
+@cache
+def _due(lane: Lane) -> Select[tuple[int]]:
+    waiting = lane.waiting.c
+    is_due = waiting.due_at <= database_now()
+    query = select(waiting.id).where(is_due).order_by(waiting.due_at).limit(bindparam("limit", type_=Integer))
+    return query.with_for_update(skip_locked=True)
 
 
 def _is_free(lane: Lane) -> ColumnElement[bool]:
@@ -66,14 +112,8 @@ def _take(
     rows = _in_safe_company(ready, limit)
     if not rows:
         return []
-    messages = lane.messages
     token = uuid.uuid4().hex
-    session.execute(
-        update(messages)
-        .where(messages.c.id.in_([row.id for row in rows]))
-        .values(lease_token=token, leased_until=database_now(lease), attempt=messages.c.attempt + 1)
-        .execution_options(**BY_KEY)
-    )
+    session.execute(_leasing(lane, lease), {"ids": [row.id for row in rows], "token": token})
     return [
         Claim(
             message=row.id,
@@ -97,16 +137,20 @@ def renew(session: Transaction, lane: Lane, claims: Sequence[Claim], *, lease: t
     session = synchronous(session, "renew")
     if not claims:
         return 0
-    messages = lane.messages
-    renewal = update(messages).where(*ours(lane, claims)).values(leased_until=database_now(lease))
-    result = session.execute(renewal.execution_options(**BY_KEY))
+    renewal = update(lane.messages).where(*fence(lane)).values(leased_until=database_now(lease))
+    result = session.execute(renewal.execution_options(**BY_KEY), fenced(claims))
     return cast("CursorResult[Any]", result).rowcount
 
 
-def ours(lane: Lane, claims: Sequence[Claim]) -> tuple[ColumnElement[bool], ...]:
-    """The fence: those messages of one claim that still carry its token."""
-    ids = sorted(claim.message for claim in claims)
-    return (lane.messages.c.id.in_(ids), lane.messages.c.lease_token == claims[0].token)
+def fence(lane: Lane) -> tuple[ColumnElement[bool], ...]:
+    """The fence: those messages of one claim that still carry its token, both named by `fenced`."""
+    messages = lane.messages.c
+    return (messages.id.in_(bindparam("ids", expanding=True)), messages.lease_token == bindparam("token"))
+
+
+def fenced(claims: Sequence[Claim]) -> dict[str, Any]:
+    """The parameters of `fence` for *claims*, all taken by one call of `claim`."""
+    return {"ids": sorted(claim.message for claim in claims), "token": claims[0].token}
 
 
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
@@ -130,13 +174,7 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
 def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> None:
     """Make waiting messages ready whose time has come."""
     waiting = lane.waiting
-    due: Sequence[Row[tuple[int]]] = session.execute(
-        select(waiting.c.id)
-        .where(waiting.c.due_at <= database_now())
-        .order_by(waiting.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due: Sequence[Row[tuple[int]]] = session.execute(_due(lane), {"limit": limit}).all()
     if not due:
         return
     ids = sorted(row.id for row in due)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, Dialect, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from outbox.database import Database
@@ -14,6 +14,10 @@ from outbox.errors import OutboxError
 MOST_AT_ONCE = 100
 #: Do not wait for a table that somebody alters: that would hold up the answers for all other wikis.
 _NO_WAIT = "SET STATEMENT lock_wait_timeout = 0 FOR "
+
+#: Stand for a wiki and its database in what is compiled.
+_WIKI, _SCHEMA = "<wiki>", "outpatrol_any_wiki"
+_LITERALS = {"literal_binds": True}
 
 #: Name of a question to a condition over a wiki's tables.
 Questions = Mapping[str, ColumnElement[bool]]
@@ -30,10 +34,12 @@ class Found:
 
 
 class Poll:
-    """Asks the same *questions* again and again; the SQL for a wiki is made once."""
+    """Asks the same *questions* again and again; they are compiled once for all wikis on one kind of server."""
 
     def __init__(self, questions: Questions) -> None:
         self._questions = questions
+        #: By the name of the dialect, and by wiki.
+        self._compiled: dict[str, str] = {}
         self._texts: dict[str, str] = {}
 
     def ask(self, databases: Sequence[Database]) -> Found:
@@ -68,7 +74,10 @@ class Poll:
 
     def _text(self, database: Database) -> str:
         if database.wiki not in self._texts:
-            self._texts[database.wiki] = " UNION ALL ".join(_parts(database, self._questions))
+            dialect = database.engine.dialect
+            if dialect.name not in self._compiled:
+                self._compiled[dialect.name] = " UNION ALL ".join(_parts(dialect, self._questions))
+            self._texts[database.wiki] = _named(self._compiled[dialect.name], database)
         return self._texts[database.wiki]
 
 
@@ -76,19 +85,23 @@ def _server(database: Database) -> str:
     return database.server.name
 
 
-def _parts(database: Database, questions: Questions) -> Iterator[str]:
+def _parts(dialect: Dialect, questions: Questions) -> Iterator[str]:
     """The statement for each question: a row with the wiki and the question's name if the answer is yes, else none."""
     for name, condition in questions.items():
-        statement = select(literal(database.wiki), literal(name)).where(condition)
-        dialect, literals = database.engine.dialect, {"literal_binds": True}
-        if database.schema is None:
-            yield str(statement.compile(dialect=dialect, compile_kwargs=literals))
-        else:
-            yield str(
-                statement.compile(
-                    dialect=dialect,
-                    schema_translate_map={None: database.schema},
-                    render_schema_translate=True,
-                    compile_kwargs=literals,
-                )
+        statement = select(literal(_WIKI), literal(name)).where(condition)
+        yield str(
+            statement.compile(
+                dialect=dialect,
+                schema_translate_map={None: _SCHEMA},
+                render_schema_translate=True,
+                compile_kwargs=_LITERALS,
             )
+        )
+
+
+def _named(compiled: str, database: Database) -> str:
+    """The statement for one wiki: its name, and its database, where they stand in what was *compiled*."""
+    dialect = database.engine.dialect
+    schema = "" if database.schema is None else f"{dialect.identifier_preparer.quote_schema(database.schema)}."
+    wiki = str(literal(database.wiki).compile(dialect=dialect, compile_kwargs=_LITERALS))
+    return compiled.replace(f"{_SCHEMA}.", schema).replace(f"'{_WIKI}'", wiki)

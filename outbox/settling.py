@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Table, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningDelete
 
-from outbox.claiming import ours
+from outbox.claiming import fence, fenced
 from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim, Dead, Outcome, Released, RetryLater
 from outbox.tables import Lane
@@ -41,16 +43,13 @@ def _remove(
 ) -> frozenset[Claim]:
     if not claims:
         return frozenset()
-    messages = lane.messages
     large = [claim for claim in claims if len(claim.payload) > LARGEST_PAYLOAD and _is_kept_whole(outcomes[claim])]
     _move(session, lane, large, outcomes)
     small = [claim for claim in claims if claim not in large]
-    wanted = [messages.c.id, messages.c.recorded_at]
-    if any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small):
-        # The payload as it is now: part of it may have been hidden since it was claimed.
-        wanted.append(messages.c.payload)
-    removal = delete(messages).where(*ours(lane, claims)).returning(*wanted)
-    removed = {row.id: row for row in session.execute(removal.execution_options(**BY_KEY)).all()}
+    # The payload as it is now: part of it may have been hidden since it was claimed.
+    with_payload = any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small)
+    removal = _removal(lane, with_payload=with_payload)
+    removed = {row.id: row for row in session.execute(removal, fenced(claims)).all()}
     kept = [claim for claim in claims if claim.message in removed]
     small = [claim for claim in small if claim.message in removed]
     _let_wait(session, lane, small, outcomes, removed)
@@ -58,13 +57,20 @@ def _remove(
     return frozenset(kept)
 
 
+@cache
+def _removal(lane: Lane, *, with_payload: bool) -> ReturningDelete[Any]:
+    messages = lane.messages.c
+    wanted = [messages.id, messages.recorded_at, *([messages.payload] if with_payload else [])]
+    return delete(lane.messages).where(*fence(lane)).returning(*wanted).execution_options(**BY_KEY)
+
+
 def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim]) -> frozenset[Claim]:
     if not claims:
         return frozenset()
     messages = lane.messages
     as_before = {"lease_token": None, "leased_until": None, "attempt": messages.c.attempt - 1}
-    release = update(messages).where(*ours(lane, claims)).values(as_before)
-    count = cast("CursorResult[Any]", session.execute(release.execution_options(**BY_KEY))).rowcount
+    release = update(messages).where(*fence(lane)).values(as_before).execution_options(**BY_KEY)
+    count = cast("CursorResult[Any]", session.execute(release, fenced(claims))).rowcount
     # If some were lost, it does not matter which: nothing else is written for them.
     return frozenset(claims if count == len(claims) else ())
 
@@ -76,7 +82,7 @@ def _move(
     messages = lane.messages
     for claim in claims:
         # One by one: for a list of ids the server may scan the table, and wait for edits that are being saved.
-        is_ours = ours(lane, [claim])
+        is_ours = (messages.c.id == claim.message, messages.c.lease_token == claim.token)
         if session.execute(select(messages.c.id).where(*is_ours).with_for_update()).first() is None:
             continue
         table, new = _place(lane, claim, outcomes[claim])

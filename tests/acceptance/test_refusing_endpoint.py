@@ -33,7 +33,7 @@ class ScriptedEndpoint:
 
 
 @contextmanager
-def told_endpoint(here: Running) -> Iterator[tuple[ScriptedEndpoint, RawServer]]:
+def scripted_endpoint(here: Running) -> Iterator[tuple[ScriptedEndpoint, RawServer]]:
     here.kill("endpoint")
     endpoint = ScriptedEndpoint()
     with raw_server_beside(endpoint.reply, port=here.scoring_port) as server:
@@ -71,7 +71,7 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
 ) -> None:
     with (
         running(tmp_path, {"enwiki": mariadb_databases("enwiki")}) as here,
-        told_endpoint(here) as (endpoint, server),
+        scripted_endpoint(here) as (endpoint, server),
     ):
         here.save([an_edit(revision=100)])
         here.until_all_is_kept()
@@ -116,7 +116,7 @@ def assert_alarms(ended: Finished, words: tuple[str, ...]) -> None:
 def test_an_edit_whose_score_is_late_inside_a_reply_is_asked_for_again(
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
-    with running(tmp_path, {"enwiki": sqlite_databases("enwiki")}) as here, told_endpoint(here) as (endpoint, _):
+    with running(tmp_path, {"enwiki": sqlite_databases("enwiki")}) as here, scripted_endpoint(here) as (endpoint, _):
         endpoint.says = late
         here.save([an_edit(revision=201)])
         here.until(lambda: waiting(here) == 1, "an edit that waits")

@@ -18,6 +18,8 @@ from worker.events.kinds import EVENT_LANES
 from worker.scores.own_tables import BACKFILL
 
 STREAM = "mediawiki.revision-score"
+#: The lanes of all sinks, in the order of these.
+OF_SINKS = [lane.name for lane in EVENT_LANES.values()]
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +87,16 @@ def test_streams_have_an_alarm_for_edits_from_which_no_events_come(wiki: Databas
 
 
 def test_only_lanes_that_are_served_are_listed(wiki: Database, run: Run) -> None:
-    assert lanes_listed(run) == ["outbox", "event_outbox", "backfill_outbox"]
+    listed = lanes_listed(run)
+
+    assert [lane for lane in listed if lane in OF_SINKS] == ["event_outbox"]
+    assert {"outbox", "backfill_outbox"} <= {*listed}
 
 
 def test_a_lane_that_lost_its_sink_is_listed_while_it_holds_something(wiki: Database, run: Run) -> None:
     let_edits_wait(wiki, timedelta(0), EVENT_LANES["kafka"])
 
-    assert lanes_listed(run) == ["outbox", "event_outbox", "event_outbox_kafka", "backfill_outbox"]
+    assert [lane for lane in lanes_listed(run) if lane in OF_SINKS] == ["event_outbox", "event_outbox_kafka"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from outbox.mediawiki.saving import save_edit
 from outbox.server_errors import sentence_of
 from tests.builders import an_edit
 from tests.outbox.lanes import record_edits, rows
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from tests.services import create_database, drop_database
 from tests.wiki_tables import make_tables
 from worker.demo.processes import free_port
@@ -270,6 +270,36 @@ def test_wikis_on_one_server_keep_their_tables_apart(engines: Engines, two_datab
     record_edits(frwiki, 2)
 
     assert [len(rows(database, EDITS.messages)) for database in (enwiki, frwiki)] == [1, 2]
+
+
+def test_connections_that_a_burst_left_are_closed_and_the_next_one_is_opened_unseen(
+    mariadb: Database, two_databases: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.server.IDLE_SECONDS", 1)
+    monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0.1)
+    engines, at_once = Engines(places=4), Barrier(2)
+    wikis = [engines.open(wiki, url) for wiki, url in zip(["enwiki", "frwiki"], two_databases, strict=True)]
+
+    def ask(wiki: Database) -> int:
+        with wiki.reading() as connection:
+            at_once.wait(PATIENCE_SECONDS)
+            return int(connection.execute(text("SELECT CONNECTION_ID()")).scalar_one())
+
+    with ThreadPoolExecutor(2) as pool:
+        first = set(pool.map(ask, wikis))
+    until(lambda: not first & connections(mariadb), "the end of connections that nobody uses")
+    with wikis[0].reading() as connection:
+        again = connection.execute(text("SELECT CONNECTION_ID()")).scalar_one()
+
+    engines.close()
+    assert len(first) == 2
+    assert again not in first
+
+
+def connections(database: Database) -> set[int]:
+    """The ids of those that are open on the server of *database*."""
+    with database.reading() as connection:
+        return set(connection.execute(text("SELECT id FROM information_schema.processlist")).scalars())
 
 
 def test_wikis_with_a_file_each_have_a_pool_each(engines: Engines, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Boolean, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
 
 from outbox import EDITS, RetryLater, record_payloads
 from outbox.database import Database, Engines
@@ -95,6 +97,37 @@ def test_very_many_wikis_are_asked_in_several_statements(on_one_server: list[Dat
         poll.ask(many)
 
     assert len(seen) == 2
+
+
+def test_names_that_need_quotes_are_asked_for_as_they_are(mariadb_url: str, poll: Poll) -> None:
+    engines = Engines()
+    database = engines.open("o'wiki", create_database(mariadb_url, "poll-odd wiki"))
+    make_tables(database)
+    record_edits(database, 1)
+
+    found = poll.ask([database])
+
+    engines.close()
+    drop_database(mariadb_url, "poll-odd wiki")
+    assert found.yes == [("o'wiki", EDITS.name)]
+
+
+def test_questions_are_compiled_once_for_all_wikis_on_servers_of_one_kind(on_one_server: list[Database]) -> None:
+    compiled: list[str] = []
+
+    class Question(FunctionElement[bool]):
+        type = Boolean()
+        inherit_cache = True
+
+    @compiles(Question)
+    def compile_it(_element: Question, _compiler: object, **_: object) -> str:
+        compiled.append("now")
+        return "1 = 1"
+
+    found = Poll({"any": Question()}).ask(on_one_server)
+
+    assert found.yes == [(wiki, "any") for wiki in WIKIS]
+    assert len(compiled) == 1
 
 
 def test_what_waits_is_found_when_its_time_has_come(database: Database, poll: Poll) -> None:

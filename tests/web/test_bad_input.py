@@ -1,8 +1,11 @@
 """Whatever comes in and whatever hangs, there is an answer that is documented, in time, and for that wiki only."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -14,6 +17,7 @@ from tests.web.conftest import OpenFront
 from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.demo.processes import free_port
+from worker.web.desk import NOBODY_THERE
 
 LATE = {"type": "TimeoutError", "message": "Timed out after 0.5 seconds."}
 HASTY = {"timeout_seconds": 0.5, "body_seconds": 0.2}
@@ -172,3 +176,54 @@ def test_connections_to_redis_that_fall_silent_are_given_up_and_made_anew(
             scores(each, models=("damaging",)) for each in (2, 3, 4)
         ] * 5
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("path", ["/v3/precache", "/v3/scores/enwiki/", "/v1/models/enwiki-damaging:predict"])
+def test_a_client_that_goes_away_amid_its_body_made_no_bad_request(front: Front, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
+    front.run(front.application(scope, receive, send))
+
+    assert sent[0]["status"] == NOBODY_THERE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v3/scores/enwiki/?models=damaging&model_info=type",
+        "/w/enwiki/api.php?action=query&list=recentchanges&revids=1",
+        "/w/enwiki/api.php?action=query&meta=ores",
+    ],
+)
+def test_what_no_worker_looks_up_in_time_is_a_time_out(open_front: OpenFront, path: str) -> None:
+    front = open_front(web=HASTY)
+    front.workers.are_there = False
+
+    assert front.error(path)[:2] == (504, "request_timeout")
+
+
+def test_a_database_that_hangs_is_a_time_out_of_its_wiki_only(open_front: OpenFront, database_urls: str) -> None:
+    front = open_front(web=HASTY)
+    path = "/w/{wiki}/api.php?action=query&list=recentchanges&revids=1"
+    with closing(sqlite3.connect(database_urls.removeprefix("sqlite:///").format(wiki="enwiki"))) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        late, other, scored = front.at_once(
+            [path.format(wiki="enwiki"), path.format(wiki="frwiki"), "/v3/scores/enwiki/1/damaging"]
+        )
+        locked.rollback()
+
+    assert [reply.status_code for reply in (late, other, scored)] == [504, 200, 200]

@@ -19,7 +19,7 @@ def scored(*answers: Answer, cached: int = 0, is_precache: bool = False) -> Scor
     return Scored(question=question, versions={}, answers=by_revision, cached=cached)
 
 
-def told(clock: Clock, counts: Counts) -> list[Any]:
+def logged(clock: Clock, counts: Counts) -> list[Any]:
     with capture_logs() as lines:
         clock.now += EVERY_SECONDS
         counts.replied(200)
@@ -30,7 +30,7 @@ def test_requests_revisions_and_what_became_of_them_are_counted() -> None:
     counts = Counts(clock := Clock())
     counts.scored(scored(a_score(), a_score(), a_score_error(), NoAnswer("late", Failure.LATE), cached=2))
 
-    assert told(clock, counts) == [
+    assert logged(clock, counts) == [
         {
             "scores_request": 1,
             "revision_scored": 4,
@@ -47,7 +47,7 @@ def test_precaching_is_counted_apart() -> None:
     counts = Counts(clock := Clock())
     counts.scored(scored(a_score(), is_precache=True))
 
-    (line,) = told(clock, counts)
+    (line,) = logged(clock, counts)
     assert line["precache_request"] == 1
     assert "scores_request" not in line
 
@@ -59,7 +59,7 @@ def test_there_is_a_line_once_in_a_while_only() -> None:
             counts.replied(200)
 
     assert lines == []
-    assert told(clock, counts) == [{"response_200": 101}]
+    assert logged(clock, counts) == [{"response_200": 101}]
     with capture_logs() as lines:
         counts.tell()
     assert lines == []

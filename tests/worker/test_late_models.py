@@ -20,16 +20,17 @@ HANGS: dict[str, Any] = {"troubles": [{"models": ["goodfaith"], "latency_ms": 3_
 STREAMS = {"prediction_streams": {"damaging": "predictions.damaging", "goodfaith": "predictions.goodfaith"}}
 #: Much longer than a test waits for anything: what is there within it did not wait for a time-out.
 ENDLESS = 120
+AT_LIFT_WING: dict[str, Any] = {
+    "endpoint": {"kind": "lift_wing", "timeout_seconds": ENDLESS},
+    "flight": {"late_seconds": 0.1, "call_seconds": 2 * ENDLESS},
+    "events": STREAMS,
+}
 
 
 @pytest.fixture
 def services(services_for: BuildServices, database: Database, endpoint: EmulatedEndpoint) -> Services:
     """Of a worker that knows the versions, at a Lift Wing with a server a model, where no request runs out of time."""
-    services = services_for(
-        endpoint={"kind": "lift_wing", "timeout_seconds": ENDLESS},
-        flight={"late_seconds": 0.1, "call_seconds": 2 * ENDLESS},
-        events=STREAMS,
-    )
+    services = services_for(**AT_LIFT_WING)
     save(database, edits(1, first=9_000))
     drain(services)
     endpoint.reset()
@@ -47,6 +48,19 @@ def test_rows_and_events_of_the_models_that_have_answered_wait_for_no_call_that_
     assert classified_revisions(database) == {9_000, *range(1, COUNT + 1)}
     streams = Counter(event["meta"]["stream"] for event in promised_events(database) if _revision(event) != 9_000)
     assert streams == {"predictions.damaging": COUNT}
+    assert status(database, EDITS).waiting == COUNT
+
+
+def test_a_model_that_hangs_before_anybody_knows_its_version_holds_up_no_rows_of_the_others(
+    services_for: BuildServices, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    endpoint.set(**HANGS)
+    services = services_for(**AT_LIFT_WING)
+    save(database, edits(COUNT))
+
+    drain(services)
+
+    assert classified_revisions(database) == set(range(1, COUNT + 1))
     assert status(database, EDITS).waiting == COUNT
 
 

@@ -5,7 +5,7 @@ import json
 
 from outbox import EDITS
 from outbox.database import Database
-from outbox.dead_letters import list_dead_letters
+from outbox.dead_letters import list_dead_letters, requeue
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.clients.shapes import asked_revisions, right
@@ -153,6 +153,24 @@ def test_an_edit_out_of_attempts_is_announced_with_errors_and_kept_as_a_dead_let
     assert [(letter.reason, letter.attempt, json.loads(letter.payload)["revision"]) for letter in letters] == [
         ("attempts_exhausted", 2, 2)
     ]
+
+
+def test_what_comes_of_a_requeued_letter_is_announced_as_another_event_than_its_errors(
+    services_for: BuildServices, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    services = services_for(endpoint={"kind": "lift_wing"}, outbox={"max_attempts": 1})
+    save(database, edits(3))
+    endpoint.set(broken_revisions=[2])
+    drain(services)
+    endpoint.set(broken_revisions=None)
+    with database.transaction() as session:
+        requeue(session, EDITS, [letter.id for letter in list_dead_letters(session, EDITS)])
+
+    drain(services)
+
+    given_up, scored = (event for event in promised_events(database) if event["rev_id"] == 2)
+    assert ("errors" in given_up, "errors" in scored) == (True, False)
+    assert given_up["meta"]["id"] != scored["meta"]["id"]
 
 
 def test_an_edit_whose_every_worker_died_is_announced_without_being_scored_again(

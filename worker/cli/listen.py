@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox import EDITS
+from outbox.database import Database
 from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
@@ -20,6 +21,7 @@ from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
+from worker.incoming.side_by_side import SideBySide
 from worker.incoming.streams import refusal, unread_streams
 
 AN_ADDRESS = "https://stream.wikimedia.org/v2/stream/recentchange"
@@ -53,30 +55,37 @@ def listen(
         fail(refusal(unread), USAGE)
     if unknown := set(kind or ()) - {"edit", "new"}:
         fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new", USAGE)
-    listened = Listened()
     with command_services() as services:
         wikis = wikis_named(services, wiki)
-        listener = Listener(
-            url,
-            {each.id: each.database for each in wikis},
-            listened,
-            user_agent=user_agent(services.settings.contact),
-            saved=lambda name: services.doorbell.turn(name, EDITS.name),
-            kinds=kind or (),
-            groups_of=told_groups(wikis, autopatrolled_group),
-            route=services.settings.routes.to(url),
-        )
+        databases = {each.id: each.database for each in wikis}
+        groups_of = told_groups(wikis, autopatrolled_group)
+
+        def make(some: Mapping[str, Database], listened: Listened, others: frozenset[str]) -> Listener:
+            return Listener(
+                url,
+                some,
+                listened,
+                user_agent=user_agent(services.settings.contact),
+                saved=lambda name: services.doorbell.turn(name, EDITS.name),
+                kinds=kind or (),
+                groups_of=groups_of,
+                route=services.settings.routes.to(url),
+                others=others,
+                counts_strangers=wikis[0].id in some,
+            )
+
+        listeners = SideBySide(databases, make, limit=limit)
         started = time.monotonic()
-        shown = Live(get_renderable=lambda: _table(listened, started), console=err, refresh_per_second=2)
-        with _stopped_by_signals(listener), shown:
-            listener.listen(since=since, limit=limit)
+        shown = Live(get_renderable=lambda: _table(listeners.listened, started), console=err, refresh_per_second=2)
+        with _stopped_by_signals(listeners), shown:
+            listeners.listen(since=since)
     if as_json:
-        print_json(_document(listened))
+        print_json(_document(listeners.listened))
 
 
 @contextmanager
-def _stopped_by_signals(listener: Listener) -> Iterator[None]:
-    before = {each: signal.signal(each, lambda *_: listener.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+def _stopped_by_signals(listeners: SideBySide) -> Iterator[None]:
+    before = {each: signal.signal(each, lambda *_: listeners.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
@@ -105,8 +114,7 @@ def _document(listened: Listened) -> dict[str, Any]:
 
 def _table(listened: Listened, started: float) -> Table:
     seconds = max(1e-9, time.monotonic() - started)
-    # Copies, since the listener's thread counts while this is drawn.
-    saved, promised, left_out = listened.saved.copy(), listened.promised.copy(), listened.left_out.copy()
+    saved, promised, left_out = listened.saved, listened.promised, listened.left_out
     rows: list[tuple[int | str, str | Text]] = [
         (saved.total(), f"edits saved, {saved.total() / seconds:.1f} a second"),
         *((count, f"  {wiki}") for wiki, count in saved.most_common(5)),

@@ -19,10 +19,10 @@ from worker.lanes.circuits import Circuit
 
 #: Seconds between probes at most: of a circuit for one model of one wiki, and of the wide one. A wiki that has just
 #: probed the wide one waits longer than others, so that probes go round.
-NARROW_SECONDS = 10.0
+NARROW_SECONDS = 5.0
 WIDE_SECONDS = 5.0
 #: Seconds after the next probe within which scores without an answer come back.
-SPREAD_SECONDS = 5.0
+SPREAD_SECONDS = 3.0
 #: Seconds that count as "lately".
 LATELY_SECONDS = 60.0
 #: Wikis that must fail before others, which might still be served, are not asked.
@@ -46,14 +46,22 @@ class Admitted:
 class Circuits:
     """The circuits of one *endpoint*; *tell* is called with the reason while nobody is served.
 
+    Where it *is asked for scores*, it may serve these though it answers no other questions.
+
     Used by one thread, except `is_cut_off`.
     """
 
     def __init__(
-        self, endpoint: str, tell: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str,
+        tell: Callable[[str], None],
+        *,
+        is_asked_for_scores: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._tell = tell
+        self._is_asked_for_scores = is_asked_for_scores
         self._clock = clock
         #: By wiki and model; the one that was asked last is at the end.
         self._tries: OrderedDict[tuple[str, str], Tries] = OrderedDict()
@@ -159,12 +167,16 @@ class Circuits:
             self._wide.not_asked()
             return
         tries.failed(revisions, failure, reason, began=began, now=now)
-        if model and (tries.is_open or self._wide.is_probing):
+        if self._counts(model) and (tries.is_open or self._wide.is_probing):
             self._look_at_all(reason, now)
 
     def _look_at_all(self, reason: str, now: float) -> None:
         """Report if nobody is served, and ask for nothing if several wikis fail."""
-        lately = {key: tries for key, tries in self._tries.items() if key[1] and now - tries.ended_at < LATELY_SECONDS}
+        lately = {
+            key: tries
+            for key, tries in self._tries.items()
+            if self._counts(key[1]) and now - tries.ended_at < LATELY_SECONDS
+        }
         failing = {key: tries for key, tries in lately.items() if tries.is_open}
         first = min((tries.opened_at for tries in failing.values()), default=0.0)
         is_wide = self._wide.reason is not None
@@ -173,6 +185,10 @@ class Circuits:
         self._tell(reason)
         if self._wide.is_probing or (not is_wide and len({wiki for wiki, _ in failing}) >= WIKIS_TO_OPEN):
             self._wide.failed(reason)
+
+    def _counts(self, model: str) -> bool:
+        """Whether it tells that nobody is served if nobody is for *model*, or with such questions."""
+        return model != NO_MODEL or not self._is_asked_for_scores
 
     def _may_probe(self, score_id: ScoreId, tries: Tries, probed: set[str], scored: set[int]) -> bool:
         if score_id.model in probed or (score_id.revision in scored and score_id.revision not in tries.revisions):

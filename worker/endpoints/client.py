@@ -107,7 +107,9 @@ class Endpoint:
         self.setting = setting
         self.cures = cures
         self._pacer = pacer
-        self.circuits = Circuits(settings.url, lambda reason: pacer.tell(Report(outage=reason)))
+        self.circuits = Circuits(
+            settings.url, lambda reason: pacer.tell(Report(outage=reason)), is_asked_for_scores=asks_for_scores
+        )
         route = routes.to(settings.url, section=section, proxy=settings.proxy, ca_file=settings.ca_file)
         # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
         # client around it, with its merging of URLs, headers and cookies.

@@ -1,5 +1,6 @@
 """Lift Wing's `:predict` API: one revision a request, or up to twenty of one language if the server takes several."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +13,8 @@ from worker.domain.thresholds import Statistic
 from worker.endpoints.client import PROBE_EDITS, Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
 
-#: Kubernetes namespace of each model server, by which its Host header is made.
-#: Source: operations/deployment-charts helmfile.d/ml-services @ 66ce6e0.
+#: Kubernetes namespace of each model server; a part of its Host header. Source: operations/deployment-charts
+#: helmfile.d/ml-services @ 66ce6e0.
 REVSCORING_NAMESPACES = {
     "articlequality": "revscoring-articlequality",
     "itemquality": "revscoring-articlequality",
@@ -33,6 +34,8 @@ NAMESPACES = {
     LiftWingServer.ARTICLE_QUALITY_V2: "article-models",
     LiftWingServer.OUTLINK_TOPIC: "articletopic-outlink",
 }
+#: How long replies with the versions of models are waited for, if some have come.
+SAMPLE_SECONDS = 2.0
 #: Server of models that share one with another.
 SERVER_NAMES = {LiftWingServer.ARTICLE_QUALITY_V2: "articlequality"}
 
@@ -106,7 +109,7 @@ class LiftWingClient:
         versions = {model: version for model in models if (version := self._models[model].version)}
         if sample is None:
             return versions
-        answers = await self.score(
+        answers = await self._samples(
             [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in versions]
         )
         versions |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
@@ -115,6 +118,17 @@ class LiftWingClient:
         if silent is not None and not versions:
             raise EndpointUnavailable(silent.error, silent.failure, silent.retry_after)
         return versions
+
+    async def _samples(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
+        """Answers to *ids*; where some have come, the others are not waited for long."""
+        came: dict[ScoreId, Answer] = {}
+        asking = asyncio.ensure_future(self.score(ids, came.update))
+        try:
+            while not (came or asking.done()):
+                await asyncio.wait({asking}, timeout=SAMPLE_SECONDS)
+            return await asking if asking.done() else came
+        finally:
+            asking.cancel()
 
     async def statistics(
         self,

@@ -93,8 +93,9 @@ class Tries:
     def _must_open(self, failure: Failure, now: float) -> bool:
         if failure is Failure.REFUSED and now - self.served_at > SERVES_SECONDS:
             return True
-        # One revision that fails again and again is no reason to stop asking for the others.
-        return self.failures >= TRIES_TO_OPEN and (failure is not Failure.TRANSIENT or self._several_fail())
+        # One revision that fails again and again is no reason to stop asking for the others; a question is about none.
+        is_of_one = failure is Failure.TRANSIENT and bool(self.revisions) and not self._several_fail()
+        return self.failures >= TRIES_TO_OPEN and not is_of_one
 
     def _several_fail(self) -> bool:
         failing = (tried.times and tried.failed_at > self.served_at for tried in self.revisions.values())

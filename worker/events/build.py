@@ -148,9 +148,10 @@ class _Origin:
 def event_id(edit: Edit, answers: Sequence[Final]) -> str:
     """The UUIDv5 of the edit's score ids; of the edit alone where no model scores it.
 
-    The events of a reconciled edit say less than those that were lost, and so have other ids.
+    An error is no score: what replaces it, once its dead letter is requeued, is no repetition. The events of a
+    reconciled edit say less than those that were lost, and so have other ids.
     """
-    ids = sorted(_score_id(edit, answer) for answer in answers)
+    ids = sorted(_answer_id(edit, answer) for answer in answers)
     return _id(edit, "|".join(ids) or f"{edit.wiki}:{edit.revision}")
 
 
@@ -161,6 +162,10 @@ def prediction_id(edit: Edit, answer: Final, stream: str) -> str:
 
 def _id(edit: Edit, name: str) -> str:
     return str(uuid.uuid5(EVENT_IDS, f"{name}|reconciled" if edit.is_reconciled else name))
+
+
+def _answer_id(edit: Edit, answer: Final) -> str:
+    return f"{_score_id(edit, answer)}!{answer.type}" if isinstance(answer, ScoreError) else _score_id(edit, answer)
 
 
 def _score_id(edit: Edit, answer: Final) -> str:

@@ -13,7 +13,7 @@ from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, Outg
 from worker.lanes.consumer import claimed_too_often
 
 #: The wait for a stream that the sink does not know yet: somebody may be about to declare it.
-LONGEST_WAIT = timedelta(seconds=20)
+LONGEST_WAIT = timedelta(seconds=10)
 
 
 def read_events(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, OutgoingEvent], dict[Claim, Outcome]]:

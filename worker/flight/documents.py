@@ -1,4 +1,4 @@
-"""Documents that workers keep in Redis for those who ask, beside scores: under a name, each for a while.
+"""Documents that workers keep in Redis for the front door, besides scores: each under a name, and for a while.
 
 The current versions of a wiki's models are such a document, and what an endpoint says of a model. Whoever asks needs no
 database and no endpoint; what is not there yet is asked of the workers, and heard of on the channel of its name.
@@ -13,11 +13,11 @@ from redis import Redis, RedisError
 from worker.flight.results import to_json
 
 DOCUMENT_PREFIX = "ores-document:"
-#: Versions stay: who changes one writes them again at once.
+#: Seconds for which versions are kept; whoever changes one writes them again at once.
 VERSIONS_SECONDS = 86_400.0
-#: Of wikis on which some model's version is not known yet.
+#: The same for wikis on which some model's version is not known yet.
 INCOMPLETE_SECONDS = 5.0
-#: What is kept and did not change is written again after so long, for somebody may have emptied Redis.
+#: Seconds after which an unchanged document is written again, since Redis may have been emptied.
 REPEAT_SECONDS = 10.0
 
 
@@ -38,7 +38,7 @@ def versions_name(wiki: str) -> str:
 
 
 class Documents:
-    """Keeps documents in one Redis; safe between threads. That it fails costs those who ask some time."""
+    """Keeps documents in one Redis; safe between threads. A failure only costs readers time."""
 
     def __init__(self, redis: Redis, *, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
@@ -54,7 +54,7 @@ class Documents:
         if are_all:
             self._last[wiki] = (dict(versions), self._clock())
         else:
-            # Where the rest becomes known, that has to be written at once.
+            # Once the rest becomes known, it must be written at once.
             self._last.pop(wiki, None)
         self.keep(versions_name(wiki), dict(versions), seconds=VERSIONS_SECONDS if are_all else INCOMPLETE_SECONDS)
 

@@ -4,8 +4,8 @@ The tiers are asked from the innermost to the outermost: this process, then Redi
 one tier are asked for in the next; the endpoint is called for those that are ours in the last. Answers go back the same
 way: each tier ends its leases, wakes those who wait, and says which answer counts.
 
-Where revisions have some of their scores and the others are late, these are left to come by themselves: the call goes
-on under its leases, and whoever wants them next finds them in the cache.
+If a revision has some of its scores and the others are late, nobody waits for the late ones: their call goes on under
+its leases, and whoever wants them next finds them in the cache.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
 from worker.flight.calls import GIVEN_UP, Call, CallUnderWay, Receiver
 from worker.flight.tiers import End, Lease, Tier, TierUnavailable, by_true_version
 
-#: Starts a call where it goes on, whatever becomes of its asker.
+#: Starts a call in such a way that it goes on even if its asker ends.
 Begin = Callable[[Coroutine[Any, Any, dict[ScoreId, Answer]]], "asyncio.Future[dict[ScoreId, Answer]]"]
 
 #: Seconds added to the end of a lease, so that a look at that time finds it run out.
@@ -67,8 +67,8 @@ class Flight:
 
         The calls for one batch end within `call_seconds`; what has no answer by then gets a `NoAnswer`. What another
         holder computes is waited for no longer than *patience* seconds (the setting, if None), and becomes ours if its
-        lease runs out meanwhile; after that it gets a `NoAnswer` that does not count as a failure. So does, with the
-        patience of the setting, what is late while other scores of its revision are in. A tier that does not answer is
+        lease runs out meanwhile; after that it gets a `NoAnswer` that does not count as a failure. With the patience of
+        the setting, so do scores that are late while others of their revision have come. A tier that does not answer is
         skipped.
         """
         request = _Request(call, self._settings, self._begin, patience)
@@ -122,12 +122,12 @@ class _Request:
         self._call = call
         self._settings = settings
         self._begin = begin
-        #: All event loops go by one clock.
+        #: All event loops use one clock.
         self._clock = asyncio.get_running_loop().time
         self._began = self._delivered_at = self._clock()
         self._patient_until = self._began + (settings.patience_seconds if patience is None else patience)
         self._late_seconds = settings.late_seconds if patience is None else math.inf
-        #: What was left to come by itself.
+        #: The scores that nobody waits for any more.
         self._late: set[ScoreId] = set()
         self._has_ended = False
 
@@ -139,7 +139,7 @@ class _Request:
     async def through_all(self, tiers: Sequence[Tier], ids: Sequence[ScoreId]) -> FlightResult:
         await self.through(tiers, ids, self)
         self._has_ended = True
-        # What was late may have come this moment, and would change the answers under the eyes of whoever reads them.
+        # A copy: late scores may come at any moment, and would change the answers while they are read.
         result = FlightResult(dict(self._result.answers), self._result.called, cached=self._result.cached)
         result.shared = len(result.answers) - result.called - len(set(result.under_way()) - self._late)
         return result
@@ -193,7 +193,7 @@ class _Request:
             await asyncio.gather(renewing, return_exceptions=True)
 
     async def _called(self, ids: Sequence[ScoreId], above: Receiver) -> None:
-        """Have the endpoint asked for *ids*, and hand the answers to *above*; late ones without us."""
+        """Have the endpoint asked for *ids*, and hand the answers to *above*; late ones are handed over without us."""
         self._result.called += len(ids)
         call = CallUnderWay(ids, self._call, self._settings.call_seconds)
         answers = self._begin(call.run())
@@ -218,9 +218,9 @@ class _Request:
     def _until_late(
         self, ids: Iterable[ScoreId], there: Mapping[ScoreId, Answer] | None = None, heard_at: float = 0.0
     ) -> float:
-        """Seconds until those of *ids* that are not *there* are late; none is unless its revision has other scores.
+        """Seconds until those of *ids* that are not *there* are late; they can be only if their revision has others.
 
-        Where nothing is late it is the time until that is worth another look.
+        If nothing can be late, it is the time until another look makes sense.
         """
         there = there or {}
         known = (*self._result.answers.items(), *there.items())
@@ -266,7 +266,7 @@ class _Held:
         self._above.deliver({**answers, **_ended(self._tier, answers, self._token)})
 
     def release(self, *, but: Collection[ScoreId] = ()) -> None:
-        """Release what has no answer, for anybody to take, *but* not what is still to come."""
+        """Release the ids without an answer, so that others may take them, *but* not those still to come."""
         left = [score_id for score_id in list(self._left) if score_id not in but]
         if left:
             _ended(self._tier, dict.fromkeys(left, GIVEN_UP), self._token)

@@ -46,15 +46,19 @@ class Keeper:
         Waits for a database that can't be reached, is locked, is read-only or refuses.
         """
         heard = partial(save_heard, database, source=self._source, event_id=last)
-        fates = self._patiently(database, partial(heard, edits))
+        fates = self.patiently(database, partial(heard, edits))
         if fates is None:
             # One of them is at fault: save each alone, and the position after all of them.
-            fates = Counter(self._patiently(database, partial(save_alone, database, edit)) for edit in edits)
-            self._patiently(database, partial(heard, ()))
+            fates = Counter(self.patiently(database, partial(save_alone, database, edit)) for edit in edits)
+            self.patiently(database, partial(heard, ()))
         return fates
 
-    def _patiently(self, database: Database, work: Callable[[], Result]) -> Result:
-        """The result of *work*, once the database lets it succeed."""
+    def patiently(self, database: Database, work: Callable[[], Result]) -> Result:
+        """The result of *work*, once the database lets it succeed.
+
+        Raises:
+            OutboxError, sqlalchemy.exc.DBAPIError: it does not, and we are ending.
+        """
         failures = 0
         while True:
             try:

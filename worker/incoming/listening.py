@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 
@@ -84,6 +85,8 @@ class Listener:
         groups_of: GroupsOf = usual_groups,
         patience: Patience = PATIENCE,
         route: Route = DIRECT,
+        others: Collection[str] = (),
+        counts_strangers: bool = True,
     ) -> None:
         self._url = url
         self._databases = databases
@@ -94,6 +97,9 @@ class Listener:
         self._kinds = kinds
         self._groups_of = groups_of
         self._patience = patience
+        #: Wikis that others listen for; and whether what is of no wiki of ours at all is counted here.
+        self._others = others
+        self._counts_strangers = counts_strangers
         self._proxy, self._tls = route.proxy, route.tls()
         self._told_at = -math.inf
         #: The ids to continue from (that of the last event, once there was one), and how often in a row none came
@@ -110,17 +116,17 @@ class Listener:
         self._end = threading.Event()
         self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
 
-    def listen(self, *, since: str | None = None, limit: int | None = None) -> None:
+    def listen(self, *, since: str | None = None, limit: int | None = None, is_patient: bool = False) -> None:
         """Listen until `stop` is called or *limit* edits are saved, or promised where the wiki is not emulated.
 
         *since* is where to begin if a wiki has no position yet: a time as EventStreams takes it. None means where the
-        other wikis are, or now.
+        other wikis are, or now. Who *is patient* waits for a database from the beginning.
 
         Raises:
             CommandFailed: there is no such stream, or it is one that is not read.
             OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
-        self._last = self._start(since)
+        self._last = self._start(since, is_patient=is_patient)
         threading.Thread(target=self._read_or_tell, args=(since,), name=READER, daemon=True).start()
         heard = self._listened
         try:
@@ -135,14 +141,19 @@ class Listener:
         """Let `listen` return after the present step; may be called in a signal handler."""
         self._end.set()
 
-    def _start(self, since: str | None) -> list[str]:
+    def _start(self, since: str | None, *, is_patient: bool) -> list[str]:
         """The ids to begin from, those of all wikis; an edit that comes again to a wiki is left out."""
-        known = []
-        for database in self._databases.values():
+
+        def told(database: Database) -> str | None:
             with database.reading() as connection:
-                known.append(position(connection, self._url))
-        told = [event_id for event_id in known if event_id is not None]
-        return [] if since and len(told) < len(known) else told
+                return position(connection, self._url)
+
+        known = [
+            self._keeper.patiently(database, partial(told, database)) if is_patient else told(database)
+            for database in self._databases.values()
+        ]
+        ids = [event_id for event_id in known if event_id is not None]
+        return [] if since and len(ids) < len(known) else ids
 
     def _read_or_tell(self, since: str | None) -> None:
         """Read until asked to stop; an error is put into the queue, where it ends the listening."""
@@ -290,10 +301,10 @@ class Listener:
         except NotAnEdit as error:
             if isinstance(error, OtherStream) and not self._was_read:
                 raise CommandFailed(f"{self._url} sends {error}") from error
-            self._listened.left_out[error.kind] += 1
+            self._listened.left_out[error.kind] += self._counts_strangers
             return None
         if edit.wiki not in self._databases:
-            self._listened.left_out["other wikis"] += 1
+            self._listened.left_out["other wikis"] += self._counts_strangers and edit.wiki not in self._others
             return None
         if isinstance(edit, Edit) and self._kinds and edit.source.value.removeprefix("mw.") not in self._kinds:
             self._listened.left_out["other kinds"] += 1

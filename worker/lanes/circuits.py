@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from worker.config.telemetry import log
 
 FIRST_OPEN_SECONDS = 1.0
-LONGEST_OPEN_SECONDS = 15.0
+LONGEST_OPEN_SECONDS = 8.0
 #: Seconds after which a probe that has not ended is given up, and another one sent.
 PROBE_SECONDS = 60.0
 

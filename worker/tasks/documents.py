@@ -1,4 +1,4 @@
-"""`document`: what those at the front door want to know beside scores, kept under a name that all of them listen to."""
+"""`document`: what the front door answers besides scores, kept under names for which it waits."""
 
 import contextlib
 import json
@@ -19,12 +19,12 @@ from worker.tasks.running import reported
 from worker.tasks.score import NO_PLACE_SECONDS, ON_DEMAND
 from worker.upkeep.versions import check_model_versions, keep_versions
 
-#: Stands among paths for all that there is.
+#: Among paths, stands for everything that there is.
 EVERYTHING = "*"
-#: How long it is known that the endpoint says nothing: at all, or this time.
+#: Seconds for which it is kept that the endpoint has no such information: none at all, or none this time.
 UNKNOWN_SECONDS = 60.0
 FAILED_SECONDS = 2.0
-#: Rows are read again after so long, so that a gadget sees a new edit's.
+#: Seconds after which rows are read again, so that a gadget sees those of a new edit.
 STORED_SECONDS = 2.0
 THRESHOLDS_SECONDS = 60.0
 #: The levels whose beginnings stand in `meta=ores`.
@@ -51,7 +51,7 @@ def _versions(here: Services, wiki: Wiki, _name: str) -> None:
     """The current versions of the models of *wiki*; the endpoint is asked for those that are not known."""
     if keep_versions(wiki, here.documents, even_none=False):
         return
-    # Those that are known are kept by now; those that only the endpoint knows come later, if it has them at all.
+    # Known versions are kept by now; those that only the endpoint knows come later, if it has any.
     if here.doorbell.is_first(f"{DOCUMENT}:versions:{wiki.id}", here.settings.upkeep.prompted_seconds):
         with contextlib.suppress(EndpointUnavailable):
             here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))
@@ -59,7 +59,7 @@ def _versions(here: Services, wiki: Wiki, _name: str) -> None:
 
 
 def _information(here: Services, wiki: Wiki, model: str, paths: str, name: str) -> None:
-    """What the endpoint tells of *model* at *paths*, a list in JSON; why it tells nothing, where it does not."""
+    """What the endpoint tells about *model* at *paths* (a list in JSON), or why it tells nothing."""
     wanted = [path for path in json.loads(paths) if path != EVERYTHING]
     seconds, content = FAILED_SECONDS, dict[str, Any]()
     try:

@@ -53,9 +53,9 @@ def small_packets(database: Database) -> str | None:
 
 
 def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
-    """A sentence if the server of *databases*, which all are on it, closes tables between two polls.
+    """A sentence if the server on which all *databases* are closes tables between two polls.
 
-    *tables* are those that a poll opens of each wiki. Turns and the polls of other processes need as many again.
+    *tables* are those that a poll opens for each wiki. Turns, and polls of other processes, need as many again.
     """
     server = databases[0].server
     if server.is_sqlite:

@@ -12,7 +12,7 @@ from worker.settings import Settings
 
 
 class Asking(Protocol):
-    """Asks for what the door is asked for. Nothing of it blocks.
+    """Asks for what the front door needs. No method blocks.
 
     Raises:
         RedisUnavailable: there is no way to ask.
@@ -22,7 +22,7 @@ class Asking(Protocol):
         """Answers to *ids*, all of one wiki, within *seconds*."""
 
     async def cached(self, ids: Sequence[ScoreId]) -> Answers | None:
-        """Answers to *ids* that are there already; None if one of them is not."""
+        """Answers to *ids* if all are there already, otherwise None."""
 
     def known_versions(self, wiki: str) -> Mapping[str, str] | None:
         """The current versions of its models, if they need no waiting."""
@@ -40,7 +40,7 @@ Wikis = Mapping[str, Mapping[str, ScoringModel]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """All that the routes share."""
+    """Everything that the routes share."""
 
     wikis: Wikis
     asking: Asking
@@ -52,7 +52,7 @@ class House:
 
 
 def house_of(settings: Settings, asking: Asking) -> House:
-    """What the routes share, of *settings*."""
+    """What the routes share, from *settings*."""
     return House(
         wikis=settings.models_by_wiki(),
         asking=asking,

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from worker.config.settings_sections import WebSettings
 from worker.web.refusals import Refusal
@@ -17,6 +17,7 @@ async def read_body(request: Request, settings: WebSettings) -> bytes:
 
     Raises:
         Refusal: it is too long, or not complete in time.
+        ClientDisconnect: it broke off.
     """
     too_long = Refusal(413, f"The body is longer than {settings.body_bytes} bytes.")
     declared = request.headers.get("content-length", "")
@@ -31,8 +32,6 @@ async def read_body(request: Request, settings: WebSettings) -> bytes:
                     raise too_long
     except TimeoutError:
         raise Refusal(408, f"The body did not come within {settings.body_seconds:g} seconds.") from None
-    except ClientDisconnect:
-        raise Refusal(400, "The body broke off.") from None
     return bytes(body)
 
 

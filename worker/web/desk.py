@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -30,10 +30,6 @@ PATIENT_SECONDS = 0.2
 NOBODY_THERE = 499
 
 
-class _Gone(Exception):
-    """The client went away."""
-
-
 class Seat:
     """A handler as an ASGI application that always ends with a reply."""
 
@@ -54,9 +50,9 @@ class Seat:
         except Refusal as refusal:
             return refused(refusal, parameters)
         except RedisUnavailable:
-            # Told in the log, once, with its cure.
+            # The log has it once, with its cure.
             return refused(overloaded(), parameters)
-        except _Gone:
+        except ClientDisconnect:
             return Response(status_code=NOBODY_THERE)
         except Exception as error:  # noqa: BLE001 - one request's error is not another's
             log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
@@ -83,7 +79,7 @@ class Desk:
         return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
-        """Answer *question*; what is not cached, within the client's share and for as long as it is there."""
+        """Answer *question*; uncached scores only within the client's share, and as long as the client is there."""
         found = await scored_from_cache(self.house, question)
         if found is None:
             async with self._clients.place(request):
@@ -99,7 +95,7 @@ class Desk:
         return response
 
     async def is_repeated(self, scope: Scope, send: Send) -> bool:
-        """Whether the same was asked a moment ago; it is answered then."""
+        """Whether the same was asked a moment ago; then it has been answered."""
         repeat = self._repeats.find(scope)
         if repeat is None:
             return False
@@ -121,7 +117,7 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> R
             finally:
                 gone.cancel()
             if not task.done():
-                raise _Gone
+                raise ClientDisconnect
         return task.result()
     finally:
         task.cancel()

@@ -1,4 +1,4 @@
-"""What is known of models: their versions, and whatever else the endpoint says of them where it is asked for."""
+"""What is known about models: their versions, and what else the endpoint says about them, if a request asks for it."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from worker.web.questions import Question
 from worker.web.refusals import TIMED_OUT, Refusal, overloaded, unknown_information
 
 VERSION = ("version",)
-#: What an ORES says of a model, besides.
-#: Source: wikimedia/revscoring revscoring/scoring/models/model.py and ores/scoring/models @ 3db2b95.
+#: What an ORES says about a model besides its version. Source: wikimedia/revscoring revscoring/scoring/models/model.py
+#: and ores/scoring/models @ 3db2b95.
 FIELDS = frozenset({"version", "type", "behavior", "trained", "params", "environment", "statistics", "score_schema"})
 #: Stands for all of them.
 EVERYTHING = ("*",)

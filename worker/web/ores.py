@@ -61,7 +61,7 @@ class OresRoutes:
         return self._desk.reply(request, found, shapes.v3(found), parameters)
 
     async def v3_wikis(self, _request: Request, parameters: Parameters) -> Response:
-        """Every wiki with its models, whose versions stand there where nothing else is asked for."""
+        """Every wiki with its models; these have their versions unless something else is asked for."""
         paths = read_paths(parameters) or VERSION
         return reply({wiki: {"models": each} for wiki, each in (await self._all(paths)).items()}, parameters)
 
@@ -122,7 +122,7 @@ class OresRoutes:
         return self._desk.reply(request, found, shape(found), parameters)
 
     async def _all(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Every wiki to its models to what is known of them; a model whose version nobody knows yet is left out."""
+        """Every wiki to its models to what is known about them; a model of unknown version is left out."""
         wikis = self._house.wikis
         return dict(zip(wikis, await asyncio.gather(*(self._one(wiki, paths) for wiki in wikis)), strict=True))
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import Refusal
 
-#: On every reply: answers are for anybody's pages, and change with the model.
+#: Headers of every reply: pages of all sites may read answers, and answers change with the model.
 HEADERS = {
     "Cache-Control": "no-store, no-cache, max-age=0",
     "Pragma": "no-cache",
@@ -21,7 +21,7 @@ HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "X-Content-Type-Options": "nosniff",
 }
-#: The answer to the question that a browser asks before it posts from another site's page.
+#: Headers of the reply to a browser that asks whether a page of another site may post here.
 PREFLIGHT = HEADERS | {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Api-User-Agent",
@@ -42,7 +42,7 @@ class DocumentResponse(Response):
 
 
 def callback_of(parameters: Parameters) -> str | None:
-    """The function that the reply is to be handed to.
+    """The function to which the reply is passed.
 
     Raises:
         Refusal: that is no function's name.
@@ -74,7 +74,7 @@ def refused(refusal: Refusal, parameters: Parameters) -> Response:
     """The error document; without JSONP if its name is what is wrong."""
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     if refusal.status in {408, 413}:
-        # What is left of the body is nobody's.
+        # Nobody reads the rest of the body.
         headers["Connection"] = "close"
     try:
         return reply(refusal.document, parameters, status=refusal.status, headers=headers)

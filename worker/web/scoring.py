@@ -33,14 +33,14 @@ class Scored:
     #: Model to the information that was asked for.
     info: Mapping[str, Document] = field(default_factory=dict)
     cached: int = 0
-    #: Whether all of it was there before.
+    #: Whether all answers were there before.
     is_cached: bool = False
     #: Whether some scores were not asked for, since too many requests are waiting.
     is_cut: bool = False
 
 
 async def scored_from_cache(house: House, question: Question) -> Scored | None:
-    """Answer *question* if all that it asks for is there already, so that nobody has to be waited for.
+    """Answer *question* if everything that it asks for is there already; waits for nobody.
 
     Raises:
         RedisUnavailable: there is no way to look.

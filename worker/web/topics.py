@@ -14,7 +14,7 @@ from worker.web.asking import House
 from worker.web.predicting import PAGE_CHANGE, REVISION_CREATE, InvalidInput, ModelServer, wiki_of_language
 from worker.web.shapes import Document
 
-#: Topics of at least this probability are given, where the request says nothing else.
+#: Topics of at least this probability are given, unless the request says otherwise.
 THRESHOLD = 0.5
 LONGEST_TITLE = 255
 
@@ -26,12 +26,12 @@ class PageQuestion:
     wiki: str
     #: `{"page_id"}` or `{"page_title"}`.
     page: Mapping[str, Any]
-    #: The newest one, where none is named.
+    #: The revision; the newest one if none is named.
     revision: int | None
     threshold: float
     #: The page's address, as the server writes it.
     article: str
-    #: What it is called in errors.
+    #: Its name in errors.
     called: str
 
     @property

@@ -41,8 +41,8 @@ def kill_worker(made: Chaos) -> None:
     made.disruptions.append(Disruption(start=start, end=time.monotonic(), process=UNNAMED, killed=True))
 
 
-def told_askers(made: Chaos) -> dict[ScoreId, str]:
-    """What the askers were told."""
+def answers_of_askers(made: Chaos) -> dict[ScoreId, str]:
+    """The answers that the askers got."""
     records = [record for record in made.records() if record.what == "answered"]
     return {ScoreId.parse(record.score_id): record.body for record in records if record.body is not None}
 
@@ -104,6 +104,6 @@ def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
         assert findings.expired > 0
         assert UNNAMED in callers
         assert len(callers) > 1
-        assert told_askers(made).items() <= standing(made).items()
-        assert len(told_askers(made)) > len(edits)
+        assert answers_of_askers(made).items() <= standing(made).items()
+        assert len(answers_of_askers(made)) > len(edits)
         assert_rows_and_events_have(standing(made), here, edits)

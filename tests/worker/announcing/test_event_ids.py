@@ -1,5 +1,6 @@
 """The id of an event: the same whenever the event is made again, another for everything else."""
 
+import itertools
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -41,9 +42,22 @@ def test_a_reconciled_edit_has_other_ids_the_same_ones_each_time() -> None:
     assert after == ids(Edit.decode(reconciled.encode()), ANSWERS, now=NOW + timedelta(days=1), **ALL_STREAMS)
 
 
-def test_a_score_in_place_of_its_error_has_the_same_id() -> None:
-    """As of an edit that was given up, and then requeued."""
-    assert ids(an_edit(), [a_score()]) == ids(an_edit(), [a_score_error(model="damaging")])
+@pytest.mark.parametrize("settings", [{}, {"stream_of_model": "s."}])
+def test_a_score_in_place_of_an_error_has_another_id_and_is_no_repetition(settings: dict[str, Any]) -> None:
+    """As of an edit that was given up, and then requeued; so has another error."""
+    types = ("AttemptsExhausted", "RevisionNotFound")
+    found: list[Final] = [a_score(), *(a_score_error(model="damaging", type=type_) for type_ in types)]
+    events = [set(ids(an_edit(), [a_score(model="goodfaith"), answer], **settings)) for answer in found]
+
+    assert all(set(one) != set(other) for one, other in itertools.combinations(events, 2))
+
+
+def test_the_words_of_an_error_make_no_other_id() -> None:
+    first, second = (
+        ids(an_edit(), [a_score_error(message=message)]) for message in ("after 3 attempts", "after 4 attempts")
+    )
+
+    assert first == second
 
 
 def test_all_events_of_an_edit_have_ids_of_their_own() -> None:

@@ -19,12 +19,14 @@ from tests.worker.clients.shapes import right
 from tests.worker.raw_server import RawReply, http, raw_server_beside
 from worker.bootstrap import build_services
 from worker.config.settings_sections import EndpointSettings
+from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, Score, ScoreError
 from worker.endpoints.client import Endpoint
 from worker.endpoints.limits import Grant, Report
 from worker.endpoints.pacer import Pacer
+from worker.endpoints.tries import TRIES_TO_OPEN
 from worker.endpoints.wiki_api import MOST_BYTES, MOST_VALUES, WikiApi, batches_of_titles, cure_of_api
 from worker.lanes.loops import HttpLoop
 from worker.settings import Settings, describe
@@ -243,6 +245,32 @@ def test_a_refusal_is_told_for_an_alarm_and_a_page_that_is_missing_is_none(reply
     told = [report.refusal for report in limits.reports if report.refusal]
     assert len(told) == refusals
     assert all(sentence.startswith(f"GET {server.url}/rest.php/v1/page/Earth/bare: status ") for sentence in told)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [http(503, b""), http(500, b""), http(200, b'{"query": {"pages": 7}}'), None],
+    ids=["503", "500", "no answer", "nobody there"],
+)
+def test_a_wiki_that_serves_nobody_is_told_for_an_alarm(reply: bytes | None) -> None:
+    limits = Watched()
+
+    def outages() -> list[str]:
+        return [report.outage for report in limits.reports if report.outage]
+
+    def ask(url: str) -> None:
+        with an_api(url, limits) as api:
+            for _ in range(TRIES_TO_OPEN):
+                assert outages() == []
+                with pytest.raises(EndpointUnavailable):
+                    asyncio.run(api.pages_of_titles(["Earth"]))
+            until(lambda: bool(outages()), "an outage that is told")
+
+    if reply is None:
+        ask(f"http://127.0.0.1:{free_port()}")
+    else:
+        with raw_server_beside(lambda _: reply) as server:
+            ask(server.url)
 
 
 def test_a_wiki_that_says_nothing_ends_with_the_time_of_one_request() -> None:

@@ -1,4 +1,4 @@
-"""From a line of a stream to the event: what the line told is in the event, and nothing that it did not tell."""
+"""From a line of a stream to the event: what the line says is in the event, and nothing else."""
 
 import json
 from typing import Any

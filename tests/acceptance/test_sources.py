@@ -1,4 +1,4 @@
-"""What streams told and was once got wrong, through a real worker: kept, scored and announced rightly."""
+"""What streams say and was once handled wrongly, through a real worker: kept, scored and announced rightly."""
 
 import json
 from pathlib import Path

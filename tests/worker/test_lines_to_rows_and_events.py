@@ -1,4 +1,4 @@
-"""From a line of a stream to rows and events: what a source tells is announced, what it hides or leaves out is not."""
+"""From a line of a stream to rows and events: what a source says is announced, what it hides or leaves out is not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a page change told comes through into the event of a prediction, as far as the schema has room for it."""
+"""What a page change says stands in the event of a prediction, as far as the schema has fields for it."""
 
 from datetime import UTC, datetime
 from typing import Any
