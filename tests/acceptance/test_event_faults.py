@@ -30,6 +30,8 @@ COUNT = 150
 #: Less than the emulated EventGate lets wait when it is late.
 EVENTGATE = {"eventgate": {"timeout_seconds": 0.4, "batch_size": 10}}
 LATE = {"rate": 0.2, "ms": 1000}
+#: Time to score what is to be announced in order: edits that are scored again are settled later than the others.
+PATIENT: dict[str, Any] = {"flight": {"call_seconds": 20}, "endpoint": {"timeout_seconds": 15}}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ def test_an_eventgate_that_is_down_for_a_while_costs_no_event_and_no_order(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     databases = {WIKI: mariadb_databases(WIKI)}
-    with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE) as here:
+    with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE, **PATIENT) as here:
         edits = promise_events(here, 120)
         here.eventgate.set(latency_ms=50)
         start(here)
@@ -144,7 +146,7 @@ def test_an_eventgate_that_is_down_for_a_while_costs_no_event_and_no_order(
 
 def test_requests_that_fail_in_all_ways_cost_no_order(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
     databases = {WIKI: sqlite_databases(WIKI)}
-    with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE) as here:
+    with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE, **PATIENT) as here:
         edits = promise_events(here, 120)
         here.eventgate.set(close_before=0.1, close_mid_reply=0.1, late=LATE | {"rate": 0.1}, error_rate=0.03)
         start(here)
@@ -166,7 +168,7 @@ def limit_files_of_the_worker(here: Running, size: int) -> None:
 def test_a_disk_that_is_full_for_a_while_costs_no_event_and_leaves_whole_lines(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
-    with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, worker=False, beat=False) as here:
+    with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, worker=False, beat=False, **PATIENT) as here:
         edits = promise_events(here, 120)
         here.start_worker()
         here.until(lambda: len(here.worker_children()) == 2, "two children of the worker")
