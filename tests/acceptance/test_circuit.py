@@ -13,7 +13,8 @@ from tests.acceptance.running import SHORT, Running, running
 from worker.endpoints.tries import TRIES_TO_OPEN
 
 WIKI = "itwiki"
-COUNT = 300
+#: More than twice as many as all turns of both processes can hold.
+COUNT = 700
 CONCURRENCY = 4
 PROBES = 2
 MODELS = 2
