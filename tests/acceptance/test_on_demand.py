@@ -25,7 +25,8 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("on_demand")
     # Room for all that is asked for at once, so that nothing waits for its turn longer than the short deadlines allow.
     endpoint = {"concurrency": 200}
-    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}, endpoint=endpoint) as here:
+    flight = {"call_seconds": 4}
+    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}, endpoint=endpoint, flight=flight) as here:
         yield here
 
 
