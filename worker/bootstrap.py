@@ -73,6 +73,8 @@ class Services:
     engines: Engines
     watch: ServerWatch
     redis: Redis
+    #: Whether Redis is there, as all but the broker and the doorbell saw it last.
+    redis_state: RedisState
     doorbell: Doorbell
     client: ScoringClient
     #: The wikis' own APIs, as far as their addresses are set.
@@ -184,6 +186,7 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         engines=engines,
         watch=watch,
         redis=redis,
+        redis_state=redis_state,
         doorbell=doorbell,
         client=client,
         wiki_apis=wiki_apis,

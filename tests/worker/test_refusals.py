@@ -24,6 +24,7 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.redis_refusals import CURES, GONE, UNKNOWN, cure, is_refusal, redis_error, said
 from worker.domain.scores import ScoreId
 from worker.flight.result_backend import ScoreBackend
+from worker.lanes import broker
 from worker.lanes.broker import TRIAL_KEY, BrokerConsumer, Scheduler
 from worker.lanes.doorbell import Doorbell
 from worker.tasks.on_demand import request_scores
@@ -177,6 +178,18 @@ def test_a_refusal_in_a_pipeline_is_told_without_the_command(redis: Redis) -> No
             pipeline.execute()
 
     assert said(raised.value) == "WRONGTYPE Operation against a key holding the wrong kind of value"
+
+
+def test_who_waits_for_others_hears_at_once_that_the_broker_is_gone(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = RedisState()
+    monkeypatch.setattr(broker, "LOST", [state.is_gone])
+
+    a_consumer(app).on_connection_error_after_connected(RedisConnectionError("gone"))
+
+    assert state.gone_since is not None
+    assert not state.may_be_there
 
 
 def test_that_it_can_be_read_does_not_make_a_refusing_redis_be_back(redis: Redis) -> None:

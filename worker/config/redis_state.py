@@ -27,10 +27,16 @@ class RedisState:
         self._effect = effect
         self._lock = threading.Lock()
         self._is_gone = False
+        self._gone_since: float | None = None
         self._refused = False
         #: The cure that was logged last.
         self._cure = ""
         self._not_before = 0.0
+
+    @property
+    def gone_since(self) -> float | None:
+        """When it was found gone, by this clock; None while it is there."""
+        return self._gone_since
 
     @property
     def may_be_there(self) -> bool:
@@ -42,6 +48,8 @@ class RedisState:
         what_helps = cure(error)
         with self._lock:
             is_news = not self._is_gone or self._cure != what_helps
+            if not self._is_gone:
+                self._gone_since = self._clock()
             self._is_gone, self._cure = True, what_helps
             self._refused = self._refused or is_refusal(error)
             self._not_before = self._clock() + PAUSE_SECONDS
@@ -54,6 +62,6 @@ class RedisState:
             # During the pause this can only be the answer to a command that another thread sent before Redis was gone.
             is_news = self._is_gone and self.may_be_there and (has_written or not self._refused)
             if is_news:
-                self._is_gone, self._refused, self._not_before = False, False, 0.0
+                self._is_gone, self._refused, self._not_before, self._gone_since = False, False, 0.0, None
         if is_news:
             log.info("redis_back")

@@ -101,7 +101,8 @@ class SharedLimits:
         with self._lock:
             now, share = self._clock(), self._share()
             if self._alone is None:
-                self._alone, self._alone_since = State(), now
+                since = self._redis_state.gone_since
+                self._alone, self._alone_since = State(), now if since is None else since
                 if self._last is not None:
                     # First what was sold from the shared state is used up.
                     self._alone.next_start = now + LEAD_SECONDS

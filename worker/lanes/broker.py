@@ -7,6 +7,7 @@ To Celery an error reply of Redis is a bug, and ends the worker for good (celery
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, beat, states
@@ -42,6 +43,8 @@ UNREADABLE = (ValueError, TypeError, AttributeError)
 
 #: Set while this process takes tasks from Redis.
 CONSUMING = threading.Event()
+#: Called with the error once this process takes no more tasks, since Redis is gone.
+LOST: list[Callable[[Exception], None]] = []
 
 
 class BrokerConsumer(consumer.Consumer):
@@ -96,6 +99,8 @@ class BrokerConsumer(consumer.Consumer):
         elif redis_error(exc) is not None:
             # This logs it, and keeps us from asking Redis again at once.
             self._redis_state.is_gone(exc)
+            for hear in LOST:
+                hear(exc)
         try:
             super().on_connection_error_after_connected(exc)
         except (*self.connection_errors, *self.channel_errors) as error:

@@ -6,7 +6,7 @@ from celery.signals import worker_init, worker_shutting_down
 
 from worker.app import app
 from worker.bootstrap import services
-from worker.lanes.broker import CONSUMING
+from worker.lanes.broker import CONSUMING, LOST
 from worker.lanes.rings import QUEUE_OF, TURN
 from worker.lanes.standby import Standby
 
@@ -16,6 +16,8 @@ def _stand_by(**_: Any) -> None:
     here = services()
     standby = Standby(_run, _is_needed, threads=here.settings.worker.threads, poll_seconds=here.settings.poll_seconds)
     here.doorbell.stand_by(standby)
+    # A process that is idle would find out later, and then wait as long for others.
+    LOST.append(here.redis_state.is_gone)
     standby.start()
     worker_shutting_down.connect(lambda **_: standby.close(), weak=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
@@ -200,6 +200,19 @@ def test_without_redis_each_of_the_workers_last_seen_goes_on_with_its_share(redi
 
     clock.now += 10
     assert ask(limits, want=1000).places == 10
+
+
+def test_a_worker_that_is_idle_while_redis_goes_waits_for_others_from_that_moment_on(redis: Redis) -> None:
+    clock = Clock()
+    own, state = Redis(connection_pool=redis.connection_pool), RedisState(clock)
+    limits = SharedLimits(URL, ceilings(requests_per_second=100, concurrency=40), "d", own, state, clock)
+    ask(limits, want=1)
+    own.connection_pool = gone().connection_pool
+    clock.now += 600
+    state.is_gone(RedisError("the broker lost it"))
+
+    clock.now += 10
+    assert ask(limits, want=1000).places == 40
 
 
 def test_workers_that_were_last_seen_long_ago_get_no_share(redis: Redis) -> None:
