@@ -14,7 +14,10 @@ from worker.lanes.seldom import Seldom
 PASSES = "outpatrol_passes"
 #: After this many times, no worker on these queues seems to know that wiki.
 MOST_PASSES = 50
+#: Before it is passed on; longer the more often that was in vain, since the other worker may be busy: half a minute in
+#: all.
 REST_SECONDS = 0.1
+PASSES_A_REST = 5
 
 _warnings = Seldom()
 
@@ -48,5 +51,5 @@ def is_passed_on(here: Services, wiki: str) -> bool:
     def send() -> None:
         app.send_task(name, **again)
 
-    here.doorbell.later(REST_SECONDS, send)
+    here.doorbell.later(REST_SECONDS * (1 + passes // PASSES_A_REST), send)
     return True
