@@ -65,6 +65,10 @@ def front(open_front: OpenFront) -> Front:
 
 def check(reply: Any) -> None:
     """A reply that was promised, whose errors are ORES' documents or Lift Wing's."""
+    if reply.status_code == 303:
+        # The form of /ui leads to the scores that it asks for.
+        assert reply.headers["location"].startswith("/v3/scores/")
+        return
     assert reply.status_code in {200, 204} | CODES.keys() - {500, 503, 504}, reply.text
     if reply.status_code >= 400 and not reply.headers["content-type"].startswith("application/javascript"):
         error = reply.json()
