@@ -74,7 +74,21 @@ class NurseryPopen(ForkingPopen):
             os.close(pipe)
 
     def _internal_poll(self, _deadstate: int | None = None, **named: Any) -> Any:
-        return super()._internal_poll(_deadstate, **(named if self._told is None else {"_waitpid": self._look}))
+        if self._told is None:
+            return super()._internal_poll(_deadstate, **named)
+        # What it takes to be told of an end is not the same in 3.12 and in 3.13.
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                self._take_end()
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
+
+    def _take_end(self) -> None:
+        """Learn how it ended, if it has, unless another thread has just learned it."""
+        pid, status = (0, 0) if self._told is None else self._look(self.pid, os.WNOHANG)
+        if pid:
+            self._handle_exitstatus(status)
 
     def _try_wait(self, wait_flags: int) -> Any:
         return super()._try_wait(wait_flags) if self._told is None else self._look(self.pid, wait_flags)

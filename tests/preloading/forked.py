@@ -21,6 +21,8 @@ from worker.lanes.supervisor import die_with_parent
 #: As the interpreter exits where it can't write what its streams still held.
 NOT_FLUSHED = 120
 MOST_FILES = 4096
+#: By the name that this interpreter gives it.
+_ENCODING = sys.__stdin__.encoding if sys.__stdin__ else "utf-8"
 _UNBUFFERED = isinstance(sys.__stdout__, io.TextIOWrapper) and sys.__stdout__.write_through
 
 
@@ -89,10 +91,10 @@ def _renew() -> None:
 def _stream(number: int, mode: str, *, errors: str = "strict") -> io.TextIOWrapper:
     raw = io.FileIO(number, mode, closefd=False)
     if mode == "r":
-        return io.TextIOWrapper(io.BufferedReader(raw), errors=errors)
+        return io.TextIOWrapper(io.BufferedReader(raw), _ENCODING, errors)
     if _UNBUFFERED:
-        return io.TextIOWrapper(raw, errors=errors, write_through=True)
-    return io.TextIOWrapper(io.BufferedWriter(raw), errors=errors, line_buffering=number == 2 or raw.isatty())
+        return io.TextIOWrapper(raw, _ENCODING, errors, write_through=True)
+    return io.TextIOWrapper(io.BufferedWriter(raw), _ENCODING, errors, line_buffering=number == 2 or raw.isatty())
 
 
 def _run(module: str, arguments: Sequence[str]) -> int:
