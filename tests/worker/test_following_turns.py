@@ -88,6 +88,19 @@ def test_turns_follow_one_another_for_some_time_and_the_next_one_is_rung_for() -
     assert (taken, rung) == (["events", "events+", "events++"], ["events+++"])
 
 
+def test_what_a_slow_turn_promised_follows_all_the_same() -> None:
+    follows, taken, rung, now = {"outbox": "events"}, list[str](), list[str](), [0.0]
+
+    def take(lane: str) -> str | None:
+        taken.append(lane)
+        now[0] += 30
+        return follows.get(lane)
+
+    take_turns("outbox", take, rung.append, clock=lambda: now[0])
+
+    assert (taken, rung) == (["outbox", "events"], [])
+
+
 @pytest.mark.usefixtures("database")
 def test_of_a_turn_that_found_nothing_nothing_follows(services: Services) -> None:
     taken, rings = served(services)

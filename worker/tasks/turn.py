@@ -9,7 +9,7 @@ from worker.lanes.rings import TURN
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import is_resting, reported
 
-#: Turns follow one another in one task for so long; what is left then goes to the end of the queue.
+#: Turns follow one another in one task for so long, but at least two; what is left goes to the end of the queue.
 FOLLOW_SECONDS = 1.0
 
 
@@ -32,10 +32,13 @@ def take_turns(
 ) -> None:
     """*take* a turn at *lane* and those that follow, for which a task each would cost more than the turn.
 
-    After some time *ring* for the next one instead: others wait for this thread.
+    After some time *ring* for the next one instead: others wait for this thread. What the first one promised follows
+    however long that took, as scores of a slow endpoint do.
     """
     until = clock() + FOLLOW_SECONDS
     follows = take(lane)
+    if follows is not None:
+        follows = take(follows)
     while follows is not None:
         if clock() >= until:
             ring(follows)
