@@ -10,6 +10,8 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 146, 96, 66, 34
 BAR, GAP, BETWEEN = 15, 2, 14
 #: A tick of the scale for every so many at most.
 MOST_TICKS = 6
+#: Nothing that is measured is smaller, and far below it numbers have too few digits for a round tick.
+LEAST = 1e-6
 
 HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="DejaVu Sans, Verdana, sans-serif" \
@@ -74,6 +76,7 @@ def tick(most: float) -> float:
     """1, 2 or 5 times a power of ten, so that there are few ticks up to *most*."""
     if most <= 0:
         return 1.0
+    most = max(most, LEAST)
     power: float = 10.0 ** floor(log10(most / MOST_TICKS))
     return next(each * power for each in (1, 2, 5, 10, 20) if most / (each * power) <= MOST_TICKS)
 
