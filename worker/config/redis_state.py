@@ -26,7 +26,6 @@ class RedisState:
         self._clock = clock
         self._effect = effect
         self._lock = threading.Lock()
-        self._is_gone = False
         self._gone_since: float | None = None
         self._refused = False
         #: The cure that was logged last.
@@ -47,10 +46,10 @@ class RedisState:
         """Note that it did not answer, or refused."""
         what_helps = cure(error)
         with self._lock:
-            is_news = not self._is_gone or self._cure != what_helps
-            if not self._is_gone:
+            is_news = self._gone_since is None or self._cure != what_helps
+            if self._gone_since is None:
                 self._gone_since = self._clock()
-            self._is_gone, self._cure = True, what_helps
+            self._cure = what_helps
             self._refused = self._refused or is_refusal(error)
             self._not_before = self._clock() + PAUSE_SECONDS
         if is_news:
@@ -60,8 +59,8 @@ class RedisState:
         """Note that it served. After a refusal only a write counts, since a replica lets us read."""
         with self._lock:
             # During the pause this can only be the answer to a command that another thread sent before Redis was gone.
-            is_news = self._is_gone and self.may_be_there and (has_written or not self._refused)
+            is_news = self._gone_since is not None and self.may_be_there and (has_written or not self._refused)
             if is_news:
-                self._is_gone, self._refused, self._not_before, self._gone_since = False, False, 0.0, None
+                self._gone_since, self._refused, self._not_before = None, False, 0.0
         if is_news:
             log.info("redis_back")
