@@ -1,6 +1,5 @@
 """A worker process: options that it refuses, its services from start to end, and its watchdog."""
 
-import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from celery.signals import celeryd_init, task_postrun, task_prerun, worker_init,
 from outbox.errors import OutboxError
 from worker.app import app
 from worker.bootstrap import services
+from worker.config.garbage import look_rarely
 from worker.domain.errors import WorkerError
 from worker.domain.visible import visible
 from worker.lanes.watchdog import Tasks, Watchdog
@@ -25,8 +25,7 @@ REFUSED = {
     "beat": "--beat: there are several worker processes and one schedule; run `celery -A worker.app beat` beside them",
 }
 
-#: Objects that are made between two collections. A batch makes thousands that live until it is settled; looking at them
-#: again and again costs a twentieth of the processor time.
+#: Some batches' worth.
 OBJECTS_A_COLLECTION = 20_000
 
 _tasks = Tasks()
@@ -52,10 +51,7 @@ def _begin(sender: Any, **_: Any) -> None:
     watchdog = Watchdog(loop=here.http_loop, turns=here.turns, tasks=_tasks, settings=here.settings.worker)
     watchdog.start()
     _watchdogs.append(watchdog)
-    # The objects made at the start live as long as the worker, so the garbage collector need not look at them.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_A_COLLECTION)
+    look_rarely(OBJECTS_A_COLLECTION)
 
 
 @task_prerun.connect

@@ -1,6 +1,5 @@
 """Running the front door: one process with one event loop, on uvicorn."""
 
-import gc
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from worker.config.garbage import look_rarely
 from worker.web.application import make_application
 from worker.web.asking import House
 from worker.web.connections import HttpProtocol
@@ -17,9 +17,8 @@ from worker.web.connections import HttpProtocol
 SHUTDOWN_SECONDS = 20
 KEEP_ALIVE_SECONDS = 65
 BACKLOG = 512
-#: New objects before they are looked through for garbage, some requests' worth; what was there before is never looked
-#: through again. With Python's own 700 a tenth of the time goes there.
-YOUNG = 10_000
+#: Some requests' worth.
+OBJECTS_A_COLLECTION = 10_000
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -79,8 +78,6 @@ def serve_application(application: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG)
+    look_rarely(OBJECTS_A_COLLECTION)
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
