@@ -5,17 +5,17 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.columns import COLUMNS, Column
+from benchmarks.columns import COLUMNS
 from benchmarks.contenders import Tell
 from benchmarks.crowded_wiki import Size
 from benchmarks.isolation.table import ROWS, isolation_document, isolation_table, measure_isolation
@@ -65,7 +65,7 @@ def main(
     """Measure drains of recorded edits beside one Celery task an edit, then the memory of a long backlog."""
     if context.invoked_subcommand:
         return
-    chosen = [_column(name.strip()) for name in columns.split(",")]
+    chosen = [COLUMNS[name] for name in _chosen(columns, COLUMNS, "column")]
     with servers() as here, progress() as announce:
         comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
         found = measure_memory(here, backlog, announce)
@@ -91,11 +91,8 @@ def scoring(as_json: AsJson = False) -> None:
     with servers() as here, progress() as announce:
         sharing = measure_sharing(here, announce)
         transports = measure_transports(here, announce)
-    if as_json:
-        found = {"sharing": list(map(asdict, sharing)), "transports": list(map(asdict, transports))}
-        print(json.dumps(found, indent=2))
-    else:
-        Console().print(scoring_tables(sharing, transports), highlight=False)
+    document = {"sharing": list(map(asdict, sharing)), "transports": list(map(asdict, transports))}
+    _print(scoring_tables(sharing, transports), document, as_json=as_json)
 
 
 @app.command()
@@ -115,12 +112,7 @@ def recentchanges(
     size = Size(changes, classifications)
     with progress() as announce:
         found = measure_large_wiki(size, announce, rounds=rounds, quiet_seconds=quiet_seconds, kept=keep)
-    if as_json:
-        print(json.dumps(wiki_document(found), indent=2))
-    else:
-        out = Console()
-        out.width = max(out.width, 200)
-        out.print(wiki_tables(found), highlight=False)
+    _print(wiki_tables(found), wiki_document(found), as_json=as_json, width=200)
     if found.faults:
         raise typer.Exit(1)
 
@@ -137,12 +129,12 @@ def sinks(
     with progress() as announce:
         measured = measure_sinks(events, announce, rounds=rounds)
         published = measure_publishing(events, announce)
-    if as_json:
-        print(json.dumps({"sinks": list(map(asdict, measured)), "publishing": list(map(asdict, published))}, indent=2))
-    else:
-        out = Console()
-        out.width = max(out.width, 110)
-        out.print(sink_tables(measured, published), highlight=False)
+    _print(
+        sink_tables(measured, published),
+        {"sinks": list(map(asdict, measured)), "publishing": list(map(asdict, published))},
+        as_json=as_json,
+        width=110,
+    )
 
 
 @app.command()
@@ -154,10 +146,7 @@ def web(
     """Measure the front door: cached scores beside the framework's empty reply, and beside a drain."""
     with servers() as here, progress() as announce:
         found = measure_web(here, announce, requests=requests, edits=edits)
-    if as_json:
-        print(json.dumps(asdict(found), indent=2))
-    else:
-        Console().print(web_table(found), highlight=False)
+    _print(web_table(found), asdict(found), as_json=as_json)
 
 
 @app.command()
@@ -175,10 +164,7 @@ def trickle(
     """Measure single edits that come slowly: processor time of each, and seconds from commit to event."""
     with servers() as here, progress() as announce:
         found = measure_trickle(here, announce, rate=rate, wikis=wikis, seconds=seconds, skew=skew, kept=keep)
-    if as_json:
-        print(json.dumps(asdict(found), indent=2))
-    else:
-        Console().print(trickle_table(found), highlight=False)
+    _print(trickle_table(found), asdict(found), as_json=as_json)
     if not found.is_ok:
         raise typer.Exit(1)
 
@@ -197,10 +183,7 @@ def scale(
     as_json: AsJson = False,
 ) -> None:
     """Measure what many idle wikis cost, how soon an edit is seen, long backlogs, and the edit's own transaction."""
-    chosen = [name.strip() for name in parts.split(",")]
-    for name in chosen:
-        if name not in PARTS:
-            raise typer.BadParameter(f"{name!r} is no part; there are {', '.join(PARTS)}", param_hint="--parts")
+    chosen = _chosen(parts, PARTS, "part")
     amount = Amount(wikis=wikis, idle_seconds=idle_seconds, burst=burst, backlogs=_numbers(backlogs))
     found = Scale()
     if chosen != ["edit"]:
@@ -210,12 +193,7 @@ def scale(
         # What COMMIT waits for is the disk.
         with servers() as here, progress() as announce:
             found.edit = measure_own_transaction(here, saved, announce)
-    if as_json:
-        print(json.dumps(scale_document(found), indent=2))
-    else:
-        out = Console()
-        out.width = max(out.width, 150)
-        out.print(scale_table(found), highlight=False)
+    _print(scale_table(found), scale_document(found), as_json=as_json, width=150)
     if not is_ok(found):
         raise typer.Exit(1)
 
@@ -236,19 +214,11 @@ def isolation(
     as_json: AsJson = False,
 ) -> None:
     """Measure what one hung part costs the others: from commit to event, without a fault and with it."""
-    chosen = [name.strip() for name in rows.split(",")]
-    for name in chosen:
-        if name not in ROWS:
-            raise typer.BadParameter(f"{name!r} is no row; there are {', '.join(ROWS)}", param_hint="--rows")
+    chosen = _chosen(rows, ROWS, "row")
     found = dict(
         measure_isolation(chosen, _tell, seconds=seconds, outage_seconds=outage_seconds, wikis=wikis, share=share)
     )
-    if as_json:
-        print(json.dumps(isolation_document(found), indent=2))
-    else:
-        out = Console()
-        out.width = max(out.width, 170)
-        out.print(isolation_table(found), highlight=False)
+    _print(isolation_table(found), isolation_document(found), as_json=as_json, width=170)
     if not all(result.is_ok for result in found.values()):
         raise typer.Exit(1)
 
@@ -283,20 +253,33 @@ def progress() -> Iterator[Announce]:
         yield announce
 
 
-def _column(name: str) -> Column:
-    if name not in COLUMNS:
-        raise typer.BadParameter(f"{name!r} is no column; there are {', '.join(COLUMNS)}", param_hint="--columns")
-    return COLUMNS[name]
+def _chosen(text: str, known: Collection[str], what: str) -> list[str]:
+    """The names in *text*, each of a *what* that is *known*."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is no {what}; there are {', '.join(known)}", param_hint=f"--{what}s")
+    return names
+
+
+def _print(table: RenderableType, document: object, *, as_json: bool, width: int = 0) -> None:
+    """Print the *document*, or the *table* at least as wide as that."""
+    if as_json:
+        print(json.dumps(document, indent=2))
+        return
+    out = Console()
+    out.width = max(out.width, width)
+    out.print(table, highlight=False)
 
 
 def _show(comparisons: list[Comparison], found: Memory, *, as_json: bool) -> None:
     """Print the results; speed is only reported, but memory that grows is an error."""
-    if as_json:
-        print(json.dumps(as_document(comparisons, found), indent=2))
-    else:
-        out = Console()
-        out.width = max(out.width, 34 + 18 * len(comparisons))
-        out.print(as_tables(comparisons, found), highlight=False)
+    _print(
+        as_tables(comparisons, found),
+        as_document(comparisons, found),
+        as_json=as_json,
+        width=34 + 18 * len(comparisons),
+    )
     if not found.is_ok:
         raise typer.Exit(1)
 

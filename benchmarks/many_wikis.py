@@ -14,9 +14,8 @@ from benchmarks.account import Account, account
 from benchmarks.columns import REVSCORING
 from benchmarks.servers import Servers, inherited, start_our_worker
 from benchmarks.traffic import Traffic
-from tests.acceptance.running import merged, toml
-from worker.app import configuration
-from worker.bootstrap import Services, build_services
+from tests.acceptance.running import merged, ringing_services, toml
+from worker.bootstrap import Services
 from worker.demo.processes import Child, Processes, kill_group
 from worker.demo.surroundings import start_beat
 from worker.lanes.broker import SENT_KEY
@@ -55,13 +54,7 @@ def many_wikis(servers: Servers, wikis: Mapping[str, str], **changes: Any) -> It
             redis.set(f"{SENT_KEY}:{task}", b"1", px=HOUR_MILLISECONDS)
     document = merged(_settings(servers, directory, wikis), changes)
     settings = Settings.model_validate(document)
-    client = Celery("client")
-    client.config_from_object(configuration(settings))
-
-    def send(task: str, *arguments: str) -> None:
-        client.send_task(task, args=arguments, ignore_result=True, retry=False)
-
-    services = build_services(settings, send=send)
+    services, client = ringing_services(settings)
     with account(servers.mariadb_url) as ours, Processes(directory) as processes:
         of_workers = {wiki: {"database_url": ours.url(url)} for wiki, url in wikis.items()}
         file = directory / "outpatrol.toml"

@@ -7,7 +7,8 @@ import functools
 import re
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pymysql
@@ -32,6 +33,17 @@ def make_tables(database: Database) -> None:
         cursor.execute(_statements(database.url.set(database="")))
         while cursor.nextset():
             pass
+
+
+@contextmanager
+def made_on_mariadb(mariadb_url: str, name: str) -> Iterator[Database]:
+    """A database of that *name* with all tables, until the end."""
+    engines = Engines()
+    database = engines.open("enwiki", create_database(mariadb_url, name))
+    make_tables(database)
+    yield database
+    engines.close()
+    drop_database(mariadb_url, name)
 
 
 def empty_tables(database: Database) -> None:

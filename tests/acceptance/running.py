@@ -251,13 +251,7 @@ def running(
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
-    client = Celery("client")
-    client.config_from_object(configuration(settings))
-
-    def send(task: str, *arguments: str) -> None:
-        client.send_task(task, args=arguments, ignore_result=True, retry=False)
-
-    services = build_services(settings, send=send)
+    services, client = ringing_services(settings)
     with Processes(directory) as processes:
         here = Running(
             directory, processes, settings, redis_port, redis_options, scoring_port, eventgate_port, services, client
@@ -275,6 +269,17 @@ def running(
                     processes.stop(here.children[name])
             if here.children.get("endpoint") is endpoint:
                 spare_endpoints.give_back(endpoint, scoring_port)
+
+
+def ringing_services(settings: Settings) -> tuple[Services, Celery]:
+    """Services that ring for the workers of *settings*, and the client by which they do; the caller closes both."""
+    client = Celery("client")
+    client.config_from_object(configuration(settings))
+
+    def send(task: str, *arguments: str) -> None:
+        client.send_task(task, args=arguments, ignore_result=True, retry=False)
+
+    return build_services(settings, send=send), client
 
 
 def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from outbox.database import Database, Engines
-from tests.services import create_database, drop_database
-from tests.wiki_tables import empty_tables, make_tables
+from outbox.database import Database
+from tests.wiki_tables import empty_tables, made_on_mariadb
 
 
 @pytest.fixture(scope="session")
 def _migrated_mariadb(mariadb_url: str) -> Iterator[Database]:
-    engines = Engines()
-    database = engines.open("enwiki", create_database(mariadb_url, "outbox_on_mariadb"))
-    make_tables(database)
-    yield database
-    engines.close()
-    drop_database(mariadb_url, "outbox_on_mariadb")
+    with made_on_mariadb(mariadb_url, "outbox_on_mariadb") as database:
+        yield database
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import pytest
 from redis import Redis
 
-from outbox.database import Database, Engines
+from outbox.database import Database
 from tests.builders import some_settings
 from tests.endpoint import EmulatedEndpoint
-from tests.services import create_database, drop_database
-from tests.wiki_tables import make_tables
+from tests.wiki_tables import made_on_mariadb
 from worker.bootstrap import Services, build_services
 
 
@@ -46,12 +45,8 @@ def services_for(
 @pytest.fixture
 def mariadb(mariadb_url: str) -> Iterator[Database]:
     """A MariaDB of a test's own, for transactions that write at once; SQLite lets in one at a time."""
-    engines = Engines()
-    database = engines.open("enwiki", create_database(mariadb_url, "at_once"))
-    make_tables(database)
-    yield database
-    engines.close()
-    drop_database(mariadb_url, "at_once")
+    with made_on_mariadb(mariadb_url, "at_once") as database:
+        yield database
 
 
 @pytest.fixture
