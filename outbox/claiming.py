@@ -88,7 +88,7 @@ def _leasing(lane: Lane, lease: timedelta) -> Update:
     messages = lane.messages
     return (
         update(messages)
-        .where(messages.c.id.in_(bindparam("ids", expanding=True)))
+        .where(_named(lane))
         .values(lease_token=bindparam("token"), leased_until=database_now(lease), attempt=messages.c.attempt + 1)
         .execution_options(**BY_KEY)
     )
@@ -100,6 +100,10 @@ def _due(lane: Lane) -> Select[tuple[int]]:
     is_due = waiting.due_at <= database_now()
     query = select(waiting.id).where(is_due).order_by(waiting.due_at).limit(bindparam("limit", type_=Integer))
     return query.with_for_update(skip_locked=True)
+
+
+def _named(lane: Lane) -> ColumnElement[bool]:
+    return lane.messages.c.id.in_(bindparam("ids", expanding=True))
 
 
 def _is_free(lane: Lane) -> ColumnElement[bool]:
@@ -144,8 +148,7 @@ def renew(session: Transaction, lane: Lane, claims: Sequence[Claim], *, lease: t
 
 def fence(lane: Lane) -> tuple[ColumnElement[bool], ...]:
     """The fence: those messages of one claim that still carry its token, both named by `fenced`."""
-    messages = lane.messages.c
-    return (messages.id.in_(bindparam("ids", expanding=True)), messages.lease_token == bindparam("token"))
+    return (_named(lane), lane.messages.c.lease_token == bindparam("token"))
 
 
 def fenced(claims: Sequence[Claim]) -> dict[str, Any]:

@@ -289,7 +289,7 @@ class Endpoint:
 
 @lru_cache(maxsize=1024)
 def _url(address: str) -> httpx.URL:
-    """*address*, taken to pieces; the few there are need it once, at a sixth of a request's cost."""
+    """*address*, taken to pieces: a sixth of a request's cost, and most requests go to a few addresses."""
     return httpx.URL(address)
 
 
