@@ -1,7 +1,11 @@
 """Connections of clients, byte by byte: what is no HTTP, has no end or does not come, gets the document of an error."""
 
 import asyncio
+import gc
 import json
+import socket
+import struct
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -34,7 +38,9 @@ async def path_and_body(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def a_server(protocol: type[HttpProtocol]) -> AsyncIterator[int]:
-    config = uvicorn.Config(path_and_body, log_config=None, log_level="error", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        path_and_body, log_config=None, log_level="error", lifespan="off", ws="none", timeout_keep_alive=1
+    )
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
@@ -120,6 +126,40 @@ def test_a_long_head_that_ends_is_read() -> None:
 @pytest.mark.parametrize("pieces", [[GET], [GET + END, b"GET /"], [b"G"]])
 def test_a_head_that_does_not_come_is_not_waited_for(pieces: Sequence[bytes]) -> None:
     assert answer(*pieces, protocol=Hasty).rpartition(b"HTTP/1.1 ")[2].startswith(b"408 Request Timeout")
+
+
+def test_a_connection_that_is_kept_for_the_next_request_is_closed_in_its_time_without_a_word() -> None:
+    assert answer(GET + END, protocol=Hasty).count(b"HTTP/1.1 ") == 1
+
+
+def test_a_connection_that_is_kept_may_be_used_after_the_time_of_a_head() -> None:
+    reply = answer(GET + END, *[b""] * 40, GET + b"Connection: close\r\n\r\n", protocol=Hasty)
+
+    assert reply.count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_nothing_is_left_of_a_connection_that_was_reset() -> None:
+    made: list[weakref.ref[HttpProtocol]] = []
+
+    class Noted(HttpProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.timeout_keep_alive = 3600
+            made.append(weakref.ref(self))
+
+    async def ask_and_reset() -> None:
+        async with a_server(Noted) as port, asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET + END)
+            await reader.readuntil(b"/one")
+            there = writer.get_extra_info("socket")
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.close()
+            while any(each() for each in made):
+                gc.collect()
+                await asyncio.sleep(0.01)
+
+    asyncio.run(ask_and_reset())
 
 
 def test_a_connection_on_which_nothing_comes_is_closed_without_a_word() -> None:

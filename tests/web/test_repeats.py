@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from tests.clock import Clock
@@ -14,14 +13,15 @@ from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.web.questions import Question
 from worker.web.repeats import MOST_REPEATED, REPEATED_SECONDS, Repeats
-from worker.web.scoring import Scored
+from worker.web.replies import JSON, Ready
 
 PATH = "/v3/scores/enwiki/1/damaging"
-CACHED = Scored(question=Question("enwiki", ("damaging",), (1,)), versions={}, is_cached=True)
+CACHED = Question("enwiki", ("damaging",), (1,))
+READY = Ready(b"reply", JSON, 1)
 
 
-def a_scope(path: str = PATH, query: bytes = b"", method: str = "GET") -> dict[str, Any]:
-    return {"path": path, "query_string": query, "method": method}
+def a_scope(path: str = PATH, query: bytes = b"") -> dict[str, Any]:
+    return {"path": path, "query_string": query, "method": "GET"}
 
 
 def looks(redis: Redis) -> int:
@@ -51,12 +51,33 @@ def test_a_slash_at_the_end_makes_no_other_question(front: Front, redis: Redis) 
     assert looks(redis) == before
 
 
-@pytest.mark.parametrize("query", ["?format=json", "?callback=done", "?models=damaging"])
-def test_another_question_is_looked_up_by_itself(front: Front, redis: Redis, query: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v3/scores/enwiki/1/damaging?format=json",
+        "/v3/scores/enwiki/1/damaging?callback=done",
+        "/v3/scores/enwiki?models=damaging&revids=1",
+        "/v2/scores/enwiki/damaging/1",
+        "/scores/enwiki/damaging/1",
+    ],
+)
+def test_a_score_that_was_given_before_costs_no_look_in_any_form(front: Front, redis: Redis, path: str) -> None:
     front.json(PATH)
     front.json(PATH)
     before = looks(redis)
-    front.get(PATH + query)
+
+    assert front.get(path).status_code == 200
+    assert looks(redis) == before
+
+
+@pytest.mark.parametrize("path", ["/v3/scores/enwiki/2/damaging", "/v3/scores/enwiki/1/goodfaith", f"{PATH}?features"])
+def test_another_score_is_looked_up(open_front: OpenFront, redis: Redis, path: str) -> None:
+    for each in (PATH, path):
+        open_front().json(each)
+    front = open_front()
+    front.json(PATH)
+    before = looks(redis)
+    front.json(path)
 
     assert looks(redis) == before + 1
 
@@ -82,42 +103,37 @@ def test_a_repeated_reply_is_counted_as_any_other(front: Front) -> None:
 
 def test_a_reply_is_repeated_for_a_second_only() -> None:
     repeats = Repeats(clock := Clock())
-    repeats.keep(a_scope(), Response(b"reply"), CACHED)
+    repeats.keep(a_scope(), READY, CACHED)
 
     assert repeats.find(a_scope()) is not None
     clock.now += REPEATED_SECONDS
     assert repeats.find(a_scope()) is None
 
 
-@pytest.mark.parametrize(
-    "other", [a_scope("/v3/scores/enwiki/2/damaging"), a_scope(query=b"features"), a_scope(method="HEAD")]
-)
+@pytest.mark.parametrize("other", [a_scope("/v3/scores/enwiki/2/damaging"), a_scope(query=b"features")])
 def test_only_what_is_the_same_to_the_letter_is_repeated(other: dict[str, Any]) -> None:
     repeats = Repeats()
-    repeats.keep(a_scope(), Response(b"reply"), CACHED)
+    repeats.keep(a_scope(), READY, CACHED)
 
     assert repeats.find(other) is None
 
 
-@pytest.mark.parametrize(
-    ("scope", "scored"),
-    [
-        (a_scope(method="POST"), CACHED),
-        (a_scope(), Scored(question=CACHED.question, versions={})),
-    ],
-)
-def test_what_was_posted_or_not_cached_is_not_kept(scope: dict[str, Any], scored: Scored) -> None:
-    repeats = Repeats()
-    repeats.keep(scope, Response(b"reply"), scored)
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+def test_only_what_is_got_is_repeated(front: Front, method: str) -> None:
+    front.json(PATH)
+    for _ in range(2):
+        front.run(front.http.request(method, PATH))
+    assert front.json(PATH)["enwiki"]["scores"] == scores(1, models=("damaging",))
+    reply = front.run(front.http.request(method, PATH))
 
-    assert repeats.find(a_scope()) is None
+    assert (reply.status_code, bool(reply.content)) == (200, method == "POST")
 
 
 def test_no_more_than_so_many_replies_are_kept() -> None:
     repeats = Repeats(clock := Clock())
     for number in range(3 * MOST_REPEATED):
         clock.now += REPEATED_SECONDS / MOST_REPEATED / 2
-        repeats.keep(a_scope(query=str(number).encode()), Response(b"reply"), CACHED)
+        repeats.keep(a_scope(query=str(number).encode()), READY, CACHED)
 
     assert len(repeats) <= MOST_REPEATED
     assert repeats.find(a_scope(query=str(3 * MOST_REPEATED - 1).encode())) is not None

@@ -8,26 +8,28 @@ one call. Nothing here blocks the event loop, and nothing waits longer than a re
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from kombu.exceptions import KombuError
 from redis import RedisError
 from redis.asyncio import Redis as AsyncRedis
 
 from worker.config.redis_state import RedisState
-from worker.domain.answers import Answers
+from worker.domain.answers import Answers, Stored
 from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
 from worker.flight.documents import document_key, versions_name
 from worker.flight.hints import Hints
-from worker.flight.looks import Looks
-from worker.flight.redis_tier import lease_key, result_key
+from worker.flight.looks import Looks, Values
+from worker.flight.redis_tier import lease_key, result_key, result_keys
+from worker.flight.remembered import Remembered
 from worker.flight.results import decode_end, decode_final, is_answer, is_end
 from worker.lanes.rings import QUEUE_OF, SCORE
 
@@ -72,6 +74,7 @@ class Door:
     ) -> None:
         self._redis = redis
         self._looks = Looks(redis, seconds=silence_seconds)
+        self._remembered = Remembered()
         self._hints = hints
         self._sends = sends
         self._state = state
@@ -109,6 +112,41 @@ class Door:
             values = await self._values(ids)
         final = [decode_final(value) for value in values if value is not None and is_answer(value)]
         return Answers(dict(zip(ids, final, strict=True)), cached=len(ids)) if len(final) == len(ids) else None
+
+    def look(
+        self,
+        wiki: str,
+        revisions: Sequence[int],
+        models: Sequence[tuple[str, str]],
+        tell: Callable[[Sequence[Stored] | None], None],
+    ) -> None:
+        """Have *tell* called with what is cached of *models*, each with its version, for each of *revisions* in turn.
+
+        At once if all of it is remembered; with None if something is not there, or there is no way to look.
+        """
+        keys = result_keys(wiki, revisions, models, self._prefix)
+        found = self._remembered.find(keys)
+        missing = [key for key, stored in zip(keys, found, strict=True) if stored is None]
+        if not missing:
+            tell(cast("list[Stored]", found))
+            return
+        if not self._state.may_be_there:
+            tell(None)
+            return
+
+        def hear(values: Values | Exception) -> None:
+            if isinstance(values, Exception):
+                if isinstance(values, RedisError):
+                    self._state.is_gone(values)
+                tell(None)
+                return
+            if self._state.gone_since is not None:
+                self._state.is_there()
+            new = map(self._remembered.read, missing, values)
+            all_found = [next(new) if stored is None else stored for stored in found]
+            tell(None if None in all_found else cast("list[Stored]", all_found))
+
+        self._looks.ask(missing, hear)
 
     def known_versions(self, wiki: str) -> dict[str, str] | None:
         """The current versions of the models of *wiki* without a look, if they were seen a moment ago."""
@@ -253,7 +291,16 @@ class Door:
         return waiting >= self._queue_maxsize
 
     async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:
-        return await self._looks.at([result_key(score_id, self._prefix) for score_id in ids]) if ids else []
+        keys = [result_key(score_id, self._prefix) for score_id in ids]
+        found = [None if stored is None else stored.value for stored in self._remembered.find(keys)]
+        missing = [key for key, value in zip(keys, found, strict=True) if value is None]
+        if not missing:
+            return found
+        values = await self._looks.at(missing)
+        for key, value in zip(missing, values, strict=True):
+            self._remembered.read(key, value)
+        left = iter(values)
+        return [next(left) if value is None else value for value in found]
 
     def _may_ask(self, what: object) -> bool:
         return self._now() - self._asked_at.get(what, -inf) >= ASK_AGAIN_SECONDS
@@ -289,4 +336,5 @@ class Door:
 
     @staticmethod
     def _now() -> float:
-        return asyncio.get_running_loop().time()
+        # Unlike the loop's, this is no system call.
+        return time.monotonic()

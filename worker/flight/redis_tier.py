@@ -191,6 +191,12 @@ def result_key(score_id: ScoreId, prefix: str = "") -> str:
     return f"{prefix}{RESULT_PREFIX}{score_id}"
 
 
+def result_keys(wiki: str, revisions: Iterable[int], models: Iterable[tuple[str, str]], prefix: str = "") -> list[str]:
+    """The result keys of *models*, each with its version, for each of *revisions* in turn."""
+    ends = [(f"{prefix}{RESULT_PREFIX}{wiki}:{model}:", f":{version}") for model, version in models]
+    return [f"{before}{revision}{after}" for revision in revisions for before, after in ends]
+
+
 def lease_key(score_id: ScoreId, prefix: str = "") -> str:
     """The key of the lease, in the same slot as the result's key; also the channel on which its end is announced."""
     return f"{prefix}ores-lease:{{{result_key(score_id, prefix)}}}"

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.domain.answers import Stored
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.flight.tiers import End
@@ -40,6 +41,17 @@ def is_answer(result: bytes | None) -> bool:
     followed by an object.
     """
     return result is not None and b'"answer":{' in result
+
+
+def stored_answer(result: bytes) -> Stored | None:
+    """The cached answer that the value of a result key is, if it is one."""
+    start = result.find(b'"answer":{')
+    return None if start < 0 else Stored(result, start + len(b'"answer":'))
+
+
+def is_success(result: bytes) -> bool:
+    """Whether the value of a result key is that of a score, as Celery sees it."""
+    return b'"status":"SUCCESS"' in result
 
 
 def is_end(result: bytes | None) -> bool:

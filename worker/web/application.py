@@ -1,5 +1,6 @@
 """The front door as one ASGI application."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -19,7 +20,8 @@ from worker.web.ores import OresRoutes
 from worker.web.pages import PageRoutes
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import CODES, NOTHING_HERE, Refusal
-from worker.web.replies import PREFLIGHT, refused
+from worker.web.replies import PREFLIGHT, Ready, refused
+from worker.web.shortcut import TAKEN, Tell
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -52,15 +54,19 @@ class FrontDoor:
         self._router = router
         self.desk = desk
 
+    def take(self, scope: Scope, tell: Tell) -> bool:
+        """Whether a request can be answered without a task, as far as can be seen; then *tell* is called."""
+        path = scope["path"]
+        if "//" in path or (path.endswith("/") and path != "/"):
+            scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
+        return self.desk.shortcut.take(scope, tell)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if scope["method"] == "OPTIONS":
                 await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send)
                 return
-            path = scope["path"]
-            if "//" in path or (path.endswith("/") and path != "/"):
-                scope = {**scope, "path": _SLASHES.sub("/", path).rstrip("/") or "/"}
-            if await self.desk.is_repeated(scope, send):
+            if TAKEN not in scope and await self._is_taken(scope, send):
                 return
             # Or the router would answer by itself where nothing is, in plain text.
             scope["app"] = self
@@ -68,6 +74,19 @@ class FrontDoor:
             await self._router(scope, receive, send)
         except HTTPException as error:
             await _refused(scope, error)(scope, receive, send)
+
+    async def _is_taken(self, scope: Scope, send: Send) -> bool:
+        """The same as a server of ours does, for any other."""
+        told: asyncio.Future[Ready | None] = asyncio.get_running_loop().create_future()
+
+        def tell(ready: Ready | None) -> None:
+            if not told.done():
+                told.set_result(ready)
+
+        ready = await told if self.take(scope, tell) else None
+        for message in ready.messages if ready else ():
+            await send(message)
+        return ready is not None
 
 
 def make_application(house: House, lifespan: Lifespan | None = None) -> "FrontDoor":

@@ -1,11 +1,11 @@
 """What the front door needs from behind it; `worker/bootstrap.py` provides it."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from worker.config.settings_sections import WebSettings
-from worker.domain.answers import Answers
+from worker.domain.answers import Answers, Stored
 from worker.domain.models import ScoringModel
 from worker.domain.scores import ScoreId
 from worker.settings import Settings
@@ -23,6 +23,18 @@ class Asking(Protocol):
 
     async def cached(self, ids: Sequence[ScoreId]) -> Answers | None:
         """Answers to *ids* if all are there already, otherwise None."""
+
+    def look(
+        self,
+        wiki: str,
+        revisions: Sequence[int],
+        models: Sequence[tuple[str, str]],
+        tell: Callable[[Sequence[Stored] | None], None],
+    ) -> None:
+        """Have *tell* called with what is cached of *models*, each with its version, for each of *revisions* in turn.
+
+        At once if all of it is remembered; with None if something is not there, or there is no way to look.
+        """
 
     def known_versions(self, wiki: str) -> Mapping[str, str] | None:
         """The current versions of its models, if they need no waiting."""

@@ -17,8 +17,9 @@ from worker.web.counting import Counts
 from worker.web.questions import NO_PARAMETERS, Parameters, Question
 from worker.web.refusals import Refusal, overloaded
 from worker.web.repeats import Repeats
-from worker.web.replies import refused, reply
+from worker.web.replies import Ready, refused, reply
 from worker.web.scoring import Scored, scored, scored_from_cache
+from worker.web.shortcut import TAKEN, Shortcut
 
 Result = TypeVar("Result")
 #: What a route does: reads the parameters, and returns a reply or raises.
@@ -66,6 +67,7 @@ class Desk:
         self.house = house
         self.counts = Counts()
         self._repeats = Repeats()
+        self.shortcut = Shortcut(house, self.counts, self._repeats)
         self._clients = Clients(house.settings)
 
     def at(self, handler: Handler) -> "Seat":
@@ -80,7 +82,7 @@ class Desk:
 
     async def scored(self, request: Request, question: Question) -> Scored:
         """Answer *question*; uncached scores only within the client's share, and as long as the client is there."""
-        found = await scored_from_cache(self.house, question)
+        found = None if request.scope.get(TAKEN) else await scored_from_cache(self.house, question)
         if found is None:
             async with self._clients.place(request):
                 found = await _while_there(request, scored(self.house, question))
@@ -91,18 +93,10 @@ class Desk:
         """*document* of what was *found*; a header says when to come again for scores that were not asked for."""
         retry_after = {"Retry-After": str(overloaded().retry_after)} if found.is_cut else None
         response = reply(document, parameters, headers=retry_after)
-        self._repeats.keep(request.scope, response, found)
+        if found.is_cached and request.method == "GET":
+            ready = Ready(bytes(response.body), str(response.media_type), found.cached)
+            self._repeats.keep(request.scope, ready, found.question)
         return response
-
-    async def is_repeated(self, scope: Scope, send: Send) -> bool:
-        """Whether the same was asked a moment ago; then it has been answered."""
-        repeat = self._repeats.find(scope)
-        if repeat is None:
-            return False
-        self.counts.scored(repeat.scored)
-        self.counts.replied(200)
-        await repeat(send)
-        return True
 
 
 async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

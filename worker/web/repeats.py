@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.responses import Response
-from starlette.types import Message, Scope, Send
+from starlette.types import Scope
 
-from worker.web.scoring import Scored
+from worker.web.questions import Question
+from worker.web.replies import Ready
 
 #: A new version of a model is seen that much later.
 REPEATED_SECONDS = 1.0
@@ -23,13 +23,9 @@ MOST_REPEATED = 2_000
 class Repeat:
     """A reply that can be sent again."""
 
-    scored: Scored
-    messages: tuple[Message, Message]
+    question: Question
+    ready: Ready
     until: float
-
-    async def __call__(self, send: Send) -> None:
-        for message in self.messages:
-            await send(message)
 
 
 class Repeats:
@@ -43,20 +39,16 @@ class Repeats:
         return len(self._kept)
 
     def find(self, scope: Scope) -> Repeat | None:
-        """The reply to a request that is the same as that of *scope*."""
+        """The reply to a GET that is the same as that of *scope*."""
         found = self._kept.get((scope["path"], scope["query_string"]))
-        return found if found is not None and scope["method"] == "GET" and self._clock() < found.until else None
+        return found if found is not None and self._clock() < found.until else None
 
-    def keep(self, scope: Scope, response: Response, scored: Scored) -> None:
-        """Keep *response*, if that of *scope* is a request that may be repeated and all of it was cached."""
-        if scope["method"] != "GET" or not scored.is_cached:
-            return
+    def keep(self, scope: Scope, ready: Ready, question: Question) -> None:
+        """Keep the reply to *question*, which is that of the GET of *scope*; all of it was cached."""
         if len(self._kept) >= MOST_REPEATED:
             self._tidy()
-        start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
-        body = {"type": "http.response.body", "body": response.body}
         until = self._clock() + REPEATED_SECONDS
-        self._kept[scope["path"], scope["query_string"]] = Repeat(scored, (start, body), until)
+        self._kept[scope["path"], scope["query_string"]] = Repeat(question, ready, until)
 
     def _tidy(self) -> None:
         now = self._clock()

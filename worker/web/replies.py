@@ -6,9 +6,11 @@ Source: wikimedia/ores ores/wsgi/preprocessors.py and ores/wsgi/util.py @ 8369ea
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Message
 
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import Refusal
@@ -27,7 +29,9 @@ PREFLIGHT = HEADERS | {
     "Access-Control-Allow-Headers": "Content-Type, Api-User-Agent",
     "Access-Control-Max-Age": "86400",
 }
+JSON = "application/json"
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_LINES = b"".join(b"%b: %b\r\n" % header for header in _ENCODED)
 _CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}")
 _in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
@@ -39,6 +43,30 @@ class DocumentResponse(Response):
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         super().init_headers(headers)
         self.raw_headers.extend(_ENCODED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A reply of cached scores, status 200, that is sent as it is."""
+
+    body: bytes
+    media_type: str
+    #: How many are in it.
+    scores: int
+
+    @property
+    def head(self) -> bytes:
+        """The lines of its headers."""
+        return b"content-length: %d\r\ncontent-type: %b\r\n%b" % (len(self.body), self.media_type.encode(), _LINES)
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """The same for an ASGI server."""
+        own = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type.encode())]
+        return (
+            {"type": "http.response.start", "status": 200, "headers": own + _ENCODED},
+            {"type": "http.response.body", "body": self.body},
+        )
 
 
 def callback_of(parameters: Parameters) -> str | None:
@@ -66,7 +94,7 @@ def reply(
     callback = callback_of(parameters)
     text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
     if callback is None:
-        return DocumentResponse(text + "\n", status, headers, "application/json")
+        return DocumentResponse(text + "\n", status, headers, JSON)
     return DocumentResponse(f"{callback}({text});", status, headers, "application/javascript")
 
 

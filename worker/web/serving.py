@@ -66,6 +66,8 @@ def serve_application(application: ASGIApp, listener: socket.socket) -> None:
     config = uvicorn.Config(
         application,
         http=HttpProtocol,
+        # It writes what is written in one step of the loop in one piece.
+        loop="uvloop",
         log_config=None,
         # What it warns of are the mistakes of clients, a line each.
         log_level="error",

@@ -22,7 +22,7 @@ def v3(scored: Scored) -> Document:
     document: Document = {"models": models_of(scored)}
     if scored.answers:
         document["scores"] = {
-            str(revision): {model: _entry(answer) for model, answer in by_model.items()}
+            str(revision): {model: entry_of(answer) for model, answer in by_model.items()}
             for revision, by_model in scored.answers.items()
         }
     return {scored.question.wiki: document}
@@ -45,7 +45,7 @@ def _v2_model(scored: Scored, model: str) -> Document:
     if scored.info:
         document["info"] = scored.info[model]
     if scored.answers:
-        entries = {str(revision): _entry(by_model[model]) for revision, by_model in scored.answers.items()}
+        entries = {str(revision): entry_of(by_model[model]) for revision, by_model in scored.answers.items()}
         document["scores"] = {revision: entry.get("score", entry) for revision, entry in entries.items()}
         features = {revision: entry["features"] for revision, entry in entries.items() if "features" in entry}
         if features:
@@ -70,7 +70,7 @@ def v1(scored: Scored, model: str | None) -> Document:
 
 
 def _v1_entry(answer: Answer) -> Document:
-    entry = _entry(answer)
+    entry = entry_of(answer)
     score: Document = entry.get("score", entry)
     return score
 
@@ -80,7 +80,7 @@ def _version(scored: Scored, model: str) -> Document:
     return {} if version is None else {"version": version}
 
 
-def _entry(answer: Answer) -> Document:
+def entry_of(answer: Answer) -> Document:
     """The answer of one model for one revision: `{score}` or `{error}`."""
     if isinstance(answer, Score):
         score = {"score": {"prediction": prediction_of(answer), "probability": answer.probability}}

@@ -1,0 +1,161 @@
+"""The short way to cached scores, for what is asked for most: v3 in one line.
+
+It goes past routes, documents and tasks: the JSON of each score is cut out of what is stored. Where anything is
+unusual, or not there, the request takes the long way, which gives the same reply to the letter.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.types import Scope
+
+from outbox.details import MOST
+from worker.domain.answers import Stored
+from worker.domain.scores import Score, ScoreError
+from worker.web import shapes
+from worker.web.asking import House
+from worker.web.counting import Counts
+from worker.web.questions import Parameters, Question, read_question
+from worker.web.refusals import Refusal
+from worker.web.repeats import Repeats
+from worker.web.replies import JSON, Ready
+
+#: Called once with the reply, or with None if the request has to take the long way.
+Tell = Callable[[Ready | None], None]
+
+#: In the scope of a request that has been here; whether Redis was looked at, and not all was there.
+TAKEN = "outpatrol.taken"
+#: Distinct questions that are kept, but for their revisions, and with the beginning of their replies.
+MOST_FORMS = 1_000
+LONGEST_REVISION = len(str(MOST))
+#: Scores of a reply that is made anew as fast as it is found.
+FEW_SCORES = 8
+read_json = json.loads
+_TO_JSON = json.JSONEncoder(separators=(",", ":")).encode
+#: A score without features, as it is stored.
+_SCORE = re.compile(
+    rb'\{"model":"[^"\\]*","version":"[^"\\]*","prediction":("(?:[^"\\]*)"|\[[^\]\\]*\]),"probability":(\{[^{}\\]*\})\}'
+)
+_BINARY = re.compile(rb'\{"(?:true|false)":[^,:]*,"(?:true|false)":[^,:]*\}')
+
+
+class Shortcut:
+    """Answers what it can; used in one event loop."""
+
+    def __init__(self, house: House, counts: Counts, repeats: Repeats) -> None:
+        self._house = house
+        self._counts = counts
+        self._repeats = repeats
+        #: Wiki, model and query to what is asked for, of paths that name the revision.
+        self._forms: dict[tuple[str, str | None, bytes], Question] = {}
+        #: Wiki and models to their versions, and how a reply of these begins.
+        self._beginnings: dict[tuple[str, tuple[str, ...]], tuple[Mapping[str, str], bytes, list[bytes]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._forms)
+
+    def take(self, scope: Scope, tell: Tell) -> bool:
+        """Whether the request of *scope* may come this way; then *tell* is called, now or later."""
+        scope[TAKEN] = False
+        if scope["method"] != "GET":
+            return False
+        repeat = self._repeats.find(scope)
+        if repeat is not None:
+            self._counts.cached(repeat.question, repeat.ready.scores)
+            tell(repeat.ready)
+            return True
+        question = self.question_of(scope)
+        versions = self._house.asking.known_versions(question.wiki) if question else None
+        if question is None or versions is None:
+            return False
+        models = [(model, versions[model]) for model in question.models if model in versions]
+        if len(models) < len(question.models):
+            return False
+
+        def hear(found: Sequence[Stored] | None) -> None:
+            if found is None:
+                scope[TAKEN] = True
+                tell(None)
+                return
+            ready = Ready(self._body(question, versions, found), JSON, len(found))
+            self._counts.cached(question, len(found))
+            if len(found) > FEW_SCORES:
+                self._repeats.keep(scope, ready, question)
+            tell(ready)
+
+        self._house.asking.look(question.wiki, question.revisions, models, hear)
+        return True
+
+    def question_of(self, scope: Scope) -> Question | None:
+        """What is asked for, if it can be answered here."""
+        path = scope["path"].split("/", 6)
+        if not 4 <= len(path) <= 6 or path[1] != "v3" or path[2] != "scores":
+            return None
+        wiki, query, model = path[3], scope["query_string"], path[5] if len(path) > 5 else None
+        if len(path) == 4:
+            return self._read(wiki, query)
+        text = path[4]
+        if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_REVISION and 0 < int(text) <= MOST):
+            return None
+        form = self._forms.get((wiki, model, query))
+        if form is None:
+            form = self._read(wiki, query, revision=text, model=model)
+            if form is None:
+                return None
+            if len(self._forms) >= MOST_FORMS:
+                self._forms.clear()
+            self._forms[wiki, model, query] = form
+        return Question(wiki, form.models, (int(text),), is_precache=form.is_precache)
+
+    def _read(
+        self, wiki: str, query: bytes, *, revision: str | None = None, model: str | None = None
+    ) -> Question | None:
+        try:
+            parameters = Parameters(query)
+            if parameters.of_query.get("format") != "json" or parameters.of_query.get("callback"):
+                return None
+            question = read_question(self._house.wikis, parameters, wiki, revision=revision, model=model)
+        except Refusal:
+            return None
+        revisions = question.revisions
+        is_plain = revisions and not question.info and not question.with_features
+        return question if is_plain and min(revisions) > 0 and max(revisions) <= MOST else None
+
+    def _body(self, question: Question, versions: Mapping[str, str], found: Sequence[Stored]) -> bytes:
+        beginning, names = self._beginning(question, versions)
+        entries = iter([stored.entry or entry_of(stored) for stored in found])
+        scores = [
+            b'"%d":{%b}' % (revision, b",".join([name + next(entries) for name in names]))
+            for revision in question.revisions
+        ]
+        return b'%b"scores":{%b}}}\n' % (beginning, b",".join(scores))
+
+    def _beginning(self, question: Question, versions: Mapping[str, str]) -> tuple[bytes, list[bytes]]:
+        """The reply until its scores, and the names of the models as they stand before each."""
+        key = question.wiki, question.models
+        known, beginning, names = self._beginnings.get(key, (None, b"", []))
+        if known is not versions:
+            told = _TO_JSON({model: {"version": versions[model]} for model in question.models})
+            beginning = f'{{{_TO_JSON(question.wiki)}:{{"models":{told},'.encode()
+            names = [f"{_TO_JSON(model)}:".encode() for model in question.models]
+            if len(self._beginnings) >= MOST_FORMS:
+                self._beginnings.clear()
+            self._beginnings[key] = versions, beginning, names
+        return beginning, names
+
+
+def entry_of(stored: Stored) -> bytes:
+    """`{"score": …}` or `{"error": …}`."""
+    document = stored.document
+    found = _SCORE.fullmatch(document)
+    if found is None:
+        fields = read_json(document)
+        entry = _TO_JSON(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
+    else:
+        prediction, probability = found.groups()
+        if _BINARY.fullmatch(probability):
+            prediction = b"true" if prediction == b'"true"' else b"false"
+        entry = b'{"score":{"prediction":%b,"probability":%b}}' % (prediction, probability)
+    stored.entry = entry
+    return entry
