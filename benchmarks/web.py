@@ -1,12 +1,13 @@
 """The front door: cached scores beside the framework's empty reply, many of them a request, and beside a drain."""
 
-import asyncio
+import os
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -15,6 +16,7 @@ from redis import Redis
 from benchmarks.columns import COLUMNS, REVSCORING, WIKI
 from benchmarks.contenders import Contender, outpatrol
 from benchmarks.edits import endless_edits
+from benchmarks.lean_client import asked, seconds_of
 from benchmarks.measuring import Announce
 from benchmarks.meters import cpu_seconds
 from benchmarks.servers import ROOT, Servers, inherited
@@ -26,13 +28,16 @@ from worker.flight.redis_tier import result_key
 from worker.flight.results import encode_result
 from worker.settings import FILE_VARIABLE
 
-CONNECTIONS = 16
 #: Asked for again and again.
 FEW_REVISIONS = 500
 #: As the specification of the API allows in one request.
 MANY = 50
+#: A request for many in so many for one.
+RARELY = 20
+SEEDED_AT_ONCE = 10_000
 VERSION = "0.5.1"
 KEPT_MILLISECONDS = 3_600_000
+CORES = os.cpu_count() or 1
 #: Requests beside a drain come at this pace, whatever becomes of those before them.
 PACE_SECONDS = 0.02
 WANTED_RATIO, WANTED_SCORES, WANTED_MILLISECONDS, WANTED_SLOWDOWN = 0.6, 5_000, 50, 0.05
@@ -53,7 +58,7 @@ class Server:
 
     def replies(self, paths: Sequence[str]) -> Replies:
         before = cpu_seconds(self.process)
-        seconds = asyncio.run(seconds_of(self.port, paths))
+        seconds = seconds_of(self.port, paths)
         return Replies(len(paths) / seconds, 1e6 * (cpu_seconds(self.process) - before) / len(paths))
 
 
@@ -64,17 +69,31 @@ class Web:
     bare: Replies
     #: Of scores that were asked for within the second before.
     repeated: Replies
+    #: Of the same in another form, so that no reply is there already.
+    remembered: Replies
     #: Of scores that nobody asked for before, each looked up in Redis.
     cached: Replies
-    many_scores_per_second: float
-    #: Of cached scores asked for while edits drained.
+    #: Of 50 revisions each that nobody asked for before.
+    many: Replies
+    #: Of requests for 50 revisions while edits drained.
     p99_milliseconds: float
     edits_per_second_alone: float
     edits_per_second_beside: float
+    #: The part of both cores that the door took meanwhile, and the part that asking it took.
+    part_of_door: float
+    part_of_asking: float
 
     @property
     def ratio(self) -> float:
         return self.repeated.per_second / self.bare.per_second
+
+    @property
+    def remembered_ratio(self) -> float:
+        return self.remembered.per_second / self.bare.per_second
+
+    @property
+    def many_scores_per_second(self) -> float:
+        return self.many.per_second * MANY * len(REVSCORING)
 
     @property
     def cached_ratio(self) -> float:
@@ -91,61 +110,46 @@ def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: i
     directory.mkdir()
     with outpatrol(servers, COLUMNS["ores-0"], directory) as contender, _doors(directory) as (door, bare):
         # Each request for cached scores asks for others.
-        revisions = rounds * requests + MANY
+        of_many = max(1, requests // RARELY)
+        of_round = requests + of_many * MANY
+        revisions = rounds * of_round
         _cache(servers, revisions)
-        tell = announce("requests", 4 * rounds)
+        tell = announce("requests", 5 * rounds)
         measured: list[tuple[Replies, ...]] = []
         for number in range(rounds):
+            first = 1 + number * of_round
+            once = [_one(first + each) for each in range(requests)]
+            later = [f"{path}&again" for path in once]
             again = [_one(1 + each % FEW_REVISIONS) for each in range(requests)]
-            once = [_one(1 + number * requests + each) for each in range(requests)]
-            many = [_many(1 + number * requests + each) for each in range(max(1, requests // 10))]
+            many = [_many(first + requests + MANY * each) for each in range(of_many)]
             door.replies(again[:FEW_REVISIONS])
             found = list[Replies]()
-            for server, paths in ((bare, again), (door, again), (door, once), (door, many)):
+            for server, paths in ((bare, again), (door, again), (door, once), (door, later), (door, many)):
                 found.append(server.replies(paths))
-                tell(4 * number + len(found))
+                tell(5 * number + len(found))
             measured.append(tuple(found))
         # The first drain of a worker is slower than those after it.
-        _drained(contender, edits, announce, beside=None)
-        alone, _ = _drained(contender, edits, announce, beside=None)
-        beside, latencies = _drained(contender, edits, announce, beside=door.port)
-    of_bare, repeated, cached, of_many = (_median(column) for column in zip(*measured, strict=True))
+        _drained(contender, edits, announce)
+        alone = _drained(contender, edits, announce)
+        with _asking(door, revisions) as beside:
+            edits_per_second = _drained(contender, edits, announce)
+    of_bare, repeated, cached, remembered, many_ = (_median(column) for column in zip(*measured, strict=True))
     return Web(
         bare=of_bare,
         repeated=repeated,
+        remembered=remembered,
         cached=cached,
-        many_scores_per_second=of_many.per_second * MANY * len(REVSCORING),
-        p99_milliseconds=1000 * sorted(latencies)[int(len(latencies) * 0.99)],
+        many=many_,
+        p99_milliseconds=1000 * sorted(beside.latencies)[int(len(beside.latencies) * 0.99)],
         edits_per_second_alone=alone,
-        edits_per_second_beside=beside,
+        edits_per_second_beside=edits_per_second,
+        part_of_door=beside.of_door / beside.seconds / CORES,
+        part_of_asking=beside.of_asking / beside.seconds / CORES,
     )
 
 
 def _median(rounds: Sequence[Replies]) -> Replies:
     return Replies(median(each.per_second for each in rounds), median(each.microseconds for each in rounds))
-
-
-async def seconds_of(port: int, paths: Sequence[str]) -> float:
-    """How long *paths* take over some connections that are kept; each has to be answered with 200."""
-    left = iter(paths)
-    began = time.perf_counter()
-    await asyncio.gather(*(_asked(port, left) for _ in range(min(CONNECTIONS, len(paths)))))
-    return time.perf_counter() - began
-
-
-async def _asked(port: int, paths: Iterator[str], tell: Callable[[float], None] = lambda _: None) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        for path in paths:
-            began = time.perf_counter()
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            if not head.startswith(b"http/1.1 200"):
-                raise RuntimeError(f"{path}: {head[:60]!r}")
-            await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
-            tell(time.perf_counter() - began)
-    finally:
-        writer.close()
 
 
 def _one(revision: int) -> str:
@@ -156,34 +160,57 @@ def _many(first: int) -> str:
     return f"/v3/scores/{WIKI}/?format=json&revids={'|'.join(map(str, range(first, first + MANY)))}"
 
 
-def _drained(contender: Contender, edits: int, announce: Announce, *, beside: int | None) -> tuple[float, list[float]]:
-    """Edits a second of one drain, and how long requests took that came beside it."""
+def _drained(contender: Contender, edits: int, announce: Announce) -> float:
+    """Edits a second of one drain."""
     contender.fill(endless_edits(), edits)
-    latencies, over = [0.0], threading.Event()
+    times = contender.run(edits, announce("draining", edits))
+    return edits / (times.announced - times.started)
+
+
+@dataclass(slots=True)
+class Beside:
+    """What asking beside a drain came to: seconds, and those of processor time."""
+
+    latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    of_door: float = 0.0
+    of_asking: float = 0.0
+
+
+@contextmanager
+def _asking(door: Server, revisions: int) -> Iterator[Beside]:
+    """Ask for many cached scores at a steady pace, over one connection."""
+    beside, over = Beside(), threading.Event()
 
     def ask() -> None:
-        while beside is not None and not over.wait(PACE_SECONDS):
-            asyncio.run(_asked(beside, iter([_one(len(latencies))]), latencies.append))
+        began = time.thread_time()
+        with socket.create_connection(("127.0.0.1", door.port)) as connection:
+            while not over.wait(PACE_SECONDS) or not beside.latencies:
+                first = 1 + len(beside.latencies) * MANY % max(1, revisions - MANY)
+                beside.latencies.append(asked(connection, _many(first)))
+        beside.of_asking = time.thread_time() - began
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    thread, began, of_door = threading.Thread(target=ask), time.perf_counter(), cpu_seconds(door.process)
+    thread.start()
     try:
-        times = contender.run(edits, announce(f"draining{' beside requests' if beside else ''}", edits))
+        yield beside
     finally:
         over.set()
-        asking.join()
-    return edits / (times.announced - times.started), latencies
+        thread.join()
+        beside.seconds, beside.of_door = time.perf_counter() - began, cpu_seconds(door.process) - of_door
 
 
 def _cache(servers: Servers, revisions: int) -> None:
     """As after so many edits."""
     with Redis.from_url(servers.redis_url) as redis:
-        with redis.pipeline(transaction=False) as pipeline:
-            for revision in range(1, max(revisions, FEW_REVISIONS) + 1):
-                for model in REVSCORING:
-                    wanted = ScoreId(WIKI, model, revision, VERSION)
-                    pipeline.set(result_key(wanted), encode_result(wanted, a_score(model=model)), px=KEPT_MILLISECONDS)
-            pipeline.execute()
+        for first in range(1, max(revisions, FEW_REVISIONS) + 1, SEEDED_AT_ONCE):
+            with redis.pipeline(transaction=False) as pipeline:
+                for revision in range(first, first + SEEDED_AT_ONCE):
+                    for model in REVSCORING:
+                        wanted = ScoreId(WIKI, model, revision, VERSION)
+                        result = encode_result(wanted, a_score(model=model))
+                        pipeline.set(result_key(wanted), result, px=KEPT_MILLISECONDS)
+                pipeline.execute()
         Documents(redis).keep_versions(WIKI, dict.fromkeys(REVSCORING, VERSION))
 
 
