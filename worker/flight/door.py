@@ -287,7 +287,7 @@ class Door:
 
     async def _is_full(self) -> bool:
         """Whether as many requests wait as may: each is a message, however many scores it asks for."""
-        waiting: int = await self._looks.soon(self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
+        waiting: int = await self._looks.soon(lambda: self._redis.llen(self._prefix + QUEUE_OF[SCORE]))
         return waiting >= self._queue_maxsize
 
     async def _values(self, ids: Sequence[ScoreId]) -> list[bytes | None]:

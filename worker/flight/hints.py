@@ -17,6 +17,8 @@ from worker.flight.tiers import Listen
 
 #: Seconds to wait for a subscription to be confirmed; after that, the next look finds what it would have told.
 CONFIRM_SECONDS = 1.0
+#: What a broken connection raises; the last is uvloop's word for one that the other end has reset.
+BROKEN = (RedisError, OSError, RuntimeError)
 #: Seconds of reading before we look whether anybody still listens.
 READ_SECONDS = 5.0
 
@@ -74,7 +76,7 @@ class Hints:
                 await self._channel.subscribe(*names)
                 if self._reading is None or self._reading.done():
                     self._reading = asyncio.create_task(self._read(self._channel))
-            except (RedisError, OSError):
+            except BROKEN:
                 await self._drop()
 
     async def _until_confirmed(self, names: Collection[str]) -> None:
@@ -94,14 +96,14 @@ class Hints:
             # Somebody may have come meanwhile who waits for one of them.
             left = [name for name in names if name not in self._waiting]
             if left and self._channel is not None:
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(*BROKEN):
                     await self._channel.unsubscribe(*left)
 
     async def _read(self, channel: Any) -> None:
         try:
             while channel is self._channel:
                 self._hear(await channel.get_message(timeout=READ_SECONDS))
-        except (RedisError, OSError, RuntimeError):
+        except BROKEN:
             # The connection broke off: all waiters look by themselves, and the next one connects anew.
             await self._drop()
 
@@ -122,7 +124,7 @@ class Hints:
         for events in self._waiting.values():
             for heard in events:
                 heard.set()
-        with contextlib.suppress(RedisError, OSError, RuntimeError):
+        with contextlib.suppress(*BROKEN):
             if channel is not None:
                 await channel.aclose()
             if redis is not None:

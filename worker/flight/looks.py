@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeout
 
 Values = list[bytes | None]
@@ -13,6 +14,7 @@ Tell = Callable[[Values | Exception], None]
 
 #: Callers whose keys one MGET reads at most, so that no look holds up Redis for long.
 MOST_TOGETHER = 50
+_KINDS = frozenset({bytes, type(None)})
 
 
 class Looks:
@@ -51,17 +53,32 @@ class Looks:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
 
-    async def soon(self, reply: Awaitable[Any]) -> Any:
-        """The reply of Redis.
+    async def soon(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """The reply of Redis to *command*, which may be sent twice.
 
         Raises:
             RedisError: there is none, or it is late.
         """
         try:
             async with asyncio.timeout(self._seconds):
-                return await reply
+                try:
+                    return await command()
+                except RuntimeError as error:
+                    # What uvloop says when the other end has reset a connection; the client knows asyncio's words only,
+                    # and would not connect anew.
+                    if "closed" not in str(error):
+                        raise
+                return await command()
         except TimeoutError as error:
             raise RedisTimeout(f"no reply within {self._seconds:g} s") from error
+
+    async def _values(self, keys: list[str]) -> Values:
+        values: Any = await self.soon(lambda: self._redis.mget(keys))
+        if isinstance(values, list) and len(values) == len(keys) and _KINDS.issuperset(map(type, values)):
+            return cast("Values", values)
+        # Something else has come between; whatever follows on that connection would belong to other keys.
+        await self._redis.connection_pool.disconnect()
+        raise InvalidResponse(f"the reply to MGET does not fit its {len(keys)} keys")
 
     async def _look(self) -> None:
         while self._wanted:
@@ -69,7 +86,7 @@ class Looks:
             await asyncio.sleep(0)
             taken, self._wanted = self._wanted[:MOST_TOGETHER], self._wanted[MOST_TOGETHER:]
             try:
-                values = await self.soon(self._redis.mget([key for keys, _ in taken for key in keys]))
+                values = await self._values([key for keys, _ in taken for key in keys])
             except Exception as error:  # noqa: BLE001 - those who asked have to hear of it, whatever it is
                 for _, tell in taken:
                     tell(error)
