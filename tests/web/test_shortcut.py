@@ -301,3 +301,55 @@ def test_requests_in_one_piece_are_answered_in_their_order_whichever_way_they_ta
     ]
     assert types == [b"application/json", b"text/html; charset=utf-8", b"application/json"]
     assert tasks == 1
+
+
+@pytest.mark.parametrize("path", [ONE, "/versions"])
+def test_nothing_is_answered_after_the_request_that_closes(front: Front, path: str) -> None:
+    front.json(ONE)
+    front.json(ONE)
+    last = f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
+    written, _ = spoken(front, last + f"GET {ONE} HTTP/1.1\r\n\r\n".encode())
+
+    assert b"".join(written).count(b"HTTP/1.1 200 OK") == 1
+    assert b"closed" in written
+
+
+@pytest.mark.parametrize(
+    ("extra", "body"),
+    [(b"Content-Length: 4\r\n\r\nbody", b""), (b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", b"body")],
+)
+def test_a_body_that_nobody_reads_is_no_request(front: Front, extra: bytes, body: bytes) -> None:
+    front.json(ONE)
+    front.json(ONE)
+    request = f"GET {ONE} HTTP/1.1\r\n".encode()
+    written, _ = spoken(front, request + extra + body + request + b"\r\n")
+
+    assert [part[:6] for part in b"".join(written).split(b"HTTP/1.1 ")[1:]] == [b"200 OK"] * 2
+
+
+def test_a_head_has_the_length_of_the_body_that_it_has_not(front: Front) -> None:
+    front.json(ONE)
+    written, _ = spoken(front, f"HEAD {ONE} HTTP/1.1\r\n\r\nGET {ONE} HTTP/1.1\r\n\r\n".encode())
+    _, head, full = b"".join(written).split(b"HTTP/1.1 ")
+
+    length = f"content-length: {len(front.get(ONE).content)}\r\n".encode()
+    assert length in head
+    assert length in full
+    assert head.endswith(b"\r\n\r\n")
+
+
+def test_who_resets_while_scores_are_looked_up_disturbs_nobody(front: Front) -> None:
+    front.json(ONE)
+
+    async def ask() -> Reply:
+        config = uvicorn.Config(front.application, log_config=None, lifespan="off", ws="none", proxy_headers=False)
+        config.load()
+        protocol, transport = HttpProtocol(config, ServerState(), {}), Written()
+        protocol.connection_made(transport)
+        protocol.data_received(f"GET {ONE} HTTP/1.1\r\n\r\n".replace("/1/", "/2/").encode())
+        protocol.connection_lost(ConnectionResetError())
+        reply = await front.http.get(ONE)
+        assert transport.parts == []
+        return reply
+
+    assert front.run(ask()).status_code == 200

@@ -1,4 +1,4 @@
-"""Looks at Redis whatever becomes of the connection: each caller gets the values of its own keys, or an error of Redis."""
+"""Looks at Redis whatever becomes of the connection: each caller gets its own values, or an error of Redis."""
 
 import asyncio
 from asyncio import StreamWriter
