@@ -60,7 +60,8 @@ class Sample:
 class Score(BaseModel):
     """One model's full answer for one revision."""
 
-    model_config = ConfigDict(frozen=True)
+    # Features may be NaN or infinite, and stay so as JSON.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     model: str
     #: As the endpoint gave it with this answer; it may be newer than the version that was asked for.
