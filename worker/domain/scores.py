@@ -28,6 +28,10 @@ class ScoreId:
     #: The page of that revision if it is known, for models that need it; not part of the identity.
     page: int | None = field(default=None, compare=False)
 
+    def __hash__(self) -> int:
+        # The rest seldom differs where these are the same, and an id is looked up twenty times in its life.
+        return hash((self.revision, self.model))
+
     def __str__(self) -> str:
         return f"{self.wiki}:{self.model}:{self.revision}:{self.version}"
 
