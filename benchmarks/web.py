@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from redis import Redis
 
@@ -130,9 +130,11 @@ def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: i
             measured.append(tuple(found))
         # The first drain of a worker is slower than those after it.
         _drained(contender, edits, announce)
-        alone = _drained(contender, edits, announce)
+        before = _drained(contender, edits, announce)
         with _asking(door, revisions) as beside:
             edits_per_second = _drained(contender, edits, announce)
+        # Drains become faster or slower by themselves: what lies between two is compared with both.
+        alone = mean((before, _drained(contender, edits, announce)))
     of_bare, repeated, cached, remembered, many_ = (_median(column) for column in zip(*measured, strict=True))
     return Web(
         bare=of_bare,

@@ -23,7 +23,7 @@ from worker.flight.results import encode_result, stored_answer
 from worker.web import shapes, shortcut
 from worker.web.connections import HttpProtocol
 from worker.web.replies import Ready
-from worker.web.shortcut import MOST_FORMS, TAKEN, Tell, entry_of
+from worker.web.shortcut import MOST_FORMS, TAKEN, Tell, entry_bytes
 
 ONE = "/v3/scores/enwiki/1/damaging?format=json"
 #: Among them revisions that are gone, which the emulated endpoint decides by their ids.
@@ -77,7 +77,7 @@ def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 
     assert stored is not None
-    assert entry_of(stored) == json.dumps(shapes.entry_of(answer), separators=(",", ":")).encode()
+    assert entry_bytes(stored) == json.dumps(shapes.entry_of(answer), separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_no_json_is_read_for_a_score(answer: Final, reads: int, monkeypatch: pyt
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 
     assert stored is not None
-    assert (entry_of(stored), len(read)) == (stored.entry, reads)
+    assert (entry_bytes(stored), len(read)) == (stored.entry, reads)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ class Shortcut:
 
     def _body(self, question: Question, versions: Mapping[str, str], found: Sequence[Stored]) -> bytes:
         beginning, names = self._beginning(question, versions)
-        entries = iter([stored.entry or entry_of(stored) for stored in found])
+        entries = iter([stored.entry or entry_bytes(stored) for stored in found])
         scores = [
             b'"%d":{%b}' % (revision, b",".join([name + next(entries) for name in names]))
             for revision in question.revisions
@@ -145,7 +145,7 @@ class Shortcut:
         return beginning, names
 
 
-def entry_of(stored: Stored) -> bytes:
+def entry_bytes(stored: Stored) -> bytes:
     """`{"score": …}` or `{"error": …}`."""
     document = stored.document
     found = _SCORE.fullmatch(document)
@@ -154,7 +154,7 @@ def entry_of(stored: Stored) -> bytes:
         entry = _TO_JSON(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
     else:
         prediction, probability = found.groups()
-        if _BINARY.fullmatch(probability):
+        if prediction[:1] == b'"' and _BINARY.fullmatch(probability):
             prediction = b"true" if prediction == b'"true"' else b"false"
         entry = b'{"score":{"prediction":%b,"probability":%b}}' % (prediction, probability)
     stored.entry = entry
