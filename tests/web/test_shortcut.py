@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from redis import Redis
 from starlette.types import Scope
@@ -73,6 +73,9 @@ def ways_taken(front: Front, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @given(answers)
+@example(a_score(prediction=()))
+@example(a_score(prediction="spam"))
+@example(a_score(prediction='"true"'))
 def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives(answer: Final) -> None:
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 

@@ -45,5 +45,7 @@ class Remembered:
         return stored
 
     def _age(self) -> None:
-        is_past = self._clock() - self._since >= 2 * REMEMBERED_SECONDS
-        self._old, self._young, self._since = {} if is_past else self._young, {}, self._clock()
+        now = self._clock()
+        passed = now - self._since
+        self._old, self._young = {} if passed >= 2 * REMEMBERED_SECONDS else self._young, {}
+        self._since = now - passed % REMEMBERED_SECONDS
