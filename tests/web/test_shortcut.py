@@ -39,7 +39,7 @@ answers: st.SearchStrategy[Final] = st.builds(
     version=texts,
     prediction=st.sampled_from(["true", "false"]) | texts | st.lists(texts, max_size=3).map(tuple),
     probability=probabilities,
-    features=st.none() | st.dictionaries(texts, st.integers() | texts, max_size=2),
+    features=st.none() | st.dictionaries(texts, st.integers(-(2**40), 2**40) | texts, max_size=2),
 ) | st.builds(ScoreError, model=texts, version=texts, type=texts, message=texts)
 
 
@@ -76,6 +76,7 @@ def ways_taken(front: Front, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @example(a_score(prediction=()))
 @example(a_score(prediction="spam"))
 @example(a_score(prediction='"true"'))
+@example(a_score(prediction="\x7f", probability={"é": 1e-05, "b": 1e-07, "c": 0.0001, "d": 0.1234567890123456789}))
 def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives(answer: Final) -> None:
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 
@@ -88,7 +89,9 @@ def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives
     [
         (a_score(), 0),
         (a_score(prediction="spam", probability={"spam": 1.0, "OK": 0.0}), 0),
-        (a_score(prediction=("Culture.Media", "STEM"), probability={"Culture.Media": 0.5, "STEM": 1e-07}), 0),
+        (a_score(prediction=("Culture.Media", "STEM"), probability={"Culture.Media": 0.5, "STEM": 0.0}), 0),
+        (a_score(prediction=("STEM",), probability={"STEM": 1e-07}), 1),
+        (a_score(prediction="Ð", probability={"Ð": 1.0}), 1),
         (a_score(features={"feature.x": 1}), 1),
         (a_score_error(), 1),
     ],

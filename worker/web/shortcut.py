@@ -33,11 +33,15 @@ LONGEST_REVISION = len(str(MOST))
 FEW_SCORES = 8
 read_json = json.loads
 _TO_JSON = json.JSONEncoder(separators=(",", ":")).encode
+#: A text, and a number, that every writer of JSON writes alike; not so those beyond ASCII and below 0.0001.
+_TEXT, _NUMBER = r'"[ !#-\[\]-~]*"', r"(?:1\.0|0\.(?!0000)[0-9]+)"
+_PAIR = f"{_TEXT}:{_NUMBER}"
 #: A score without features, as it is stored.
 _SCORE = re.compile(
-    rb'\{"model":"[^"\\]*","version":"[^"\\]*","prediction":("(?:[^"\\]*)"|\[[^\]\\]*\]),"probability":(\{[^{}\\]*\})\}'
+    rf'{{"model":{_TEXT},"version":{_TEXT},"prediction":({_TEXT}|\[(?:{_TEXT}(?:,{_TEXT})*)?\])'
+    rf',"probability":({{(?:{_PAIR}(?:,{_PAIR})*)?}})}}'.encode()
 )
-_BINARY = re.compile(rb'\{"(?:true|false)":[^,:]*,"(?:true|false)":[^,:]*\}')
+_BINARY = re.compile(rf'{{"(?:true|false)":{_NUMBER},"(?:true|false)":{_NUMBER}}}'.encode())
 
 
 class Shortcut:
