@@ -34,6 +34,8 @@ from worker.settings import FILE_VARIABLE, Settings
 from worker.upkeep.migrating import migrate
 
 EDITS_IN_A_TRANSACTION = 50
+#: What all workers here import besides.
+SHORT_PAUSES = "tests.acceptance.short_pauses"
 
 SHORT: dict[str, Any] = {
     "poll_seconds": 0.5,
@@ -115,9 +117,10 @@ class Running:
         self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
-    def start_worker(self, *options: str, count: int | None = None) -> None:
-        """Start *count* worker processes, or as many as the settings say, or two; with these *options* of Celery."""
+    def start_worker(self, *modules: str, count: int | None = None) -> None:
+        """Start *count* worker processes, or as many as the settings say, or two; they import these *modules*, too."""
         count = count or self.settings.worker.processes or 2
+        options = ("--include", ",".join([SHORT_PAUSES, *modules]))
         worker = start_worker(self.processes, self.directory, *options, count=count, environment=self.environment)
         self.children["worker"] = worker
 
@@ -168,12 +171,25 @@ class Running:
                 pending += sum(inspect_lane(connection, lane).pending for lane in lanes or LANES)
         return pending
 
+    def logged(self, *events: str, process: str = "worker", since: int = 0) -> list[dict[str, Any]]:
+        """The lines in our format that *process* has written wholly, oldest first: of *events*, or of all.
+
+        Leaves out the log's first characters, so many as *since*. A line may come later than what it tells of can be
+        seen elsewhere, so wait for it.
+        """
+        lines = self.children[process].log.read_text()[since:].splitlines()
+        documents = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [document for document in documents if not events or document["event"] in events]
+
+    def until_logged(self, *events: str) -> None:
+        """Wait until the worker has written a line of each of *events*."""
+        wanted = set(events)
+        self.until(lambda: wanted <= {line["event"] for line in self.logged()}, f"a line of {', '.join(events)}")
+
     def until_the_sink_fails(self, sink: str) -> None:
         """Wait until a worker that was started here found that *sink* takes nothing."""
-        words = ("sink_unavailable", f'"sink": "{sink}"')
-        log = self.children["worker"].log
         self.until(
-            lambda: any(all(word in line for word in words) for line in log.read_text().splitlines()),
+            lambda: any(line["sink"] == sink for line in self.logged("sink_unavailable")),
             f"a failure of the sink {sink}",
         )
 
