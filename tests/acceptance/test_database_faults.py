@@ -74,7 +74,7 @@ def test_a_server_that_is_stopped_holds_up_no_wiki_of_another_and_goes_on_when_i
         try:
             for wiki in frozen:
                 here.services.doorbell.turn(wiki, EDITS.name)
-            # Each with a commit, a rest of a quarter of a second and a score in it.
+            # Each with a commit, a rest and a score in it.
             waited = [seconds_until_scored(here, edit) for edit in edits(12, first=2000, wiki="enwiki")]
             here.until_logged("database_gone")
         finally:
