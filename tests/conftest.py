@@ -77,6 +77,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    # So that what was left open is found at the end.
+    gc.unfreeze()
+
+
 def pytest_configure() -> None:
     # A shell without job control starts what runs beside it with Ctrl-C and Ctrl-backslash ignored, which all our
     # children would inherit.
