@@ -17,7 +17,6 @@ from sqlalchemy import make_url
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.running import environment
 from tests.architecture.sources import ROOT
-from tests.examples import is_full
 from tests.patience import PATIENCE_SECONDS, until
 from tests.services import own_mariadb_server, redis_server
 from worker.cli import emulate
@@ -33,7 +32,7 @@ EXCEPTED = {
 }
 #: What README's commands find beside them.
 OF_THE_CHECKOUT = ("worker", "outpatrol.example.toml")
-#: Our programs by the modules that they run. They need no shell, so that they can be forks; see `tests/preloading`.
+#: Our programs by the modules that they run: as these they can be forks, see `tests/preloading`.
 OURS = {"outpatrol": "worker.cli", "celery": "celery"}
 #: The programs by which README's reader administers the servers, told where these are.
 SUDO = '#!/bin/sh\nprogram=$1; shift\nexec "$program" --no-defaults --socket={socket} --user=root "$@"\n'
@@ -62,10 +61,13 @@ class ReaderFolder:
     scoring_port: int
     processes: Processes
 
-    def run(self, command: str) -> str:
-        """Run *command* to its end, or leave it running if it ends in an ampersand; returns what it printed."""
+    def run(self, command: str, *, is_typed: bool) -> str:
+        """Run *command* to its end, or leave it running if it ends in an ampersand; returns what it printed.
+
+        Where it *is typed*, a shell gets it as it stands, even if it starts one of our own programs.
+        """
         words, variables = shlex.split(command.removesuffix("&")), dict(self.variables)
-        if words[0] in OURS and not is_full():
+        if words[0] in OURS and not is_typed:
             words = [sys.executable, "-m", OURS[words[0]], *words[1:]]
         else:
             words = ["bash", "-c", command if not command.endswith("&") else f"exec {command.removesuffix('&')}"]
@@ -124,15 +126,15 @@ def without_user(database_url: str) -> str:
     return str(socket)
 
 
-def test_every_command_works_in_order(newcomer: ReaderFolder) -> None:
+@pytest.mark.parametrize("is_typed", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_command_works_in_order(newcomer: ReaderFolder, is_typed: bool) -> None:
     said = {}
     for written in commands():
         command = without_comment(written)
         if command.partition(" && ")[0] in EXCEPTED:
             continue
-        said[command.partition(" --")[0]] = newcomer.run(
-            command.replace("--port 8080", f"--port {newcomer.scoring_port}")
-        )
+        with_port = command.replace("--port 8080", f"--port {newcomer.scoring_port}")
+        said[command.partition(" --")[0]] = newcomer.run(with_port, is_typed=is_typed)
         if command.startswith("outpatrol replay"):
             until(newcomer.waits_for_nothing, "the end of all that was promised")
 
