@@ -359,3 +359,14 @@ def test_who_resets_while_scores_are_looked_up_disturbs_nobody(front: Front) -> 
         return reply
 
     assert front.run(ask()).status_code == 200
+
+
+@pytest.mark.parametrize("document", [b"{}", b'{"model":1}', b'{"model":"damaging"'])
+def test_a_stored_score_that_cannot_be_read_is_an_error_of_that_request_only(
+    front: Front, redis: Redis, document: bytes
+) -> None:
+    front.json(ONE)
+    redis.set("ores:enwiki:damaging:2:0.5.1", b'{"status":"SUCCESS","answer":' + document + b"}")
+    replies = front.at_once([ONE.replace("/1/", "/2/"), ONE])
+
+    assert [reply.status_code for reply in replies] == [500, 200]

@@ -9,7 +9,7 @@ from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeout
 
 Values = list[bytes | None]
-#: Told the values, or why there are none; must not raise.
+#: Told the values, or why there are none.
 Tell = Callable[[Values | Exception], None]
 
 #: Callers whose keys one MGET reads at most, so that no look holds up Redis for long.
@@ -81,6 +81,8 @@ class Looks:
         raise InvalidResponse(f"the reply to MGET does not fit its {len(keys)} keys")
 
     async def _look(self) -> None:
+        # One by one, so that an error in one of them is nobody else's.
+        soon = asyncio.get_running_loop().call_soon
         while self._wanted:
             # Those who come in the same step of the loop are taken along: twice as many a look under load.
             await asyncio.sleep(0)
@@ -89,9 +91,9 @@ class Looks:
                 values = await self._values([key for keys, _ in taken for key in keys])
             except Exception as error:  # noqa: BLE001 - those who asked have to hear of it, whatever it is
                 for _, tell in taken:
-                    tell(error)
+                    soon(tell, error)
                 continue
             start = 0
             for keys, tell in taken:
-                tell(values[start : start + len(keys)])
+                soon(tell, values[start : start + len(keys)])
                 start += len(keys)

@@ -80,7 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
         def tell(ready: Ready | None) -> None:
             if ready is None:
                 begin(cycle, app)
-            elif not cycle.disconnected:
+            elif not (cycle.disconnected or self.transport.is_closing()):
                 self._write(cycle, ready)
 
         begin = super()._start_asgi_task

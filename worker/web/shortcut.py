@@ -78,18 +78,24 @@ class Shortcut:
             return False
 
         def hear(found: Sequence[Stored] | None) -> None:
-            if found is None:
-                scope[TAKEN] = True
-                tell(None)
-                return
-            ready = Ready(self._body(question, versions, found), JSON, len(found))
-            self._counts.cached(question, len(found))
-            if len(found) > FEW_SCORES:
-                self._repeats.keep(scope, ready, question)
-            tell(ready)
+            scope[TAKEN] = found is None
+            tell(None if found is None else self._ready(scope, question, versions, found))
 
         self._house.asking.look(question.wiki, question.revisions, models, hear)
         return True
+
+    def _ready(
+        self, scope: Scope, question: Question, versions: Mapping[str, str], found: Sequence[Stored]
+    ) -> Ready | None:
+        try:
+            ready = Ready(self._body(question, versions, found), JSON, len(found))
+        except ValueError:
+            # What is stored can't be read; the long way says so.
+            return None
+        self._counts.cached(question, len(found))
+        if len(found) > FEW_SCORES:
+            self._repeats.keep(scope, ready, question)
+        return ready
 
     def question_of(self, scope: Scope) -> Question | None:
         """What is asked for, if it can be answered here."""
