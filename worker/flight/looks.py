@@ -81,8 +81,6 @@ class Looks:
         raise InvalidResponse(f"the reply to MGET does not fit its {len(keys)} keys")
 
     async def _look(self) -> None:
-        # One by one, so that an error in one of them is nobody else's.
-        soon = asyncio.get_running_loop().call_soon
         while self._wanted:
             # Those who come in the same step of the loop are taken along: twice as many a look under load.
             await asyncio.sleep(0)
@@ -91,9 +89,17 @@ class Looks:
                 values = await self._values([key for keys, _ in taken for key in keys])
             except Exception as error:  # noqa: BLE001 - those who asked have to hear of it, whatever it is
                 for _, tell in taken:
-                    soon(tell, error)
+                    _tell(tell, error)
                 continue
             start = 0
             for keys, tell in taken:
-                soon(tell, values[start : start + len(keys)])
+                _tell(tell, values[start : start + len(keys)])
                 start += len(keys)
+
+
+def _tell(tell: Tell, values: Values | Exception) -> None:
+    """Call *tell* at once, so that replies are on their way before the next look; its error is nobody else's."""
+    try:
+        tell(values)
+    except Exception as error:  # noqa: BLE001 - the loop logs it
+        asyncio.get_running_loop().call_exception_handler({"message": "values were not taken", "exception": error})

@@ -150,3 +150,21 @@ def test_callers_of_one_step_share_a_look() -> None:
             return found, server.count - 1
 
     assert asyncio.run(look()) == ([[key.encode()] for key in "abcdef"], 1)
+
+
+def test_an_error_of_who_asked_is_nobody_elses() -> None:
+    def fail(_: Values | Exception) -> None:
+        raise ValueError("not taken")
+
+    async def look() -> tuple[Values, list[str]]:
+        noted: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noted.append(str(context["exception"])))
+        async with scripted_redis(then_closed) as server:
+            redis = AsyncRedis(port=server.port)
+            looks = Looks(redis, seconds=20)
+            looks.ask(["a"], fail)
+            found = await looks.at(["b"])
+            await redis.aclose()
+            return found, noted
+
+    assert asyncio.run(look()) == ([b"b"], ["not taken"])
