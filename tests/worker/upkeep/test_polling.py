@@ -100,7 +100,10 @@ def test_polls_of_one_server_do_not_count_for_another(wiki: Database, mariadb: D
             poll.ring_for([wiki], Rings())
             poll.ring_for([mariadb], Rings())
 
-    assert asked == asked_too == [7, 4, 4]
+    for counts in (asked, asked_too):
+        first, *others = counts
+        assert others == [min(counts)] * (PATIENT_POLLS - 1)
+        assert first > min(counts)
 
 
 def test_a_poll_of_no_wikis_asks_nobody() -> None:
