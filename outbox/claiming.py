@@ -116,16 +116,10 @@ def _take(
     rows = _in_safe_company(ready, limit)
     if not rows:
         return []
-    token = uuid.uuid4().hex
+    token, claimed_at = uuid.uuid4().hex, rows[0].now.replace(tzinfo=UTC)
     session.execute(_leasing(lane, lease), {"ids": [row.id for row in rows], "token": token})
     return [
-        Claim(
-            message=row.id,
-            payload=row.payload,
-            attempt=row.attempt + 1,
-            token=token,
-            claimed_at=row.now.replace(tzinfo=UTC),
-        )
+        Claim(message=row.id, payload=row.payload, attempt=row.attempt + 1, token=token, claimed_at=claimed_at)
         for row in rows
     ]
 

@@ -19,6 +19,9 @@ class Claim:
     #: When, in UTC by the database's clock.
     claimed_at: datetime
 
+    def __hash__(self) -> int:
+        return self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:

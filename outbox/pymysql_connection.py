@@ -2,13 +2,18 @@
 connect.
 
 If a packet is too large, the server closes the connection, often before it has said why, and to the client the server
-seems gone. So each packet is compared with the server's limit before it is sent.
+seems gone. So each packet is compared with the server's limit before it is sent. Texts are escaped, and moments read,
+in ways that say the same as PyMySQL's in a fraction of the time: with messages of a kilobyte its own took a tenth of
+all that an edit costs.
 """
 
+from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from pymysql.connections import Connection
-from pymysql.constants import ER
+from pymysql.constants import ER, FIELD_TYPE, SERVER_STATUS
+from pymysql.converters import conversions, convert_datetime
 from pymysql.cursors import Cursor
 from pymysql.err import Error, OperationalError
 
@@ -16,6 +21,25 @@ from outbox.server_errors import NO_SUCH_OPTION, NOT_INSTALLED, UNREADABLE
 
 #: Bytes of a packet that are not part of the statement.
 HEADER_BYTES = 2
+#: What has a meaning in a quoted text, and what stands for it there. The backslash comes first: the others bring more.
+ESCAPES = {"\\": "\\\\", "'": "\\'", '"': '\\"', "\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z"}
+
+
+def quoted(text: str) -> str:
+    """*text* as a literal of SQL, for a server to which backslashes mean something in one."""
+    return f"'{reduce(lambda escaped, each: escaped.replace(*each), ESCAPES.items(), text)}'"
+
+
+def moment(text: str) -> datetime | str:
+    """*text*, as the server writes a DATETIME, read; a date that no calendar has stays a text."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        read: datetime | str = convert_datetime(text)
+        return read
+
+
+CONVERSIONS = {**conversions, FIELD_TYPE.DATETIME: moment, FIELD_TYPE.TIMESTAMP: moment}
 
 
 class BoundedConnection(Connection):
@@ -29,6 +53,13 @@ class BoundedConnection(Connection):
             cursor.execute("SELECT @@max_allowed_packet")
             ((limit,),) = cursor.fetchall()
         self.largest = limit - HEADER_BYTES
+
+    def escape(self, obj: Any, mapping: Any = None) -> str:
+        status: int = self.server_status  # type: ignore[attr-defined]
+        if isinstance(obj, str) and not status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES:
+            return quoted(obj)
+        escaped: str = super().escape(obj, mapping)
+        return escaped
 
     def cursor(self, cursor: Any = None) -> Any:
         made = super().cursor(cursor)
@@ -53,7 +84,7 @@ def open_connection(**parameters: Any) -> BoundedConnection:
         itself raises other errors.
     """
     try:
-        return BoundedConnection(**parameters)
+        return BoundedConnection(**{"conv": CONVERSIONS} | parameters)
     except Error:
         raise
     except OSError as error:

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from outbox import EditSource
 from tests.builders import an_edit
+from worker.config.settings_sections import EndpointSettings
 from worker.scores.plan import plan
 from worker.settings import Settings, describe
 
@@ -171,6 +172,25 @@ def test_a_contact_is_an_address_or_a_page(contact: str) -> None:
 )
 def test_what_is_no_contact_is_refused_wherever_the_endpoint_is(contact: str) -> None:
     assert problem("enwiki", endpoint={"contact": contact}).startswith("endpoint.contact: ")
+
+
+@pytest.mark.parametrize("value", ["é", "a\nb", "a\r\nX-Other: b", "漢", "\0", " a", "a "])
+def test_a_header_that_cannot_be_sent_is_refused_without_its_value(value: str) -> None:
+    sentence = problem("enwiki", endpoint={"headers": {"X-Key": value}})
+    assert sentence.startswith(
+        "endpoint.headers: the value of X-Key can't be sent; write ASCII characters in one line (in the file, or as "
+    )
+
+
+@pytest.mark.parametrize("name", ["", "X Key", "X:Key", "X-Kéy", "X\nKey"])
+def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
+    assert "is no name of a header" in problem("enwiki", endpoint={"headers": {name: "a"}})
+
+
+@pytest.mark.parametrize("value", ["", "a", "Bearer abc.def==", "a b\tc"])
+def test_any_other_header_is_taken(value: str) -> None:
+    headers = EndpointSettings(url="http://localhost", headers={"X-Key": SecretStr(value)}).headers
+    assert headers["X-Key"].get_secret_value() == value
 
 
 def test_an_endpoint_of_ones_own_wants_no_contact() -> None:

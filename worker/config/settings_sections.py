@@ -1,5 +1,6 @@
 """The sections of the settings file: their fields, and which values are valid. Pure."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,9 @@ Network = IPv4Network | IPv6Network
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 #: The path of articles on Wikimedia's wikis.
 USUAL_ARTICLE_PATH = "/wiki/$1"
+#: What HTTP allows, and httpx and aiohttp can write. Source: RFC 9110 sections 5.1 and 5.5.
+HEADER_NAME = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADER_VALUE = r"([!-~]([\t -~]*[!-~])?)?"
 
 
 class Section(BaseModel):
@@ -63,6 +67,16 @@ class EndpointSettings(Section):
     @classmethod
     def _holds_no_password(cls, url: str | None) -> str | None:
         return url and without_password(url)
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not re.fullmatch(HEADER_NAME, name):
+                raise ValueError(f"{name!r} is no name of a header; write letters, digits and hyphens")
+            if not re.fullmatch(HEADER_VALUE, value.get_secret_value()):
+                raise ValueError(f"the value of {name} can't be sent; write ASCII characters in one line")
+        return headers
 
     @model_validator(mode="after")
     def _wikimedia_knows_whom_to_ask(self) -> "EndpointSettings":

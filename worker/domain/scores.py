@@ -28,6 +28,10 @@ class ScoreId:
     #: The page of that revision if it is known, for models that need it; not part of the identity.
     page: int | None = field(default=None, compare=False)
 
+    def __hash__(self) -> int:
+        # The rest seldom differs where these are the same, and an id is looked up twenty times in its life.
+        return hash((self.revision, self.model))
+
     def __str__(self) -> str:
         return f"{self.wiki}:{self.model}:{self.revision}:{self.version}"
 
@@ -60,7 +64,8 @@ class Sample:
 class Score(BaseModel):
     """One model's full answer for one revision."""
 
-    model_config = ConfigDict(frozen=True)
+    # Features may be NaN or infinite, and stay so as JSON.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     model: str
     #: As the endpoint gave it with this answer; it may be newer than the version that was asked for.

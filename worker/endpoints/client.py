@@ -1,12 +1,13 @@
 """The border to a scoring endpoint: what a client offers, and how it sends requests with httpx."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import aiohttp
 import httpx
@@ -30,6 +31,7 @@ from worker.endpoints.replies import first_problem
 from worker.endpoints.sentences import first_line, sentence_in, storable
 from worker.endpoints.token import TokenFile
 
+to_json = json.JSONEncoder(separators=(",", ":")).encode
 ReplyType = TypeVar("ReplyType")
 #: Cuts scores into the requests in which they are asked for.
 Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]
@@ -118,12 +120,14 @@ class Endpoint:
             verify=route.tls(),
             proxy=None if route.proxy is None else httpx.Proxy(route.proxy),
         )
-        self._headers = {
-            "User-Agent": user_agent(settings.contact),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            **{name: value.get_secret_value() for name, value in settings.headers.items()},
-        }
+        self._headers = httpx.Headers(
+            {
+                "User-Agent": user_agent(settings.contact),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                **{name: value.get_secret_value() for name, value in settings.headers.items()},
+            }
+        )
         self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
         self._address = settings.url.rstrip("/")
 
@@ -257,18 +261,31 @@ class Endpoint:
     async def _exchange(
         self, where: str, method: str, path: str, params: Mapping[str, str] | None, body: Any, host: str | None
     ) -> tuple[httpx.Response, bytes]:
-        headers = self._headers
+        # Host and length are the transport's to add. The deadline is that of the whole exchange: one for each part
+        # would cost a timer each.
+        request = httpx.Request(
+            method,
+            _url(f"{self._address}{path}"),
+            params=params,
+            headers=self._headers,
+            stream=httpx.ByteStream(b"" if body is None else to_json(body).encode()),
+        )
+        request.read()
+        # Otherwise httpx looks through all headers for the character set of each.
+        request.headers.encoding = "utf-8"
+        if body is not None:
+            request.headers["Content-Type"] = "application/json"
         if host is not None:
-            headers = {**headers, "Host": host}
+            request.headers["Host"] = host
         if self._token is not None:
-            headers = {**headers, "Authorization": await self._token.header()}
-        # The deadline is that of the exchange as a whole; one for each part would cost a timer each.
-        request = httpx.Request(method, _url(f"{self._address}{path}"), params=params, headers=headers, json=body)
+            request.headers["Authorization"] = await self._token.header()
         failure = Failure.OUTAGE
         try:
             response = await self._http.handle_async_request(request)
             # From here on the endpoint was reached, and a failure is one of its reply.
             failure = Failure.TRANSIENT
+            if response.is_success:
+                response.headers.encoding = "iso-8859-1"
             try:
                 return response, await _content(where, response)
             finally:
@@ -312,7 +329,7 @@ async def _content(where: str, response: httpx.Response) -> bytes:
     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
     try:
         unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES)
-        async for chunk in response.aiter_raw():
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
             unpacking.take(chunk)
         return unpacking.content()
     except UnreadableReply as error:

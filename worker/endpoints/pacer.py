@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
@@ -127,18 +127,18 @@ class Pacer:
             known.add(group)
         self._waiting[wiki] += 1
         self._wake()
+        impatient = self._loop.call_later(self._patience, self._give_up, waiting)
         try:
-            async with asyncio.timeout(self._patience):
-                await waiting.turn
-        except (asyncio.CancelledError, TimeoutError) as error:
+            await waiting.turn
+        except asyncio.CancelledError:
             if waiting.turn.cancelled():
                 self._waits_no_more(waiting)
-            elif waiting.turn.done() and waiting.turn.exception() is None:
+            elif waiting.turn.exception() is None:
                 # It was allowed to start, and cancelled before it did.
                 self._end_one(path)
-            if isinstance(error, TimeoutError):
-                raise self._not_now(f"its turn did not come within {self._patience:g} s") from error
             raise
+        finally:
+            impatient.cancel()
 
     def end(self, wiki: str, models: Iterable[str], report: Report) -> None:
         """Say that a request has ended, and how."""
@@ -159,8 +159,8 @@ class Pacer:
 
     def _end_one(self, path: Path) -> None:
         self._in_flight -= 1
-        self._under_way.subtract(path[1:])
-        self._under_way = +self._under_way
+        for group in path[1:]:
+            _take_one(self._under_way, group)
         self._news.set()
         if not self._in_flight or self._report.matters:
             self._wake()
@@ -183,8 +183,11 @@ class Pacer:
                     # Requests that were cancelled meanwhile must be removed before we see whether any waits.
                     await asyncio.sleep(0)
                 elif self._waiting and not self._start_next(loop.time()):
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), self._until_next(loop.time()))
+                    due = loop.call_later(self._until_next(loop.time()), self._news.set)
+                    try:
+                        await self._news.wait()
+                    finally:
+                        due.cancel()
         except BaseException as error:
             # No request may be left waiting for a start that does not come.
             while (waiting := self._queue.take(lambda _: True)) is not None:
@@ -226,7 +229,8 @@ class Pacer:
             if not waiting.turn.done():
                 self._starts.popleft()
                 self._in_flight += 1
-                self._under_way.update(waiting.path[1:])
+                for group in waiting.path[1:]:
+                    self._under_way[group] += 1
                 self._waits_no_more(waiting)
                 waiting.turn.set_result(None)
                 return True
@@ -272,11 +276,22 @@ class Pacer:
 
     def _waits_no_more(self, waiting: _Waiting) -> None:
         _, wiki, _ = waiting.path
-        self._waiting[wiki.removeprefix(WIKI)] -= 1
-        self._waiting = +self._waiting
+        _take_one(self._waiting, wiki.removeprefix(WIKI))
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        if not waiting.turn.done():
+            self._waits_no_more(waiting)
+            waiting.fail(self._not_now(f"its turn did not come within {self._patience:g} s"))
 
     def _not_now(self, why: str, pause: float | None = None) -> EndpointUnavailable:
         return EndpointUnavailable(f"{self._endpoint}: {why}", Failure.THROTTLED, pause)
+
+
+def _take_one(counts: Counter[str], name: str) -> None:
+    """One less of *name*, which is forgotten at nought."""
+    counts[name] -= 1
+    if not counts[name]:
+        del counts[name]
 
 
 def _path(wiki: str, models: Iterable[str]) -> Path:

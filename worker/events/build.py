@@ -89,6 +89,8 @@ class Announcing:
 
     def _prediction_changes(self, edit: Edit, answers: Sequence[Final], origin: "_Origin") -> Iterator[Event]:
         version = self.settings.prediction_schema
+        if not any(answer.model in self.settings.prediction_streams for answer in answers):
+            return
         page = page_of(edit, version)
         if page is None:
             return

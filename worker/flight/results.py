@@ -21,16 +21,18 @@ def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = Non
     With a *holder* it is the answer that this holder hands over to those who waited; it must not be cached.
     Source of the fields: celery/celery celery/backends/base.py `_get_result_meta` @ v5.7.0.
     """
-    document = encode_answer(answer)
-    meta: dict[str, Any] = {
-        "task_id": str(score_id),
-        "status": "SUCCESS" if isinstance(answer, Score) else "FAILURE",
-        "result": document if isinstance(answer, Score) else _as_exception(score_id, answer),
-        "traceback": None,
-        "children": [],
-        "date_done": datetime.now(UTC).isoformat(),
-    }
-    return to_json(meta | ({"answer": document} if holder is None else {"holder": holder, "end": document}))
+    if isinstance(answer, Score):
+        # Written once, and by pydantic itself: there is one of these for every score.
+        status, document = "SUCCESS", answer.model_dump_json(exclude_none=True)
+        result = document
+    else:
+        status, document = "FAILURE", to_json(encode_answer(answer))
+        result = to_json(_as_exception(score_id, answer))
+    end = f'"answer":{document}' if holder is None else f'"holder":{to_json(holder)},"end":{document}'
+    return (
+        f'{{"task_id":{to_json(str(score_id))},"status":"{status}","result":{result},"traceback":null,"children":[],'
+        f'"date_done":"{datetime.now(UTC).isoformat()}",{end}}}'
+    )
 
 
 def is_answer(result: bytes | None) -> bool:
