@@ -6,15 +6,13 @@ A line that is not an edit is left out and reported by its number.
 import codecs
 import gzip
 import sys
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, cycle
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -28,9 +26,6 @@ from worker.incoming.saving import Fate, is_of_an_edit, save_alone, save_or_prom
 
 #: At most this many lines are reported one by one; all are counted.
 MOST_REPORTS = 20
-#: Threads that save, and edits that are read ahead of them.
-SAVERS = 4
-AHEAD = 16
 
 
 @dataclass(slots=True)
@@ -49,16 +44,6 @@ class ReplayReport:
     @property
     def edits(self) -> int:
         return self.saved.total() + self.promised.total()
-
-    def counter_of(self, fate: Fate) -> "Counter[str]":
-        """Where edits with that *fate* are counted: by their wikis, or by why they were left out."""
-        kept = {"saved": self.saved, "promised": self.promised, "page changes": self.page_changes}
-        return kept.get(fate, self.left_out)
-
-    def note(self, edit: Promised, end: "Future[Fate]") -> None:
-        """Count *edit* once it has met its *end*; raises what ended it."""
-        counter = self.counter_of(end.result())
-        counter[end.result() if counter is self.left_out else edit.wiki] += 1
 
     def complain(self, number: int, kind: str, sentence: str) -> None:
         self.left_out[kind] += 1
@@ -95,7 +80,7 @@ def edits_in(
 
 
 def replay(
-    edits: Iterable[Promised],
+    edits: Iterator[Promised],
     databases: Mapping[str, Database],
     report: ReplayReport,
     *,
@@ -104,45 +89,20 @@ def replay(
 ) -> None:
     """Save each of *edits* on its wiki in a transaction of its own, at most *rate* a second; call *saved* after each.
 
-    The edits of a wiki are saved in their order, those of several wikis at once, since most of the time is spent
-    waiting for disks. *saved* is called as soon as the edit is committed, in other threads, in one at a time.
-
     An edit that an emulated wiki has already is left out, so that a file can be replayed again after an interruption.
     On a wiki that is not emulated nothing is saved: every edit is promised, even a second time, which is harmless.
     """
-    telling = threading.Lock()
-
-    def keep(edit: Promised) -> Fate:
-        fate = _save(databases[edit.wiki], edit)
-        if report.counter_of(fate) is not report.left_out:
-            with telling:
-                saved(edit)
-        return fate
-
     started = time.monotonic()
-    under_way: deque[tuple[Promised, Future[Fate]]] = deque()
-    with _threads(databases) as thread_of:
-        for number, edit in enumerate(edits):
-            if rate:
-                time.sleep(max(0.0, started + number / rate - time.monotonic()))
-            under_way.append((edit, thread_of[edit.wiki].submit(keep, edit)))
-            while len(under_way) > AHEAD or (under_way and under_way[0][1].done()):
-                report.note(*under_way.popleft())
-        while under_way:
-            report.note(*under_way.popleft())
-
-
-@contextmanager
-def _threads(wikis: Iterable[str]) -> Iterator[Mapping[str, ThreadPoolExecutor]]:
-    """For each of *wikis* the thread that saves there; what none of them has begun at an error is not saved."""
-    with ExitStack() as stack:
-        threads = [stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="saver")) for _ in range(SAVERS)]
-        try:
-            yield dict(zip(wikis, cycle(threads), strict=False))
-        except BaseException:
-            for thread in threads:
-                thread.shutdown(wait=False, cancel_futures=True)
-            raise
+    for number, edit in enumerate(edits):
+        if rate:
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        fate = _save(databases[edit.wiki], edit)
+        kept = {"saved": report.saved, "promised": report.promised, "page changes": report.page_changes}.get(fate)
+        if kept is not None:
+            kept[edit.wiki] += 1
+            saved(edit)
+        else:
+            report.left_out[fate] += 1
 
 
 def _save(database: Database, edit: Promised) -> Fate:
