@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install -qq --progress-bar off --require-hashes --no-build-isolation
 COMPILER := uv==0.13.8
-# Processes with servers of their own, one more than cores, since much is waited for; who is done takes half of what
+# Processes with servers of their own, twice as many as cores, since much is waited for; who is done takes half of what
 # another has left.
-SOME := -n 3 --dist worksteal
+SOME := -n 4 --dist worksteal
 
 # Each of these files says that one step of the installation was finished, and is younger than what that step read.
 # They lie in .venv, so that removing it forgets them.

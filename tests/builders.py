@@ -88,7 +88,8 @@ def some_settings(
     return Settings.model_validate(
         {
             "redis_url": redis_url,
-            "endpoint": {"url": scoring_url} | (endpoint or {}),
+            # By default each request but the first five would come ten milliseconds after another.
+            "endpoint": {"url": scoring_url, "requests_per_second": 10_000} | (endpoint or {}),
             "models": scoring_models or {},
             "wikis": {
                 wiki: {

@@ -1,5 +1,6 @@
 """What every test folder needs: real servers, and a migrated database for each module and each kind of server."""
 
+import gc
 import logging
 import re
 import signal
@@ -48,6 +49,9 @@ SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "installation", "migrati
 #: Who imports one of these starts processes.
 STARTERS = {"subprocess", "Processes", "outpatrol"}
 
+# Of the thousands of tests that are made now nothing is garbage, and looking through them again and again takes long.
+gc.disable()
+
 settings.register_profile("outpatrol", max_examples=examples(100), deadline=None)
 settings.load_profile("outpatrol")
 
@@ -66,6 +70,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Set by pytest-xdist.
     processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = dealt(items, processes)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    # So that what was left open is found at the end.
+    gc.unfreeze()
 
 
 def pytest_configure() -> None:

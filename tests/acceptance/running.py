@@ -4,7 +4,9 @@ an EventGate where events are to go to one.
 Leases, polls and deadlines are short, so that what a fault costs in time is over soon.
 """
 
+import functools
 import json
+import operator
 import os
 import signal
 import sys
@@ -16,10 +18,10 @@ from typing import Any
 
 from celery import Celery
 from redis import Redis
+from sqlalchemy import Select, func, select
 
 from outbox import EDITS, Edit, Lane
 from outbox.errors import OutboxError
-from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
 from tests.acceptance import spare_endpoints
 from tests.endpoint import EmulatedEndpoint
@@ -34,9 +36,12 @@ from worker.settings import FILE_VARIABLE, Settings
 from worker.upkeep.migrating import migrate
 
 EDITS_IN_A_TRANSACTION = 50
+#: What all workers here import besides.
+SHORT_PAUSES = "tests.acceptance.short_pauses"
 
 SHORT: dict[str, Any] = {
     "poll_seconds": 0.5,
+    "worker": {"rest_seconds": 0.05},
     "flight": {"call_seconds": 2, "lease_margin_seconds": 0.5, "patience_seconds": 3},
     "endpoint": {"timeout_seconds": 1.5, "scores_per_request": 10, "requests_per_second": 10_000},
     "outbox": {"lease_seconds": 2, "batch_size": 20},
@@ -115,9 +120,10 @@ class Running:
         self.processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
         self.children[name] = child
 
-    def start_worker(self, *options: str, count: int | None = None) -> None:
-        """Start *count* worker processes, or as many as the settings say, or two; with these *options* of Celery."""
+    def start_worker(self, *modules: str, count: int | None = None) -> None:
+        """Start *count* worker processes, or as many as the settings say, or two; they import these *modules*, too."""
         count = count or self.settings.worker.processes or 2
+        options = ("--include", ",".join([SHORT_PAUSES, *modules]))
         worker = start_worker(self.processes, self.directory, *options, count=count, environment=self.environment)
         self.children["worker"] = worker
 
@@ -162,18 +168,31 @@ class Running:
 
     def pending(self, *lanes: Lane) -> int:
         """Promises not yet kept, on all wikis, in *lanes* or in all."""
-        pending = 0
+        pending, counted = 0, _counted(lanes or LANES)
         for wiki in self.services.wikis.values():
             with wiki.database.reading() as connection:
-                pending += sum(inspect_lane(connection, lane).pending for lane in lanes or LANES)
+                pending += int(connection.execute(counted).scalar_one())
         return pending
+
+    def logged(self, *events: str, process: str = "worker", since: int = 0) -> list[dict[str, Any]]:
+        """The lines in our format that *process* has written wholly, oldest first: of *events*, or of all.
+
+        Leaves out the log's first characters, so many as *since*. A line may come later than what it tells of can be
+        seen elsewhere, so wait for it.
+        """
+        lines = self.children[process].log.read_text()[since:].splitlines()
+        documents = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [document for document in documents if not events or document["event"] in events]
+
+    def until_logged(self, *events: str) -> None:
+        """Wait until the worker has written a line of each of *events*."""
+        wanted = set(events)
+        self.until(lambda: wanted <= {line["event"] for line in self.logged()}, f"a line of {', '.join(events)}")
 
     def until_the_sink_fails(self, sink: str) -> None:
         """Wait until a worker that was started here found that *sink* takes nothing."""
-        words = ("sink_unavailable", f'"sink": "{sink}"')
-        log = self.children["worker"].log
         self.until(
-            lambda: any(all(word in line for word in words) for line in log.read_text().splitlines()),
+            lambda: any(line["sink"] == sink for line in self.logged("sink_unavailable")),
             f"a failure of the sink {sink}",
         )
 
@@ -207,6 +226,14 @@ class Running:
         except OutboxError:
             # Of a server that a test has stopped.
             return notes
+
+
+@functools.cache
+def _counted(lanes: tuple[Lane, ...]) -> "Select[int]":
+    """Counts what is in *lanes*, dead letters apart, in one statement: it is asked again and again."""
+    tables = [table for lane in lanes for table in (lane.messages, lane.waiting)]
+    counts = (select(func.count()).select_from(table).scalar_subquery() for table in tables)
+    return select(functools.reduce(operator.add, counts))
 
 
 def environment(settings_file: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ def give_back(child: Child, port: int) -> None:
     """Keep *child* for the next test, if it still answers and has nothing to do for the last one."""
     endpoint = EmulatedEndpoint(f"http://127.0.0.1:{port}")
     try:
-        until(lambda: endpoint.summary()["in_flight"] == 0, "the end of all calls", patience=10)
+        until(lambda: endpoint.summary()["in_flight"] == 0, "the end of all calls", patience=1)
     except (httpx.HTTPError, AssertionError):
         _processes.stop(child)
     else:

@@ -1,6 +1,5 @@
 """A database server that is stopped, or wikis whose databases refuse: all others are served as ever."""
 
-import json
 import os
 import signal
 import sys
@@ -8,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pymysql
 import pytest
@@ -19,7 +17,7 @@ from outbox.database import Database
 from outbox.inspection import inspect_lane
 from tests.acceptance.commands import OUTPATROL, call
 from tests.acceptance.conftest import NewDatabase
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import SHORT_PAUSES, Running, running
 from tests.builders import edits
 from tests.services import create_database, own_mariadb_server, stop_process
 
@@ -37,13 +35,8 @@ def stoppable() -> Iterator[tuple[str, int]]:
 def start_worker(here: Running) -> None:
     """With as many threads as by default, whatever the command line of other tests says."""
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--without-mingle", "--without-gossip"]
+    command += ["--include", SHORT_PAUSES]
     here.children["worker"] = here.processes.start("worker", command, cwd=here.directory, environment=here.environment)
-
-
-def lines(here: Running, event: str) -> list[dict[str, Any]]:
-    written = here.children["worker"].log.read_text().splitlines()
-    documents = [json.loads(line) for line in written if line.startswith("{") and line.endswith("}")]
-    return [document for document in documents if document.get("event") == event]
 
 
 def pending(database: Database) -> int:
@@ -81,20 +74,21 @@ def test_a_server_that_is_stopped_holds_up_no_wiki_of_another_and_goes_on_when_i
         try:
             for wiki in frozen:
                 here.services.doorbell.turn(wiki, EDITS.name)
-            # Each with a commit, a rest of a quarter of a second and a score in it.
+            # Each with a commit, a rest and a score in it.
             waited = [seconds_until_scored(here, edit) for edit in edits(12, first=2000, wiki="enwiki")]
-            here.until(lambda: bool(lines(here, "database_gone")), "a line about the server")
+            here.until_logged("database_gone")
         finally:
             os.kill(pid, signal.SIGCONT)
         here.until_all_is_kept()
+        here.until_logged("database_back")
 
         # Had they waited for the server that stands still, none would have come.
         assert len(waited) == 12
-        (line,) = lines(here, "database_gone")
+        (line,) = here.logged("database_gone")
         assert str(make_url(url).port) in line["error"]
         assert "SHOW PROCESSLIST" in line["error"]
         assert "secret" not in str(line)
-        assert len(lines(here, "database_back")) == 1
+        assert len(here.logged("database_back")) == 1
         assert "Traceback" not in here.children["worker"].log.read_text()
 
 
@@ -118,12 +112,12 @@ def test_wikis_whose_databases_refuse_are_told_of_and_the_others_served(
         here.until(lambda: pending(here.services.wiki("frwiki").database) == 0, "the scores of frwiki")
         failing = {"aawiki", "abwiki", "acwiki"}
         here.until(
-            lambda: {line["wiki"] for line in lines(here, "task_failed")} == failing, "a line about each that fails"
+            lambda: {line["wiki"] for line in here.logged("task_failed")} == failing, "a line about each that fails"
         )
         abwiki = here.services.wiki("abwiki").database
         here.until(lambda: claimed(abwiki) == 0, "the end of its claims")
 
-        by_wiki = {wiki: [each for each in lines(here, "task_failed") if each["wiki"] == wiki] for wiki in failing}
+        by_wiki = {wiki: [each for each in here.logged("task_failed") if each["wiki"] == wiki] for wiki in failing}
         assert "restore the file from a backup" in by_wiki["aawiki"][0]["error"]
         assert "no rows today" in by_wiki["abwiki"][0]["error"]
         assert "outpatrol migrate --wiki acwiki" in by_wiki["acwiki"][0]["error"]

@@ -57,7 +57,7 @@ def test_what_was_drained_is_answered_without_a_call(front: Front) -> None:
     edits = sample_edits("itwiki", 40)
     front.here.save(edits)
     front.here.until_all_is_kept()
-    calls = front.here.endpoint.summary()["calls"]
+    asked = front.here.endpoint.summary()["scores"]
     revisions = [edit.revision for edit in edits]
 
     reply = front.get(f"/v3/scores/itwiki/?revids={'|'.join(map(str, revisions))}")
@@ -65,7 +65,7 @@ def test_what_was_drained_is_answered_without_a_call(front: Front) -> None:
     assert [score_of(reply, "itwiki", each) for each in revisions] == [
         probabilities(0, "itwiki", "damaging", each) for each in revisions
     ]
-    assert front.here.endpoint.summary()["calls"] == calls
+    assert front.here.endpoint.summary()["scores"] == asked
 
 
 def test_two_hundred_requests_at_once_for_twenty_scores_cost_twenty(front: Front) -> None:

@@ -1,9 +1,7 @@
 """A Redis that answers but refuses to serve: workers and beat live on, and work as soon as it serves again."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -36,7 +34,9 @@ class Shared:
     def until_log_names(self, process: str, fault: str, since: int) -> None:
         """Wait until *process* has written that Redis refuses, and what to do."""
         self.running.until(
-            lambda: any(line["cure"] == CURES[fault] for line in redis_gone_lines(self.running, process, since)),
+            lambda: any(
+                line["cure"] == CURES[fault] for line in self.running.logged("redis_gone", process=process, since=since)
+            ),
             f"a line of the {process} about {fault}",
         )
 
@@ -45,20 +45,12 @@ class Shared:
         assert_every_promise_was_kept(self.running, self.saved)
         for process, start in since.items():
             assert self.running.children[process].process.poll() is None
-            effects = [line["effect"] for line in redis_gone_lines(self.running, process, start)]
+            effects = [line["effect"] for line in self.running.logged("redis_gone", process=process, since=start)]
             log = self.running.children[process].log.read_text()[start:]
             # There are two worker processes, and each has a memory of its own.
             assert effects.count("no task is taken until it is back; edits wait") <= 2
             assert 1 <= len(effects) <= 6, effects
             assert "Traceback" not in log
-
-
-def redis_gone_lines(here: Running, process: str, since: int) -> list[dict[str, Any]]:
-    """The lines about a Redis that is gone which *process* has written after so many characters of its log."""
-    lines = here.children[process].log.read_text()[since:].splitlines()
-    return [
-        json.loads(line) for line in lines if line.startswith("{") and '"redis_gone"' in line and line.endswith("}")
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -52,11 +52,6 @@ def late(request: Request) -> bytes:
     return ok(document)
 
 
-def circuit_openings(here: Running) -> list[dict[str, Any]]:
-    lines = here.children["worker"].log.read_text().splitlines()
-    return [json.loads(line) for line in lines if '"event": "circuit_opened"' in line]
-
-
 def let_come_due(here: Running) -> None:
     make_due(here.services.wiki("enwiki").database, EDITS)
 
@@ -80,10 +75,10 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
 
         def is_open() -> bool:
             let_come_due(here)
-            return bool(circuit_openings(here))
+            return bool(here.logged("circuit_opened"))
 
         here.until(is_open, "the circuit that opens")
-        (opening, *_) = circuit_openings(here)
+        (opening, *_) = here.logged("circuit_opened")
         assert server.url in opening["of"]
         words = (f"{server.url}/v3/scores/enwiki/: status 403: Please set a user-agent", "; set endpoint.contact")
         assert all(word in opening["reason"] for word in words)

@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from celery import Celery
@@ -14,18 +13,13 @@ from redis import Redis
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import running
 from worker.domain.errors import SettingsInvalid
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import QUEUE_OF, SCORE, TURN
 
 SECONDS = 30
 GARBAGE = ["no JSON", "[]", "null", "{}", '{"properties": 1}', '{"body": "", "properties": {}, "headers": {}}']
-
-
-def lines(here: Running, event: str, process: str = "worker") -> list[dict[str, Any]]:
-    text = here.children[process].log.read_text().splitlines()
-    return [json.loads(line) for line in text if line.startswith("{") and f'"event": "{event}"' in line]
 
 
 #: So that what each process tells once is told once.
@@ -60,7 +54,7 @@ def test_messages_of_another_application_are_left_alone(
         assert here.redis.llen("celery") == 5
         assert here.redis.hkeys("unacked") == [b"tag"]
         assert here.children["worker"].process.poll() is None
-        assert lines(here, "message_dropped") == []
+        assert here.logged("message_dropped") == []
 
 
 def test_garbage_in_our_queues_is_dropped_with_a_line_and_ends_no_worker(
@@ -73,10 +67,10 @@ def test_garbage_in_our_queues_is_dropped_with_a_line_and_ends_no_worker(
         here.save(edits)
         here.until_all_is_kept()
         here.until(lambda: not any(here.redis.llen(QUEUE_OF[task]) for task in (TURN, SCORE)), "empty queues")
+        here.until_logged("message_dropped")
 
         assert_every_promise_was_kept(here, edits)
-        dropped = [line["message"] for line in lines(here, "message_dropped")]
-        assert dropped
+        dropped = [line["message"] for line in here.logged("message_dropped")]
         assert len(dropped) == len(set(dropped))
         assert "Traceback" not in here.children["worker"].log.read_text()
 
@@ -92,8 +86,9 @@ def test_a_task_that_nobody_knows_is_told_once_fails_for_its_asker_and_does_not_
         for each in asked:
             with pytest.raises(NotRegistered, match="of_tomorrow"):
                 each.get(timeout=SECONDS)
+        here.until_logged("message_dropped")
 
-        assert [line["message"] for line in lines(here, "message_dropped")] == ["for a task 'of_tomorrow'"]
+        assert [line["message"] for line in here.logged("message_dropped")] == ["for a task 'of_tomorrow'"]
         assert here.redis.llen(QUEUE_OF[TURN]) == 0
         assert "Traceback" not in here.children["worker"].log.read_text()
 
@@ -121,7 +116,7 @@ def test_two_deployments_on_one_redis_are_kept_apart_by_their_prefixes(
         assert {key[:4] for key in keys} == {"one:", "two-"}
         # Of its own Redis the second one has made no use.
         assert Redis(port=two.redis_port).dbsize() == 0
-        assert lines(one, "wiki_unknown") + lines(two, "wiki_unknown") == []
+        assert one.logged("wiki_unknown") + two.logged("wiki_unknown") == []
 
 
 def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
@@ -155,7 +150,7 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
             assert each.get(timeout=SECONDS)["probability"] == probabilities(0, wiki, "damaging", number)
 
         for here, other in ((one, "frwiki"), (two, "itwiki")):
-            cures = [line["cure"] for line in lines(here, "wiki_unknown")]
+            cures = [line["cure"] for line in here.logged("wiki_unknown")]
             assert len(cures) <= 1
             assert all(f"[wikis.{other}]" in cure for cure in cures)
 
@@ -166,10 +161,10 @@ def test_a_task_of_a_wiki_that_nobody_has_ends_with_the_cure(tmp_path: Path, sql
         asked = here.client.send_task(SCORE, task_id="nowiki:damaging:7:0.5.1")
         with pytest.raises(SettingsInvalid, match=r"add \[wikis\.nowiki\]"):
             asked.get(timeout=SECONDS)
-        here.until(lambda: bool(lines(here, "task_failed")), "the end of the turn")
+        here.until_logged("wiki_unknown", "task_failed")
 
-        assert len(lines(here, "wiki_unknown")) == 1
-        assert len(lines(here, "task_failed")) == 1
+        assert len(here.logged("wiki_unknown")) == 1
+        assert len(here.logged("task_failed")) == 1
         assert here.redis.llen(QUEUE_OF[TURN]) == 0
 
 

@@ -1,6 +1,5 @@
 """A worker process that gets stuck is ended and started again; the other one goes on, and nothing is lost."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ STUCK = {"silent_seconds": 2, "turn_seconds": 5}
 def two_processes(directory: Path, url: str) -> Iterator[Running]:
     """Two worker processes that can be told to get stuck, and are ready."""
     with running(directory, {WIKI: url}, worker=False, worker_settings=STUCK) as here:
-        here.start_worker("--include", "tests.acceptance.stuck")
+        here.start_worker("tests.acceptance.stuck")
         here.until(
             lambda: here.children["worker"].log.read_text().count(" ready.") == 2, "two processes that are ready"
         )
@@ -31,8 +30,7 @@ def two_processes(directory: Path, url: str) -> Iterator[Running]:
 
 def ends(here: Running) -> list[dict[str, Any]]:
     """What was told of processes that ended."""
-    lines = here.children["worker"].log.read_text().splitlines()
-    return [json.loads(line) for line in lines if '"process_ended"' in line]
+    return here.logged("process_ended")
 
 
 @pytest.mark.parametrize(

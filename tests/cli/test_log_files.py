@@ -20,8 +20,8 @@ from worker.tasks.process import REFUSED
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
-    """What *file* holds, all of which is JSON."""
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    """What *file* holds in whole lines, all of which is JSON."""
+    return [json.loads(line) for line in file.read_text().split("\n")[:-1]] if file.is_file() else []
 
 
 @contextmanager

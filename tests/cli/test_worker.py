@@ -81,7 +81,8 @@ def started(processes: Processes, directory: Path, *arguments: str) -> Child:
 
 def ends_of(child: Child) -> list[dict[str, Any]]:
     """The log lines about processes that ended."""
-    return [json.loads(line) for line in child.log.read_text().splitlines() if '"process_ended"' in line]
+    lines = [line for line in child.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+    return [each for each in map(json.loads, lines) if each["event"] == "process_ended"]
 
 
 def arguments(pid: int) -> list[str]:

@@ -1,6 +1,7 @@
 """README.md: its commands are run in order on a fresh MariaDB and a fresh Redis, and its tables are complete."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,8 @@ EXCEPTED = {
 }
 #: What README's commands find beside them.
 OF_THE_CHECKOUT = ("worker", "outpatrol.example.toml")
+#: Our programs by the modules that they run: as these they can be forks, see `tests/preloading`.
+OURS = {"outpatrol": "worker.cli", "celery": "celery"}
 #: The programs by which README's reader administers the servers, told where these are.
 SUDO = '#!/bin/sh\nprogram=$1; shift\nexec "$program" --no-defaults --socket={socket} --user=root "$@"\n'
 REDIS_CLI = '#!/bin/sh\nexec {program} -p {port} "$@"\n'
@@ -52,19 +55,31 @@ class ReaderFolder:
 
     directory: Path
     variables: Mapping[str, str]
+    #: Where a shell finds programs.
+    path: str
+    #: In place of README's 8080.
+    scoring_port: int
     processes: Processes
 
-    def run(self, command: str) -> str:
-        """Run *command* to its end, or leave it running if it ends in an ampersand; returns what it printed."""
+    def run(self, command: str, *, is_typed: bool) -> str:
+        """Run *command* to its end, or leave it running if it ends in an ampersand; returns what it printed.
+
+        Where it *is typed*, a shell gets it as it stands, even if it starts one of our own programs.
+        """
+        words, variables = shlex.split(command.removesuffix("&")), dict(self.variables)
+        if words[0] in OURS and not is_typed:
+            words = [sys.executable, "-m", OURS[words[0]], *words[1:]]
+        else:
+            words = ["bash", "-c", command if not command.endswith("&") else f"exec {command.removesuffix('&')}"]
+            variables["PATH"] = self.path
         if command.endswith("&"):
-            shell = ["bash", "-c", f"exec {command.removesuffix('&')}"]
             name = re.sub(r"\W+", "-", command).strip("-")
-            self.processes.start(name, shell, environment=self.variables, cwd=self.directory)
+            self.processes.start(name, words, environment=variables, cwd=self.directory)
             return ""
         done = subprocess.run(
-            ["bash", "-c", command],
+            words,
             cwd=self.directory,
-            env=self.variables,
+            env=variables,
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -91,13 +106,12 @@ def newcomer(tmp_path: Path) -> Iterator[ReaderFolder]:
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         variables = environment(tmp_path / "outpatrol.toml") | {
-            "PATH": f"{programs}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/bin",
             "OUTPATROL_REDIS_URL": redis_url,
             "OUTPATROL_ENDPOINT__URL": f"http://127.0.0.1:{scoring_port}",
             "OUTPATROL_WIKIS__FRWIKI__DATABASE_URL": f"{database_url}/frwiki",
-            "SCORING_PORT": str(scoring_port),
         }
-        yield ReaderFolder(tmp_path, variables, processes)
+        path = f"{programs}:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/bin"
+        yield ReaderFolder(tmp_path, variables, path, scoring_port, processes)
 
 
 def without_user(database_url: str) -> str:
@@ -112,13 +126,15 @@ def without_user(database_url: str) -> str:
     return str(socket)
 
 
-def test_every_command_works_in_order(newcomer: ReaderFolder) -> None:
+@pytest.mark.parametrize("is_typed", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_command_works_in_order(newcomer: ReaderFolder, is_typed: bool) -> None:
     said = {}
     for written in commands():
         command = without_comment(written)
         if command.partition(" && ")[0] in EXCEPTED:
             continue
-        said[command.partition(" --")[0]] = newcomer.run(command.replace("--port 8080", "--port $SCORING_PORT"))
+        with_port = command.replace("--port 8080", f"--port {newcomer.scoring_port}")
+        said[command.partition(" --")[0]] = newcomer.run(with_port, is_typed=is_typed)
         if command.startswith("outpatrol replay"):
             until(newcomer.waits_for_nothing, "the end of all that was promised")
 

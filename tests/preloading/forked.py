@@ -1,6 +1,7 @@
 """What a fork does to be as `python -m MODULE` would be: its own arguments, streams, signals, warnings and end."""
 
 import atexit
+import codecs
 import io
 import logging
 import os
@@ -21,8 +22,8 @@ from worker.lanes.supervisor import die_with_parent
 #: As the interpreter exits where it can't write what its streams still held.
 NOT_FLUSHED = 120
 MOST_FILES = 4096
-#: By the name that this interpreter gives it.
-_ENCODING = sys.__stdin__.encoding if sys.__stdin__ else "utf-8"
+#: As this interpreter has them: the encoding of streams, and what becomes of letters that it lacks.
+_ENCODING, _ERRORS = (sys.__stdin__.encoding, sys.__stdin__.errors) if sys.__stdin__ else ("utf-8", "strict")
 _UNBUFFERED = isinstance(sys.__stdout__, io.TextIOWrapper) and sys.__stdout__.write_through
 
 
@@ -81,20 +82,30 @@ def _renew() -> None:
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
     structlog.reset_defaults()
-    sys.stdin = sys.__stdin__ = _stream(0, "r")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _stream(1, "w")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(2, "w", errors="backslashreplace")  # type: ignore[misc]
+    encoding, errors = _in_which_streams_are()
+    sys.stdin = sys.__stdin__ = _stream(0, "r", encoding, errors)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, "w", encoding, errors)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "w", encoding, "backslashreplace")  # type: ignore[misc]
     if os.environ.get("PYTHONWARNINGS") == "ignore":
         warnings.simplefilter("ignore")
 
 
-def _stream(number: int, mode: str, *, errors: str = "strict") -> io.TextIOWrapper:
+def _in_which_streams_are() -> tuple[str, str | None]:
+    """The encoding, and what becomes of letters that it lacks, as `PYTHONIOENCODING` is read by the interpreter."""
+    given = os.environ.get("PYTHONIOENCODING")
+    if not given:
+        return _ENCODING, _ERRORS
+    encoding, _, errors = given.partition(":")
+    return codecs.lookup(encoding or _ENCODING).name, errors or "strict"
+
+
+def _stream(number: int, mode: str, encoding: str, errors: str | None) -> io.TextIOWrapper:
     raw = io.FileIO(number, mode, closefd=False)
     if mode == "r":
-        return io.TextIOWrapper(io.BufferedReader(raw), _ENCODING, errors)
+        return io.TextIOWrapper(io.BufferedReader(raw), encoding, errors)
     if _UNBUFFERED:
-        return io.TextIOWrapper(raw, _ENCODING, errors, write_through=True)
-    return io.TextIOWrapper(io.BufferedWriter(raw), _ENCODING, errors, line_buffering=number == 2 or raw.isatty())
+        return io.TextIOWrapper(raw, encoding, errors, write_through=True)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=number == 2 or raw.isatty())
 
 
 def _run(module: str, arguments: Sequence[str]) -> int:

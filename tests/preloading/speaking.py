@@ -39,7 +39,7 @@ def _itself() -> str:
         "path": sys.path[0],
         "leads": [os.getpid() == each for each in (os.getpgrp(), os.getsid(0))],
         "heard": sys.stdin.read(),
-        "encodings": [each.encoding for each in (sys.stdin, sys.stdout, sys.stderr)],
+        "encodings": [(each.encoding, each.errors) for each in (sys.stdin, sys.stdout, sys.stderr)],
         "open files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
     }
     return json.dumps(known)

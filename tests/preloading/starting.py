@@ -18,7 +18,7 @@ from worker.lanes.supervisor import die_with_parent
 
 PACKAGES = ("worker", "celery", "tests", "benchmarks")
 #: Variables that are read while a command runs, never before.
-READ_LATE = ("OUTPATROL_", "PYTEST_", "COLUMNS=", "PYTHONWARNINGS=ignore")
+READ_LATE = ("OUTPATROL_", "PYTEST_", "COLUMNS=", "PYTHONIOENCODING=", "PYTHONWARNINGS=ignore")
 Original: Any = subprocess.Popen
 _signature = inspect.signature(Original._execute_child)
 

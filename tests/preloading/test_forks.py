@@ -1,5 +1,6 @@
 """A command that is forked is as one that is started: what it is given, what it says, how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -46,6 +47,13 @@ def test_it_says_the_same_and_ends_the_same(what: str, options: dict[str, Any], 
     assert forked.stdout == started.stdout
     assert forked.returncode == started.returncode
     assert forked.stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii:replace", ":backslashreplace"])
+def test_its_streams_have_the_encoding_that_it_is_told(encoding: str) -> None:
+    forked, started = both("itself", env={"PYTHONIOENCODING": encoding})
+
+    assert json.loads(forked.stdout)["encodings"] == json.loads(started.stdout)["encodings"]
 
 
 def test_an_error_that_nobody_caught_is_shown_and_is_code_1() -> None:

@@ -97,7 +97,7 @@ class Pair:
 
     def logged(self) -> list[dict[str, Any]]:
         """All lines of the workers' log that are ours, oldest first."""
-        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return self.here.logged()
 
     def log(self) -> str:
         return self.here.children["worker"].log.read_text()

@@ -44,7 +44,8 @@ def test_a_stream_that_eventgate_does_not_know_costs_no_event_its_attempts(two: 
     two.until(lambda: two.here.eventgate.summary()["requests"] >= 5, "requests that are refused")
     assert two.status("enwiki", EVENTGATE).dead == 0
     two.here.eventgate.set(streams=None)
-    two.until(lambda: _taken(two) >= len(saved), "the events at EventGate")
+    until_eventgate_has_all(two)
+    assert _taken(two) >= len(saved)
     assert sum(two.status(wiki, EVENTGATE).dead for wiki in WIKIS) == 0
 
 
@@ -59,9 +60,13 @@ def test_an_eventgate_that_hangs_and_a_kafka_that_refuses_hold_up_no_score_and_n
     assert _taken(two) == taken
     assert two.has_announced(behind)
     way.set("pass")
-    two.until(lambda: sum(two.status(wiki, EVENTGATE).pending for wiki in WIKIS) == 0, "all events at EventGate")
+    until_eventgate_has_all(two)
     assert all(two.status(wiki, KAFKA).pending > 30 for wiki in WIKIS)
     assert sum(two.status(wiki, lane).dead for wiki in WIKIS for lane in (EVENTGATE, KAFKA)) == 0
+
+
+def until_eventgate_has_all(two: Pair) -> None:
+    two.until(lambda: sum(two.status(wiki, EVENTGATE).pending for wiki in WIKIS) == 0, "all events at EventGate")
 
 
 def _taken(two: Pair) -> int:

@@ -1,8 +1,10 @@
-"""What one process does in the tests of several that share a file; light to import, since each imports it anew."""
+"""What one process does in the tests of several that share a file."""
 
 import json
 import multiprocessing
 import resource
+import subprocess
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -22,15 +24,11 @@ def append(directory: Path, name: str, max_bytes: int) -> None:
         assert sink.send([event]) == {}
 
 
-def append_at_once(directory: Path, names: str, max_bytes: int = NEVER) -> list[int | None]:
+def append_at_once(directory: Path, names: str, max_bytes: int = NEVER) -> list[int]:
     """Append in one process for each letter of *names*; returns their exit codes."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=append, args=(directory, name, max_bytes)) for name in names]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return [process.exitcode for process in processes]
+    command = [sys.executable, "-m", "tests.worker.sinks.appending", str(directory), str(max_bytes)]
+    processes = [subprocess.Popen([*command, name]) for name in names]
+    return [process.wait() for process in processes]
 
 
 def ids_of(files: list[Path]) -> list[str]:
@@ -58,3 +56,7 @@ def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) 
 def _send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int, answer: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     answer.send(dict(FileSink(directory, max_bytes=NEVER).send(events)))
+
+
+if __name__ == "__main__":
+    append(Path(sys.argv[1]), sys.argv[3], int(sys.argv[2]))

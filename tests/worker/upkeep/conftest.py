@@ -9,4 +9,4 @@ from worker.bootstrap import Services
 @pytest.fixture
 def services(services_for: BuildServices) -> Services:
     """Services of one wiki, enwiki, that are not held up by the rate of requests."""
-    return services_for(endpoint={"requests_per_second": 10_000})
+    return services_for()

@@ -16,7 +16,7 @@ from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
 from worker.scores.candidates import Finding
 
-LIFT_WING = {"kind": "lift_wing", "requests_per_second": 10_000}
+LIFT_WING = {"kind": "lift_wing"}
 SERVER = "revertrisk-language-agnostic"
 
 

@@ -32,7 +32,7 @@ Pair = Sequence[Services]
 @pytest.fixture
 def pair(services_for: BuildServices) -> Pair:
     """The services of two workers."""
-    return [services_for(endpoint={"requests_per_second": 10_000}) for _ in range(2)]
+    return [services_for() for _ in range(2)]
 
 
 def at_once(pair: Pair) -> list[dict[str, ModelCheck]]:

@@ -61,7 +61,7 @@ def test_a_change_is_followed_by_a_purge(services: Services, past: Database, end
 def test_where_it_is_wanted_all_that_is_in_recentchanges_is_promised_again(
     services_for: BuildServices, past: Database, endpoint: EmulatedEndpoint
 ) -> None:
-    services = services_for(upkeep={"rescore": True}, endpoint={"requests_per_second": 10_000})
+    services = services_for(upkeep={"rescore": True})
 
     assert promote(services, past, endpoint) == ([("purge_scores", "enwiki"), ("turn", "enwiki", "backfill_outbox")], 4)
     assert status(past, BACKFILL).ready == 4
