@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,9 @@ from worker.settings import FILE_VARIABLE
 
 #: While the worker drains, a patroller opens one edit in this many, and asks for its score by task id.
 OPENED = 20
+#: Counting what waits in all lanes takes as long as saving some edits, so the bar moves twice a second while they are
+#: saved.
+COUNTED_SECONDS = 0.5
 #: After this long without progress the demo gives up and says where the logs are.
 STUCK_SECONDS = 90
 FILTER_ROWS = 10
@@ -128,7 +132,7 @@ def _run(
     services: Services, processes: Processes, surroundings: Surroundings, file: Path, limit: int | None, edits: int
 ) -> tuple[ReplayReport, Patrollers]:
     """Replay the edits and wait until every message is settled, with a progress bar for both."""
-    report, patrollers = ReplayReport(), Patrollers(services)
+    report, patrollers, progress_is_due = ReplayReport(), Patrollers(services), every(COUNTED_SECONDS)
     with progress(with_bar=True) as shown:
         saving = shown.add_task("edits saved", total=edits)
         announcing = shown.add_task("scored and announced", total=edits)
@@ -140,7 +144,7 @@ def _run(
                     shown.console.print(f"Meanwhile anybody can ask for a score, as of ORES: {address}", soft_wrap=True)
                 patrollers.look_at(edit)
             shown.advance(saving)
-            if report.edits % 50 == 0:
+            if progress_is_due():
                 shown.update(announcing, completed=report.edits - _pending(services))
 
         replay_file(services, str(file), services.wikis.values(), report, limit=limit, saved=saved)
@@ -157,6 +161,20 @@ def _run(
             time.sleep(0.1)
         shown.update(announcing, completed=report.edits)
     return report, patrollers
+
+
+def every(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """A function that says, at most once in so many *seconds*, that it is time."""
+    due = clock() + seconds
+
+    def is_due() -> bool:
+        nonlocal due
+        if clock() < due:
+            return False
+        due = clock() + seconds
+        return True
+
+    return is_due
 
 
 def _pending(services: Services) -> int:

@@ -8,8 +8,8 @@ A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP r
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -110,7 +110,7 @@ class Turns:
             # Before the work, so that several turns share a backlog; the ring goes to the end of the queue.
             self.bell.turn(wiki.id, lane.name, after=0)
         try:
-            async with self._renewed(wiki, lane, claims):
+            with self._renewed(wiki, lane, claims):
                 worked = await self._halved(wiki, consumer, claims)
         except BaseException as error:
             self._give_back(wiki, lane, claims, error)
@@ -160,24 +160,28 @@ class Turns:
         take = claim_in_order if consumer.is_ordered else claim
         return wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease)), size
 
-    @asynccontextmanager
-    async def _renewed(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> AsyncIterator[None]:
+    @contextmanager
+    def _renewed(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim]) -> Iterator[None]:
         """Renew the lease of *claims* while the work on them goes on; one that is lost all the same is fenced off."""
-        lease = self.settings.lease
+        lease, loop = self.settings.lease, asyncio.get_running_loop()
+        due: asyncio.TimerHandle
 
-        async def renewing() -> None:
-            while True:
-                await asyncio.sleep(lease.total_seconds() / 3)
-                # A renewal that fails is repeated; the lease is long enough for two.
-                with suppress(Exception):
-                    await asyncio.to_thread(wiki.database.run, partial(renew, lane=lane, claims=claims, lease=lease))
+        def renew_once() -> None:
+            # A renewal that fails is repeated; the lease is long enough for two.
+            with suppress(Exception):
+                wiki.database.run(partial(renew, lane=lane, claims=claims, lease=lease))
 
-        task = asyncio.create_task(renewing())
+        def renewed() -> None:
+            nonlocal due
+            loop.run_in_executor(None, renew_once)
+            due = loop.call_later(lease.total_seconds() / 3, renewed)
+
+        # Most turns end long before; no task is made and cancelled for each.
+        due = loop.call_later(lease.total_seconds() / 3, renewed)
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            due.cancel()
 
     def _give_back(self, wiki: Wiki, lane: Lane, claims: Sequence[Claim], error: BaseException) -> None:
         """Let others have *claims* at once, instead of when their lease runs out.

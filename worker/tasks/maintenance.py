@@ -56,7 +56,7 @@ def poll_server(name: str) -> None:
 
 @cache
 def _wiki_poll() -> WikiPoll:
-    return WikiPoll([consumer.lane for consumer in services().consumers.values()])
+    return WikiPoll([consumer.lane for consumer in services().consumers.values()], patient=[BACKFILL])
 
 
 @app.task(name=CHECK_MODEL_VERSIONS)

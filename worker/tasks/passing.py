@@ -1,5 +1,6 @@
 """Passing on tasks for a wiki that these settings lack: another worker on the same queues may know it."""
 
+import random
 from typing import Any
 
 from celery import current_task
@@ -51,5 +52,7 @@ def is_passed_on(here: Services, wiki: str) -> bool:
     def send() -> None:
         app.send_task(name, **again)
 
-    here.doorbell.later(REST_SECONDS * (1 + passes // PASSES_A_REST), send)
+    # Spread, or the same messages may come back in the same order each time, and go to the same workers.
+    spread = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    here.doorbell.later(spread * REST_SECONDS * (1 + passes // PASSES_A_REST), send)
     return True

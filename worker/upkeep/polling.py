@@ -3,6 +3,7 @@
 Each database server is polled by a task of its own, so that one that hangs does not delay the others.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from outbox import Lane
@@ -15,6 +16,8 @@ from worker.lanes.rings import Bell
 
 #: Stands for a lane when the question is whether rows of `score_flight` have run out.
 TIDY = "tidy"
+#: Every so many polls look for everything.
+PATIENT_POLLS = 3
 
 
 def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
@@ -26,16 +29,30 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 
 
 class WikiPoll:
-    """Looks for work in the *lanes* that have a consumer, and for rows that have run out."""
+    """Looks for work in the *lanes* that have a consumer, and for rows that have run out.
 
-    def __init__(self, lanes: Collection[Lane]) -> None:
+    The *patient* lanes, and rows that have run out, are asked for in every third poll of a server only, from the first
+    on: for a server with many wikis, opening tables is most of what a poll costs, and no edit waits for these.
+    """
+
+    def __init__(self, lanes: Collection[Lane], patient: Collection[Lane] = ()) -> None:
         #: How many tables of a wiki it opens: of each lane what is ready and what waits, and one of rows that run out.
         self.tables = 2 * len(lanes) + 1
-        self._poll = Poll({lane.name: work_of(lane) for lane in lanes} | {TIDY: OUTDATED})
+        questions = {lane.name: work_of(lane) for lane in lanes}
+        self._all = Poll(questions | {TIDY: OUTDATED})
+        self._urgent = Poll({lane.name: questions[lane.name] for lane in lanes if lane not in patient})
+        #: How often the wikis of each group were asked.
+        self._polls: Counter[str] = Counter()
 
     def ring_for(self, databases: Sequence[Database], bell: Bell) -> Found:
-        """Ring for the work in *databases*; returns what was found, and the databases that could not be asked."""
-        found = self._poll.ask(databases)
+        """Ring for the work in *databases*; returns what was found, and the databases that could not be asked.
+
+        All are of one group.
+        """
+        group = databases[0].server.group if databases else ""
+        poll = self._urgent if self._polls[group] % PATIENT_POLLS else self._all
+        self._polls[group] += 1
+        found = poll.ask(databases)
         by_wiki = {each.wiki: each for each in databases}
         for wiki, name in found.yes:
             if name != TIDY:

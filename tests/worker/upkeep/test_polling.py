@@ -1,0 +1,110 @@
+"""The poll looks for edits and events each time, and now and then for what can wait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from outbox import EDITS, Lane, record, record_payloads
+from outbox.database import Database, Engines
+from outbox.edits import Edit
+from tests.builders import an_edit
+from worker.events.file_sink import FILE
+from worker.scores.own_tables import BACKFILL
+from worker.upkeep.migrating import migrate
+from worker.upkeep.polling import PATIENT_POLLS, WikiPoll
+
+LANES = [EDITS, FILE.lane, BACKFILL]
+
+
+class Rings(list[tuple[str, str]]):
+    """A bell that remembers for what it rang."""
+
+    def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
+        self.append((wiki, lane))
+
+    def ring(self, task: str, wiki: str, *rest: str) -> None: ...
+
+    def prompt(self, task: str, wiki: str) -> None: ...
+
+
+@pytest.fixture
+def wiki(tmp_path: Path) -> Iterator[Database]:
+    engines = Engines()
+    database = engines.open("frwiki", f"sqlite:///{tmp_path}/frwiki.db")
+    migrate(database, emulated=False)
+    yield database
+    engines.close()
+
+
+@contextmanager
+def tables_asked(database: Database) -> Iterator[list[int]]:
+    """How many tables each statement names."""
+    found: list[int] = []
+
+    def note(_1: object, _2: object, statement: str, *_: object) -> None:
+        if count := statement.count("FROM "):
+            found.append(count)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield found
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def promise(database: Database, lane: Lane, edit: Edit) -> None:
+    with database.transaction() as session:
+        if lane is EDITS:
+            record(session, edit)
+        else:
+            record_payloads(session, lane, [edit.encode()])
+
+
+def test_of_three_polls_two_open_no_table_of_what_can_wait(wiki: Database) -> None:
+    poll = WikiPoll(LANES, patient=[BACKFILL])
+    with tables_asked(wiki) as asked:
+        for _ in range(2 * PATIENT_POLLS):
+            poll.ring_for([wiki], Rings())
+
+    assert poll.tables == 7
+    assert asked == [7, 4, 4, 7, 4, 4]
+
+
+@pytest.mark.parametrize("lane", [EDITS, FILE.lane], ids=lambda lane: lane.name)
+def test_every_poll_finds_edits_and_events(wiki: Database, lane: Lane) -> None:
+    promise(wiki, lane, an_edit())
+    poll, rings = WikiPoll(LANES, patient=[BACKFILL]), Rings()
+    for _ in range(PATIENT_POLLS):
+        poll.ring_for([wiki], rings)
+
+    assert rings == [("frwiki", lane.name)] * PATIENT_POLLS
+
+
+def test_edits_of_the_past_are_found_by_the_first_poll_and_by_every_third_one(wiki: Database) -> None:
+    promise(wiki, BACKFILL, an_edit())
+    poll = WikiPoll(LANES, patient=[BACKFILL])
+    found = []
+    for _ in range(PATIENT_POLLS + 1):
+        rings = Rings()
+        poll.ring_for([wiki], rings)
+        found.append(bool(rings))
+
+    assert found == [True, False, False, True]
+
+
+def test_polls_of_one_server_do_not_count_for_another(wiki: Database, mariadb: Database) -> None:
+    poll = WikiPoll(LANES, patient=[BACKFILL])
+    with tables_asked(wiki) as asked, tables_asked(mariadb) as asked_too:
+        for _ in range(PATIENT_POLLS):
+            poll.ring_for([wiki], Rings())
+            poll.ring_for([mariadb], Rings())
+
+    for counts in (asked, asked_too):
+        first, *others = counts
+        assert others == [min(counts)] * (PATIENT_POLLS - 1)
+        assert first > min(counts)
+
+
+def test_a_poll_of_no_wikis_asks_nobody() -> None:
+    assert WikiPoll(LANES).ring_for([], Rings()).yes == []
