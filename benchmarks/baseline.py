@@ -60,7 +60,7 @@ def score_edit(payload: str) -> None:
                 for score in scores
                 for row in rows_of(score, edit.revision, known[score.model].id, DEFAULT_MODELS[score.model])
             ]
-            store(session, rows)
+            store(session.connection(), rows)
         session.execute(insert(FILE.lane.messages).values(payload=event.encode()))
 
 
@@ -124,5 +124,5 @@ def _engine() -> Engine:
 
 @functools.cache
 def _known() -> KnownModels:
-    with Session(_engine()) as session:
-        return current_models(session)
+    with _engine().connect() as connection:
+        return current_models(connection)

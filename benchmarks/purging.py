@@ -15,8 +15,8 @@ from itertools import count
 from threading import Event
 
 from pymysql.cursors import Cursor
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from benchmarks.columns import WIKI
 from benchmarks.contenders import Tell
@@ -99,7 +99,7 @@ class Inserters:
             rows = [Classification(edit.revision, model, 1, 0.1, is_predicted=False) for model in self.models]
             self._timed(self.storing, partial(store, rows=rows))
 
-    def _timed(self, spent: list[float], work: Callable[[Session], None]) -> None:
+    def _timed(self, spent: list[float], work: Callable[[Connection], None]) -> None:
         started = time.perf_counter()
         try:
             with self.database.transaction() as session:

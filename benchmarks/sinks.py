@@ -13,8 +13,7 @@ from statistics import median
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, func, select
 
 from benchmarks.columns import DOMAIN, REVSCORING, WIKI
 from benchmarks.edits import endless_edits
@@ -253,5 +252,5 @@ def _publish(
     )
 
 
-def _lines_of_the_ledger(session: Session) -> int:
+def _lines_of_the_ledger(session: Connection) -> int:
     return session.execute(select(func.count()).select_from(event_ledger)).scalar_one()

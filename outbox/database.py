@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from outbox.errors import DatabaseNotMigrated, DatabaseRefuses, DatabaseUnavailable
 from outbox.gate import Places
@@ -46,8 +45,8 @@ class Database:
         self.engine = engine.execution_options(schema_translate_map={None: self.schema}) if self.schema else engine
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """A session in one transaction: commits at the end, rolls back on an error. Never to be held across HTTP.
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in one transaction: commits at the end, rolls back on an error. Never to be held across HTTP.
 
         Raises:
             DatabaseUnavailable, DatabaseNotMigrated, DatabaseRefuses: one sentence for an operator in place of the
@@ -56,10 +55,9 @@ class Database:
         with (
             translated_errors(self),
             self.server.serving(self.wiki),
-            Session(self.engine, autoflush=False) as session,
-            session.begin(),
+            self.engine.begin() as connection,
         ):
-            yield session
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -68,7 +66,7 @@ class Database:
             connection.execution_options(read_only=True)
             yield connection
 
-    def run(self, work: Callable[[Session], Result]) -> Result:
+    def run(self, work: Callable[[Connection], Result]) -> Result:
         """Run *work* in a transaction of its own, again if it lost a deadlock or waited too long for a lock.
 
         *work* may run several times, each time in a new transaction; only the last one is committed.
@@ -76,8 +74,8 @@ class Database:
         until = time.monotonic() + self.server.seconds
 
         def once() -> Result:
-            with self.transaction() as session:
-                return work(session)
+            with self.transaction() as connection:
+                return work(connection)
 
         def passes(error: OperationalError) -> bool:
             return is_busy(error) and time.monotonic() <= until

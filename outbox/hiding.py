@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Table, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, or_, select, update
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY, database_now
@@ -64,7 +64,9 @@ class Hidden:
             return {name: value for name, value in edit.items() if name not in OF_THE_USER | {"details"}}
 
 
-def hide_in(session: Session, lane: Lane, numbers: Collection[int], hide: Hide, *, ours: str | None = None) -> int:
+def hide_in(
+    session: Session | Connection, lane: Lane, numbers: Collection[int], hide: Hide, *, ours: str | None = None
+) -> int:
     """Rewrite with *hide* the payloads of *lane* that hold one of *numbers*; returns how many others have claimed.
 
     Those are rewritten, too. But whoever claimed one with a token other than *ours* may still announce what it held:
@@ -79,7 +81,9 @@ def hide_in(session: Session, lane: Lane, numbers: Collection[int], hide: Hide, 
     return claimed
 
 
-def _hide(session: Session, table: Table, numbers: Collection[int], hide: Hide, is_claimed: ColumnElement[bool]) -> int:
+def _hide(
+    session: Session | Connection, table: Table, numbers: Collection[int], hide: Hide, is_claimed: ColumnElement[bool]
+) -> int:
     holds = or_(*(table.c.payload.like(f"%{number}%") for number in sorted(numbers)))
     claimed = 0
     for row in session.execute(select(table.c.id, table.c.payload, is_claimed.label("is_claimed")).where(holds)).all():

@@ -20,7 +20,7 @@ from outbox.mediawiki.schema import (
     revision,
     title_key,
 )
-from outbox.ownership import schema_of
+from outbox.ownership import connection_of, schema_of
 
 #: Names of the namespaces every wiki has, in English; a wiki's own language has others for the same numbers.
 NAMESPACES = {
@@ -59,9 +59,9 @@ def recent_edits(
     return edits, rows[-1].rc_id if len(rows) == limit else None
 
 
-def has_recent_changes(session: Session) -> bool:
+def has_recent_changes(session: Session | Connection) -> bool:
     """Whether the database has a table recentchanges; an application that only uses the outbox need not be a wiki."""
-    connection = session.connection()
+    connection = connection_of(session)
     return inspect(connection).has_table(recentchanges.name, schema=schema_of(connection))
 
 
@@ -81,19 +81,19 @@ def existing_revisions(session: Session | Connection, revisions: Collection[int]
     return set(session.execute(select(revision.c.rev_id).where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
 
 
-def has_revision(session: Session, revision_id: int) -> bool:
+def has_revision(session: Session | Connection, revision_id: int) -> bool:
     """Whether the wiki has that revision."""
     return session.execute(select(revision.c.rev_id).where(revision.c.rev_id == revision_id)).first() is not None
 
 
-def has_page(session: Session, page_id: int) -> bool:
+def has_page(session: Session | Connection, page_id: int) -> bool:
     """Whether the wiki has that page, and it is not deleted."""
     return session.execute(select(page.c.page_id).where(page.c.page_id == page_id)).first() is not None
 
 
-def revisions_of_page(session: Session, page_id: int, namespace: int, title: str) -> set[int]:
+def revisions_of_page(session: Session | Connection, page_id: int, namespace: int, title: str) -> set[int]:
     """All revisions of the page that has that *title* (with its namespace prefix), or had it when it was deleted."""
-    connection = session.connection()
+    connection = connection_of(session)
     found = set(session.execute(select(revision.c.rev_id).where(revision.c.rev_page == page_id)).scalars())
     if inspect(connection).has_table(archive.name, schema=schema_of(connection)):
         # By its title, for which alone there is an index.
@@ -103,12 +103,12 @@ def revisions_of_page(session: Session, page_id: int, namespace: int, title: str
     return found
 
 
-def pages_of(session: Session, revisions: Collection[int]) -> dict[int, int]:
+def pages_of(session: Session | Connection, revisions: Collection[int]) -> dict[int, int]:
     """Revision to the id of its page, for those revisions that the wiki has; without numbers that were made up here.
 
     Empty if the database has no table of revisions: an application that uses the outbox need not be a wiki.
     """
-    connection = session.connection()
+    connection = connection_of(session)
     if not inspect(connection).has_table(revision.name, schema=schema_of(connection)):
         return {}
     is_real = revision.c.rev_page < FIRST_INVENTED_PAGE
@@ -123,12 +123,14 @@ def latest_revisions(session: Session | Connection, revisions: Collection[int]) 
     return set(session.execute(query.where(revision.c.rev_id.in_(sorted(revisions)))).scalars())
 
 
-def latest_revision_of(session: Session, *, page_id: int | None = None, title: str | None = None) -> int | None:
+def latest_revision_of(
+    session: Session | Connection, *, page_id: int | None = None, title: str | None = None
+) -> int | None:
     """The newest revision of a page of that id, or of the article of that title; None if it is not there.
 
     As in `pages_of` there may be no such table.
     """
-    connection = session.connection()
+    connection = connection_of(session)
     if not inspect(connection).has_table(page.name, schema=schema_of(connection)):
         return None
     if title is None:

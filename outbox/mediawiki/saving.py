@@ -62,7 +62,7 @@ def must_be_emulated(session: Session | Connection) -> None:
         )
 
 
-def save_edit(session: Session, edit: Edit) -> None:
+def save_edit(session: Session | Connection, edit: Edit) -> None:
     """Save *edit* as a wiki would and promise its scoring, all through *session*, in the caller's transaction.
 
     On an emulated wiki only: whether it is one is asked before the first row is written.
@@ -85,7 +85,7 @@ def save_edit(session: Session, edit: Edit) -> None:
     record(session, edit)
 
 
-def save_page_change(session: Session, change: PageChange) -> None:
+def save_page_change(session: Session | Connection, change: PageChange) -> None:
     """Apply *change* to the page, and promise it, all through *session*, in the caller's transaction.
 
     On an emulated wiki only. The revisions of a deleted page stay, for an undelete; its changes leave recentchanges, as
@@ -110,7 +110,7 @@ def save_page_change(session: Session, change: PageChange) -> None:
     record(session, change)
 
 
-def _name_page(session: Session, change: PageChange) -> None:
+def _name_page(session: Session | Connection, change: PageChange) -> None:
     """Give the page its title; an undeleted page exists again, with the revisions it had."""
     name = {"page_namespace": change.namespace, "page_title": title_key(change.namespace, change.title)}
     renamed = session.execute(update(page).where(page.c.page_id == change.page).values(name))
@@ -120,7 +120,7 @@ def _name_page(session: Session, change: PageChange) -> None:
         session.execute(insert(page).values(page_id=change.page, **name, **state))
 
 
-def free_title(session: Session, edit: Promised) -> None:
+def free_title(session: Session | Connection, edit: Promised) -> None:
     """Free the title of *edit* if another page of an emulated wiki has it; does not commit.
 
     That page was moved or deleted, and no event said so. It is kept, with its revisions, under a title that says so.
@@ -138,7 +138,7 @@ def free_title(session: Session, edit: Promised) -> None:
         session.execute(update(page).where(page.c.page_id == other).values(page_title=title))
 
 
-def expire_changes(session: Session, *, before: datetime, limit: int) -> list[int]:
+def expire_changes(session: Session | Connection, *, before: datetime, limit: int) -> list[int]:
     """Remove the oldest *limit* changes from before that moment; returns their revisions, 0 for one without. Does not
     commit.
     Source: mediawiki/core includes/recentchanges/RecentChangesUpdateJob.php `purgeExpiredRows` REL1_39.
@@ -155,7 +155,7 @@ def expire_changes(session: Session, *, before: datetime, limit: int) -> list[in
     return [row.rc_this_oldid for row in rows]
 
 
-def _actor_of(session: Session, name: str) -> int:
+def _actor_of(session: Session | Connection, name: str) -> int:
     same = select(actor.c.actor_id).where(actor.c.actor_name == name)
     known: int | None = session.execute(same).scalar_one_or_none()
     if known is not None:
@@ -164,7 +164,7 @@ def _actor_of(session: Session, name: str) -> int:
     return int(session.execute(new).scalar_one())
 
 
-def _page_of(session: Session, edit: Edit) -> int:
+def _page_of(session: Session | Connection, edit: Edit) -> int:
     """The id of the page that has the title of *edit*; a number of ours if there is none yet."""
     known: int | None = session.execute(select(page.c.page_id).where(_has_title_of(edit))).scalar_one_or_none()
     if known is not None:
@@ -177,7 +177,7 @@ def _has_title_of(edit: Promised) -> ColumnElement[bool]:
     return (page.c.page_namespace == edit.namespace) & (page.c.page_title == title_key(edit.namespace, edit.title))
 
 
-def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
+def _save_page(session: Session | Connection, edit: Edit, page_id: int, moment: str) -> None:
     state: dict[str, Any] = {
         # Set by every edit, so that a page that was moved, or lost its title to another, gets its present title.
         "page_namespace": edit.namespace,
@@ -194,7 +194,9 @@ def _save_page(session: Session, edit: Edit, page_id: int, moment: str) -> None:
         session.execute(insert(page).values(page_id=page_id, **state))
 
 
-def _save_revision(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
+def _save_revision(
+    session: Session | Connection, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int
+) -> None:
     session.execute(
         insert(revision).values(
             rev_id=edit.revision,
@@ -209,7 +211,9 @@ def _save_revision(session: Session, edit: Edit, page_id: int, moment: str, acto
     )
 
 
-def _save_change(session: Session, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int) -> None:
+def _save_change(
+    session: Session | Connection, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int
+) -> None:
     session.execute(
         insert(recentchanges).values(
             rc_id=edit.change or FIRST_INVENTED_CHANGE + edit.revision,

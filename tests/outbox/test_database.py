@@ -10,9 +10,8 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import event, make_url, text, update
+from sqlalchemy import Connection, event, make_url, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from outbox import EDITS, record
 from outbox.database import TRANSACTION_TRIES, Database, Engines
@@ -64,7 +63,7 @@ def hurried_sqlite(engines: Engines, tmp_path: Path) -> Database:
 ADDRESS = "192.0.2.77"
 
 
-def count_up(session: Session, message: int) -> None:
+def count_up(session: Connection, message: int) -> None:
     messages = EDITS.messages
     session.execute(update(messages).where(messages.c.id == message).values(attempt=messages.c.attempt + 1))
 
@@ -104,7 +103,7 @@ def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> N
     tries: list[str] = []
 
     def crosswise(name: str, first: int, second: int) -> None:
-        def work(session: Session) -> None:
+        def work(session: Connection) -> None:
             tries.append(name)
             count_up(session, first)
             if tries.count(name) == 1:
@@ -127,13 +126,13 @@ def test_a_transaction_that_found_the_database_locked_is_run_again(hurried_sqlit
     with closing(sqlite3.connect(str(hurried_sqlite.url.database), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        def work(session: Session) -> None:
+        def begins(*_: object) -> None:
             tries.append(len(tries))
             if len(tries) == 3:
                 other.execute("ROLLBACK")
-            record(session, an_edit())
 
-        hurried_sqlite.run(work)
+        event.listen(hurried_sqlite.engine, "checkout", begins)
+        hurried_sqlite.run(lambda session: record(session, an_edit()))
 
     assert len(tries) == 3
     assert len(rows(hurried_sqlite, EDITS.messages)) == 1
@@ -141,15 +140,12 @@ def test_a_transaction_that_found_the_database_locked_is_run_again(hurried_sqlit
 
 def test_a_transaction_is_not_run_for_ever(hurried_sqlite: Database) -> None:
     tries: list[int] = []
-
-    def work(session: Session) -> None:
-        tries.append(len(tries))
-        record(session, an_edit())
+    event.listen(hurried_sqlite.engine, "checkout", lambda *_: tries.append(len(tries)))
 
     with closing(sqlite3.connect(str(hurried_sqlite.url.database), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OperationalError, match="database is locked"):
-            hurried_sqlite.run(work)
+            hurried_sqlite.run(lambda session: record(session, an_edit()))
 
     assert len(tries) == TRANSACTION_TRIES
 
@@ -157,7 +153,7 @@ def test_a_transaction_is_not_run_for_ever(hurried_sqlite: Database) -> None:
 def test_an_error_that_no_repetition_cures_is_raised_at_once(database: Database) -> None:
     tries: list[int] = []
 
-    def work(session: Session) -> None:
+    def work(session: Connection) -> None:
         tries.append(len(tries))
         save_edit(session, an_edit())
 

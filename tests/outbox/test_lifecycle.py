@@ -46,7 +46,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.engines = Engines()
         self.database = self.engines.open("enwiki", f"sqlite:///{Path(self.directory.name) / 'enwiki.db'}")
         with self.database.transaction() as session:
-            metadata.create_all(session.connection())
+            metadata.create_all(session)
         self.recorded = 0
         self.leases: dict[int, Lease] = {}
         #: Attempts counted so far of the messages that nobody holds.

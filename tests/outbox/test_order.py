@@ -8,9 +8,8 @@ from itertools import cycle
 from threading import Event
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from outbox import Claim, Dead, Delivered, Lane, Outcome, Released, RetryLater, claim_in_order, record_payloads, settle
 from outbox.columns import database_now
@@ -50,7 +49,7 @@ def names(claims: Sequence[Claim]) -> list[int]:
 
 
 @contextmanager
-def waiting_for_nobody(session: Session) -> Iterator[None]:
+def waiting_for_nobody(session: Connection) -> Iterator[None]:
     """Let every wait for a lock end in an error at once."""
     session.execute(text("SET SESSION innodb_lock_wait_timeout = 0"))
     try:

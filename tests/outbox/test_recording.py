@@ -56,9 +56,8 @@ def test_a_promise_is_one_plain_statement_that_goes_past_the_compiler(database: 
 
     with database.transaction() as session:
         record(session, an_edit())
-        connection = session.connection()
-        event.listen(connection, "before_cursor_execute", note)
-        event.listen(connection, "before_execute", lambda _connection, clause, *_: compiled.append(clause))
+        event.listen(session, "before_cursor_execute", note)
+        event.listen(session, "before_execute", lambda _connection, clause, *_: compiled.append(clause))
         record(session, an_edit(revision=2))
         record(session, *edits(3, first=10))
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
 
 from outbox import EDITS, Claim, Dead, Delivered, Outcome, RetryLater, claim, record, record_payloads, renew, settle
 from outbox.database import Database
@@ -90,14 +89,13 @@ def test_the_server_gets_no_more_statements_than_the_driver(mariadb: Database) -
     """The driver repeats a statement for each row where it finds no plain list of values."""
     outcomes: list[Outcome] = [RetryLater(HOUR, "503"), Dead("refused", "400")]
     with mariadb.transaction() as session:
-        connection = session.connection()
-        before = on_the_server(connection)
+        before = on_the_server(session)
         record(session, *edits(200))
         record_payloads(session, FILE.lane, ["{}"] * 200)
         claims = claim(session, EDITS, limit=200, lease=MINUTE)
         renew(session, EDITS, claims, lease=MINUTE)
         settle(session, EDITS, {taken: outcomes[number % 2] for number, taken in enumerate(claims)})
-        sent = on_the_server(connection) - before
+        sent = on_the_server(session) - before
 
     # Two records, three of the claim, one renewal, four of the settlement, and the question itself.
     assert sent == 2 + 3 + 1 + 4 + 1
@@ -120,7 +118,7 @@ def test_the_rows_of_a_claim_are_looked_up_by_their_key_however_small_the_lane(m
     assert claiming == Counter(first=2, next=min(left, 199), key=count)
 
 
-def reads(session: Session, work: Callable[[], object]) -> Counter[str]:
+def reads(session: Connection, work: Callable[[], object]) -> Counter[str]:
     """How *work* reads rows, by the server's count of calls into its storage."""
     before = _reads_so_far(session)
     idle = _reads_so_far(session) - before
@@ -129,6 +127,6 @@ def reads(session: Session, work: Callable[[], object]) -> Counter[str]:
     return _reads_so_far(session) - start - idle
 
 
-def _reads_so_far(session: Session) -> Counter[str]:
+def _reads_so_far(session: Connection) -> Counter[str]:
     counts = session.execute(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
     return Counter({name.removeprefix("Handler_read_"): int(value) for name, value in counts})

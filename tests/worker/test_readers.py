@@ -102,7 +102,7 @@ def test_each_model_has_exactly_one_current_version(wiki: ExampleWiki) -> None:
 def test_a_new_current_version_is_the_only_one_and_hides_what_the_old_one_said(wiki: ExampleWiki) -> None:
     with wiki.database.transaction() as session:
         make_current(session, "damaging", "99")
-        driver = session.connection().exec_driver_sql
+        driver = session.exec_driver_sql
         schema = wiki.database.url.database
         statement = originals.MODELS.replace("`ores_model`", f"`{schema}`.`ores_model`")
         current = [row.oresm_id for row in driver(statement) if row.oresm_name == b"damaging"]

@@ -115,7 +115,7 @@ def check(
 
 def entries_of(wiki: Wiki) -> list[ListedVersion]:
     """The versions of all models that *wiki* has or is configured for, by model, the oldest first."""
-    models, waiting = wiki.database.run(lambda session: (all_models(session), candidates(session)))
+    models, waiting = wiki.database.run(lambda connection: (all_models(connection), candidates(connection)))
     ages = {(name, candidate.version): candidate.seconds for name, candidate in waiting.items()}
     entries = [
         ListedVersion(

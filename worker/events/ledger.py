@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Case, Connection, case, delete, func, insert, select
-from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY, database_now
 from worker.events.sinks import OutgoingEvent
@@ -15,10 +14,10 @@ from worker.events.tables import event_ledger
 line = event_ledger.c
 
 
-def keep(session: Session, sink: str, events: Sequence[OutgoingEvent]) -> None:
+def keep(connection: Connection, sink: str, events: Sequence[OutgoingEvent]) -> None:
     """Note that *sink* took *events*: one statement. Does not commit."""
     if events:
-        session.execute(
+        connection.execute(
             insert(event_ledger),
             [
                 {"sink": sink, "stream": event.stream[:128], "revision": event.revision, "event_id": _bytes(event.id)}
@@ -27,18 +26,18 @@ def keep(session: Session, sink: str, events: Sequence[OutgoingEvent]) -> None:
         )
 
 
-def announced(session: Session | Connection, revisions: Collection[int], sink: str) -> set[int]:
+def announced(connection: Connection, revisions: Collection[int], sink: str) -> set[int]:
     """Those of *revisions* for which the ledger has an event that *sink* took."""
     query = select(line.revision).distinct().where(line.revision.in_(sorted(revisions)), line.sink == sink)
-    return set(session.execute(query).scalars())
+    return set(connection.execute(query).scalars())
 
 
-def forget_before(session: Session, age: timedelta, *, limit: int) -> int:
+def forget_before(connection: Connection, age: timedelta, *, limit: int) -> int:
     """Remove at most *limit* lines that are older; returns how many. Does not commit."""
     old = select(line.id).where(line.delivered_at < database_now(-age)).order_by(line.delivered_at).limit(limit)
-    ids = session.execute(old).scalars().all()
+    ids = connection.execute(old).scalars().all()
     if ids:
-        session.execute(delete(event_ledger).where(line.id.in_(sorted(ids))), execution_options=BY_KEY)
+        connection.execute(delete(event_ledger).where(line.id.in_(sorted(ids))), execution_options=BY_KEY)
     return len(ids)
 
 
@@ -54,13 +53,13 @@ class Traffic:
     silent_seconds: float
 
 
-def traffic(session: Session | Connection) -> list[Traffic]:
+def traffic(connection: Connection) -> list[Traffic]:
     """What the ledger says about each stream: one statement over its rows of the last day."""
     day = line.delivered_at > database_now(timedelta(days=-1))
     minute = func.sum(_is_since(timedelta(minutes=1)))
     hour = func.sum(_is_since(timedelta(hours=1)))
     query = select(line.sink, line.stream, minute, hour, func.max(line.delivered_at), database_now())
-    rows = session.execute(query.where(day).group_by(line.sink, line.stream).order_by(line.sink, line.stream))
+    rows = connection.execute(query.where(day).group_by(line.sink, line.stream).order_by(line.sink, line.stream))
     return [
         Traffic(
             sink=sink,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import Claim, Delivered, Lane, settle
 from outbox.settings import OutboxSettings
@@ -65,10 +65,10 @@ class Publisher:
             for place, claim in enumerate(ordered)
         }
 
-        def finish(session: Session) -> frozenset[Claim]:
-            kept = settle(session, self.lane, outcomes)
+        def finish(connection: Connection) -> frozenset[Claim]:
+            kept = settle(connection, self.lane, outcomes)
             delivered = [events[claim] for claim in ordered if claim in kept and isinstance(outcomes[claim], Delivered)]
-            keep(session, self.name, delivered)
+            keep(connection, self.name, delivered)
             return kept
 
         kept = wiki.database.run(finish)

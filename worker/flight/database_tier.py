@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Row, delete, exists, insert, select
+from sqlalchemy import Connection, Insert, Row, delete, exists, insert, select
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY, database_now
 from outbox.database import Database
@@ -111,8 +110,8 @@ class DatabaseTier:
         """Let *work* change the entries of *ids* while their rows are locked; writes back what it changed."""
         keys = _keys(ids)
 
-        def locked(session: Session) -> Result:
-            rows = _locked_rows(session, keys)
+        def locked(connection: Connection) -> Result:
+            rows = _locked_rows(connection, keys)
             if len(rows) < len(keys):
                 raise _RowsMissing
             entries, now = [_entry(row) for row in rows], _seconds(rows[0].now) if rows else 0.0
@@ -124,7 +123,6 @@ class DatabaseTier:
                 if (after := _values(entry)) != values
             ]
             if changed:
-                connection = session.connection()
                 connection.execute(_OVERWRITE[connection.dialect.name], changed)
             return result
 
@@ -145,7 +143,7 @@ class DatabaseTier:
             runs_out = connection.execute(select(database_now(timedelta(seconds=self._lifetimes.lease)))).scalar_one()
         missing = [{"score_id": key, "runs_out": runs_out} for key in keys if key not in there]
         if missing:
-            self._database.run(lambda session: session.connection().execute(_INSERT_IF_MISSING, missing))
+            self._database.run(lambda connection: connection.execute(_INSERT_IF_MISSING, missing))
 
 
 #: Whether there is anything for `tidy` to delete.
@@ -169,13 +167,13 @@ def tidy(database: Database) -> int:
     if keys:
         # A row that is in use again stays.
         gone = delete(score_flight).where(score_flight.c.score_id.in_(keys), runs_out < database_now())
-        database.run(lambda session: session.execute(gone, execution_options=BY_KEY))
+        database.run(lambda connection: connection.execute(gone, execution_options=BY_KEY))
     return len(keys)
 
 
-def _locked_rows(session: Session, keys: Sequence[str]) -> Sequence[Row[Any]]:
+def _locked_rows(connection: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     query = select(score_flight, database_now().label("now")).where(score_flight.c.score_id.in_(keys))
-    return session.execute(query.order_by(score_flight.c.score_id).with_for_update()).all()
+    return connection.execute(query.order_by(score_flight.c.score_id).with_for_update()).all()
 
 
 def _keys(ids: Iterable[ScoreId]) -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, Text, delete, insert, select
-from sqlalchemy.orm import Session
 
 from outbox.columns import BinaryString, Moment, database_now
 from outbox.tables import UTF8, metadata
@@ -28,16 +27,16 @@ stream_position = Table(
 )
 
 
-def position(session: Session | Connection, source: str) -> str | None:
+def position(connection: Connection, source: str) -> str | None:
     """The id of the last event that was read from *source*."""
     here = stream_position.c
-    return session.execute(select(here.event_id).where(here.source == source)).scalar_one_or_none()
+    return connection.execute(select(here.event_id).where(here.source == source)).scalar_one_or_none()
 
 
-def remember(session: Session, source: str, event_id: str) -> None:
+def remember(connection: Connection, source: str, event_id: str) -> None:
     """Remember that *source* was read up to that event; does not commit."""
-    session.execute(delete(stream_position).where(stream_position.c.source == source))
-    session.execute(insert(stream_position).values(source=source, event_id=event_id))
+    connection.execute(delete(stream_position).where(stream_position.c.source == source))
+    connection.execute(insert(stream_position).values(source=source, event_id=event_id))
 
 
 def resume_from(event_ids: Collection[str]) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session
 
 from outbox import EDITS
 from outbox.database import Database
@@ -47,20 +47,20 @@ def save_heard(
         raise
 
 
-def save_or_promise(session: Session, edit: Promised) -> Fate:
+def save_or_promise(connection: Connection, edit: Promised) -> Fate:
     """Save *edit* if the wiki is emulated, otherwise only promise it. Does not commit.
 
     Raises:
         sqlalchemy.exc.IntegrityError: as `save_edit`; `save_alone` handles it.
     """
-    emulated = is_emulated(session)
+    emulated = is_emulated(connection)
     if isinstance(edit, PageChange):
-        save_page_change(session, edit) if emulated else record(session, edit)
+        save_page_change(connection, edit) if emulated else record(connection, edit)
         return "page changes"
     if not emulated:
-        record(session, edit)
+        record(connection, edit)
         return "promised"
-    save_edit(session, edit)
+    save_edit(connection, edit)
     return "saved"
 
 
@@ -97,9 +97,9 @@ def _takes_others(database: Database, edit: Promised) -> bool:
     """Whether the database would take another, ordinary edit now; that edit is not kept."""
     other = Edit(wiki=edit.wiki, revision=edit.revision or 1, namespace=0, title="Main Page", timestamp=edit.timestamp)
     try:
-        with database.transaction() as session:
-            save_or_promise(session, other)
-            session.rollback()
+        with database.transaction() as connection:
+            save_or_promise(connection, other)
+            connection.rollback()
     except IntegrityError:
         # It contradicts what is there, so the tables can be written to.
         return True
@@ -108,23 +108,23 @@ def _takes_others(database: Database, edit: Promised) -> bool:
     return True
 
 
-def _keep_all(session: Session, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
+def _keep_all(connection: Connection, edits: Sequence[Promised], source: str, event_id: str | None) -> Counter[Fate]:
     fates = Counter[Fate]()
     for edit in edits:
-        fates["saved before" if _is_there(session, edit) else save_or_promise(session, edit)] += 1
+        fates["saved before" if _is_there(connection, edit) else save_or_promise(connection, edit)] += 1
     if event_id is not None:
-        remember(session, source, event_id)
+        remember(connection, source, event_id)
     return fates
 
 
-def _keep_one(session: Session, edit: Promised) -> Fate:
-    if _is_there(session, edit):
+def _keep_one(connection: Connection, edit: Promised) -> Fate:
+    if _is_there(connection, edit):
         return "saved before"
-    if is_emulated(session):
-        free_title(session, edit)
-    return save_or_promise(session, edit)
+    if is_emulated(connection):
+        free_title(connection, edit)
+    return save_or_promise(connection, edit)
 
 
-def _is_there(session: Session, edit: Promised) -> bool:
+def _is_there(connection: Connection, edit: Promised) -> bool:
     """Whether an emulated wiki has that edit; another change of a page is done again, which makes no difference."""
-    return isinstance(edit, Edit) and is_emulated(session) and has_revision(session, edit.revision)
+    return isinstance(edit, Edit) and is_emulated(connection) and has_revision(connection, edit.revision)

@@ -204,7 +204,7 @@ class Turns:
 
     def _return(self, wiki: Wiki, lane: Lane, outcomes: Mapping[Claim, Outcome]) -> None:
         try:
-            wiki.database.run(lambda session: settle(session, lane, outcomes))
+            wiki.database.run(lambda connection: settle(connection, lane, outcomes))
         except DatabaseUnavailable:
             # The watch over the server logs it, and rings for this lane once the server is back.
             self.unreturned.add(wiki.id, lane.name, outcomes)

@@ -8,8 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, delete, insert, select
 
 from outbox.columns import database_now
 from worker.scores.model_versions import leave_current_alone, make_current
@@ -63,27 +62,27 @@ def judge_versions(
     return Finding.WAITING, version
 
 
-def candidates(session: Session) -> dict[str, Candidate]:
+def candidates(connection: Connection) -> dict[str, Candidate]:
     """The candidates by model, their ages by the database's clock: one statement."""
-    rows = session.execute(select(model_candidate, database_now().label("now")))
+    rows = connection.execute(select(model_candidate, database_now().label("now")))
     return {row.model: Candidate(row.version, (row.now - row.since).total_seconds()) for row in rows}
 
 
-def lock_models(session: Session, models: Collection[str]) -> None:
+def lock_models(connection: Connection, models: Collection[str]) -> None:
     """Let nobody else change which versions of *models* are current until this transaction ends."""
     rows = select(ores_model.c.oresm_id).where(ores_model.c.oresm_name.in_(sorted(models)))
-    session.execute(rows.order_by(ores_model.c.oresm_id).with_for_update())
+    connection.execute(rows.order_by(ores_model.c.oresm_id).with_for_update())
 
 
-def apply(session: Session, model: str, finding: Finding, version: str | None, before: Candidate | None) -> None:
+def apply(connection: Connection, model: str, finding: Finding, version: str | None, before: Candidate | None) -> None:
     """Store what `judge_versions` found for *model*, whose candidate was *before*; does not commit."""
     if finding is Finding.NOT_TOLD or (finding is Finding.WAITING and before and before.version == version):
         return
     if before is not None:
-        session.execute(delete(model_candidate).where(model_candidate.c.model == model))
+        connection.execute(delete(model_candidate).where(model_candidate.c.model == model))
     if finding is Finding.WAITING:
-        session.execute(insert(model_candidate).values(model=model, version=version))
+        connection.execute(insert(model_candidate).values(model=model, version=version))
     elif finding is Finding.CHANGED and version is not None:
-        make_current(session, model, version)
+        make_current(connection, model, version)
     elif finding is Finding.UNCHANGED and version is not None:
-        leave_current_alone(session, model, version)
+        leave_current_alone(connection, model, version)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.orm import Session
 
 from outbox.columns import database_now
 from worker.domain.thresholds import Statistic
@@ -24,21 +23,21 @@ INSERT_IF_MISSING = (
 
 
 def known_statistics(
-    session: Session | Connection, model: str, version: str, *, younger_than: timedelta | None = None
+    connection: Connection, model: str, version: str, *, younger_than: timedelta | None = None
 ) -> dict[Statistic, float | None]:
     """The thresholds to which formulas resolve for that version of *model*; None if no threshold satisfies one."""
     row = formula_threshold.c
     query = select(row.label, row.formula, row.threshold).where(row.model == model, row.version == version)
     if younger_than is not None:
         query = query.where(row.asked_at > database_now(-younger_than))
-    return {Statistic(each.label, each.formula): each.threshold for each in session.execute(query)}
+    return {Statistic(each.label, each.formula): each.threshold for each in connection.execute(query)}
 
 
-def keep_statistics(session: Session, model: str, version: str, found: Mapping[Statistic, float | None]) -> None:
+def keep_statistics(connection: Connection, model: str, version: str, found: Mapping[Statistic, float | None]) -> None:
     """Store the thresholds to which formulas resolve, in place of earlier ones; does not commit."""
     row = formula_threshold.c
     for statistic, threshold in sorted(found.items()):
         key = {"model": model, "version": version, "label": statistic.label, "formula": statistic.formula}
         same = [row[name] == value for name, value in key.items()]
-        session.execute(delete(formula_threshold).where(*same))
-        session.execute(INSERT_IF_MISSING.values(**key, threshold=threshold))
+        connection.execute(delete(formula_threshold).where(*same))
+        connection.execute(INSERT_IF_MISSING.values(**key, threshold=threshold))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import Edit
 from outbox.mediawiki.reading import latest_revisions
@@ -13,19 +13,19 @@ from worker.scores.plan import plan
 from worker.scores.store import stored_pairs
 
 
-def missing_models(session: Session, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
+def missing_models(connection: Connection, wiki: Wiki, edits: Collection[Edit]) -> dict[int, set[str]]:
     """Revision to the models whose current version should have a row for it but has none: three statements.
 
     Only models that store scores and score such edits count; one with `clean_parent` needs rows only for the newest
     revision of a page.
     """
-    known = current_models(session)
+    known = current_models(connection)
     names = {model.id: name for name, model in known.items()}
     there = {
         (revision, names[model_id])
-        for revision, model_id in stored_pairs(session, {edit.revision for edit in edits}, names)
+        for revision, model_id in stored_pairs(connection, {edit.revision for edit in edits}, names)
     }
-    latest = latest_revisions(session, {edit.revision for edit in edits})
+    latest = latest_revisions(connection, {edit.revision for edit in edits})
     return {
         edit.revision: {
             name

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
@@ -38,12 +37,15 @@ KnownModels = Mapping[str, KnownModel]
 #: What `oresc_model` holds.
 MOST_MODELS = 2**15 - 1
 
+# Made once: every turn asks it.
+_CURRENT = select(ores_model.c.oresm_name, ores_model.c.oresm_version, ores_model.c.oresm_id).where(
+    ores_model.c.oresm_is_current == 1
+)
 
-def current_models(session: Session | Connection) -> dict[str, KnownModel]:
+
+def current_models(connection: Connection) -> dict[str, KnownModel]:
     """Return the current version of every model this wiki has: one statement."""
-    model = ores_model.c
-    query = select(model.oresm_name, model.oresm_version, model.oresm_id).where(model.oresm_is_current == 1)
-    return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in session.execute(query)}
+    return {row.oresm_name: KnownModel(row.oresm_version, row.oresm_id) for row in connection.execute(_CURRENT)}
 
 
 def keep_known_versions(wiki: Wiki, known: KnownModels, documents: KeepsVersions, *, even_none: bool) -> bool:
@@ -58,7 +60,9 @@ def keep_known_versions(wiki: Wiki, known: KnownModels, documents: KeepsVersions
     return are_all
 
 
-def model_ids(session: Session, seen: Sequence[tuple[str, str]], known: KnownModels) -> dict[tuple[str, str], int]:
+def model_ids(
+    connection: Connection, seen: Sequence[tuple[str, str]], known: KnownModels
+) -> dict[tuple[str, str], int]:
     """Return the `oresm_id` of each (name, version) in *seen*, which has one entry for each score; does not commit.
 
     *known* saves the statements if nothing has changed. A score always gets the id of its own version, so no row is
@@ -74,61 +78,61 @@ def model_ids(session: Session, seen: Sequence[tuple[str, str]], known: KnownMod
     for name in sorted({name for name, version in counts if (name, version) not in ids}):
         versions = {version: count for (this, version), count in counts.items() if this == name}
         for version in sorted(versions):
-            ids[name, version] = _find_or_add(session, name, version)
-        if name not in known and not _has_current(session, name):
+            ids[name, version] = _find_or_add(connection, name, version)
+        if name not in known and not _has_current(connection, name):
             winner = max(versions, key=lambda version: (versions[version], version))
-            make_current(session, name, winner)
+            make_current(connection, name, winner)
     return {version: model_id for version, model_id in ids.items() if model_id <= MOST_MODELS}
 
 
-def make_current(session: Session, name: str, version: str) -> None:
+def make_current(connection: Connection, name: str, version: str) -> None:
     """Make *version* the current one of model *name* and all others not, in one statement; does not commit."""
     model = ores_model.c
-    _find_or_add(session, name, version)
+    _find_or_add(connection, name, version)
     is_winner = case((model.oresm_version == version, 1), else_=0)
-    session.execute(update(ores_model).where(model.oresm_name == name).values(oresm_is_current=is_winner))
+    connection.execute(update(ores_model).where(model.oresm_name == name).values(oresm_is_current=is_winner))
     log.info("model_version_changed", model=name, version=version)
 
 
-def leave_current_alone(session: Session, name: str, version: str) -> None:
+def leave_current_alone(connection: Connection, name: str, version: str) -> None:
     """Make sure that only *version* of model *name* is current; Extension:ORES can leave two. Does not commit."""
     model = ores_model.c
     others = (model.oresm_name == name, model.oresm_version != version, model.oresm_is_current == 1)
-    if session.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
-        session.execute(update(ores_model).where(*others).values(oresm_is_current=0))
+    if connection.execute(select(model.oresm_id).where(*others).limit(1)).first() is not None:
+        connection.execute(update(ores_model).where(*others).values(oresm_is_current=0))
 
 
-def all_models(session: Session | Connection) -> list[StoredModel]:
+def all_models(connection: Connection) -> list[StoredModel]:
     """Every version of every model this wiki ever had, by name and id."""
     model = ores_model.c
     query = select(model.oresm_id, model.oresm_name, model.oresm_version, model.oresm_is_current)
     return [
         StoredModel(row.oresm_id, row.oresm_name, row.oresm_version, bool(row.oresm_is_current))
-        for row in session.execute(query.order_by(model.oresm_name, model.oresm_id))
+        for row in connection.execute(query.order_by(model.oresm_name, model.oresm_id))
     ]
 
 
-def _has_current(session: Session, name: str) -> bool:
+def _has_current(connection: Connection, name: str) -> bool:
     model = ores_model.c
     query = select(model.oresm_id).where(model.oresm_name == name, model.oresm_is_current == 1)
-    return session.execute(query.limit(1)).first() is not None
+    return connection.execute(query.limit(1)).first() is not None
 
 
-def _find_or_add(session: Session, name: str, version: str) -> int:
+def _find_or_add(connection: Connection, name: str, version: str) -> int:
     model = ores_model.c
     same = select(model.oresm_id).where(model.oresm_name == name, model.oresm_version == version)
-    found: int | None = session.execute(same).scalar_one_or_none()
+    found: int | None = connection.execute(same).scalar_one_or_none()
     if found is None:
         # Wait for others who add it at this moment, since an insert that fails uses up an id.
-        session.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
-        found = session.execute(same).scalar_one_or_none()
+        connection.execute(select(model.oresm_id).where(model.oresm_name == name).with_for_update())
+        found = connection.execute(same).scalar_one_or_none()
     if found is not None:
         return found
     new = insert(ores_model).values(oresm_name=name, oresm_version=version, oresm_is_current=0)
     try:
-        with session.begin_nested():
-            return int(session.execute(new.returning(model.oresm_id)).scalar_one())
+        with connection.begin_nested():
+            return int(connection.execute(new.returning(model.oresm_id)).scalar_one())
     except IntegrityError:
         # Another worker saw it at the same moment and was first; as long as the model has no row, there is none to
         # lock.
-        return int(session.execute(same).scalar_one())
+        return int(connection.execute(same).scalar_one())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import Claim, Dead, Delivered, Lane, Outcome, RetryLater, settle
 from outbox.errors import UndecodableMessage
@@ -71,7 +71,7 @@ def hidden_by(change: PageChange) -> Hidden | None:
 
 
 def _answer(
-    session: Session,
+    connection: Connection,
     claim: Claim,
     change: PageChange,
     hidden: Hidden | None,
@@ -79,28 +79,28 @@ def _answer(
     edit_lanes: Sequence[Lane],
 ) -> None:
     """One transaction, fenced as any settlement: the message goes, and so do rows or names."""
-    claimed = 0 if hidden is None else _hide(session, hidden, edit_lanes, claim.token)
+    claimed = 0 if hidden is None else _hide(connection, hidden, edit_lanes, claim.token)
     outcome: Outcome = Delivered()
     if claimed:
         reason = f"{claimed} messages with what is to be hidden are being worked on"
         outcome = RetryLater(CLAIMED_SECONDS, reason, burns_attempt=False)
-    if claim in settle(session, lane, {claim: outcome}) and change.kind is PageChangeKind.DELETE:
-        _remove_rows(session, change)
+    if claim in settle(connection, lane, {claim: outcome}) and change.kind is PageChangeKind.DELETE:
+        _remove_rows(connection, change)
 
 
-def _hide(session: Session, hidden: Hidden, edit_lanes: Sequence[Lane], token: str) -> int:
-    claimed = sum(hide_in(session, lane, hidden.numbers, hidden.in_edit, ours=token) for lane in edit_lanes)
+def _hide(connection: Connection, hidden: Hidden, edit_lanes: Sequence[Lane], token: str) -> int:
+    claimed = sum(hide_in(connection, lane, hidden.numbers, hidden.in_edit, ours=token) for lane in edit_lanes)
     in_event = partial(hide_in_event, hidden=hidden)
-    return claimed + sum(hide_in(session, lane, hidden.numbers, in_event) for lane in EVENT_LANES.values())
+    return claimed + sum(hide_in(connection, lane, hidden.numbers, in_event) for lane in EVENT_LANES.values())
 
 
-def _remove_rows(session: Session, change: PageChange) -> None:
+def _remove_rows(connection: Connection, change: PageChange) -> None:
     """Remove the rows of the page's revisions, unless the page exists again: then its deletion was told late."""
     revisions = {change.revision} if change.revision is not None else set()
-    if has_recent_changes(session):
-        if has_page(session, change.page):
+    if has_recent_changes(connection):
+        if has_page(connection, change.page):
             return
-        revisions |= revisions_of_page(session, change.page, change.namespace, change.title)
+        revisions |= revisions_of_page(connection, change.page, change.namespace, change.title)
     ordered = sorted(revisions)
     for start in range(0, len(ordered), REVISIONS):
-        purge_of_revisions(session, ordered[start : start + REVISIONS], kept_forever=())
+        purge_of_revisions(connection, ordered[start : start + REVISIONS], kept_forever=())

@@ -22,7 +22,7 @@ class OwnTables:
     """The wiki's own tables."""
 
     async def pages_of(self, wiki: Wiki, revisions: Collection[int]) -> Mapping[int, int]:
-        return wiki.database.run(lambda session: pages_of(session, revisions))
+        return wiki.database.run(lambda connection: pages_of(connection, revisions))
 
 
 class RevisionPages(Protocol):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import EDITS, Claim, Edit, Lane, Outcome, record_payloads, settle
 from outbox.details import MOST
@@ -141,7 +141,7 @@ class ScoreConsumer:
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
         told = self._told(wiki, edits.values())
-        kept = wiki.database.run(lambda session: self._settle(session, wiki, outcomes, decisions, numbers, told))
+        kept = wiki.database.run(lambda connection: self._settle(connection, wiki, outcomes, decisions, numbers, told))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
 
@@ -159,7 +159,7 @@ class ScoreConsumer:
 
     def _settle(
         self,
-        session: Session,
+        connection: Connection,
         wiki: Wiki,
         outcomes: Mapping[Claim, Outcome],
         decisions: Sequence[Decision],
@@ -171,11 +171,11 @@ class ScoreConsumer:
         Of an edit that waits for the last of its models the rows of the others come now, and the events on streams of
         their own.
         """
-        kept = settle(session, self.lane, outcomes)
+        kept = settle(connection, self.lane, outcomes)
         settled = [each for each in decisions if each.claim in kept]
         stored = [each for each in settled if each.leaves_rows]
         store(
-            session,
+            connection,
             [
                 row
                 for each in stored
@@ -188,14 +188,14 @@ class ScoreConsumer:
         )
         cleaned = {name for name, model in wiki.models.items() if model.clean_parent}
         scored = {score.model for each in stored for score in each.scores}
-        forget(session, {each.edit.parent_revision for each in stored}, cleaned & scored)
+        forget(connection, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
             events = [(each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each)]
             for sink, lane in self.event_lanes.items():
                 known = told.get(sink, ())
-                record_payloads(session, lane, [event for revision, event in events if revision not in known])
+                record_payloads(connection, lane, [event for revision, event in events if revision not in known])
             # Their event has gone; of what comes late there are rows only.
-            record_payloads(session, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
+            record_payloads(connection, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
 
     def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
@@ -246,7 +246,7 @@ class ScoreConsumer:
         planned = {claim: _score_ids(wiki, edit, known) for claim, edit in edits.items()}
         if self.lane is EDITS:
             return planned
-        missing = wiki.database.run(lambda session: missing_models(session, wiki, edits.values()))
+        missing = wiki.database.run(lambda connection: missing_models(connection, wiki, edits.values()))
         return {
             claim: [score_id for score_id in ids if score_id.model in missing.get(score_id.revision, ())]
             for claim, ids in planned.items()
@@ -296,7 +296,7 @@ async def _answered_on_demand(
     """What can be had of *ids* without waiting for others who compute them."""
     homeless = [each.revision for each in ids if wiki.models[each.model].server.needs_page]
     if homeless:
-        pages = wiki.database.run(lambda session: pages_of(session, homeless))
+        pages = wiki.database.run(lambda connection: pages_of(connection, homeless))
         ids = [replace(each, page=pages.get(each.revision)) for each in ids]
     with on_demand():
         result = await flight.scores(ids, client.score, patience=0)
@@ -313,7 +313,7 @@ def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:
     # The answers are there, whatever becomes of this.
     with suppress(OutboxError):
         if seen:
-            wiki.database.run(lambda session: model_ids(session, seen, current_models(session)))
+            wiki.database.run(lambda connection: model_ids(connection, seen, current_models(connection)))
 
 
 def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
@@ -328,4 +328,4 @@ def _numbers(wiki: Wiki, seen: Sequence[tuple[str, str]], known: KnownModels) ->
     numbers = {(name, model.version): model.id for name, model in known.items() if model.id <= MOST_MODELS}
     if numbers.keys() >= set(seen):
         return numbers
-    return wiki.database.run(lambda session: model_ids(session, seen, known))
+    return wiki.database.run(lambda connection: model_ids(connection, seen, known))

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Insert, delete, insert, select
-from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
 from worker.scores.rows import Classification
@@ -18,10 +17,10 @@ INSERT_IF_MISSING: Insert = (
 )
 
 
-def store(session: Session, rows: Sequence[Classification]) -> None:
+def store(connection: Connection, rows: Sequence[Classification]) -> None:
     """Write *rows* in one statement, in the order of their unique key; does not commit."""
     if rows:
-        session.execute(
+        connection.execute(
             INSERT_IF_MISSING,
             [
                 {
@@ -37,17 +36,15 @@ def store(session: Session, rows: Sequence[Classification]) -> None:
         )
 
 
-def stored_pairs(
-    session: Session | Connection, revisions: Collection[int], models: Collection[int]
-) -> set[tuple[int, int]]:
+def stored_pairs(connection: Connection, revisions: Collection[int], models: Collection[int]) -> set[tuple[int, int]]:
     """The pairs (revision, model id) of *revisions* and *models* that have rows: one statement."""
     row = ores_classification.c
     query = select(row.oresc_rev, row.oresc_model).distinct()
-    found = session.execute(query.where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(sorted(models))))
+    found = connection.execute(query.where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(sorted(models))))
     return {(each.oresc_rev, each.oresc_model) for each in found}
 
 
-def forget(session: Session, revisions: Collection[int], models: Collection[str]) -> None:
+def forget(connection: Connection, revisions: Collection[int], models: Collection[str]) -> None:
     """Remove the rows of *models* for *revisions*, of any version; does not commit.
 
     Extension:ORES cleans parents of the current version only. Source: mediawiki/extensions/ORES
@@ -55,7 +52,7 @@ def forget(session: Session, revisions: Collection[int], models: Collection[str]
     """
     if not revisions or not models:
         return
-    ids = list(session.execute(select(ores_model.c.oresm_id).where(ores_model.c.oresm_name.in_(models))).scalars())
+    ids = list(connection.execute(select(ores_model.c.oresm_id).where(ores_model.c.oresm_name.in_(models))).scalars())
     row = ores_classification.c
     rows = delete(ores_classification).where(row.oresc_rev.in_(sorted(revisions)), row.oresc_model.in_(ids))
-    session.execute(rows, execution_options=BY_KEY)
+    connection.execute(rows, execution_options=BY_KEY)

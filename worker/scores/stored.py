@@ -6,8 +6,7 @@ Source: mediawiki/extensions/ORES includes/Hooks/Api/ApiHooksHandler.php @ e8804
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, select
 
 from worker.config.wiki import Wiki
 from worker.scores.tables import ores_classification, ores_model
@@ -19,7 +18,7 @@ StoredScores = Mapping[int, Mapping[str, Mapping[str, float]]]
 DECIMALS = 3
 
 
-def stored_scores(session: Session, wiki: Wiki, revisions: Sequence[int]) -> StoredScores:
+def stored_scores(connection: Connection, wiki: Wiki, revisions: Sequence[int]) -> StoredScores:
     """The scores of *revisions* that are stored for the current versions of the models: one statement.
 
     Of two classes only one is stored, and the other gets the rest to 1. Models and classes that the settings do not
@@ -33,7 +32,7 @@ def stored_scores(session: Session, wiki: Wiki, revisions: Sequence[int]) -> Sto
         .order_by(row.oresc_rev, model.oresm_name, row.oresc_class)
     )
     found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for revision, name, number, probability in session.execute(query):
+    for revision, name, number, probability in connection.execute(query):
         found[revision][name][number] = float(probability)
     return {
         revision: {

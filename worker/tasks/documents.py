@@ -75,7 +75,9 @@ def _information(here: Services, wiki: Wiki, model: str, paths: str, name: str) 
 def _stored(here: Services, wiki: Wiki, revisions: str, name: str) -> None:
     """What is stored of *revisions*, a list in JSON, and the pages they are of."""
     wanted = [int(each) for each in json.loads(revisions)]
-    scores, pages = wiki.database.run(lambda session: (stored_scores(session, wiki, wanted), pages_of(session, wanted)))
+    scores, pages = wiki.database.run(
+        lambda connection: (stored_scores(connection, wiki, wanted), pages_of(connection, wanted))
+    )
     content = {
         str(each): {"scores": scores.get(each, {})} | ({"page": pages[each]} if each in pages else {})
         for each in wanted
@@ -87,7 +89,9 @@ def _latest(here: Services, wiki: Wiki, page: str, name: str) -> None:
     """The newest revision of *page*, `{"page_id"}` or `{"page_title"}` in JSON: of the wiki's tables, or of its API."""
     wanted = json.loads(page)
     title = wanted.get("page_title")
-    found = wiki.database.run(lambda session: latest_revision_of(session, page_id=wanted.get("page_id"), title=title))
+    found = wiki.database.run(
+        lambda connection: latest_revision_of(connection, page_id=wanted.get("page_id"), title=title)
+    )
     if found is None and title is not None and wiki.id in here.wiki_apis:
         with contextlib.suppress(EndpointUnavailable):
             there = here.runner.run(here.wiki_apis[wiki.id].page(title))

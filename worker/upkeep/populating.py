@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import record_payloads
 from outbox.mediawiki.reading import recent_edits
@@ -46,11 +46,11 @@ def populate(
 
 
 def _promise(
-    session: Session, wiki: Wiki, before: int | None, most: int | None, batch_size: int, *, dry_run: bool
+    connection: Connection, wiki: Wiki, before: int | None, most: int | None, batch_size: int, *, dry_run: bool
 ) -> tuple[Populated, int | None]:
-    edits, before = recent_edits(session, wiki.id, before=before, limit=batch_size)
-    missing = missing_models(session, wiki, edits)
+    edits, before = recent_edits(connection, wiki.id, before=before, limit=batch_size)
+    missing = missing_models(connection, wiki, edits)
     lacking = [edit for edit in edits if missing.get(edit.revision)][:most]
     if not dry_run:
-        record_payloads(session, BACKFILL, [edit.encode() for edit in lacking])
+        record_payloads(connection, BACKFILL, [edit.encode() for edit in lacking])
     return Populated(looked_at=len(edits), promised=len(lacking)), before

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox.database import Database
 from outbox.mediawiki.reading import has_recent_changes
@@ -47,7 +47,7 @@ def doomed_versions(database: Database, names: Collection[str] = (), *, current_
     Without *current_too* these are the versions that are neither current nor a candidate; a candidate's rows belong to
     edits that were just saved.
     """
-    models, coming = database.run(lambda session: (all_models(session), candidates(session)))
+    models, coming = database.run(lambda connection: (all_models(connection), candidates(connection)))
     return [
         model
         for model in models
@@ -97,8 +97,8 @@ def purge_left_behind(
     kept_forever = [model.id for model in models.values() if _is_kept(wiki, model)]
     chosen = [model.id for model in models.values() if not names or model.name in names]
 
-    def purge(session: Session, after: int) -> Step:
-        return purge_step(session, after, batch_size, kept_forever=kept_forever, models=chosen, dry_run=dry_run)
+    def purge(connection: Connection, after: int) -> Step:
+        return purge_step(connection, after, batch_size, kept_forever=kept_forever, models=chosen, dry_run=dry_run)
 
     while (step := wiki.database.run(partial(purge, after=after))).last is not None:
         after = step.last
@@ -117,9 +117,9 @@ def expire_recent_changes(wiki: Wiki, upkeep: UpkeepSettings) -> Iterator[tuple[
     kept_forever = [model.id for model in wiki.database.run(all_models) if _is_kept(wiki, model)]
     before = datetime.now(UTC) - timedelta(days=upkeep.recent_changes_days)
 
-    def expire(session: Session) -> tuple[int, int]:
-        revisions = expire_changes(session, before=before, limit=upkeep.purge_batch_size)
-        return len(revisions), purge_of_revisions(session, set(revisions), kept_forever=kept_forever)
+    def expire(connection: Connection) -> tuple[int, int]:
+        revisions = expire_changes(connection, before=before, limit=upkeep.purge_batch_size)
+        return len(revisions), purge_of_revisions(connection, set(revisions), kept_forever=kept_forever)
 
     while (step := wiki.database.run(expire))[0]:
         yield step

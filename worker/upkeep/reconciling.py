@@ -44,8 +44,8 @@ def reconcile(wiki: Wiki, lanes: Mapping[str, Lane], since: datetime, *, dry_run
             young = [edit for edit in edits if edit.timestamp >= since]
             missing = _missing(connection, lanes, young)
         if missing and not dry_run:
-            with wiki.database.transaction() as session:
-                record(session, *(edit.model_copy(update={"is_reconciled": True}) for edit in missing))
+            with wiki.database.transaction() as connection:
+                record(connection, *(edit.model_copy(update={"is_reconciled": True}) for edit in missing))
             log.warning("events_missing", wiki=wiki.id, revisions=[edit.revision for edit in missing])
         yield Reconciled(compared=len(young), missing=tuple(edit.revision for edit in missing))
         if before is None or len(young) < len(edits):

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from sqlalchemy import Table, delete, false, insert, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Table, delete, false, insert, select, text, update
 
 from outbox.columns import BY_KEY
 from outbox.database import Database
@@ -30,11 +29,11 @@ def try_writing(database: Database) -> None:
         OutboxError: the database does not allow it; one sentence with the cure.
         SQLAlchemyError: the same, with an error for which there is no sentence yet.
     """
-    with suppress(_RolledBack), database.transaction() as session:
+    with suppress(_RolledBack), database.transaction() as connection:
         for table in _written():
-            _try_without_rows(session, table)
+            _try_without_rows(connection, table)
             if "lease_token" in table.c:
-                _try_message(session, table)
+                _try_message(connection, table)
         raise _RolledBack
 
 
@@ -90,15 +89,15 @@ def _written() -> Collection[Table]:
     return sorted(ours, key=lambda table: table.name)
 
 
-def _try_without_rows(session: Session, table: Table) -> None:
+def _try_without_rows(connection: Connection, table: Table) -> None:
     """A condition that no row meets; rights and modes are checked all the same."""
     nothing = select(table).where(false())
-    session.execute(insert(table).from_select([column.name for column in table.columns], nothing))
-    session.execute(delete(table).where(false()))
+    connection.execute(insert(table).from_select([column.name for column in table.columns], nothing))
+    connection.execute(delete(table).where(false()))
 
 
-def _try_message(session: Session, messages: Table) -> None:
+def _try_message(connection: Connection, messages: Table) -> None:
     new = insert(messages).values(payload=PAYLOAD).returning(messages.c.id)
-    is_it = messages.c.id == session.execute(new).scalar_one()
-    session.execute(update(messages).where(is_it).values(attempt=1).execution_options(**BY_KEY))
-    session.execute(delete(messages).where(is_it).returning(messages.c.id).execution_options(**BY_KEY))
+    is_it = messages.c.id == connection.execute(new).scalar_one()
+    connection.execute(update(messages).where(is_it).values(attempt=1).execution_options(**BY_KEY))
+    connection.execute(delete(messages).where(is_it).returning(messages.c.id).execution_options(**BY_KEY))

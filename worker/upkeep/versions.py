@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from outbox import Edit
 from outbox.mediawiki.reading import recent_edits
@@ -67,7 +67,7 @@ async def check_model_versions(
     if differing:
         closer = await _replies(wiki, client, differing, edits, upkeep.replies * (CLOSER - 1))
         seen |= {name: seen[name] + closer[name] for name in differing}
-    checks = wiki.database.run(lambda session: _judge(session, upkeep, seen, dry_run=dry_run))
+    checks = wiki.database.run(lambda connection: _judge(connection, upkeep, seen, dry_run=dry_run))
     for check in checks:
         if check.finding is not Finding.UNCHANGED:
             log.info("model_version_checked", wiki=wiki.id, model=check.model, finding=check.finding, seen=check.seen)
@@ -75,11 +75,11 @@ async def check_model_versions(
 
 
 def _judge(
-    session: Session, upkeep: UpkeepSettings, seen: Mapping[str, Mapping[str, int]], *, dry_run: bool
+    connection: Connection, upkeep: UpkeepSettings, seen: Mapping[str, Mapping[str, int]], *, dry_run: bool
 ) -> list[ModelCheck]:
     """Decide for each model from the replies *seen* and what is stored; writes the result, except in a *dry_run*."""
-    lock_models(session, seen)
-    known, waiting = current_models(session), candidates(session)
+    lock_models(connection, seen)
+    known, waiting = current_models(connection), candidates(connection)
     checks = []
     for name, replies in seen.items():
         before, candidate = known[name].version if name in known else None, waiting.get(name)
@@ -87,7 +87,7 @@ def _judge(
             before, candidate, replies, settle_seconds=upkeep.settle_seconds, majority=upkeep.majority
         )
         if not dry_run:
-            apply(session, name, finding, version, candidate)
+            apply(connection, name, finding, version, candidate)
         checks.append(
             ModelCheck(
                 model=name,
@@ -156,7 +156,7 @@ async def resolve_formulas(wiki: Wiki, client: ScoringClient, upkeep: UpkeepSett
         except EndpointUnavailable as error:
             failures.append(error)
             continue
-        wiki.database.run(lambda session: keep_statistics(session, model, told, found))  # noqa: B023 - run at once
+        wiki.database.run(lambda connection: keep_statistics(connection, model, told, found))  # noqa: B023 - run at once
         count += len(missing)
         for statistic in sorted(missing):
             if found[statistic] is None:

@@ -38,7 +38,7 @@ def rows(database: Database) -> int:
 def add_rows_that_have_run_out(database: Database, count: int) -> None:
     with database.transaction() as session:
         long_ago = insert(score_flight).values(runs_out=database_now())
-        session.connection().execute(long_ago, [{"score_id": str(score_id)} for score_id in some_ids(count)])
+        session.execute(long_ago, [{"score_id": str(score_id)} for score_id in some_ids(count)])
     age(database, 1)
 
 

@@ -97,7 +97,7 @@ def age(database: Database, seconds: float) -> None:
         rows = session.execute(select(score_flight)).mappings().all()
         changes = [{"key": row["score_id"]} | {name: _earlier(row[name], seconds) for name in _MOMENTS} for row in rows]
         if changes:
-            session.connection().execute(older.values({name: bindparam(name) for name in _MOMENTS}), changes)
+            session.execute(older.values({name: bindparam(name) for name in _MOMENTS}), changes)
 
 
 def _earlier(moment: datetime | None, seconds: float) -> datetime | None:

@@ -197,8 +197,7 @@ def test_edits_wait_for_a_database_that_somebody_holds(tmp_path: Path, event_str
     with _own_wiki(tmp_path / "here") as database, listening(event_stream.stream(), {"enwiki": database}) as run:
         event_stream.send(*changes(1))
         until(lambda: run.saved == 1)
-        with database.transaction() as session:
-            session.connection()
+        with database.transaction():
             event_stream.send(*changes(3, first=2))
             until(lambda: "locked" in (run.listened.trouble or ""))
         until(lambda: run.saved == 4)
