@@ -49,9 +49,14 @@ class BoundedConnection(Connection):
 
     def connect(self, sock: Any = None) -> None:
         super().connect(sock)
-        with self.cursor() as cursor:
-            cursor.execute("SELECT @@max_allowed_packet")
-            ((limit,),) = cursor.fetchall()
+        try:
+            with self.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                ((limit,),) = cursor.fetchall()
+        except BaseException:
+            # Or it would stay open for as long as anybody keeps the error.
+            self.close()
+            raise
         self.largest = limit - HEADER_BYTES
 
     def escape(self, obj: Any, mapping: Any = None) -> str:

@@ -51,6 +51,17 @@ class DisturbedServer(NamedTuple):
             for statement in statements:
                 cursor.execute(statement)
 
+    def connections_of(self, user: str) -> int:
+        """How many connections *user* has open."""
+        url = make_url(self.url)
+        with (
+            pymysql.connect(host="127.0.0.1", port=url.port or 0, user="root") as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (user,))
+            ((count,),) = cursor.fetchall()
+        return int(count)
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         stop_process(self.pid)
@@ -338,6 +349,18 @@ def test_a_server_without_a_free_connection_is_told_and_used_again_when_it_has_o
 
     until(account.server.probe)
     look(account)
+
+
+def test_a_connection_that_is_refused_after_it_was_made_is_closed_though_its_error_is_kept(
+    server: DisturbedServer, account: Database
+) -> None:
+    server.sql("ALTER USER modest@'127.0.0.1' PASSWORD EXPIRE")
+
+    with pytest.raises(DatabaseUnavailable) as kept:
+        look(account)
+
+    until(lambda: not server.connections_of("modest"))
+    assert kept.value is not None
 
 
 @pytest.fixture
