@@ -89,7 +89,8 @@ def test_refused_events_become_dead_letters_with_the_reason_and_the_others_arriv
     here.until_all_is_kept()
 
     refused = [json.loads(letter.payload) for letter in letters(here)]
-    assert len(refused) == here.eventgate.summary()["invalid"] > COUNT // 20
+    # A request whose reply came too late was counted, and sent again.
+    assert COUNT // 20 < len(refused) <= here.eventgate.summary()["invalid"]
     assert {letter.reason for letter in letters(here)} == {"refused"}
     assert all("the settings of the emulator ask for it" in letter.error for letter in letters(here))
     assert_announced([*here.eventgate.events(), *refused], edits)
