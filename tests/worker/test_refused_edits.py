@@ -192,7 +192,8 @@ def test_a_model_that_the_endpoint_does_not_have_keeps_edits_waiting_and_is_an_a
 
     assert status(database, EDITS).pending == 10
     assert waiting_attempts(database) <= {0}
-    assert "correct wikis.enwiki.models" in (services.limits["default"].alarm() or "")
+    # The refusal is reported beside the work.
+    until(lambda: "correct wikis.enwiki.models" in (services.limits["default"].alarm() or ""), "the alarm")
     scored = [request for request in mendable.scored() if asked_models(request) == ["damaging"]]
     assert len(scored) == 1
 
