@@ -152,6 +152,8 @@ class Running:
         self.until(lambda: bool(self.worker_children()), "a child of the worker")
         victim = max(self.worker_children())
         os.kill(victim, signal.SIGKILL)
+        # On a busy machine it may live on for a moment, and be taken for another.
+        self.until(lambda: not exists(victim), "the end of what was killed")
         return victim
 
     def save(self, edits: Sequence[Edit], *, ring: bool = True) -> None:
