@@ -106,7 +106,9 @@ def test_it_asks_for_each_score_once_and_counts_those_that_were_shared(demo: Dem
     answered = [line for line in json_lines(demo.directory / "worker.log") if "shared" in line]
 
     assert demo.summary["scores"] == sum(line["called"] for line in answered) == 2 * len(demo.edits)
-    assert demo.summary["scores_shared"] == sum(line["shared"] for line in answered)
+    # An answer on demand may come after the summary; those to edits are all there.
+    of_edits = sum(line["shared"] for line in answered if line["event"] == "edits_settled")
+    assert of_edits <= demo.summary["scores_shared"] <= sum(line["shared"] for line in answered)
     assert 0 < demo.summary["scoring_calls"] < demo.summary["scores"]
 
 
