@@ -33,7 +33,7 @@ JSON = "application/json"
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _LINES = b"".join(b"%b: %b\r\n" % header for header in _ENCODED)
 _CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}")
-_in_one_line = json.JSONEncoder(separators=(",", ":")).encode
+in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
 
 
@@ -92,7 +92,7 @@ def reply(
         Refusal: they ask for none.
     """
     callback = callback_of(parameters)
-    text = (_in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
+    text = (in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
     if callback is None:
         return DocumentResponse(text + "\n", status, headers, JSON)
     return DocumentResponse(f"{callback}({text});", status, headers, "application/javascript")

@@ -19,7 +19,7 @@ from worker.web.counting import Counts
 from worker.web.questions import Parameters, Question, read_question
 from worker.web.refusals import Refusal
 from worker.web.repeats import Repeats
-from worker.web.replies import JSON, Ready
+from worker.web.replies import JSON, Ready, in_one_line
 
 #: Called once with the reply, or with None if the request has to take the long way.
 Tell = Callable[[Ready | None], None]
@@ -32,7 +32,6 @@ LONGEST_REVISION = len(str(MOST))
 #: Scores of a reply that is made anew as fast as it is found.
 FEW_SCORES = 8
 read_json = json.loads
-_TO_JSON = json.JSONEncoder(separators=(",", ":")).encode
 #: A text, and a number, that every writer of JSON writes alike; not so those beyond ASCII and below 0.0001.
 _TEXT, _NUMBER = r'"[ !#-\[\]-~]*"', r"(?:1\.0|0\.(?!0000)[0-9]+)"
 _PAIR = f"{_TEXT}:{_NUMBER}"
@@ -146,9 +145,9 @@ class Shortcut:
         key = question.wiki, question.models
         known, beginning, names = self._beginnings.get(key, (None, b"", []))
         if known is not versions:
-            told = _TO_JSON({model: {"version": versions[model]} for model in question.models})
-            beginning = f'{{{_TO_JSON(question.wiki)}:{{"models":{told},'.encode()
-            names = [f"{_TO_JSON(model)}:".encode() for model in question.models]
+            told = in_one_line({model: {"version": versions[model]} for model in question.models})
+            beginning = f'{{{in_one_line(question.wiki)}:{{"models":{told},'.encode()
+            names = [f"{in_one_line(model)}:".encode() for model in question.models]
             if len(self._beginnings) >= MOST_FORMS:
                 self._beginnings.clear()
             self._beginnings[key] = versions, beginning, names
@@ -161,7 +160,7 @@ def entry_bytes(stored: Stored) -> bytes:
     found = _SCORE.fullmatch(document)
     if found is None:
         fields = read_json(document)
-        entry = _TO_JSON(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
+        entry = in_one_line(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
     else:
         prediction, probability = found.groups()
         if prediction[:1] == b'"' and _BINARY.fullmatch(probability):
