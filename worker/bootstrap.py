@@ -35,6 +35,7 @@ from worker.events.build import Announcing
 from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
 from worker.events.sinks import EventSink
+from worker.events.unknown_streams import UnknownStreams
 from worker.flight.database_tier import DatabaseTier
 from worker.flight.documents import Documents
 from worker.flight.door import Door, Sends
@@ -255,6 +256,7 @@ def _consumers(
             settings=settings.outbox,
             computing=computing,
             circuit=Circuit(f"sink {name}"),
+            streams=UnknownStreams(name),
         )
 
 

@@ -39,23 +39,37 @@ def sinks_hang(bench: Bench) -> Result:
 
 def stream_unknown(bench: Bench) -> Result:
     """EventGate knows no stream, from before anything was delivered."""
+    return _eventgate_forgets(bench, "the stream", {"streams": {}}, {"streams": None}, at_once=True)
+
+
+def schemas_lost(bench: Bench) -> Result:
+    """EventGate can load no schema any more, all of a sudden."""
+    return _eventgate_forgets(bench, "any schema", {"has_schemas": False}, {"has_schemas": True}, at_once=False)
+
+
+def _eventgate_forgets(
+    bench: Bench, what: str, lost: dict[str, object], found: dict[str, object], *, at_once: bool
+) -> Result:
     lane = EVENT_LANES["eventgate"]
     sinks: dict[str, dict[str, object]] = {"file": {}, "eventgate": {}}
 
-    def forget_streams(here: Running) -> None:
-        here.eventgate.set(streams={})
+    def forget(here: Running) -> None:
+        here.eventgate.set(**(lost if at_once else found))
 
-    with bench.line(MEASURED, measured=MEASURED, before=forget_streams, sinks=sinks) as line:
+    with bench.line(MEASURED, measured=MEASURED, before=forget, sinks=sinks) as line:
+        before = None if at_once else line.traffic.trickle(MEASURED, bench.seconds)
+        line.here.eventgate.set(**lost)
         with counted(line) as keys:
             files = line.traffic.trickle(MEASURED, bench.outage_seconds)
-        line.here.eventgate.set(streams=None)
+        line.here.eventgate.set(**found)
         after = _seconds_until(lambda: all(line.two.status(wiki, lane).pending == 0 for wiki in MEASURED), 120)
         dead = sum(line.two.status(wiki, lane).dead for wiki in MEASURED)
         taken = line.here.eventgate.summary()["distinct_ids"]
     return Result(
-        situation=f"EventGate does not know the stream for {bench.outage_seconds:g} s",
+        situation=f"EventGate does not know {what} for {bench.outage_seconds:g} s",
         wanted="none dead; drained ≤ 30 s after; files as ever",
         is_ok=dead == 0 and after <= 30 and taken >= len(keys) and files.missing == 0,
+        undisturbed=before,
         disturbed=files,
         notes={"events": len(keys), "dead": dead, "drained_after_seconds": after},
     )

@@ -27,6 +27,7 @@ ROWS: Mapping[str, Callable[[Bench], Result]] = {
     "limit": endpoint_rows.limited,
     "errors": endpoint_rows.all_fail,
     "stream": other_rows.stream_unknown,
+    "schemas": other_rows.schemas_lost,
     "on-demand": endpoint_rows.on_demand,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
 from outbox.details import MOST
-from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
+from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkUnavailable
 from worker.lanes.consumer import claimed_too_often
 
 #: The wait for a stream that the sink does not know yet: somebody may be about to declare it.
@@ -67,27 +67,13 @@ def _number(value: Any) -> int:
     return number
 
 
-def streams_out(events: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> dict[str, str]:
-    """The streams of which the sink failed every event that it was sent, each with a reason.
-
-    Then the sink does not know the stream or its schema, and the events are not at fault.
-    """
-    failed: dict[str, str] = {}
-    for place, event in enumerate(events):
-        failure = failures.get(place)
-        if isinstance(failure, EventFailed):
-            failed.setdefault(event.stream, failure.reason)
-    delivered = {event.stream for place, event in enumerate(events) if place not in failures}
-    return {stream: reason for stream, reason in failed.items() if stream not in delivered}
-
-
 def delivery(
     claim: Claim, failure: DeliveryFailure | None, max_attempts: int, *, is_stream_out: bool = False
 ) -> Outcome:
     """Decide what becomes of an event; *failure* says why the sink did not take it, if so.
 
-    If the sink takes nothing at all, or nothing of the event's stream (*is_stream_out*), no event is at fault, and no
-    attempt counts.
+    If the sink takes nothing at all, or nothing of the event's stream (*is_stream_out*), the event is not at fault, and
+    no attempt counts.
     """
     if failure is None:
         return Delivered()

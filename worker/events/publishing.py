@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -12,14 +12,12 @@ from outbox.settings import OutboxSettings
 from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.events.ledger import keep
-from worker.events.outcomes import delivery, in_page_order, read_events, streams_out
+from worker.events.outcomes import delivery, in_page_order, read_events
 from worker.events.sinks import DeliveryFailure, EventSink, OutgoingEvent, SinkUnavailable
+from worker.events.unknown_streams import UnknownStreams
 from worker.lanes.bulkheads import Computing
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Worked
-
-#: Seconds without any delivery after which a stream counts as one that the sink does not know.
-STREAM_COUNTS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +33,7 @@ class Publisher:
     computing: Computing
     #: Open while the sink takes nothing from anybody.
     circuit: Circuit
-    #: Stream to the moment of its last delivery, by the monotonic clock.
-    delivered_at: dict[str, float] = field(default_factory=dict)
+    streams: UnknownStreams
     is_ordered: bool = True
 
     def needs(self, wiki: Wiki) -> frozenset[str]:  # noqa: ARG002 - the same for every wiki
@@ -59,9 +56,9 @@ class Publisher:
         with self.computing.waiting():
             failures = await asyncio.to_thread(self.sink.send, sent)
         unavailable = self._learn(wiki, sent, failures)
-        out = self._streams_out(sent, failures)
+        out = self.streams.learn(sent, failures)
         outcomes |= {
-            claim: delivery(claim, failures.get(place), most, is_stream_out=events[claim].stream in out)
+            claim: delivery(claim, failures.get(place), most, is_stream_out=place in out)
             for place, claim in enumerate(ordered)
         }
 
@@ -84,15 +81,3 @@ class Publisher:
         else:
             self.circuit.served()
         return unavailable is not None
-
-    def _streams_out(self, sent: Sequence[OutgoingEvent], failures: Mapping[int, DeliveryFailure]) -> set[str]:
-        """The streams of which the sink takes nothing, now and for a while."""
-        now = time.monotonic()
-        out = streams_out(sent, failures)
-        for place, event in enumerate(sent):
-            if place not in failures:
-                self.delivered_at[event.stream] = now
-        lately = {stream for stream, at in self.delivered_at.items() if now - at < STREAM_COUNTS_SECONDS}
-        for stream in out.keys() - lately:
-            log.warning("stream_unavailable", sink=self.name, stream=stream, error=out[stream])
-        return out.keys() - lately

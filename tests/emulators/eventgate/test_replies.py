@@ -116,6 +116,13 @@ def test_an_unknown_schema_is_an_error_and_not_the_fault_of_the_event(uri: objec
     assert kept == []
 
 
+def test_where_no_schema_can_be_loaded_every_event_is_an_error() -> None:
+    reply, kept = reply_to(a_score_event(), settings=EventGateSettings(has_schemas=False))
+    (entry,) = reply.json()["error"]
+    assert entry["context"] == {"message": f"Failed loading schema at {SCORE}"}
+    assert kept == []
+
+
 @pytest.mark.parametrize("event", [{"meta": {}}, 7, "event", None, [], [[]]])
 def test_an_event_that_names_no_schema_is_an_error(event: object) -> None:
     reply, _ = reply_to(event)

@@ -11,6 +11,7 @@ from worker.bootstrap import Services
 from worker.events.kinds import EVENT_LANES
 from worker.events.publishing import Publisher
 from worker.events.sinks import DeliveryFailure, EventSink, OutgoingEvent, SinkUnavailable
+from worker.events.unknown_streams import UnknownStreams
 from worker.lanes.circuits import Circuit
 from worker.lanes.consumer import Consumer
 
@@ -28,6 +29,7 @@ def with_sinks(services: Services, **sinks: EventSink) -> Services:
             settings=settings,
             computing=computing,
             circuit=Circuit(name, first_seconds=0),
+            streams=UnknownStreams(name),
         )
         for name, sink in sinks.items()
     ]

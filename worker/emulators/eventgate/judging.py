@@ -40,7 +40,7 @@ def judge(event: object, settings: EventGateSettings) -> JudgedEvent:
     uri = value_of(event, "$schema")
     if uri is None:
         return in_error(event, "Field(s) $schema were missing from event and could not be extracted.")
-    schema = event_schemas().get(uri) if isinstance(uri, str) else None
+    schema = event_schemas().get(uri) if isinstance(uri, str) and settings.has_schemas else None
     if schema is None:
         return in_error(event, f"Failed loading schema at {uri}")
     if settings.streams is not None:

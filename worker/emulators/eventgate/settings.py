@@ -29,6 +29,8 @@ class EventGateSettings(CommonSettings):
     max_body_size: int = Field(default=4 * 1024 * 1024, ge=1)
     #: Stream → title of the only schema allowed in it; others are errors. None: any event may go to any stream.
     streams: dict[str, str] | None = None
+    #: False: no schema can be loaded, and every event is an error.
+    has_schemas: bool = True
     #: False takes events without checking them: for measuring clients, since checking is most of the work here.
     checks_schemas: bool = True
     refuse: RefusedEvents = RefusedEvents()
