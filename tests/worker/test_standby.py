@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from redis import Redis
@@ -12,6 +13,8 @@ from tests.worker.flights import no_redis
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.rings import POLL, TURN
 from worker.lanes.standby import Standby
+from worker.tasks import standing_by
+from worker.tasks.process import TASKS
 
 SECONDS = 20
 NewStandby = Callable[..., Standby]
@@ -170,3 +173,18 @@ def test_closed_it_begins_nothing_more_and_waits_for_nothing(ran: TaskRecorder, 
 
     assert not standby.is_needed
     assert ran.all == [(TURN, "enwiki", "outbox")]
+
+
+def test_what_runs_here_is_seen_by_the_watchdog_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def fail(*_: str) -> None:
+        seen.extend(TASKS.older_than(-1))
+        raise TimeoutError
+
+    monkeypatch.setattr(standing_by, "app", SimpleNamespace(tasks={TURN: fail}))
+    with pytest.raises(TimeoutError):
+        standing_by.run_here(TURN, "enwiki", "outbox")
+
+    assert seen == ["turn enwiki outbox"]
+    assert TASKS.older_than(-1) == []

@@ -1,5 +1,6 @@
 """The watchdog ends a stuck process whatever else is broken in it; each process here is a real one."""
 
+import signal
 import subprocess
 import sys
 
@@ -45,3 +46,24 @@ def test_a_stuck_process_ends_though_more_is_broken_in_it(release_all: str, befo
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_SECONDS)
 
     assert ended.returncode == STUCK
+
+
+#: Its log is a pipe that is full, and that nobody reads.
+FULL_LOG = """
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+os.dup2(writer, 2)
+"""
+
+
+def test_a_stuck_process_ends_though_its_log_takes_nothing() -> None:
+    quick = "import worker.lanes.watchdog as it\nit.MARGIN_SECONDS = it.WRITING_SECONDS = 0.3\n"
+    script = quick + STUCK_PROCESS.format(release_all="return 0", before=FULL_LOG)
+    ended = subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_SECONDS)
+
+    assert ended.returncode == -signal.SIGALRM

@@ -25,6 +25,7 @@ PR_SET_PDEATHSIG = 1
 
 CURES = {
     STUCK: "it was stuck; its stacks are above in the log: report where they stand still",
+    -signal.SIGALRM: "it was stuck and could not write why; see who reads its log, and what holds them up",
     -signal.SIGKILL: "see in dmesg whether the kernel ended it because memory ran out; if so, lower worker.processes",
 }
 OTHER_CURE = "look at the lines above this one in the log"

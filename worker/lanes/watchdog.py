@@ -11,8 +11,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, Protocol
+from uuid import uuid4
 
 from worker.config.log_lines import STANDARD_ERROR
 from worker.config.settings_sections import WorkerSettings
@@ -25,6 +27,8 @@ from worker.lanes.supervisor import ENDING, STUCK, Signals
 GIVE_BACK_SECONDS = 3.0
 #: Seconds, added to those for a silent loop, after which an interpreter that does not even run this thread is ended.
 MARGIN_SECONDS = 5.0
+#: Seconds after that in which the stacks are written; a log that nobody reads takes nothing, and never says so.
+WRITING_SECONDS = 3.0
 
 
 class Stuck(Exception):
@@ -49,6 +53,16 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[float, str]] = {}
+
+    @contextmanager
+    def running(self, what: str) -> Iterator[None]:
+        """Count as a task that which is done inside, and which Celery does not see."""
+        id = uuid4().hex  # noqa: A001
+        self.begin(id, what)
+        try:
+            yield
+        finally:
+            self.end(id)
 
     def begin(self, id: str, what: str) -> None:  # noqa: A002 - what Celery calls it
         self._running[id] = (time.monotonic(), what)
@@ -81,6 +95,7 @@ class Watchdog:
     def start(self) -> None:
         """Watch from now on. Called in the main thread, to which the signals come."""
         faulthandler.enable(STANDARD_ERROR)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         self._writer.setblocking(False)
         # So that signals arrive here even while their handlers wait for a thread that hangs.
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -104,6 +119,8 @@ class Watchdog:
             # The last resort: it needs no lock of the interpreter, which a thread may hold for ever.
             limit = self._settings.silent_seconds + MARGIN_SECONDS
             faulthandler.dump_traceback_later(limit, file=STANDARD_ERROR, exit=True)
+            # The very last: the kernel ends us, whatever our own code waits for.
+            signal.setitimer(signal.ITIMER_REAL, limit + WRITING_SECONDS)
             self._listen()
             if self._ends_at is None:
                 self._look()

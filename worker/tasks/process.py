@@ -28,7 +28,8 @@ REFUSED = {
 #: Some batches' worth.
 OBJECTS_A_COLLECTION = 20_000
 
-_tasks = Tasks()
+#: What runs in this process, which its watchdog ends if one of them takes too long.
+TASKS = Tasks()
 _watchdogs: list[Watchdog] = []
 
 
@@ -48,7 +49,7 @@ def _begin(sender: Any, **_: Any) -> None:
         here = services(threads=sender.concurrency)
     except (OutboxError, WorkerError) as error:
         _stop(str(error))
-    watchdog = Watchdog(loop=here.http_loop, turns=here.turns, tasks=_tasks, settings=here.settings.worker)
+    watchdog = Watchdog(loop=here.http_loop, turns=here.turns, tasks=TASKS, settings=here.settings.worker)
     watchdog.start()
     _watchdogs.append(watchdog)
     look_rarely(OBJECTS_A_COLLECTION)
@@ -56,12 +57,12 @@ def _begin(sender: Any, **_: Any) -> None:
 
 @task_prerun.connect
 def _task_begins(task_id: str, task: "Task[..., Any]", args: Any = (), **_: Any) -> None:
-    _tasks.begin(task_id, " ".join([str(task.name), *map(str, args or [task_id])]))
+    TASKS.begin(task_id, " ".join([str(task.name), *map(str, args or [task_id])]))
 
 
 @task_postrun.connect
 def _task_ends(task_id: str, **_: Any) -> None:
-    _tasks.end(task_id)
+    TASKS.end(task_id)
 
 
 @worker_shutdown.connect

@@ -9,12 +9,15 @@ from worker.bootstrap import services
 from worker.lanes.broker import CONSUMING, LOST
 from worker.lanes.rings import QUEUE_OF, TURN
 from worker.lanes.standby import Standby
+from worker.tasks.process import TASKS
 
 
 @worker_init.connect
 def _stand_by(**_: Any) -> None:
     here = services()
-    standby = Standby(_run, _is_needed, threads=here.settings.worker.threads, poll_seconds=here.settings.poll_seconds)
+    standby = Standby(
+        run_here, _is_needed, threads=here.settings.worker.threads, poll_seconds=here.settings.poll_seconds
+    )
     here.doorbell.stand_by(standby)
     # A process that is idle would find out later, and then wait as long for others.
     LOST.append(here.redis_state.is_gone)
@@ -22,8 +25,10 @@ def _stand_by(**_: Any) -> None:
     worker_shutting_down.connect(lambda **_: standby.close(), weak=False)
 
 
-def _run(task: str, *arguments: str) -> None:
-    app.tasks[task](*arguments)
+def run_here(task: str, *arguments: str) -> None:
+    """Run *task* in this thread, where the watchdog sees it as it sees Celery's."""
+    with TASKS.running(" ".join([task, *arguments])):
+        app.tasks[task](*arguments)
 
 
 def _is_needed() -> bool:
