@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-import uvloop
+from worker.lanes.names import NamingLoop
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,7 @@ class HttpLoop:
     """An event loop that runs in a thread of its own, from the first call until it is closed."""
 
     def __init__(self) -> None:
-        self._loop = uvloop.new_event_loop()
+        self._loop = NamingLoop()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._started = threading.Lock()
 
