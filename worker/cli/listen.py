@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox import EDITS
-from outbox.database import Database
 from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
@@ -21,7 +20,7 @@ from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
 from worker.incoming.listening import Listened, Listener
 from worker.incoming.positions import LONGEST_SOURCE
-from worker.incoming.side_by_side import SideBySide
+from worker.incoming.side_by_side import Place, SideBySide
 from worker.incoming.streams import refusal, unread_streams
 
 AN_ADDRESS = "https://stream.wikimedia.org/v2/stream/recentchange"
@@ -60,18 +59,19 @@ def listen(
         databases = {each.id: each.database for each in wikis}
         groups_of = told_groups(wikis, autopatrolled_group)
 
-        def make(some: Mapping[str, Database], listened: Listened, others: frozenset[str]) -> Listener:
+        def make(place: Place) -> Listener:
             return Listener(
                 url,
-                some,
-                listened,
+                place.databases,
+                place.listened,
                 user_agent=user_agent(services.settings.contact),
                 saved=lambda name: services.doorbell.turn(name, EDITS.name),
                 kinds=kind or (),
                 groups_of=groups_of,
                 route=services.settings.routes.to(url),
-                others=others,
-                counts_strangers=wikis[0].id in some,
+                others=place.others,
+                counts_strangers=place.counts_strangers,
+                set_apart=place.set_apart,
             )
 
         listeners = SideBySide(databases, make, limit=limit)

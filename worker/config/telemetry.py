@@ -58,6 +58,7 @@ EVENTS = {
     "database_back": "a database server serves again",
     "server_watch_failed": "a database server could not be asked, for an unforeseen reason; it is asked again",
     "database_unavailable": "a wiki's database does not answer or refuses; edits that were read wait",
+    "wiki_set_apart": "its database alone is not available; it has a connection of its own to the stream from now on",
     "edit_not_saved": "the database refuses an edit in every way; it became a dead letter with the reason not_saved",
     "events_missing": "edits were never announced; they were queued again",
     "stream_unavailable": "the sink takes nothing of a stream; its events wait, and no attempt counts",

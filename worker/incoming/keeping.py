@@ -17,6 +17,9 @@ from worker.incoming.saving import Fate, save_alone, save_heard
 
 Result = TypeVar("Result")
 
+#: What is waited for.
+NOT_KEPT = (DatabaseUnavailable, DatabaseRefuses, DBAPIError)
+
 
 class Keeper:
     """Saves edits and the position in the stream at *source*.
@@ -40,31 +43,34 @@ class Keeper:
         self._is_ending = is_ending
         self._trouble = trouble
 
-    def keep(self, database: Database, edits: Sequence[Promised], last: str | None) -> Counter[Fate]:
+    def keep(
+        self, database: Database, edits: Sequence[Promised], last: str | None, *, waits: bool = True
+    ) -> Counter[Fate]:
         """Save *edits* and the position *last*; returns how many were saved, and the like.
 
-        Waits for a database that can't be reached, is locked, is read-only or refuses.
+        *waits* for a database that can't be reached, is locked, is read-only or refuses.
         """
+        patiently = partial(self.patiently, database, waits=waits)
         heard = partial(save_heard, database, source=self._source, event_id=last)
-        fates = self.patiently(database, partial(heard, edits))
+        fates: Counter[Fate] | None = patiently(partial(heard, edits))
         if fates is None:
             # One of them is at fault: save each alone, and the position after all of them.
-            fates = Counter(self.patiently(database, partial(save_alone, database, edit)) for edit in edits)
-            self.patiently(database, partial(heard, ()))
+            fates = Counter(patiently(partial(save_alone, database, edit)) for edit in edits)
+            patiently(partial(heard, ()))
         return fates
 
-    def patiently(self, database: Database, work: Callable[[], Result]) -> Result:
+    def patiently(self, database: Database, work: Callable[[], Result], *, waits: bool = True) -> Result:
         """The result of *work*, once the database lets it succeed.
 
         Raises:
-            OutboxError, sqlalchemy.exc.DBAPIError: it does not, and we are ending.
+            OutboxError, sqlalchemy.exc.DBAPIError: it does not, and we are ending or do not wait.
         """
         failures = 0
         while True:
             try:
                 result = work()
-            except (DatabaseUnavailable, DatabaseRefuses, DBAPIError) as error:
-                if self._is_ending():
+            except NOT_KEPT as error:
+                if self._is_ending() or not waits:
                     raise
                 failures += 1
                 self._wait(database, error, failures)

@@ -19,12 +19,13 @@ import httpx
 from outbox.database import Database
 from outbox.edits import Edit
 from outbox.page_changes import Promised
+from outbox.server_errors import sentence_of
 from worker.config.autopatrolled_groups import usual_groups
 from worker.config.http_routes import DIRECT, Route
 from worker.config.telemetry import log
 from worker.domain.errors import CommandFailed
 from worker.incoming.edits import GroupsOf, NotAnEdit, OtherStream, promised_of
-from worker.incoming.keeping import Keeper
+from worker.incoming.keeping import NOT_KEPT, Keeper
 from worker.incoming.patience import PATIENCE, Patience, asked_seconds
 from worker.incoming.positions import position, resume_from
 from worker.incoming.server_sent_events import EventStream, ServerSentEvent, StreamBroken
@@ -39,6 +40,8 @@ READ_AHEAD_SIZE = 32_000_000
 MOST_REDIRECTS = 5
 #: Seconds after which a wiki without edits saves the position too, so that it does not hold back the next start.
 QUIET_SECONDS = 10.0
+#: So many other wikis show that a server serves some.
+OTHERS_ASKED = 3
 #: Name of the thread that reads; it ends when the stream next sends something.
 READER = "stream-reader"
 
@@ -49,6 +52,14 @@ class Incoming:
 
     id: str
     data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What one wiki lacks: edits, and all that comes after that event."""
+
+    edits: Sequence[Promised]
+    last: str
 
 
 @dataclass(slots=True)
@@ -70,6 +81,10 @@ class Listened:
         return self.saved.total() + self.promised.total()
 
 
+#: Lets another listener serve that database from now on; false if there can't be one.
+SetApart = Callable[[Database, Behind], bool]
+
+
 class Listener:
     """Keeps the edits that the stream at *url* sends for *databases* (by wiki), and reports to *listened*."""
 
@@ -87,6 +102,7 @@ class Listener:
         route: Route = DIRECT,
         others: Collection[str] = (),
         counts_strangers: bool = True,
+        set_apart: SetApart | None = None,
     ) -> None:
         self._url = url
         self._databases = databases
@@ -98,8 +114,9 @@ class Listener:
         self._groups_of = groups_of
         self._patience = patience
         #: Wikis that others listen for; and whether what is of no wiki of ours at all is counted here.
-        self._others = others
+        self._others = frozenset(others)
         self._counts_strangers = counts_strangers
+        self._set_apart = set_apart
         self._proxy, self._tls = route.proxy, route.tls()
         self._told_at = -math.inf
         #: The ids to continue from (that of the last event, once there was one), and how often in a row none came
@@ -116,17 +133,30 @@ class Listener:
         self._end = threading.Event()
         self._keeper = Keeper(url, patience, rest=self._rest, is_ending=self._end.is_set, trouble=self._told_trouble)
 
-    def listen(self, *, since: str | None = None, limit: int | None = None, is_patient: bool = False) -> None:
+    def listen(
+        self,
+        *,
+        since: str | None = None,
+        limit: int | None = None,
+        is_patient: bool = False,
+        behind: Behind | None = None,
+    ) -> None:
         """Listen until `stop` is called or *limit* edits are saved, or promised where the wiki is not emulated.
 
         *since* is where to begin if a wiki has no position yet: a time as EventStreams takes it. None means where the
-        other wikis are, or now. Who *is patient* waits for a database from the beginning.
+        other wikis are, or now. Who *is patient* waits for a database from the beginning. With *behind*, the only wiki
+        has all but that.
 
         Raises:
             CommandFailed: there is no such stream, or it is one that is not read.
             OutboxError: a database lacks our tables, or can't be reached at the beginning or the end.
         """
-        self._last = self._start(since, is_patient=is_patient)
+        if behind is None:
+            self._last = self._start(since, is_patient=is_patient)
+        else:
+            for database in self._databases.values():
+                self._commit(database, behind.edits, behind.last)
+            self._last = [behind.last]
         threading.Thread(target=self._read_or_tell, args=(since,), name=READER, daemon=True).start()
         heard = self._listened
         try:
@@ -286,13 +316,45 @@ class Listener:
                 edits.setdefault(edit.wiki, []).append(edit)
         last = next((event.id for event in reversed(events) if event.id), None)
         is_time = time.monotonic() > self._told_at + QUIET_SECONDS
-        for wiki, database in self._databases.items():
-            ours = edits.get(wiki, [])
-            if (ours or is_time) and self._commit(database, ours, last):
-                self._saved(wiki)
+        due = {wiki: edits.get(wiki, []) for wiki in self._databases if wiki in edits or is_time}
+        # Once around without waiting, so that a wiki whose database refuses comes after all others.
+        late = {wiki: error for wiki, ours in due.items() if (error := self._keep_at_once(wiki, ours, last))}
+        for wiki, error in late.items():
+            if not self._leaves(wiki, due[wiki], last, error, late):
+                self._keep(wiki, due[wiki], last)
         if is_time:
             self._told_at = time.monotonic()
         self._saved_size += sum(len(event.data) for event in events)
+
+    def _keep_at_once(self, wiki: str, edits: Sequence[Promised], last: str | None) -> Exception | None:
+        """Save *edits* and the position; returns why the database does not let us, if somebody else can wait for it."""
+        try:
+            self._keep(wiki, edits, last, waits=self._set_apart is None or len(self._databases) == 1)
+        except NOT_KEPT as error:
+            if self._end.is_set():
+                raise
+            return error
+        return None
+
+    def _leaves(
+        self, wiki: str, edits: Sequence[Promised], last: str | None, error: Exception, late: Collection[str]
+    ) -> bool:
+        """Leave *wiki* to a listener of its own, which waits for its database, if others than those *late* are served.
+
+        If nobody is, it is their server that is away, and one of them is as good to wait for as the other.
+        """
+        others = [other for other in self._databases if other not in late]
+        is_alone = any(self._keep_at_once(other, [], last) is None for other in others[:OTHERS_ASKED])
+        if not (is_alone and last and self._set_apart and self._set_apart(self._databases[wiki], Behind(edits, last))):
+            return False
+        self._databases = {other: database for other, database in self._databases.items() if other != wiki}
+        self._others |= {wiki}
+        log.warning("wiki_set_apart", wiki=wiki, error=sentence_of(error) or str(error))
+        return True
+
+    def _keep(self, wiki: str, edits: Sequence[Promised], last: str | None, *, waits: bool = True) -> None:
+        if self._commit(self._databases[wiki], edits, last, waits=waits):
+            self._saved(wiki)
 
     def _promised_of(self, data: str) -> Promised | None:
         try:
@@ -311,9 +373,9 @@ class Listener:
             return None
         return edit
 
-    def _commit(self, database: Database, edits: Sequence[Promised], last: str | None) -> int:
+    def _commit(self, database: Database, edits: Sequence[Promised], last: str | None, *, waits: bool = True) -> int:
         """Save *edits* and the position; returns how many are new."""
-        fates = self._keeper.keep(database, edits, last)
+        fates = self._keeper.keep(database, edits, last, waits=waits)
         saved, promised, changes = (fates.pop(fate, 0) for fate in ("saved", "promised", "page changes"))
         if saved:
             self._listened.saved[database.wiki] += saved

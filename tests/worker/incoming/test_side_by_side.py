@@ -2,9 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from tests.worker.incoming.listeners import IMPATIENT, revisions, until
 from tests.worker.incoming.stream_events import changes
 from worker.demo.processes import free_port
 from worker.domain.errors import CommandFailed
-from worker.incoming.listening import Listened, Listener
-from worker.incoming.side_by_side import SideBySide
+from worker.incoming import side_by_side
+from worker.incoming.listening import Listener
+from worker.incoming.side_by_side import Place, SideBySide
 
 #: The deadline of a statement.
 SECONDS = 0.5
@@ -49,9 +51,14 @@ def listening(
 ) -> Iterator[SideBySide]:
     """Listen in a thread while the test goes on, which ends as it should."""
 
-    def make(some: Mapping[str, Database], listened: Listened, others: frozenset[str]) -> Listener:
-        options: dict[str, Any] = {"others": others, "counts_strangers": "enwiki" in some, "patience": IMPATIENT}
-        return Listener(stream, some, listened, user_agent="listeners", saved=lambda _: None, **options)
+    def make(place: Place) -> Listener:
+        options: dict[str, Any] = {
+            "others": place.others,
+            "counts_strangers": place.counts_strangers,
+            "set_apart": place.set_apart,
+            "patience": IMPATIENT,
+        }
+        return Listener(stream, place.databases, place.listened, user_agent="-", saved=lambda _: None, **options)
 
     listeners, errors = SideBySide(databases, make), list[BaseException]()
 
@@ -107,6 +114,98 @@ def test_a_server_that_is_not_there_from_the_beginning_holds_up_no_wiki_on_anoth
         until(lambda: listeners.listened.trouble is not None)
 
     assert revisions(here) == [1, 2, 3]
+
+
+@contextmanager
+def locked(database: Database) -> Iterator[None]:
+    """Meanwhile another program holds the file open for writing."""
+    holder = sqlite3.connect(str(database.url.database), isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        holder.close()
+
+
+@pytest.fixture
+def files(engines: Engines, here: Database, tmp_path: Path) -> dict[str, Database]:
+    """Wikis that one listener serves; enwiki comes last."""
+    wikis = {wiki: engines.open(wiki, f"sqlite:///{tmp_path / wiki}.db") for wiki in ("dewiki", "frwiki", "itwiki")}
+    for wiki in wikis.values():
+        make_tables(wiki)
+    return wikis | {"enwiki": here}
+
+
+def test_a_wiki_whose_database_alone_does_not_answer_holds_up_no_other_and_loses_nothing(
+    files: dict[str, Database], event_stream: EmulatedEventStream
+) -> None:
+    with listening(event_stream.stream(), files) as listeners:
+        event_stream.send(*(change for wiki in files for change in changes(1, wiki=wiki)), *changes(1, wiki="nlwiki"))
+        until(lambda: listeners.listened.edits == 4)
+        with locked(files["frwiki"]), locked(files["itwiki"]):
+            for number in range(2, 12):
+                event_stream.send(*(change for wiki in files for change in changes(1, first=number, wiki=wiki)))
+                until(lambda number=number: listeners.listened.saved["enwiki"] == number)  # type: ignore[misc]
+            until(lambda: listeners.listened.saved["dewiki"] == 11)
+            until(lambda: listeners.listened.trouble is not None)
+            assert listeners.listened.saved["frwiki"] == listeners.listened.saved["itwiki"] == 1
+        until(lambda: listeners.listened.saved == dict.fromkeys(files, 11))
+        until(lambda: listeners.listened.connections == 3)
+        assert listeners.listened.left_out["other wikis"] == 1
+    assert all(revisions(database) == list(range(1, 12)) for database in files.values())
+
+
+def test_where_no_database_answers_all_are_waited_for_by_one(
+    files: dict[str, Database], event_stream: EmulatedEventStream
+) -> None:
+    with listening(event_stream.stream(), files) as listeners, ExitStack() as stack:
+        event_stream.send(*changes(1))
+        until(lambda: listeners.listened.edits == 1)
+        for database in files.values():
+            stack.enter_context(locked(database))
+        event_stream.send(*(change for wiki in files for change in changes(1, first=2, wiki=wiki)))
+        until(lambda: listeners.listened.trouble is not None)
+        stack.close()
+        until(lambda: listeners.listened.edits == 5)
+        assert listeners.listened.connections == 1
+
+
+def test_no_more_wikis_than_that_have_listeners_of_their_own(
+    files: dict[str, Database], event_stream: EmulatedEventStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "MOST_APART", 1)
+    with listening(event_stream.stream(), files) as listeners:
+        event_stream.send(*changes(1))
+        until(lambda: listeners.listened.edits == 1)
+        with locked(files["dewiki"]), locked(files["frwiki"]):
+            event_stream.send(*(change for wiki in files for change in changes(1, first=2, wiki=wiki)))
+            until(lambda: listeners.listened.edits == 3)
+        until(lambda: listeners.listened.edits == 5)
+        until(lambda: listeners.listened.connections == 2)
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True, scope="module")
+def test_a_wiki_that_refuses_on_a_server_that_serves_others_holds_up_none_of_them(
+    wikis: dict[str, Database], event_stream: EmulatedEventStream
+) -> None:
+    refusing = wikis["enwiki"]
+    refusal = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'refused'"
+    with listening(event_stream.stream(), wikis) as listeners:
+        with refusing.transaction() as connection:
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {refusing.schema}.refusing BEFORE INSERT ON {refusing.schema}.outbox "
+                f"FOR EACH ROW {refusal}"
+            )
+        try:
+            event_stream.send(*changes(3), *changes(3, wiki="frwiki"))
+            until(lambda: "is read-only" in (listeners.listened.trouble or ""))
+            event_stream.send(*changes(3, first=4, wiki="frwiki"))
+            until(lambda: listeners.listened.saved == {"frwiki": 6})
+        finally:
+            with refusing.transaction() as connection:
+                connection.exec_driver_sql(f"DROP TRIGGER {refusing.schema}.refusing")
+        until(lambda: listeners.listened.saved == {"frwiki": 6, "enwiki": 3})
+    assert revisions(refusing) == [1, 2, 3]
 
 
 def test_what_ends_one_ends_all_with_its_sentence(
