@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from outbox import EDITS, Claim
 from outbox.database import Database, Engines
-from outbox.errors import DatabaseUnavailable
+from outbox.errors import DatabaseRefuses, DatabaseUnavailable
 from outbox.server import Server
 from tests.builders import edits
 from tests.worker.lines import RecordingBell, consumer_of_edits, save, status
@@ -69,6 +70,59 @@ def test_claims_that_can_not_be_given_back_are_as_soon_as_the_database_is_there(
     working = replace(turns, consumers={EDITS.name: consumer_of_edits(services)})
     working.take(wiki, EDITS.name)
 
+    assert status(database, EDITS).pending == 0
+    assert turns.unreturned.lanes() == []
+
+
+@contextmanager
+def read_only(database: Database) -> Iterator[None]:
+    """Meanwhile the database refuses every change of a message, as a server that became a replica does."""
+    sqlite = "BEGIN SELECT RAISE(ABORT, 'attempt to write a readonly database'); END"
+    mariadb = "FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'read-only'"
+    schema = f"{database.schema}." if database.schema else ""
+
+    def run(*statements: str) -> None:
+        with database.transaction() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    run(
+        *(
+            f"CREATE TRIGGER {schema}no_{what} BEFORE {what} ON {schema}outbox {mariadb if schema else sqlite}"
+            for what in ("UPDATE", "DELETE")
+        )
+    )
+    try:
+        yield
+    finally:
+        run(*(f"DROP TRIGGER {schema}no_{what}" for what in ("UPDATE", "DELETE")))
+
+
+def test_claims_that_a_read_only_database_does_not_take_back_are_given_back_once_it_is_not(
+    services: Services, database: Database
+) -> None:
+    save(database, edits(5))
+    wiki, bell = services.wiki("enwiki"), RecordingBell()
+
+    class Failing(Interrupted):
+        """Finds that nothing can be written any more, not even that its claims are given back."""
+
+        async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
+            here.enter_context(read_only(database))
+            raise DatabaseRefuses("read-only")
+
+    turns = replace(services.turns, consumers={EDITS.name: Failing(wiki.database.server)}, bell=bell)
+    working = replace(turns, consumers={EDITS.name: consumer_of_edits(services)})
+    with capture_logs() as logs, ExitStack() as here:
+        with pytest.raises(DatabaseRefuses):
+            turns.take(wiki, EDITS.name)
+        working.take(wiki, EDITS.name)
+        assert status(database, EDITS).claimed == 5
+
+    # Nobody else rings for messages that are claimed.
+    assert bell.rings == [(TURN, "enwiki", EDITS.name)] * 2
+    assert ["is read-only" in line["error"] for line in logs if line["event"] == "claims_not_given_back"] == [True]
+    working.take(wiki, EDITS.name)
     assert status(database, EDITS).pending == 0
     assert turns.unreturned.lanes() == []
 

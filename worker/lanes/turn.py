@@ -26,10 +26,13 @@ from worker.lanes.consumer import Consumer, Worked
 from worker.lanes.held import Held
 from worker.lanes.loops import ThreadLoops
 from worker.lanes.rings import Bell
+from worker.lanes.seldom import Seldom
 from worker.lanes.unreturned import Unreturned
 
 #: A turn that found no place is rung for again after this time.
 NO_PLACE_SECONDS = 0.5
+#: So is one whose claims its database did not take back; longer than a lane that failed is let be.
+UNRETURNED_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Turns:
     settings: OutboxSettings
     unreturned: Unreturned = field(default_factory=Unreturned)
     held: Held = field(default_factory=Held)
+    warnings: Seldom = field(default_factory=Seldom)
 
     def take(self, wiki: Wiki, lane: str) -> Served:
         """Take one turn at *lane* of *wiki*, and ring for what follows, except for the turn in `follows`.
@@ -208,5 +212,9 @@ class Turns:
         except DatabaseUnavailable:
             # The watch over the server logs it, and rings for this lane once the server is back.
             self.unreturned.add(wiki.id, lane.name, outcomes)
-        except Exception as second:  # noqa: BLE001 - the lease is what is left then
-            log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=sentence_of(second) or str(second))
+        except Exception as second:  # noqa: BLE001 - tried until it succeeds or the lease has run out
+            self.unreturned.add(wiki.id, lane.name, outcomes)
+            self.bell.turn(wiki.id, lane.name, after=UNRETURNED_SECONDS)
+            text = sentence_of(second) or str(second)
+            if self.warnings.is_time(f"{wiki.id} {lane.name}"):
+                log.warning("claims_not_given_back", wiki=wiki.id, lane=lane.name, error=text)

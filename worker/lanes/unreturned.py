@@ -1,4 +1,4 @@
-"""Claims that could not be released, since their database did not answer: they are released as soon as it does."""
+"""Claims that could not be released, since their database did not answer, or refused: they are as soon as it can be."""
 
 import threading
 from collections.abc import Mapping
