@@ -19,13 +19,14 @@ from tests.refusing_redis import REFUSALS, RefusingRedis, refusing_redis
 from tests.worker.flight.own_redis import connect
 from worker.app import configuration
 from worker.bootstrap import build_services
-from worker.config.redis_state import RedisState
+from worker.config.redis_state import PAUSE_SECONDS, TRY_SECONDS, RedisState
 from worker.domain.errors import RedisUnavailable
 from worker.domain.redis_refusals import CURES, GONE, UNKNOWN, cure, is_refusal, redis_error, said
 from worker.domain.scores import ScoreId
 from worker.flight.result_backend import ScoreBackend
 from worker.lanes import broker
 from worker.lanes.broker import TRIAL_KEY, BrokerConsumer, Scheduler
+from worker.lanes.consuming import Consuming
 from worker.lanes.doorbell import Doorbell
 from worker.tasks.on_demand import request_scores
 from worker.upkeep.migrating import migrate
@@ -184,7 +185,9 @@ def test_who_waits_for_others_hears_at_once_that_the_broker_is_gone(
     app: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = RedisState()
-    monkeypatch.setattr(broker, "LOST", [state.is_gone])
+    consuming = Consuming()
+    consuming.lost.append(state.is_gone)
+    monkeypatch.setattr(broker, "CONSUMING", consuming)
 
     a_consumer(app).on_connection_error_after_connected(RedisConnectionError("gone"))
 
@@ -206,6 +209,27 @@ def test_that_it_can_be_read_does_not_make_a_refusing_redis_be_back(redis: Redis
         state.is_there()
 
     assert [line["event"] for line in lines] == ["redis_gone", "redis_back"]
+
+
+def test_a_redis_that_is_gone_is_tried_by_one_at_a_time() -> None:
+    now = 1_000.0
+    state = RedisState(lambda: now)
+    assert state.may_try()
+    assert state.may_try()
+    for _ in range(3):
+        state.is_gone(RedisConnectionError("Timeout reading from socket"))
+        assert not state.may_try()
+        now += PAUSE_SECONDS
+        assert state.may_be_there
+        assert state.may_try()
+        # It takes as long as the time-out.
+        now += TRY_SECONDS - 1
+        assert not state.may_try()
+        assert not state.may_be_there
+    now += 1
+    assert state.may_try()
+    state.is_there()
+    assert [state.may_try() for _ in range(3)] == [True] * 3
 
 
 def test_another_reason_is_told_as_well() -> None:

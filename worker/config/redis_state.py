@@ -12,6 +12,8 @@ from worker.domain.redis_refusals import cure, is_refusal, said
 
 #: Seconds before a Redis that is gone is tried again: a host that drops packets would hold up every batch.
 PAUSE_SECONDS = 2.0
+#: Seconds that one try may take, during which nobody else tries.
+TRY_SECONDS = 15.0
 
 
 class RedisState:
@@ -31,6 +33,7 @@ class RedisState:
         #: The cure that was logged last.
         self._cure = ""
         self._not_before = 0.0
+        self._tried_until = 0.0
 
     @property
     def gone_since(self) -> float | None:
@@ -39,8 +42,21 @@ class RedisState:
 
     @property
     def may_be_there(self) -> bool:
-        """Whether it is worth trying."""
-        return self._clock() >= self._not_before
+        """Whether it is worth trying, as far as one sees who does not tell what came of it."""
+        return self._clock() >= max(self._not_before, self._tried_until)
+
+    def may_try(self) -> bool:
+        """Whether to try it now, and then to tell what came of it: while it is gone, one at a time, after a pause.
+
+        A Redis that takes connections and answers nobody lets each try wait for its time-out.
+        """
+        if self._gone_since is None:
+            return True
+        with self._lock:
+            if not self.may_be_there:
+                return False
+            self._tried_until = self._clock() + TRY_SECONDS
+            return True
 
     def is_gone(self, error: Exception) -> None:
         """Note that it did not answer, or refused."""
@@ -51,7 +67,7 @@ class RedisState:
                 self._gone_since = self._clock()
             self._cure = what_helps
             self._refused = self._refused or is_refusal(error)
-            self._not_before = self._clock() + PAUSE_SECONDS
+            self._not_before, self._tried_until = self._clock() + PAUSE_SECONDS, 0.0
         if is_news:
             log.warning("redis_gone", error=said(error), cure=what_helps, effect=self._effect)
 
@@ -59,8 +75,10 @@ class RedisState:
         """Note that it served. After a refusal only a write counts, since a replica lets us read."""
         with self._lock:
             # During the pause this can only be the answer to a command that another thread sent before Redis was gone.
-            is_news = self._gone_since is not None and self.may_be_there and (has_written or not self._refused)
+            is_late = self._clock() < self._not_before
+            is_news = self._gone_since is not None and not is_late and (has_written or not self._refused)
             if is_news:
                 self._gone_since, self._refused, self._not_before = None, False, 0.0
+            self._tried_until = 0.0
         if is_news:
             log.info("redis_back")

@@ -29,6 +29,8 @@ EVENTS = {
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_given_up": "a message was given up",
     "value_refused": "a database refuses what one message leads to; it is tried again, and given up in the end",
+    "celery_silent": "Celery's thread waits, most likely for Redis; this process takes no tasks and polls by itself",
+    "celery_heard": "Celery's thread goes on",
     "redis_gone": "Redis does not answer, or refuses to serve; `effect` says what that means for this process",
     "result_lost": "Redis did not store how a request for a score ended",
     "tier_unavailable": "neither Redis nor the database could be asked who computes what; calls may be repeated",

@@ -76,7 +76,7 @@ class SharedLimits:
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
         """Report what became of our requests, and learn what we may do; None while Redis does not answer."""
-        if not self._redis_state.may_be_there:
+        if not self._redis_state.may_try():
             return None
         try:
             grant = self._exchanged(report, in_flight, waiting, want)

@@ -46,7 +46,7 @@ class FallbackTier:
             yield listen
 
     def _try(self, ask: Callable[[Tier], Result], has_written: Callable[[Result], bool] = lambda _: True) -> Result:
-        if self._state.may_be_there:
+        if self._state.may_try():
             try:
                 result = ask(self._first)
             except TierUnavailable as error:

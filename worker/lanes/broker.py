@@ -5,9 +5,7 @@ To Celery an error reply of Redis is a bug, and ends the worker for good (celery
 """
 
 import sys
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, beat, states
@@ -23,6 +21,7 @@ from worker.config.redis_state import PAUSE_SECONDS, RedisState
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import redis_error
 from worker.lanes.clock import Clock
+from worker.lanes.consuming import BEAT_SECONDS, CONSUMING
 from worker.lanes.rings import MOST_WAITING, POLL
 from worker.lanes.seldom import Seldom
 
@@ -40,11 +39,6 @@ FIRST_SECONDS = 60.0
 UNTAKEN_SECONDS = 60.0
 #: Errors that kombu and Celery are likely to raise for another application's message.
 UNREADABLE = (ValueError, TypeError, AttributeError)
-
-#: Set while this process takes tasks from Redis.
-CONSUMING = threading.Event()
-#: Called with the error once this process takes no more tasks, since Redis is gone.
-LOST: list[Callable[[Exception], None]] = []
 
 
 class BrokerConsumer(consumer.Consumer):
@@ -68,6 +62,7 @@ class BrokerConsumer(consumer.Consumer):
         self._restart_state.maxR = sys.maxsize
         self._clock = Clock()
         self._strange = Seldom()
+        self._beat: Any = None
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """*conn*, connected to a Redis that serves; raises if the worker is asked to end meanwhile."""
@@ -86,21 +81,29 @@ class BrokerConsumer(consumer.Consumer):
 
     def on_ready(self) -> None:
         super().on_ready()
-        CONSUMING.set()
+        if self._beat is not None:
+            self._beat.cancel()
+        CONSUMING.heard()
+        self._beat = self.timer.call_repeatedly(BEAT_SECONDS, CONSUMING.heard)
+
+    def on_close(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+        CONSUMING.ended()
+        super().on_close()
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
-        CONSUMING.clear()
+        CONSUMING.ended()
         super().on_connection_error_before_connected(exc)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        CONSUMING.clear()
         if isinstance(exc, UNREADABLE):
+            CONSUMING.ended()
             self._drop("of no known form", exc)
         elif redis_error(exc) is not None:
             # This logs it, and keeps us from asking Redis again at once.
             self._redis_state.is_gone(exc)
-            for hear in LOST:
-                hear(exc)
+            CONSUMING.ended(exc)
         try:
             super().on_connection_error_after_connected(exc)
         except (*self.connection_errors, *self.channel_errors) as error:

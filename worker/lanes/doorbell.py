@@ -132,6 +132,9 @@ class Doorbell:
 
     def answer(self, task: str, wiki: str, *rest: str) -> None:
         """Say that *task* has begun; a ring after this one starts another task."""
+        if self._standby is not None and self._standby.is_needed:
+            # The ring did not come from there.
+            return
         try:
             self._redis.delete(self._key(task, wiki, *rest))
         except (RedisError, OSError):

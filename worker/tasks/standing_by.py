@@ -6,7 +6,7 @@ from celery.signals import worker_init, worker_shutting_down
 
 from worker.app import app
 from worker.bootstrap import services
-from worker.lanes.broker import CONSUMING, LOST
+from worker.lanes.consuming import CONSUMING
 from worker.lanes.rings import QUEUE_OF, TURN
 from worker.lanes.standby import Standby
 from worker.tasks.process import TASKS
@@ -20,7 +20,7 @@ def _stand_by(**_: Any) -> None:
     )
     here.doorbell.stand_by(standby)
     # A process that is idle would find out later, and then wait as long for others.
-    LOST.append(here.redis_state.is_gone)
+    CONSUMING.lost.append(here.redis_state.is_gone)
     standby.start()
     worker_shutting_down.connect(lambda **_: standby.close(), weak=False)
 
@@ -33,4 +33,4 @@ def run_here(task: str, *arguments: str) -> None:
 
 def _is_needed() -> bool:
     """Whether this process gets no tasks, though it should take turns."""
-    return not CONSUMING.is_set() and QUEUE_OF[TURN] in app.amqp.queues.consume_from
+    return QUEUE_OF[TURN] in app.amqp.queues.consume_from and not CONSUMING.goes_on()
