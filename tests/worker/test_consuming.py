@@ -1,10 +1,19 @@
 """A process whose Celery takes no tasks finds out: it is told so, or hears nothing of Celery's thread any more."""
 
+import threading
+
 import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from structlog.testing import capture_logs
 
 from tests.clock import Clock
-from worker.lanes.consuming import SILENT_SECONDS, Consuming
+from tests.fault_proxy import fault_proxy
+from tests.patience import PATIENCE_SECONDS, until
+from worker.config.redis_state import RedisState
+from worker.lanes.broker import hear_of_redis
+from worker.lanes.consuming import SILENT_SECONDS, CeleryWaits, Consuming
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def test_a_thread_that_is_silent_takes_no_tasks_which_is_logged_once_until_it_is
         assert consuming.goes_on()
 
     assert [line["event"] for line in logs] == ["celery_silent", "celery_heard"] * 2
-    assert [str(error) for error in lost] == ["Celery's thread waits, for 11 s by now"] * 2
+    assert [type(error) for error in lost] == [CeleryWaits] * 2
 
 
 def test_an_end_without_redis_is_told_at_once(consuming: Consuming) -> None:
@@ -52,3 +61,21 @@ def test_an_end_without_redis_is_told_at_once(consuming: Consuming) -> None:
     consuming.ended(error)
     consuming.ended()
     assert lost == [error]
+
+
+def test_a_silent_celery_says_nothing_of_a_redis_that_answers_others(redis: Redis) -> None:
+    state = RedisState()
+    hear_of_redis(redis, state, CeleryWaits())
+    asking = [thread for thread in threading.enumerate() if thread.name == "redis trial"]
+    for thread in asking:
+        thread.join(PATIENCE_SECONDS)
+    assert state.gone_since is None
+
+
+def test_a_redis_that_answers_nobody_is_gone_for_all_once_celery_is_silent(redis: Redis) -> None:
+    state = RedisState()
+    with fault_proxy(redis.connection_pool.connection_kwargs["port"]) as way:
+        way.set("hang")
+        with Redis(port=way.port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0)) as silent, capture_logs():
+            hear_of_redis(silent, state, CeleryWaits())
+            until(lambda: state.gone_since is not None, "somebody who asked Redis in vain")

@@ -5,6 +5,7 @@ To Celery an error reply of Redis is a bug, and ends the worker for good (celery
 """
 
 import sys
+import threading
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ from worker.config.redis_state import PAUSE_SECONDS, RedisState
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import redis_error
 from worker.lanes.clock import Clock
-from worker.lanes.consuming import BEAT_SECONDS, CONSUMING
+from worker.lanes.consuming import BEAT_SECONDS, CONSUMING, CeleryWaits
 from worker.lanes.rings import MOST_WAITING, POLL
 from worker.lanes.seldom import Seldom
 
@@ -151,6 +152,21 @@ class BrokerConsumer(consumer.Consumer):
             for queue in self.app.amqp.queues:
                 pipeline.llen(prefix + queue)
             self._clock.compare(pipeline.execute()[0])
+
+
+def hear_of_redis(redis: Redis, redis_state: RedisState, error: Exception) -> None:
+    """Note that Redis is gone because of *error*; if that says nothing of it, ask, in a thread of its own."""
+
+    def ask() -> None:
+        try:
+            redis.ping()
+        except (RedisError, OSError) as answer:
+            redis_state.is_gone(answer)
+
+    if isinstance(error, CeleryWaits):
+        threading.Thread(target=ask, name="redis trial", daemon=True).start()
+    else:
+        redis_state.is_gone(error)
 
 
 class Scheduler(beat.Scheduler):

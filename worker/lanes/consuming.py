@@ -15,6 +15,10 @@ BEAT_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 
 
+class CeleryWaits(Exception):
+    """Celery's thread has not been heard for a while. Redis may be there all the same; who needs to know has to ask."""
+
+
 class Consuming:
     """Safe between threads."""
 
@@ -24,7 +28,7 @@ class Consuming:
         #: None: it takes no tasks.
         self._heard_at: float | None = None
         self._is_silent = False
-        #: Called with the error once this process takes no more tasks, since Redis is gone.
+        #: Called with the error of Redis, or with CeleryWaits, once this process takes no more tasks.
         self.lost: list[Callable[[Exception], None]] = []
 
     def heard(self) -> None:
@@ -58,7 +62,7 @@ class Consuming:
                 effect="this process polls the wikis itself",
                 cure="see whether Redis answers (redis-cli ping)",
             )
-            self._tell(TimeoutError(f"Celery's thread waits, for {silent:.0f} s by now"))
+            self._tell(CeleryWaits())
         return False
 
     def _tell(self, error: Exception) -> None:

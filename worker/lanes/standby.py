@@ -5,6 +5,7 @@ of messages and scores, which then are all in the databases, keep processes from
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,6 +13,9 @@ from contextlib import suppress
 from worker.config.telemetry import log
 from worker.lanes.rings import POLL
 from worker.lanes.timer import Timer
+
+#: How often to look whether it is needed; then it polls at once.
+LOOK_SECONDS = 1.0
 
 
 class Standby:
@@ -62,9 +66,14 @@ class Standby:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _poll(self) -> None:
-        while not self._closed.wait(self._poll_seconds):
+        look = min(LOOK_SECONDS, self._poll_seconds)
+        due = time.monotonic() + self._poll_seconds
+        while not self._closed.wait(look):
             try:
-                if self.is_needed:
+                if not self.is_needed:
+                    due = 0.0
+                elif time.monotonic() >= due:
+                    due = time.monotonic() + self._poll_seconds
                     self.ring(0, POLL)
             except Exception as error:  # noqa: BLE001 - without this thread nobody would poll any more
                 log.error("task_failed", task=POLL, wiki="", error=f"{type(error).__name__}: {error}")

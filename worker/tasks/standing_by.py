@@ -1,11 +1,13 @@
 """Lets a worker process work without its broker, from its start to its end."""
 
+from functools import partial
 from typing import Any
 
 from celery.signals import worker_init, worker_shutting_down
 
 from worker.app import app
 from worker.bootstrap import services
+from worker.lanes.broker import hear_of_redis
 from worker.lanes.consuming import CONSUMING
 from worker.lanes.rings import QUEUE_OF, TURN
 from worker.lanes.standby import Standby
@@ -20,7 +22,7 @@ def _stand_by(**_: Any) -> None:
     )
     here.doorbell.stand_by(standby)
     # A process that is idle would find out later, and then wait as long for others.
-    CONSUMING.lost.append(here.redis_state.is_gone)
+    CONSUMING.lost.append(partial(hear_of_redis, here.redis, here.redis_state))
     standby.start()
     worker_shutting_down.connect(lambda **_: standby.close(), weak=False)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import NewDatabase
-from tests.acceptance.isolation.pair import Pair, pair
+from tests.acceptance.isolation.pair import PROCESSES, Pair, pair
 from tests.acceptance.running import Running
 from tests.fault_proxy import FaultProxy, fault_proxy
 
@@ -40,6 +40,9 @@ def with_redis(two: Pair, way: FaultProxy) -> Iterator[None]:
     """Redis is there before the test and after it, whatever came of it."""
     way.set("pass")
     two.serves_first(WIKI)
+    # They serve without it, too.
+    control: Any = two.here.client.control
+    two.until(lambda: len(control.ping(timeout=0.5)) == PROCESSES, "both processes at Redis")
     yield
     way.set("pass")
     two.here.endpoint.reset()
@@ -81,6 +84,21 @@ def test_connections_to_redis_that_go_silent_cost_no_more_than_their_time_out(tw
     two.serves(WIKI)
     # Later than the edit, maybe: it may have needed none of the connections that are silent.
     two.until(lambda: any(map(_tells_of_redis, two.logged()[before:])), "a warning about Redis", seconds=45)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("with_redis")
+def test_a_redis_that_takes_connections_and_never_answers_is_done_without_and_used_again(
+    two: Pair, way: FaultProxy
+) -> None:
+    before = len(two.logged())
+    way.set("hang")
+    two.serves_all_of(two.save(WIKI, 60))
+    assert {"celery_silent", "redis_gone"} <= {line["event"] for line in two.logged()[before:]}
+    way.set("pass")
+    two.serves(WIKI, count=1)
+    asked = two.here.client.send_task("score", task_id=f"{WIKI}:damaging:900001:0.5.1")
+    assert asked.get(timeout=60)["model"] == "damaging"
 
 
 def _tells_of_redis(line: dict[str, Any]) -> bool:
