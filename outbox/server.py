@@ -28,6 +28,8 @@ FRESH_SECONDS = 1.0
 #: Seconds to wait for a connection of the pool; nobody has to, since there is one for each place.
 POOL_SECONDS = 2.0
 WRITE_AHEAD_TRIES = 6
+#: Longer than all of them take, if SQLite does not wait.
+WRITE_AHEAD_SECONDS = 1.5
 
 
 class Server:
@@ -183,11 +185,18 @@ def _mariadb_engine(url: URL, seconds: float, **pool: Any) -> Engine:
     return engine
 
 
-def _write_ahead(connection: Any) -> None:
-    """Switch to write-ahead logging; tried again if another process does so at this moment, since SQLite does not
-    wait."""
+def write_ahead(connection: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    """Switch to write-ahead logging; tried again if another process does so at this moment, since SQLite does not wait.
+
+    Where it did wait, another program holds the file, and six more waits would hold up whoever else is asked after it.
+    """
+    until = clock() + WRITE_AHEAD_SECONDS
+
+    def passes(error: sqlite3.OperationalError) -> bool:
+        return "locked" in str(error) and clock() < until
+
     switch = partial(connection.execute, "PRAGMA journal_mode = WAL")
-    repeated(switch, sqlite3.OperationalError, lambda error: "locked" in str(error), tries=WRITE_AHEAD_TRIES)
+    repeated(switch, sqlite3.OperationalError, passes, tries=WRITE_AHEAD_TRIES)
 
 
 def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:
@@ -200,7 +209,7 @@ def _sqlite_engine(url: URL, seconds: float, **pool: Any) -> Engine:
     def configure(connection: Any, _record: Any) -> None:
         # The driver's own idea of transactions begins them too late for SELECT-then-UPDATE; we say BEGIN ourselves.
         connection.isolation_level = None
-        _write_ahead(connection)
+        write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")

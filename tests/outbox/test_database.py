@@ -18,8 +18,10 @@ from outbox.database import TRANSACTION_TRIES, Database, Engines
 from outbox.errors import DatabaseNotMigrated, DatabaseUnavailable, OutboxError
 from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
+from outbox.server import WRITE_AHEAD_TRIES, write_ahead
 from outbox.server_errors import sentence_of
 from tests.builders import an_edit
+from tests.clock import Clock
 from tests.outbox.lanes import record_edits, rows
 from tests.patience import PATIENCE_SECONDS, until
 from tests.services import create_database, drop_database
@@ -302,3 +304,26 @@ def test_wikis_with_a_file_each_have_a_pool_each(engines: Engines, tmp_path: Pat
     enwiki, frwiki = (engines.open(wiki, f"sqlite:///{tmp_path / wiki}.db") for wiki in ("enwiki", "frwiki"))
 
     assert enwiki.engine.pool is not frwiki.engine.pool
+
+
+class HeldFile:
+    """A connection to a file that another program holds; each look takes so many seconds of *clock*."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self.looks = 0
+
+    def execute(self, _statement: str) -> None:
+        self.looks += 1
+        self._clock.now += self._seconds
+        raise sqlite3.OperationalError("database is locked")
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(0.0, WRITE_AHEAD_TRIES), (10.0, 1)])
+def test_a_file_that_another_program_holds_is_waited_for_once(seconds: float, looks: int) -> None:
+    clock = Clock()
+    held = HeldFile(clock, seconds)
+    with pytest.raises(sqlite3.OperationalError):
+        write_ahead(held, clock)
+    assert held.looks == looks

@@ -3,6 +3,7 @@
 Each database server is polled by a task of its own, so that one that hangs does not delay the others.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -43,17 +44,32 @@ class WikiPoll:
         self._urgent = Poll({lane.name: questions[lane.name] for lane in lanes if lane not in patient})
         #: How often the wikis of each group were asked.
         self._polls: Counter[str] = Counter()
+        #: Wikis that could not be asked the last time; a locked file takes long to say so, each time.
+        self._late: set[str] = set()
+        self._asking_late = threading.Lock()
 
     def ring_for(self, databases: Sequence[Database], bell: Bell) -> Found:
         """Ring for the work in *databases*; returns what was found, and the databases that could not be asked.
 
-        All are of one group.
+        All are of one group. Those that failed the last time come after all others, and in one poll at a time.
         """
         group = databases[0].server.group if databases else ""
         poll = self._urgent if self._polls[group] % PATIENT_POLLS else self._all
         self._polls[group] += 1
+        late = [each for each in databases if each.wiki in self._late]
+        found = self._ring_for(poll, [each for each in databases if each not in late], bell)
+        if late and self._asking_late.acquire(blocking=False):
+            try:
+                more = self._ring_for(poll, late, bell)
+            finally:
+                self._asking_late.release()
+            found = Found(yes=found.yes + more.yes, failed=found.failed | more.failed)
+        return found
+
+    def _ring_for(self, poll: Poll, databases: Sequence[Database], bell: Bell) -> Found:
         found = poll.ask(databases)
         by_wiki = {each.wiki: each for each in databases}
+        self._late = (self._late - by_wiki.keys()) | found.failed.keys()
         for wiki, name in found.yes:
             if name != TIDY:
                 bell.turn(wiki, name)

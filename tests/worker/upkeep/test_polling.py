@@ -108,3 +108,28 @@ def test_polls_of_one_server_do_not_count_for_another(wiki: Database, mariadb: D
 
 def test_a_poll_of_no_wikis_asks_nobody() -> None:
     assert WikiPoll(LANES).ring_for([], Rings()).yes == []
+
+
+def test_a_wiki_that_could_not_be_asked_comes_after_all_others_and_in_one_poll_at_a_time(
+    wiki: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "aawiki.db").write_bytes(b"no database" * 1000)
+    engines = Engines()
+    broken = engines.open("aawiki", f"sqlite:///{tmp_path}/aawiki.db")
+    promise(wiki, EDITS, an_edit(wiki="frwiki"))
+    poll, happened = WikiPoll([EDITS]), Rings()
+
+    def note(*_: object) -> None:
+        happened.append(("aawiki", "asked"))
+        # Another poll comes while this one waits.
+        assert poll.ring_for([broken, wiki], happened).failed.keys() <= {"aawiki"}
+
+    try:
+        assert poll.ring_for([broken, wiki], happened).failed.keys() == {"aawiki"}
+        assert happened == [("frwiki", EDITS.name)]
+        event.listen(broken.engine, "do_connect", note)
+        assert poll.ring_for([broken, wiki], happened).failed.keys() == {"aawiki"}
+    finally:
+        engines.close()
+
+    assert happened[1:] == [("frwiki", EDITS.name), ("aawiki", "asked"), ("frwiki", EDITS.name)]
