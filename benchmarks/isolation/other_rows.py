@@ -156,15 +156,24 @@ def wikis_broken(bench: Bench) -> Result:
 
 def redis_silent(bench: Bench) -> Result:
     """Open connections to Redis go silent, new ones are served."""
+    return _redis_says_nothing(bench, "connections to Redis go silent", lambda way: way.forget())
+
+
+def redis_hangs(bench: Bench) -> Result:
+    """Redis takes connections and answers nobody, as a host does that is stopped."""
+    return _redis_says_nothing(bench, "Redis takes connections and answers nobody", lambda way: way.set("hang"))
+
+
+def _redis_says_nothing(bench: Bench, situation: str, silence: Callable[[FaultProxy], None]) -> Result:
     with fault_proxy(0) as way, bench.line(MEASURED, measured=MEASURED, before=_by_way_of(way)) as line:
         before = line.traffic.trickle(MEASURED, bench.seconds)
-        way.forget()
+        silence(way)
         alarms = len(_alarms(line, ("redis", "Redis")))
         during = line.traffic.trickle(MEASURED, max(bench.seconds, 60), grace=60)
         back = max(map(line.traffic.latency, line.traffic.committed))
         logged = len(_alarms(line, ("redis", "Redis"))) > alarms
     return Result(
-        situation="connections to Redis go silent",
+        situation=situation,
         wanted="back in ≤ 45 s, logged",
         is_ok=back <= 45 and logged,
         undisturbed=before,

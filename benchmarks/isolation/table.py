@@ -23,6 +23,7 @@ ROWS: Mapping[str, Callable[[Bench], Result]] = {
     "database": other_rows.database_frozen,
     "broken": other_rows.wikis_broken,
     "redis-silent": other_rows.redis_silent,
+    "redis-hangs": other_rows.redis_hangs,
     "redis-gone": other_rows.redis_gone,
     "limit": endpoint_rows.limited,
     "errors": endpoint_rows.all_fail,
