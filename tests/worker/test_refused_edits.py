@@ -38,6 +38,7 @@ REFUSALS = {
     "not ready yet": http(400, b'{"error": "Model enwiki-damaging is not ready yet."}'),
     "no such model": http(404, b'{"error": {"code": "not found", "message": "No scorers available for enwiki"}}'),
     "a page to log in": http(200, b"<html>Log in</html>"),
+    "a gateway that says no with the status of success": http(200, b'{"httpReason": "Jwt is expired"}'),
 }
 
 

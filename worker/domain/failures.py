@@ -8,8 +8,8 @@
 | reply that was asked for                   |           |                          |                            |
 | no reply in time; 408, 504                 | late      | unless it is an outage   | backoff; opens the circuit |
 | no connection; 502, 503                    | outage    | unless others are served | backoff; opens the circuit |
-| 3xx, 4xx that name no revision; a page in  | refused   | no                       | a slow backoff; opens the  |
-| place of scores                            |           |                          | circuit, and is an alarm   |
+| 3xx, 4xx that name no revision; a page or  | refused   | no                       | a slow backoff; opens the  |
+| an error in place of scores, with a 200    |           |                          | circuit, and is an alarm   |
 | 429; 503 with Retry-After; our own limits  | throttled | no                       | not before Retry-After     |
 | somebody else is computing it              | elsewhere | no                       | soon                       |
 | kills its worker; can't be read            | poison    | when it is claimed       | dead letter                |

@@ -99,7 +99,8 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
     if not said and len(revisions) == 1:
         (only,) = revisions
         final = next((kind for text, kind in _OF_THE_ONLY_ONE.items() if sentence.startswith(text)), None)
-        said = {only: final} if final else dict.fromkeys(_named(sentence, revisions), Failure.TRANSIENT)
+        named = _named(_without_addresses(sentence), revisions)
+        said = {only: final} if final else dict.fromkeys(named, Failure.TRANSIENT)
     return said
 
 
@@ -131,6 +132,16 @@ def _said(
     return {}
 
 
+def names_one(sentence: str, revisions: Collection[int]) -> bool:
+    """Whether *sentence* names one of *revisions*."""
+    return bool(_named(_without_addresses(sentence), revisions))
+
+
 def _named(text: str, revisions: Collection[int]) -> set[int]:
     """Those of *revisions* that appear in *text* as whole numbers."""
     return {int(number) for number in re.findall(r"(?<![\w.])[0-9]{1,19}(?![\w.]|\.\d)", text)} & set(revisions)
+
+
+def _without_addresses(sentence: str) -> str:
+    """*sentence* without paths and URLs: who knows no such route often repeats the one that was asked for."""
+    return re.sub(r"\S*/\S*", "", sentence)

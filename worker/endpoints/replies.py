@@ -161,7 +161,13 @@ def _with_features(entry: OresEntry, score_id: ScoreId, version: str) -> Answer:
     return NoAnswer(f"the reply holds nothing for {score_id}")
 
 
-OresReply = TypeAdapter(dict[str, OresWiki])
+def _is_of_wikis(reply: dict[str, OresWiki]) -> dict[str, OresWiki]:
+    if reply and not any(each.model_fields_set for each in reply.values()):
+        raise ValueError("it holds nothing of any wiki")
+    return reply
+
+
+OresReply = TypeAdapter(Annotated[dict[str, OresWiki], AfterValidator(_is_of_wikis)])
 
 
 class OresOptimum(EndpointReply):

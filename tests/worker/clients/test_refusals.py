@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.failures import Failure
-from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure_of_endpoint, fate, said_of
+from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure_of_endpoint, fate, names_one, said_of
 
 NOT_IN_THE_API = "The MW API does not have any info related to the rev-id provided as input (7), therefore it is not"
 NO_PREDICTION = "Could not make prediction for revision"
@@ -99,6 +99,20 @@ def test_unknown_words_that_name_the_only_revision_are_a_failure_over_it_and_not
     assert said_of(400, "Something new about rev-id 7", [7]) == {7: Failure.TRANSIENT}
     assert said_of(400, "Something new about rev-id 7", [7, 8]) == {}
     assert said_of(400, "Something new about rev-id 17, version 7.1", [7]) == {}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Cannot GET /v3/scores/enwiki/?models=damaging&revids=7",
+        "Route GET:/v3/scores/enwiki/?models=damaging&revids=7 not found",
+        "No static resource v3/scores/enwiki/7.",
+        "http://scores.example/v3/scores/enwiki/7/damaging was not found on this server",
+    ],
+)
+def test_an_address_that_is_repeated_names_no_revision(sentence: str) -> None:
+    assert said_of(404, sentence, [7]) == {}
+    assert not names_one(sentence, [7])
 
 
 def test_a_kind_of_edit_that_the_server_for_wikidata_does_not_score_is_final_for_the_one_that_was_asked_for() -> None:
