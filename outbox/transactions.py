@@ -67,8 +67,16 @@ def commit_only_when_awaited(
 ) -> Coroutine[Any, Any, None]:
     """Make the commit fail until *recording* has been awaited: the edit would be saved without its promise."""
     target = handed.sync_session if hasattr(handed, "sync_session") else handed.sync_connection
-    if target is None:  # The connection is not open yet; SQLAlchemy raises an error for that at the await.
-        return recording
+    # A connection that is not open yet is None; SQLAlchemy raises an error for that at the await. One that a session
+    # was bound to can be committed past the session.
+    for each in (target, target.bind if isinstance(target, Session) else None):
+        if isinstance(each, Session | Connection):
+            _watch(each)
+            _unawaited[each].append(recording)
+    return recording
+
+
+def _watch(target: Session | Connection) -> None:
     if target not in _unawaited:
         _unawaited[target] = []
         if isinstance(target, Session):
@@ -77,8 +85,6 @@ def commit_only_when_awaited(
         else:
             event.listen(target, "commit", _refuse_commit_of_connection)
             event.listen(target, "rollback", _forget)
-    _unawaited[target].append(recording)
-    return recording
 
 
 def _way_out(handed: object, function: str) -> str:
