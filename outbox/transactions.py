@@ -110,10 +110,13 @@ def _is_asynchronous(handed: object) -> bool:
 
 
 def _refuse_commit(target: Session | Connection) -> None:
-    lost = [each for each in _unawaited[target] if inspect.getcoroutinestate(each) == inspect.CORO_CREATED]
-    _unawaited[target].clear()
+    states = {each: inspect.getcoroutinestate(each) for each in _unawaited[target]}
+    lost = [each for each, state in states.items() if state != inspect.CORO_CLOSED]
+    # One that was begun belongs to its task, and may have ended by the next commit.
+    _unawaited[target] = [each for each in lost if states[each] != inspect.CORO_CREATED]
     for each in lost:
-        each.close()
+        if states[each] == inspect.CORO_CREATED:
+            each.close()
     if lost:
         raise PromiseNotAwaited(
             "outbox.record_async was called in this transaction and not awaited, so it is not committed: an edit would "
@@ -125,8 +128,10 @@ def _refuse_commit_of_connection(connection: Connection) -> None:
     try:
         _refuse_commit(connection)
     except PromiseNotAwaited:
-        # A session rolls back by itself; a connection would keep the edit and commit it the next time.
-        connection.dialect.do_rollback(connection.connection)
+        # A session rolls back by itself; a connection would keep the edit and commit it the next time. While a promise
+        # is being written, it can do nothing else.
+        if not _unawaited[connection]:
+            connection.dialect.do_rollback(connection.connection)
         raise
 
 

@@ -166,6 +166,24 @@ def test_a_promise_may_be_a_task_of_its_own(through: Through, database: Database
     assert promised(database) == [EDIT, an_edit(revision=8)]
 
 
+def test_a_promise_that_was_begun_and_has_not_ended_keeps_its_edit_from_being_committed(
+    through: Through, database: Database
+) -> None:
+    """As a task that nobody awaits before the commit."""
+
+    async def scenario(handed: Handed) -> None:
+        await save(handed, EDIT)
+        recording = asyncio.create_task(outbox.record_async(handed, EDIT))
+        await asyncio.sleep(0)
+        with pytest.raises(PromiseNotAwaited):
+            await handed.commit()
+        await asyncio.wait({recording})
+
+    through(scenario)
+
+    assert (saved(database), promised(database)) == ([], [])
+
+
 @pytest.mark.parametrize("forgets", [True, False])
 def test_a_connection_that_is_committed_past_its_session_keeps_no_edit_without_its_promise(
     database: Database, *, forgets: bool
