@@ -319,7 +319,7 @@ def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
     report = Report(pause=failed.retry_after or 0.0) if failed else Report()
     match failed.failure if failed else None:
         case Failure.THROTTLED:
-            report.throttled = 1
+            report.throttled, report.throttling = 1, str(failed)
         case Failure.REFUSED if is_told:
             report.refusal = str(failed)
     return report
