@@ -98,16 +98,16 @@ class Endpoint:
         routes: HttpRoutes = ALL_DIRECT,
         section: str = "endpoint",
         *,
-        setting: str = "endpoint.url",
-        cures: Cures = cure_of_endpoint,
+        setting: str | None = None,
+        cures: Cures | None = None,
         asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
         #: Otherwise a refusal means that it refuses what it exists for.
         self._asks_for_scores = asks_for_scores
         #: The setting that holds the URL, and the cures for refusals; both stand in errors.
-        self.setting = setting
-        self.cures = cures
+        self.setting = setting or f"{section}.url"
+        self.cures = cures or partial(cure_of_endpoint, section=section)
         self._pacer = pacer
         self.circuits = Circuits(
             settings.url, lambda reason: pacer.tell(Report(outage=reason)), is_asked_for_scores=asks_for_scores
@@ -239,7 +239,8 @@ class Endpoint:
             validated = _validated(where, response, content, wiki, revisions, reply, self.cures)
             said = _judged(validated, response, judge)
         except TimeoutError as error:
-            failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
+            text = f"{where}: no reply within {self.settings.timeout_seconds:g} s"
+            failed = EndpointUnavailable(f"{text}; {self.cures(504, wiki, is_in_its_words=False)}", Failure.LATE)
             raise failed from error
         except EndpointUnavailable as error:
             # An endpoint that names a revision in its refusal does serve.
@@ -357,6 +358,8 @@ def _raise_for_status(
     message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
+        if failure is not Failure.THROTTLED:
+            message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
         raise EndpointUnavailable(message, failure, retry_after)
     if status < 400:
         url, location = where.partition(" ")[2], response.headers.get("Location")

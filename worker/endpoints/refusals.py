@@ -105,20 +105,30 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
 
 
 class Cures(Protocol):
-    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault.
+
+    One that did not come in time counts as 504.
+    """
 
     def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
-def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool) -> str:
-    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
-    if status in {401, 407}:
-        return "renew the credentials with which the proxy or gateway at endpoint.url logs in"
+def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool, section: str = "endpoint") -> str:
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault.
+
+    *section* is that of the endpoint in the settings.
+    """
+    if status in {401, 407, 511}:
+        return f"renew the token in {section}.token_file or {section}.headers, or the login of the gateway there"
     if status == 403:
-        return "set endpoint.contact if it wants to know who asks, and let this machine in there"
+        return f"set {section}.contact if it wants to know who asks, and let this machine in there"
+    if status in {408, 504}:
+        return f"if it does not pass by itself, raise {section}.timeout_seconds, or see why that server is slow"
+    if 500 <= status < 600:
+        return "if it does not pass by itself, see the log of that server"
     if is_in_its_words:
-        return f"if it does not pass by itself, correct wikis.{wiki}.models, endpoint.kind or endpoint.url"
-    return "correct endpoint.url and endpoint.kind, or the server at that address"
+        return f"if it does not pass by itself, correct wikis.{wiki}.models, {section}.kind or {section}.url"
+    return f"correct {section}.url and {section}.kind, or the server at that address"
 
 
 def _said(

@@ -161,6 +161,14 @@ def test_an_error_of_an_unknown_type_and_unknown_words_is_never_final(kind: str,
     assert said is FAILURES.get(f"x{kind}", Failure.TRANSIENT)
 
 
+def test_a_cure_names_the_section_of_its_endpoint() -> None:
+    for status in (200, 401, 403, 404, 504):
+        words = cure_of_endpoint(status, "enwiki", is_in_its_words=False, section="endpoints.lift")
+
+        assert "endpoints.lift." in words
+        assert "endpoint." not in words
+
+
 @pytest.mark.parametrize("status", [status for status in HTTPStatus if 300 <= status < 500])
 @pytest.mark.parametrize("is_in_its_words", [False, True])
 def test_every_refusal_has_a_cure_that_names_a_setting(status: int, *, is_in_its_words: bool) -> None:
