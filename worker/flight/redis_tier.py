@@ -1,8 +1,9 @@
-"""The tier between processes: leases and answers in Redis, a whole batch of ids in one script.
+"""The tier between processes: leases and answers in Redis, hundreds of ids in one script.
 
 A score id has two keys. `ores:<id>` holds the answer, and Celery's result backend reads it under that task id.
 `ores-lease:{ores:<id>}` holds the token of whoever computes the score. The braces put both into one slot of a Redis
-Cluster, where a script may touch keys of one slot only: there a script runs once for each slot, otherwise once.
+Cluster, where a script may touch keys of one slot only: there a script runs once for each slot, otherwise once for
+some hundred ids.
 A script whose reply was lost is run again by the client; a second run of any of them changes nothing more.
 """
 
@@ -78,6 +79,8 @@ return stood
 """
 
 
+#: Ids for one run of a script: Redis serves nobody else meanwhile, for about four milliseconds with so many.
+MOST_AT_ONCE = 500
 #: Seconds after which a listener looks by itself, since its connection may have gone silent.
 LONGEST_LISTEN_SECONDS = 3.0
 
@@ -174,13 +177,13 @@ class RedisTier:
         return [encode_result(score_id, answer, holder=token), -round(self._lifetimes.handover * 1000)]
 
     def _keys(self, ids: Sequence[ScoreId]) -> list[str]:
-        return [key(score_id, self._prefix) for score_id in ids for key in (result_key, lease_key)]
+        return [key for score_id in ids for key in _both(result_key(score_id, self._prefix), self._prefix)]
 
     def _groups(self, ids: Iterable[ScoreId]) -> Iterable[list[ScoreId]]:
         """*ids* in groups, each for one run of a script."""
         if not isinstance(self._redis, RedisCluster):
             together = list(ids)
-            return [together] if together else []
+            return [together[start : start + MOST_AT_ONCE] for start in range(0, len(together), MOST_AT_ONCE)]
         by_slot: dict[int, list[ScoreId]] = defaultdict(list)
         for score_id in ids:
             by_slot[key_slot(result_key(score_id, self._prefix).encode())].append(score_id)
@@ -199,7 +202,11 @@ def result_keys(wiki: str, revisions: Iterable[int], models: Iterable[tuple[str,
 
 def lease_key(score_id: ScoreId, prefix: str = "") -> str:
     """The key of the lease, in the same slot as the result's key; also the channel on which its end is announced."""
-    return f"{prefix}ores-lease:{{{result_key(score_id, prefix)}}}"
+    return _both(result_key(score_id, prefix), prefix)[1]
+
+
+def _both(result: str, prefix: str) -> tuple[str, str]:
+    return result, f"{prefix}ores-lease:{{{result}}}"
 
 
 def _sort(acquired: Acquired, score_id: ScoreId, state: bytes) -> None:
