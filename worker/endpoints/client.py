@@ -1,7 +1,6 @@
 """The border to a scoring endpoint: what a client offers, and how it sends requests with httpx."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
+from worker.domain.json_text import to_json
 from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Final, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
@@ -31,7 +31,6 @@ from worker.endpoints.replies import first_problem
 from worker.endpoints.sentences import first_line, sentence_in, storable
 from worker.endpoints.token import TokenFile
 
-to_json = json.JSONEncoder(separators=(",", ":")).encode
 ReplyType = TypeVar("ReplyType")
 #: Cuts scores into the requests in which they are asked for.
 Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]

@@ -18,9 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from outbox.columns import BY_KEY, database_now
 from outbox.database import Database
 from outbox.errors import OutboxError
+from worker.domain.json_text import to_json
 from worker.domain.scores import Answer, Final, ScoreId
 from worker.flight.entries import FlightEntry
-from worker.flight.results import decode_answer, encode_answer, to_json
+from worker.flight.results import decode_answer, encode_answer
 from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailable
 

@@ -21,7 +21,7 @@ from worker.web.pages import PageRoutes
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import CODES, NOTHING_HERE, Refusal
 from worker.web.replies import PREFLIGHT, Ready, refused
-from worker.web.shortcut import TAKEN, Tell
+from worker.web.shortcut import TAKEN, TellReply
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -54,7 +54,7 @@ class FrontDoor:
         self._router = router
         self.desk = desk
 
-    def take(self, scope: Scope, tell: Tell) -> bool:
+    def take(self, scope: Scope, tell: TellReply) -> bool:
         """Whether a request can be answered without a task, as far as can be seen; then *tell* is called."""
         path = scope["path"]
         if "//" in path or (path.endswith("/") and path != "/"):

@@ -3,7 +3,6 @@
 Source: wikimedia/mediawiki-extensions-ORES includes/LiftWingService.php @ e8804727, and the servers' own code.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
+from worker.domain.json_text import to_json
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 from worker.web import shapes
@@ -147,5 +147,4 @@ def _refused(server: ModelServer, status: int, message: str, retry_after: int | 
 
 
 def _reply(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    text = json.dumps(document, separators=(",", ":"))
-    return Response(text, status, {**HEADERS, **(headers or {})}, "application/json")
+    return Response(to_json(document), status, {**HEADERS, **(headers or {})}, "application/json")

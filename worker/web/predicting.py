@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.json_text import JsonObject
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Score
 from worker.web.asking import House
 from worker.web.questions import Question
-from worker.web.shapes import Document, prediction_of
+from worker.web.shapes import prediction_of
 
 MOST_INSTANCES = 20
 WIKIDATA = "wikidatawiki"
@@ -149,7 +150,7 @@ def _revision(inputs: Any) -> int:
     return number
 
 
-def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> Document:
+def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> JsonObject:
     """A prediction as the revert risk servers write it; that of Wikidata leaves out the wiki."""
     its_wiki = {} if server.server is LiftWingServer.REVERT_RISK_WIKIDATA else {"wiki_db": wiki}
     return {
@@ -161,7 +162,7 @@ def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> Documen
     }
 
 
-def quality(language: str | None, revision: int, score: Score, *, is_extended: bool) -> Document:
+def quality(language: str | None, revision: int, score: Score, *, is_extended: bool) -> JsonObject:
     """A prediction as the server of article quality writes it: one number, and the class it stands for."""
     return {
         **({"label": score.prediction, "features": {}} if is_extended else {}),
@@ -173,7 +174,7 @@ def quality(language: str | None, revision: int, score: Score, *, is_extended: b
     }
 
 
-def qualities(scores: Sequence[Score], classes: Sequence[str]) -> Document:
+def qualities(scores: Sequence[Score], classes: Sequence[str]) -> JsonObject:
     """Predictions as its second version writes them; only their order says which revision is meant."""
     return {
         "predictions": [
@@ -192,4 +193,5 @@ def qualities(scores: Sequence[Score], classes: Sequence[str]) -> Document:
 
 
 def no_prediction(revision: int, language: str | None) -> str:
+    """What a server says of a *revision* that is gone, in its own words."""
     return f"Could not make prediction for revision {revision} ({language}). Reason: revision_missing"

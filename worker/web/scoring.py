@@ -4,21 +4,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from outbox.details import MOST
 from worker.domain.answers import Answers
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.json_text import JsonObject
+from worker.domain.scores import FEATURES, UNKNOWN_VERSION, Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.web.asking import House
 from worker.web.informing import information_of
 from worker.web.questions import Question
 from worker.web.refusals import overloaded
-
-#: Stands for the version of a model in score ids while it is unknown.
-UNKNOWN_VERSION = "unknown"
-
-Document = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +26,7 @@ class Scored:
     #: Revision to model to answer.
     answers: Mapping[int, Mapping[str, Answer]] = field(default_factory=dict)
     #: Model to the information that was asked for.
-    info: Mapping[str, Document] = field(default_factory=dict)
+    info: Mapping[str, JsonObject] = field(default_factory=dict)
     cached: int = 0
     #: Whether all answers were there before.
     is_cached: bool = False
@@ -96,7 +91,7 @@ def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[
 def _answered(
     question: Question,
     versions: Mapping[str, str],
-    info: Mapping[str, Document],
+    info: Mapping[str, JsonObject],
     ids: Sequence[ScoreId],
     found: Answers,
     seconds: float,

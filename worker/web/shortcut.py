@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from outbox.details import MOST
 from worker.domain.answers import Stored
+from worker.domain.json_text import to_json
 from worker.domain.scores import Score, ScoreError
 from worker.web import shapes
 from worker.web.asking import House
@@ -19,10 +20,10 @@ from worker.web.counting import Counts
 from worker.web.questions import Parameters, Question, read_question
 from worker.web.refusals import Refusal
 from worker.web.repeats import Repeats
-from worker.web.replies import JSON, Ready, in_one_line
+from worker.web.replies import JSON, Ready
 
 #: Called once with the reply, or with None if the request has to take the long way.
-Tell = Callable[[Ready | None], None]
+TellReply = Callable[[Ready | None], None]
 
 #: In the scope of a request that has been here; whether Redis was looked at, and not all was there.
 TAKEN = "outpatrol.taken"
@@ -58,7 +59,7 @@ class Shortcut:
     def __len__(self) -> int:
         return len(self._forms)
 
-    def take(self, scope: Scope, tell: Tell) -> bool:
+    def take(self, scope: Scope, tell: TellReply) -> bool:
         """Whether the request of *scope* may come this way; then *tell* is called, now or later."""
         scope[TAKEN] = False
         if scope["method"] != "GET":
@@ -145,9 +146,9 @@ class Shortcut:
         key = question.wiki, question.models
         known, beginning, names = self._beginnings.get(key, (None, b"", []))
         if known is not versions:
-            told = in_one_line({model: {"version": versions[model]} for model in question.models})
-            beginning = f'{{{in_one_line(question.wiki)}:{{"models":{told},'.encode()
-            names = [f"{in_one_line(model)}:".encode() for model in question.models]
+            told = to_json({model: {"version": versions[model]} for model in question.models})
+            beginning = f'{{{to_json(question.wiki)}:{{"models":{told},'.encode()
+            names = [f"{to_json(model)}:".encode() for model in question.models]
             if len(self._beginnings) >= MOST_FORMS:
                 self._beginnings.clear()
             self._beginnings[key] = versions, beginning, names
@@ -160,7 +161,7 @@ def entry_bytes(stored: Stored) -> bytes:
     found = _SCORE.fullmatch(document)
     if found is None:
         fields = read_json(document)
-        entry = in_one_line(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
+        entry = to_json(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
     else:
         prediction, probability = found.groups()
         if prediction[:1] == b'"' and _BINARY.fullmatch(probability):

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.json_text import JsonObject
 from worker.domain.scores import Score
 from worker.web.asking import House
 from worker.web.predicting import PAGE_CHANGE, REVISION_CREATE, InvalidInput, ModelServer, wiki_of_language
-from worker.web.shapes import Document
 
 #: Topics of at least this probability are given, unless the request says otherwise.
 THRESHOLD = 0.5
@@ -62,7 +62,7 @@ def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
     return PageQuestion(wiki, page, revision, threshold, article, f"{called} on {site}")
 
 
-def topics(question: PageQuestion, score: Score) -> Document:
+def topics(question: PageQuestion, score: Score) -> JsonObject:
     """The likely topics, the likeliest first."""
     best_first = sorted(score.probability.items(), key=lambda each: each[1], reverse=True)
     results = [{"topic": topic, "score": each} for topic, each in best_first if each >= question.threshold]
@@ -70,6 +70,7 @@ def topics(question: PageQuestion, score: Score) -> Document:
 
 
 def not_fetched(called: str, code: str) -> str:
+    """What the server says of a page or revision that the wiki does not have, in its own words."""
     return f"Cannot fetch {called}: MediaWiki API error '{code}'."
 
 
