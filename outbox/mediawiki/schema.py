@@ -142,6 +142,7 @@ def article_key(title: str) -> str:
 
 
 def cut_title(title: str) -> str:
+    """*title* cut to the 255 bytes that its column has, and not within a letter."""
     return title.encode()[:255].decode(errors="ignore")
 
 

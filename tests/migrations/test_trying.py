@@ -102,20 +102,20 @@ def test_a_setting_that_keeps_turns_from_writing_is_told_by_migrate(
     assert isinstance(result.exception, SystemExit | None)
 
 
-def test_a_server_that_closes_tables_between_two_polls_is_told_by_migrate(
+def test_migrate_warns_of_a_server_that_closes_tables_between_two_polls(
     server: Server, migrated: Callable[[], Result]
 ) -> None:
     """Of one wiki a poll opens seven tables; the poll of another process and turns open as many again."""
     server.sql("SET GLOBAL table_open_cache = 13")
-    told = migrated()
+    warned = migrated()
     server.sql("SET GLOBAL table_open_cache = 14")
-    untold = migrated()
+    content = migrated()
     server.sql("SET GLOBAL table_open_cache = 2000")
 
     sentence = "keeps 13 tables open, and a poll of its wikis opens 7; raise its table_open_cache to 14"
-    assert (told.exit_code, untold.exit_code) == (0, 0)
-    assert sentence in told.stderr
-    assert "table_open_cache" not in untold.stderr
+    assert (warned.exit_code, content.exit_code) == (0, 0)
+    assert sentence in warned.stderr
+    assert "table_open_cache" not in content.stderr
 
 
 @pytest.mark.parametrize(

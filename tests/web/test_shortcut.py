@@ -23,7 +23,7 @@ from worker.flight.results import encode_result, stored_answer
 from worker.web import shapes, shortcut
 from worker.web.connections import HttpProtocol
 from worker.web.replies import Ready
-from worker.web.shortcut import MOST_FORMS, TAKEN, Tell, entry_bytes
+from worker.web.shortcut import MOST_FORMS, TAKEN, TellReply, entry_bytes
 
 ONE = "/v3/scores/enwiki/1/damaging?format=json"
 #: Among them revisions that are gone, which the emulated endpoint decides by their ids.
@@ -44,7 +44,7 @@ answers: st.SearchStrategy[Final] = st.builds(
 
 
 def the_long_way(front: Front, path: str) -> Reply:
-    def takes_nothing(scope: Scope, _: Tell) -> bool:
+    def takes_nothing(scope: Scope, _: TellReply) -> bool:
         scope[TAKEN] = False
         return False
 
@@ -58,12 +58,12 @@ def ways_taken(front: Front, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     taken: list[bool] = []
     take = front.application.take
 
-    def noted(scope: Scope, tell: Tell) -> bool:
-        def told(ready: Ready | None) -> None:
+    def noted(scope: Scope, tell: TellReply) -> bool:
+        def heard(ready: Ready | None) -> None:
             taken.append(ready is not None)
             tell(ready)
 
-        is_taken = take(scope, told)
+        is_taken = take(scope, heard)
         if not is_taken:
             taken.append(False)
         return is_taken

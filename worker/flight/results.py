@@ -6,14 +6,12 @@ from typing import Any
 
 from worker.domain.answers import Stored
 from worker.domain.failures import Failure
+from worker.domain.json_text import to_json
 from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
 from worker.flight.tiers import End
 
 #: Followed by the score id, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
 RESULT_PREFIX = "ores:"
-
-#: Made once: `json.dumps` makes an encoder at each call with other than the default options.
-to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
@@ -74,6 +72,7 @@ def decode_final(result: bytes) -> Final:
 
 
 def encode_answer(answer: Answer) -> dict[str, Any]:
+    """*answer* as a JSON object, from which `decode_answer` makes it again."""
     if isinstance(answer, NoAnswer):
         return {
             "error": answer.error,
@@ -85,6 +84,7 @@ def encode_answer(answer: Answer) -> dict[str, Any]:
 
 
 def decode_answer(document: dict[str, Any]) -> Answer:
+    """The answer that `encode_answer` wrote."""
     if "error" in document:
         failure, is_outage = Failure(document["failure"]), document.get("is_outage", False)
         return NoAnswer(document["error"], failure, document["retry_after"], is_outage)

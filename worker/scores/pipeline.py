@@ -26,7 +26,7 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
+from worker.domain.scores import FEATURES, UNKNOWN_VERSION, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.client import ScoringClient
 from worker.endpoints.pacer import on_demand
 from worker.events.build import Announcing
@@ -54,9 +54,6 @@ from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import rows_of
 from worker.scores.store import forget, store
-
-#: Stands for the version in score ids while nobody knows it.
-UNKNOWN_VERSION = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
