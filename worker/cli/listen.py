@@ -19,7 +19,8 @@ from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
 from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
-from worker.incoming.listening import Listened, Listener
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Listener
 from worker.incoming.positions import LONGEST_SOURCE
 from worker.incoming.side_by_side import SideBySide
 from worker.incoming.streams import refusal, unread_streams

@@ -17,7 +17,7 @@ from tests.worker.incoming.listeners import listen, listening, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes, line
 from tests.worker.incoming.test_returning import EVENT, STREAM
 from tests.worker.raw_server import RawReply, Request, raw_server_beside
-from worker.incoming.listening import READ_AHEAD_SIZE
+from worker.incoming.reading import READ_AHEAD_SIZE
 from worker.incoming.server_sent_events import LONGEST_EVENT
 
 MEGABYTE = 1_000_000
