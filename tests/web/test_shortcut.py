@@ -49,7 +49,7 @@ def the_long_way(front: Front, path: str) -> Reply:
         return False
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(front.application.desk.shortcut, "take", takes_nothing)
+        patch.setattr(front.application.handling.shortcut, "take", takes_nothing)
         return front.get(path)
 
 
@@ -212,7 +212,7 @@ def test_a_reply_of_the_short_way_is_counted_as_any_other(front: Front) -> None:
         front.json(ONE)
     front.json(f"{ONE}&precache=true")
     with capture_logs() as lines:
-        front.application.desk.counts.tell()
+        front.application.handling.counts.tell()
 
     (line,) = lines
     names = ("scores_request", "precache_request", "revision_scored", "score_cache_hit", "response_200")
@@ -224,9 +224,9 @@ def test_questions_are_not_kept_without_bound(front: Front) -> None:
     front.at_once([f"{ONE}&x={number}" for number in range(3)])
     for number in range(MOST_FORMS + 10):
         scope = {"path": "/v3/scores/enwiki/1/damaging", "query_string": b"format=json&x=%d" % number}
-        assert front.application.desk.shortcut.question_of(scope) is not None
+        assert front.application.handling.shortcut.question_of(scope) is not None
 
-    assert len(front.application.desk.shortcut) <= MOST_FORMS
+    assert len(front.application.handling.shortcut) <= MOST_FORMS
 
 
 class Written(asyncio.Transport):

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from outbox import EDITS
 from outbox.database import Database
+from worker.cli.autopatrolled import shown_groups
 from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
-from worker.cli.trusted import told_groups
 from worker.endpoints.client import user_agent
 from worker.incoming.listened import Listened
 from worker.incoming.listening import Listener
@@ -59,7 +59,7 @@ def listen(
     with command_services() as services:
         wikis = wikis_named(services, wiki)
         databases = {each.id: each.database for each in wikis}
-        groups_of = told_groups(wikis, autopatrolled_group)
+        groups_of = shown_groups(wikis, autopatrolled_group)
 
         def make(some: Mapping[str, Database], listened: Listened, others: frozenset[str]) -> Listener:
             return Listener(

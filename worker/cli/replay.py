@@ -8,6 +8,7 @@ import typer
 from outbox import EDITS
 from outbox.page_changes import Promised
 from worker.bootstrap import Services
+from worker.cli.autopatrolled import shown_groups
 from worker.cli.console import (
     command_services,
     fail,
@@ -19,7 +20,6 @@ from worker.cli.console import (
     wikis_named,
 )
 from worker.cli.options import AutopatrolledGroupOption, JsonOption, WikiOption
-from worker.cli.trusted import told_groups
 from worker.config.autopatrolled_groups import usual_groups
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
@@ -48,7 +48,7 @@ def replay(
     """
     with command_services() as services:
         wikis, report = wikis_named(services, wiki), ReplayReport()
-        groups_of = told_groups(wikis, autopatrolled_group)
+        groups_of = shown_groups(wikis, autopatrolled_group)
         with progress() as shown:
             task = shown.add_task("saving edits", total=limit)
 

@@ -26,7 +26,7 @@ def web(
     for package in ("starlette", "uvicorn"):
         if find_spec(package) is None:
             fail(not_installed(package, "web"))
-    from worker.web.asking import house_of  # noqa: PLC0415
+    from worker.web.asking import context_of  # noqa: PLC0415
     from worker.web.serving import serve  # noqa: PLC0415 - needs the extra
 
     with errors_as_sentences():
@@ -39,7 +39,7 @@ def web(
         err.print(f"listening on http://{here}:{actual}", highlight=False)
 
     try:
-        serve(house_of(settings, door), door.close, host=here, port=taken, ready=ready)
+        serve(context_of(settings, door), door.close, host=here, port=taken, ready=ready)
     except OSError as error:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or error

@@ -55,8 +55,8 @@ class Listener:
         #: Wikis that others listen for; and whether what is of no wiki of ours at all is counted here.
         self._others = others
         self._counts_strangers = counts_strangers
-        #: When all wikis were last told the position.
-        self._told_at = -math.inf
+        #: When the position was last saved on all wikis.
+        self._position_saved_at = -math.inf
         #: Whether the stream sent anything that we read.
         self._was_read = False
         self._reader = Reader(url, listened, user_agent=user_agent, patience=patience, route=route)
@@ -91,12 +91,14 @@ class Listener:
     def _first_ids(self, since: str | None, *, is_patient: bool) -> list[str]:
         """The ids to begin from, those of all wikis; an edit that comes again to a wiki is left out."""
 
-        def place(database: Database) -> str | None:
+        def saved_position(database: Database) -> str | None:
             with database.reading() as connection:
                 return position(connection, self._url)
 
         known = [
-            self._keeper.patiently(database, partial(place, database)) if is_patient else place(database)
+            self._keeper.patiently(database, partial(saved_position, database))
+            if is_patient
+            else saved_position(database)
             for database in self._databases.values()
         ]
         ids = [event_id for event_id in known if event_id is not None]
@@ -109,13 +111,13 @@ class Listener:
             if edit is not None:
                 edits.setdefault(edit.wiki, []).append(edit)
         last = next((event.id for event in reversed(events) if event.id), None)
-        is_time = time.monotonic() > self._told_at + QUIET_SECONDS
+        is_time = time.monotonic() > self._position_saved_at + QUIET_SECONDS
         for wiki, database in self._databases.items():
             ours = edits.get(wiki, [])
             if (ours or is_time) and self._commit(database, ours, last):
                 self._saved(wiki)
         if is_time:
-            self._told_at = time.monotonic()
+            self._position_saved_at = time.monotonic()
         self._reader.are_saved(events)
 
     def _promised_of(self, data: str) -> Promised | None:

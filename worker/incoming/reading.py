@@ -66,7 +66,7 @@ class Reader:
     def start(self, last: Sequence[str], since: str | None) -> None:
         """Begin after the events with the ids *last*, or without any at *since*; None means now."""
         self._last = list(last)
-        threading.Thread(target=self._read_or_tell, args=(since,), name=READER, daemon=True).start()
+        threading.Thread(target=self._read_until_stopped, args=(since,), name=READER, daemon=True).start()
 
     def stop(self) -> None:
         """End the reading and all rests; may be called in a signal handler."""
@@ -109,7 +109,7 @@ class Reader:
         """Make room for as many more as *events* took."""
         self._saved_size += sum(len(event.data) for event in events)
 
-    def _read_or_tell(self, since: str | None) -> None:
+    def _read_until_stopped(self, since: str | None) -> None:
         """Read until asked to stop; an error is put into the queue, where it ends the listening."""
         try:
             self._read(since)

@@ -14,7 +14,7 @@ from worker.scores.tables import ORES_TABLES
 #: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
-#: What a server opens beside tables and connections, as MariaDB itself reckons it, and some.
+#: Files that a server opens besides tables and connections, as MariaDB itself counts them, and some more.
 SPARE_FILES = 100
 
 

@@ -74,7 +74,7 @@ def _operation(
             ("408", "The body did not come in time.", "Error"),
             ("413", "The body is too long.", "Error"),
             ("429", "Too many requests of one client; see Retry-After.", "Error"),
-            ("500", "An error that nobody foresaw.", "Error"),
+            ("500", "An unexpected error.", "Error"),
             ("503", "Too many requests wait, or Redis serves nobody; see Retry-After.", "Error"),
             ("504", "It took too long.", "Error"),
         )

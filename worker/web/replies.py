@@ -51,7 +51,7 @@ class Ready:
 
     body: bytes
     media_type: str
-    #: How many are in it.
+    #: How many scores are in it.
     scores: int
 
     @property
@@ -61,7 +61,7 @@ class Ready:
 
     @property
     def messages(self) -> tuple[Message, Message]:
-        """The same for an ASGI server."""
+        """The same reply as the messages of an ASGI application."""
         own = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type.encode())]
         return (
             {"type": "http.response.start", "status": 200, "headers": own + _ENCODED},

@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.domain.json_text import JsonObject
 from worker.domain.scores import Score
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.predicting import PAGE_CHANGE, REVISION_CREATE, InvalidInput, ModelServer, wiki_of_language
 
 #: Topics of at least this probability are given, unless the request says otherwise.
@@ -39,7 +39,7 @@ class PageQuestion:
         return json.dumps(self.page, sort_keys=True)
 
 
-def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
+def read_page(server: ModelServer, inputs: Any, context: RouteContext) -> PageQuestion:
     """What *inputs* ask for.
 
     Raises:
@@ -52,7 +52,7 @@ def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
     threshold = _threshold(inputs)
     if isinstance(event := inputs.get("event"), dict):
         inputs = _of_event(event)
-    wiki, language = _wiki(server, inputs, house)
+    wiki, language = _wiki(server, inputs, context)
     page, revision = _page(inputs), inputs.get("revision_id")
     if revision is not None:
         _integer("revision_id", revision)
@@ -93,16 +93,16 @@ def _of_event(event: Mapping[str, Any]) -> dict[str, Any]:
     raise InvalidInput(f"Unsupported event of schema {schema[:100]}, the page_id value cannot be determined.")
 
 
-def _wiki(server: ModelServer, inputs: Mapping[str, Any], house: House) -> tuple[str, str]:
+def _wiki(server: ModelServer, inputs: Mapping[str, Any], context: RouteContext) -> tuple[str, str]:
     """The wiki, and the code of its language."""
     if "lang" in inputs or "wiki_id" not in inputs:
         language = inputs.get("lang")
         if not isinstance(language, str):
             raise InvalidInput(f'{"Expected" if "lang" in inputs else "Missing"} "lang", a language code such as en.')
-        return wiki_of_language(server, language, house), language
+        return wiki_of_language(server, language, context), language
     wiki = inputs["wiki_id"]
-    known = house.languages.get(wiki) if isinstance(wiki, str) else None
-    if known is None or server.model not in house.wikis.get(wiki, {}):
+    known = context.languages.get(wiki) if isinstance(wiki, str) else None
+    if known is None or server.model not in context.wikis.get(wiki, {}):
         raise InvalidInput(f"Unknown wiki_id: {str(wiki)[:100]}")
     return wiki, known
 
