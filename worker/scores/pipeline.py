@@ -137,10 +137,8 @@ class ScoreConsumer:
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
-        announced_to = self._announced_to(wiki, edits.values())
-        kept = wiki.database.run(
-            lambda connection: self._settle(connection, wiki, outcomes, decisions, numbers, announced_to)
-        )
+        sent = self._sent(wiki, edits.values())
+        kept = wiki.database.run(lambda connection: self._settle(connection, wiki, outcomes, decisions, numbers, sent))
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
 
@@ -163,7 +161,7 @@ class ScoreConsumer:
         outcomes: Mapping[Claim, Outcome],
         decisions: Sequence[Decision],
         numbers: Mapping[tuple[str, str], int],
-        announced_to: Mapping[str, Collection[int]],
+        sent: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
         """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
 
@@ -191,7 +189,7 @@ class ScoreConsumer:
         if self.event_lanes:
             events = [(each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each)]
             for sink, lane in self.event_lanes.items():
-                known = announced_to.get(sink, ())
+                known = sent.get(sink, ())
                 record_payloads(connection, lane, [event for revision, event in events if revision not in known])
             # Their event has gone; of what comes late there are rows only.
             record_payloads(connection, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
@@ -210,7 +208,7 @@ class ScoreConsumer:
             are_all=decision.is_final,
         )
 
-    def _announced_to(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
+    def _sent(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
         """Sink to the reconciled *edits* of which it got, or will get, an event with another id."""
         revisions = {edit.revision for edit in edits if edit.is_reconciled}
         if not revisions:
