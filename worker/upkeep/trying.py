@@ -47,7 +47,7 @@ def small_packets(database: Database) -> str | None:
         return None
     return (
         f"{database.wiki}: the database {database.shown_url} takes packets of {limit:,} bytes only; raise its "
-        "max_allowed_packet to 64M, for what is larger ends as a dead letter"
+        "max_allowed_packet to 64M, since anything larger ends as a dead letter"
     )
 
 
@@ -67,8 +67,8 @@ def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
         return None
     return (
         f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens "
-        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, for a table that is opened anew costs the "
-        "most of a poll"
+        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, since a poll takes most of its "
+        "time to open tables"
     )
 
 
