@@ -41,8 +41,8 @@ def replay(
 ) -> None:
     """Save recorded edits on the emulated wikis, each in a transaction of its own, and tell the workers.
 
-    A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
-    where a line does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced. If a line does
+    not say who is autopatrolled, the user's groups decide: see autopatrolled_groups of the wiki's settings.
 
     Example: `outpatrol replay recentchange.ndjson.gz --wiki frwiki --rate 50`
     """
@@ -57,17 +57,7 @@ def replay(
 
             replay_file(services, file, wikis, report, groups_of=groups_of, limit=limit, rate=rate, saved=saved)
     warn_if_redis_is_silent(services, "the edits are safe, and the workers' next poll finds them")
-    for complaint in report.complaints:
-        warn(complaint)
-    left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
-    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
-    if report.page_changes:
-        say(f"{report.page_changes.total()} changes of pages that are no edits promised (delete, move …)")
-    if report.promised:
-        warn(
-            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
-            "written to a wiki that is not emulated"
-        )
+    _tell(report)
     if as_json:
         print_json(
             {
@@ -81,6 +71,21 @@ def replay(
         )
     if strict and report.left_out:
         fail(f"{report.left_out.total()} lines were left out, and --strict allows none")
+
+
+def _tell(report: ReplayReport) -> None:
+    """What became of the lines, in sentences."""
+    for complaint in report.complaints:
+        warn(complaint)
+    left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
+    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
+    if report.page_changes:
+        say(f"{report.page_changes.total()} changes of pages that are no edits promised (delete, move …)")
+    if report.promised:
+        warn(
+            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
+            "written to a wiki that is not emulated"
+        )
 
 
 def replay_file(

@@ -19,7 +19,7 @@ def web(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; by default that of the settings.")
     ] = None,
 ) -> None:
-    """Answer as ORES does: cached scores from Redis, all others from the workers, each call shared with the outbox.
+    """Answer as ORES does: cached scores from Redis, all others from the workers, which share each call with edits.
 
     Example: `outpatrol web --port 8090`
     """
