@@ -20,7 +20,7 @@ from tests.web.fronts import Front, Reply
 from tests.web.test_repeats import looks
 from worker.domain.scores import Final, Score, ScoreError, ScoreId
 from worker.flight.results import encode_result, stored_answer
-from worker.web import shapes, shortcut
+from worker.web import shapes
 from worker.web.connections import HttpProtocol
 from worker.web.replies import Ready
 from worker.web.shortcut import MOST_FORMS, TAKEN, TellReply, entry_bytes
@@ -98,12 +98,13 @@ def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives
 )
 def test_no_json_is_read_for_a_score(answer: Final, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
+    loads = json.loads
 
     def noted(text: bytes) -> Any:
         read.append(text)
-        return json.loads(text)
+        return loads(text)
 
-    monkeypatch.setattr(shortcut, "read_json", noted)
+    monkeypatch.setattr(json, "loads", noted)
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 
     assert stored is not None

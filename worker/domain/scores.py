@@ -107,6 +107,12 @@ class NoAnswer:
 Final = Score | ScoreError
 Answer = Score | ScoreError | NoAnswer
 
+
+def read_final(fields: dict[str, Any]) -> Final:
+    """The final answer with these *fields*, as `model_dump` gives them."""
+    return ScoreError(**fields) if "type" in fields else Score(**fields)
+
+
 #: Told of final answers as they come.
 Hear = Callable[[Mapping[ScoreId, Answer]], None]
 

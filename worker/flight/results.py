@@ -7,7 +7,7 @@ from typing import Any
 from worker.domain.answers import Stored
 from worker.domain.failures import Failure
 from worker.domain.json_text import to_json
-from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId, read_final
 from worker.flight.tiers import End
 
 #: Followed by the score id, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
@@ -67,8 +67,7 @@ def decode_end(result: bytes) -> End:
 
 def decode_final(result: bytes) -> Final:
     """Read back a cached answer."""
-    document = json.loads(result)["answer"]
-    return ScoreError(**document) if "type" in document else Score(**document)
+    return read_final(json.loads(result)["answer"])
 
 
 def encode_answer(answer: Answer) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def decode_answer(document: dict[str, Any]) -> Answer:
     if "error" in document:
         failure, is_outage = Failure(document["failure"]), document.get("is_outage", False)
         return NoAnswer(document["error"], failure, document["retry_after"], is_outage)
-    return ScoreError(**document) if "type" in document else Score(**document)
+    return read_final(document)
 
 
 def _as_exception(score_id: ScoreId, answer: ScoreError | NoAnswer) -> dict[str, Any]:

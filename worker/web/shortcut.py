@@ -13,7 +13,7 @@ from starlette.types import Scope
 from outbox.details import MOST
 from worker.domain.answers import Stored
 from worker.domain.json_text import to_json
-from worker.domain.scores import Score, ScoreError
+from worker.domain.scores import read_final
 from worker.web import shapes
 from worker.web.asking import RouteContext
 from worker.web.counting import Counts
@@ -32,7 +32,6 @@ MOST_FORMS = 1_000
 LONGEST_REVISION = len(str(MOST))
 #: A reply with no more scores than this is made as fast as it is found among those of a moment ago.
 FEW_SCORES = 8
-read_json = json.loads
 #: A text and a number that all writers of JSON write in the same way: ASCII only, and nothing below 0.0001.
 _TEXT, _NUMBER = r'"[ !#-\[\]-~]*"', r"(?:1\.0|0\.(?!0000)[0-9]+)"
 _PAIR = f"{_TEXT}:{_NUMBER}"
@@ -160,8 +159,7 @@ def entry_bytes(stored: Stored) -> bytes:
     document = stored.document
     found = _SCORE.fullmatch(document)
     if found is None:
-        fields = read_json(document)
-        entry = to_json(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
+        entry = to_json(shapes.entry_of(read_final(json.loads(document)))).encode()
     else:
         prediction, probability = found.groups()
         if prediction[:1] == b'"' and _BINARY.fullmatch(probability):
