@@ -173,7 +173,7 @@ class WorkerSettings(Section):
         default=None, ge=1, le=1024, description="Of `outpatrol worker`; one a core if unset."
     )
     threads: int = Field(default=32, ge=4, le=512, description="Turns and scores on demand that may run at once.")
-    computing: int = Field(default=3, ge=1, le=512, description="Of these, those that compute and do not wait.")
+    computing: int = Field(default=8, ge=1, le=512, description="Of these, those that compute and do not wait.")
     rest_seconds: float = Field(
         default=0.5, ge=0, le=10, description="From a ring to its turn, so that single edits are served in batches."
     )
