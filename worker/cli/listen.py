@@ -18,7 +18,7 @@ from worker.cli.autopatrolled import shown_groups
 from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
-from worker.endpoints.client import user_agent
+from worker.endpoints.http_requests import user_agent
 from worker.incoming.listened import Listened
 from worker.incoming.listening import Listener
 from worker.incoming.positions import LONGEST_SOURCE

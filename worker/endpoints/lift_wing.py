@@ -10,8 +10,9 @@ from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import UNKNOWN_VERSION, Answer, Hear, NoAnswer, Sample, Score, ScoreError, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import PROBE_EDITS, Endpoint
+from worker.endpoints.client import Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
+from worker.endpoints.scoring_client import PROBE_EDITS
 
 #: Kubernetes namespace of each model server; a part of its Host header. Source: operations/deployment-charts
 #: helmfile.d/ml-services @ 66ce6e0.

@@ -27,8 +27,8 @@ from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, UNKNOWN_VERSION, NoAnswer, Sample, Score, ScoreId
-from worker.endpoints.client import ScoringClient
 from worker.endpoints.pacer import on_demand
+from worker.endpoints.scoring_client import ScoringClient
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
 from worker.events.schemas import Event
