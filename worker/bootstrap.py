@@ -252,6 +252,7 @@ def _consumers(
     for name, sink in sinks.items():
         yield Publisher(
             lane=EVENT_LANES[name],
+            most_at_once=SINKS[name].most_at_once,
             name=name,
             sink=sink,
             settings=settings.outbox,

@@ -21,7 +21,7 @@ from worker.endpoints.circuits import Circuits
 from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.refusals import Cures, cure_of_endpoint, said_of
+from worker.endpoints.refusals import Cures, cure_of_endpoint, names_one, said_of
 from worker.endpoints.replies import first_problem
 from worker.endpoints.sentences import first_line, sentence_in
 
@@ -43,16 +43,16 @@ class Endpoint:
         routes: HttpRoutes = ALL_DIRECT,
         section: str = "endpoint",
         *,
-        setting: str = "endpoint.url",
-        cures: Cures = cure_of_endpoint,
+        setting: str | None = None,
+        cures: Cures | None = None,
         asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
         #: Otherwise a refusal means that it refuses what it exists for.
         self._asks_for_scores = asks_for_scores
         #: The setting that holds the URL, and the cures for refusals; both stand in errors.
-        self.setting = setting
-        self.cures = cures
+        self.setting = setting or f"{section}.url"
+        self.cures = cures or partial(cure_of_endpoint, section=section)
         self._pacer = pacer
         self.circuits = Circuits(
             settings.url, lambda reason: pacer.tell(Report(outage=reason)), is_asked_for_scores=asks_for_scores
@@ -164,10 +164,11 @@ class Endpoint:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._http.send(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions, self)
-            validated = _validated(where, response.status_code, content, wiki, reply, self.cures)
+            validated = _validated(where, response, content, wiki, revisions, reply, self.cures)
             said = _judged(validated, response, judge)
         except TimeoutError as error:
-            failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
+            text = f"{where}: no reply within {self.settings.timeout_seconds:g} s"
+            failed = EndpointUnavailable(f"{text}; {self.cures(504, wiki, is_in_its_words=False)}", Failure.LATE)
             raise failed from error
         except EndpointUnavailable as error:
             # An endpoint that names a revision in its refusal does serve.
@@ -196,7 +197,7 @@ def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
     report = Report(pause=failed.retry_after or 0.0) if failed else Report()
     match failed.failure if failed else None:
         case Failure.THROTTLED:
-            report.throttled = 1
+            report.throttled, report.throttling = 1, str(failed)
         case Failure.REFUSED if is_told:
             report.refusal = str(failed)
     return report
@@ -214,26 +215,46 @@ def _raise_for_status(
     message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
+        if failure is not Failure.THROTTLED:
+            message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
         raise EndpointUnavailable(message, failure, retry_after)
-    if not said and status < 400:
+    if status < 400:
         url, location = where.partition(" ")[2], response.headers.get("Location")
         message = f"{message}; {advice(url, asked.settings.url, location, setting=asked.setting)}"
-    elif not said:
+    elif failure is Failure.REFUSED and not any(isinstance(each, str) for each in said.values()):
+        # Words that nobody knows may name a revision and be about all of them.
         message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)
 
 
 def _validated(
-    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure_of_endpoint
+    where: str,
+    response: httpx.Response,
+    content: bytes,
+    wiki: str,
+    revisions: Collection[int],
+    reply: TypeAdapter[ReplyType],
+    cures: Cures,
 ) -> ReplyType:
+    """The reply about *revisions* in *content*.
+
+    Raises:
+        RequestRefused: somebody says in place of the reply why there is none, and not because of one of *revisions*:
+            a page of a gateway, such as one that asks for a login, or an error with a status of success.
+        EndpointUnavailable: it is another reply, or none.
+    """
     try:
         return reply.validate_json(content)
     except ValidationError as error:
-        if content.lstrip()[:1] == b"<":
-            # A page of a gateway or proxy, such as one that asks for a login.
-            text = f"{where}: status {status}: a page in place of scores; {cures(status, wiki, is_in_its_words=False)}"
-            raise RequestRefused(text, status, "", {}) from error
-        text = f"{where}: not the reply that was asked for: {first_problem(error)}"
+        status, content_type = response.status_code, response.headers.get("Content-Type", "")
+        begins, sentence = content.lstrip()[:1], sentence_in(content)
+        here, cure = f"{where}: status {status}", cures(status, wiki, is_in_its_words=bool(sentence))
+        if begins and begins not in b"{[":
+            page = first_line(content, content_type) or "a page in place of the reply"
+            raise RequestRefused(f"{here}: {page}; {cure}", status, "", {}) from error
+        if sentence and not names_one(sentence, revisions):
+            raise RequestRefused(f"{here}: {sentence}; {cure}", status, sentence, {}) from error
+        text = f"{here}: {sentence or f'not the reply that was asked for: {first_problem(error)}'}; {cure}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 

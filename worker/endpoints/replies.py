@@ -172,8 +172,18 @@ class ValidOresWiki(OresWiki):
     scores: dict[str, dict[str, OresEntry]] = {}  # type: ignore[assignment]
 
 
+def _is_of_wikis(reply: Mapping[str, OresWiki]) -> Mapping[str, OresWiki]:
+    if reply and not any(each.model_fields_set for each in reply.values()):
+        raise ValueError("it holds nothing of any wiki")
+    return reply
+
+
 OresReply: TypeAdapter[Mapping[str, OresWiki]] = TypeAdapter(
-    Annotated[dict[str, ValidOresWiki] | dict[str, OresWiki], Field(union_mode="left_to_right")]
+    Annotated[
+        dict[str, ValidOresWiki] | dict[str, OresWiki],
+        Field(union_mode="left_to_right"),
+        AfterValidator(_is_of_wikis),
+    ]
 )
 
 

@@ -108,7 +108,7 @@ class ScoreConsumer:
         Returns the models of which a score is of another version than the current one.
         """
         started, most = time.monotonic(), self.settings.max_attempts
-        read, outcomes = read_edits(claims, most)
+        read, outcomes = read_edits(claims, most, wiki.id)
         edits, waiting = without_waiting(
             await self._with_pages(wiki, read), most, waits=self.announcing.settings.waits_for_page_ids
         )

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from uuid import uuid4
 
-from sqlalchemy import Connection, Table, delete, false, insert, select, text, update
+from sqlalchemy import Connection, Table, delete, false, func, insert, select, text, update
 
 from outbox.columns import BY_KEY
 from outbox.database import Database
+from outbox.errors import OutboxError
 from outbox.tables import metadata
 from worker.scores.tables import ORES_TABLES
 
@@ -35,6 +37,33 @@ def try_writing(database: Database) -> None:
             if "lease_token" in table.c:
                 _try_message(connection, table)
         raise _RolledBack
+
+
+def same_database(database: Database, others: Sequence[Database]) -> Database | None:
+    """The one of *others* that is *database* under another name of its server; asks only where the names are equal.
+
+    Settings can't show it: no name server is asked there, and a socket looks like a server of its own. Only servers are
+    asked that answer.
+    """
+    for other in others:
+        is_namesake = database.schema and other.schema and database.schema.casefold() == other.schema.casefold()
+        if is_namesake and database.server is not other.server:
+            with suppress(OutboxError):
+                if _is_one_server(database, other):
+                    return other
+    return None
+
+
+def _is_one_server(one: Database, other: Database) -> bool:
+    """Whether *other* sees a lock that *one* holds."""
+    name = f"outpatrol {uuid4().hex}"
+    with one.reading() as holding:
+        holding.execute(select(func.get_lock(name, 0)))
+        try:
+            with other.reading() as asking:
+                return asking.execute(select(func.is_used_lock(name))).scalar_one() is not None
+        finally:
+            holding.execute(select(func.release_lock(name)))
 
 
 def small_packets(database: Database) -> str | None:
