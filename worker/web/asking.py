@@ -1,4 +1,4 @@
-"""What the routes of the front door ask, and what they share; `worker/bootstrap.py` provides the former."""
+"""What the routes of the front door ask for, of whatever `worker/bootstrap.py` builds, and what they share."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
