@@ -18,7 +18,7 @@ STATEMENTS = ("select", "insert", "insert_select", "update", "delete", "commit",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class MeterReading:
     """Totals since the servers' start; the difference of two is what a run has cost."""
 
     statements: Counter[str]
@@ -28,11 +28,11 @@ class Reading:
     http_calls: int
     cpu_seconds: dict[str, float]
 
-    def since(self, earlier: Self) -> "Reading":
+    def since(self, earlier: Self) -> "MeterReading":
         statements = Counter({name: total - earlier.statements[name] for name, total in self.statements.items()})
         # Each reading asks MariaDB and Redis once, and counts itself.
         statements["all"] -= 1
-        return Reading(
+        return MeterReading(
             statements=statements,
             connections=self.connections - earlier.connections,
             redis_commands=self.redis_commands - earlier.redis_commands - 1,
@@ -51,11 +51,11 @@ class Meters:
         self._mariadb = connect(servers.mariadb_url)
         self._mariadb_process = self._find_mariadb()
 
-    def read(self) -> Reading:
+    def read(self) -> MeterReading:
         summary = self._endpoint.summary()
         info = self._redis.info("all")
         statements, connections = self._status()
-        return Reading(
+        return MeterReading(
             statements=statements,
             connections=connections,
             redis_commands=info["total_commands_processed"],

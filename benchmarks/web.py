@@ -52,7 +52,7 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class WebServer:
     port: int
     process: int
 
@@ -183,7 +183,7 @@ class Beside:
 
 
 @contextmanager
-def _asking(door: Server, revisions: int, beside: Beside) -> Iterator[None]:
+def _asking(door: WebServer, revisions: int, beside: Beside) -> Iterator[None]:
     """Ask for many cached scores at a steady pace, over one connection."""
     over, asked_before = threading.Event(), len(beside.latencies)
 
@@ -221,7 +221,7 @@ def _cache(servers: Servers, revisions: int) -> None:
 
 
 @contextmanager
-def _doors(directory: Path) -> Iterator[tuple[Server, Server]]:
+def _doors(directory: Path) -> Iterator[tuple[WebServer, WebServer]]:
     """A front door and a bare server."""
     door, bare = free_port(), free_port()
     ours = inherited() | {FILE_VARIABLE: str(directory / "outpatrol.toml")}
@@ -242,5 +242,5 @@ def _doors(directory: Path) -> Iterator[tuple[Server, Server]]:
         ]
         for child, port in started:
             processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]
-        of_door, of_bare = (Server(port, child.process.pid) for child, port in started)
+        of_door, of_bare = (WebServer(port, child.process.pid) for child, port in started)
         yield of_door, of_bare

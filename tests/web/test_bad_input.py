@@ -17,7 +17,7 @@ from tests.web.conftest import OpenFront
 from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.demo.processes import free_port
-from worker.web.desk import NOBODY_THERE
+from worker.web.handling import NOBODY_THERE
 
 LATE = {"type": "TimeoutError", "message": "Timed out after 0.5 seconds."}
 HASTY = {"timeout_seconds": 0.5, "body_seconds": 0.2}

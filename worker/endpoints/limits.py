@@ -276,7 +276,7 @@ def _starts(state: State, interval: float, want: int, member: str, members: int,
     lead = LEAD_SECONDS if next(iter(state.in_vain), member) == member else 0.0
     first = max(state.next_start, now - BURST_SECONDS)
     ahead = int((now + LEAD_SECONDS - first) / interval) + 1 if first <= now + lead else 0
-    # Where they are few they are sold singly: whose two come first would have the others wait for two of his.
+    # If there are few, they are sold one by one: the others would wait for both of whoever bought two.
     starts = min(want, ahead and max(1, ahead // members))
     if starts or not want:
         state.in_vain.pop(member, None)

@@ -13,8 +13,9 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import RequestRefused
-from worker.endpoints.client import PROBE_EDITS, Endpoint
+from worker.endpoints.client import Endpoint
 from worker.endpoints.replies import OresInformationReply, OresModel, OresReply, OresStatisticsReply
+from worker.endpoints.scoring_client import PROBE_EDITS
 
 _Item = TypeVar("_Item")
 

@@ -97,6 +97,8 @@ class ScoreReply(EndpointReply):
 
 
 class OresError(EndpointReply):
+    """Why a model of an ORES has no score for a revision."""
+
     type: str
     message: str
 
@@ -117,6 +119,8 @@ class OresEntry(EndpointReply):
 
 
 class OresModel(EndpointReply):
+    """What a reply with scores says about a model."""
+
     version: Version
 
 
@@ -215,6 +219,8 @@ class OresModelInfo(OresModel):
 
 
 class OresInfo(EndpointReply):
+    """What an ORES says about the models of one wiki."""
+
     models: dict[str, OresModelInfo] = {}
 
 

@@ -100,4 +100,5 @@ def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
 
 
 def all_unavailable(events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
+    """The same failure for all *events*: the sink took none of them, for that *reason*."""
     return dict.fromkeys(range(len(events)), SinkUnavailable(reason))

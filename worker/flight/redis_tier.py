@@ -191,6 +191,7 @@ class RedisTier:
 
 
 def result_key(score_id: ScoreId, prefix: str = "") -> str:
+    """The key of the cached answer to *score_id*; *prefix* is the setting `redis_prefix`."""
     return f"{prefix}{RESULT_PREFIX}{score_id}"
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from outbox.database import Database
-from worker.incoming.listening import Behind, Listened, Listener, SetApart
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Behind, Listener, SetApart
 
 #: How often the calling thread looks whether one has ended; signals are handled in between.
 LOOK_SECONDS = 0.2

@@ -26,9 +26,9 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
-from worker.endpoints.client import ScoringClient
+from worker.domain.scores import FEATURES, UNKNOWN_VERSION, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.pacer import on_demand
+from worker.endpoints.scoring_client import ScoringClient
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
 from worker.events.schemas import Event
@@ -54,9 +54,6 @@ from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import Classification, rows_of
 from worker.scores.store import forget, store
-
-#: Stands for the version in score ids while nobody knows it.
-UNKNOWN_VERSION = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +137,13 @@ class ScoreConsumer:
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
-        told = self._told(wiki, edits.values())
+        sent = self._sent(wiki, edits.values())
         # Before the transaction: whoever publishes waits for events that are being written.
         rows = {each.claim: _rows(wiki, each, numbers) for each in decisions if each.leaves_rows}
         events = self._events(wiki, decisions)
 
         def finish(connection: Connection) -> frozenset[Claim]:
-            return self._settle(connection, wiki, outcomes, decisions, rows, events, told)
+            return self._settle(connection, wiki, outcomes, decisions, rows, events, sent)
 
         kept = wiki.database.run(finish)
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
@@ -172,7 +169,7 @@ class ScoreConsumer:
         decisions: Sequence[Decision],
         rows: Mapping[Claim, Sequence[Classification]],
         events: Mapping[Claim, Sequence[str]],
-        told: Mapping[str, Collection[int]],
+        sent: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
         """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
 
@@ -188,7 +185,7 @@ class ScoreConsumer:
         forget(connection, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
             for sink, lane in self.event_lanes.items():
-                known = told.get(sink, ())
+                known = sent.get(sink, ())
                 fresh = [each.claim for each in settled if each.edit.revision not in known]
                 record_payloads(connection, lane, [event for claim in fresh for event in events[claim]])
             # Their event has gone; of what comes late there are rows only.
@@ -215,7 +212,7 @@ class ScoreConsumer:
             are_all=decision.is_final,
         )
 
-    def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
+    def _sent(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
         """Sink to the reconciled *edits* of which it got, or will get, an event with another id."""
         revisions = {edit.revision for edit in edits if edit.is_reconciled}
         if not revisions:

@@ -16,7 +16,7 @@ from worker.scores.tables import ORES_TABLES
 #: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
-#: What a server opens beside tables and connections, as MariaDB itself reckons it, and some.
+#: Files that a server opens besides tables and connections, as MariaDB itself counts them, and some more.
 SPARE_FILES = 100
 
 
@@ -76,7 +76,7 @@ def small_packets(database: Database) -> str | None:
         return None
     return (
         f"{database.wiki}: the database {database.shown_url} takes packets of {limit:,} bytes only; raise its "
-        "max_allowed_packet to 64M, for what is larger ends as a dead letter"
+        "max_allowed_packet to 64M, since anything larger ends as a dead letter"
     )
 
 
@@ -96,8 +96,8 @@ def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
         return None
     return (
         f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens "
-        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, for a table that is opened anew costs the "
-        "most of a poll"
+        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, since a poll takes most of its "
+        "time to open tables"
     )
 
 

@@ -30,10 +30,11 @@ from tests.worker.clients.shapes import (
 )
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.circuits import Circuits
-from worker.endpoints.client import Endpoint, ScoringClient, _validated
+from worker.endpoints.client import Endpoint, _validated
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
 from worker.endpoints.refusals import cure_of_endpoint
+from worker.endpoints.scoring_client import ScoringClient
 
 REPLIES = examples(10_000)
 SEED = 20260821
