@@ -28,6 +28,7 @@ from benchmarks.settled import Settled
 from outbox import EDITS, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
+from tests.patience import PATIENCE_SECONDS
 from worker.bootstrap import LANES
 from worker.demo.processes import Child, Processes, kill_group
 from worker.domain.errors import CommandFailed
@@ -36,7 +37,7 @@ from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05
 #: A run without any progress for so long has failed.
-STUCK_SECONDS = 20
+STUCK_SECONDS = PATIENCE_SECONDS
 RECORDED_AT_ONCE = 2000
 
 Tell = Callable[[int], None]
