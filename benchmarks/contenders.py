@@ -205,6 +205,6 @@ def wait_until_done(
 
 def _learn_versions(servers: Servers, column: Column, database: Database) -> None:
     """Our worker asks for model versions by itself; the baseline finds them in its database."""
-    with httpx.Client(base_url=servers.endpoint.url) as http:
+    with httpx.Client(base_url=servers.endpoint.url, timeout=PATIENCE_SECONDS) as http:
         seen = [(score.model, score.version) for score in baseline.ask(http, column, 1)]
     database.run(lambda session: model_ids(session, seen, {}))

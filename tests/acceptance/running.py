@@ -48,6 +48,15 @@ SHORT: dict[str, Any] = {
 }
 
 
+#: Deadlines that hold though the machine has no time for a process for a while: where calls are counted, or each has to
+#: be answered. They are for tests in which no call hangs and no caller is killed, for those would be waited for.
+PATIENT: dict[str, Any] = {
+    "flight": {"call_seconds": 40},
+    "endpoint": {"timeout_seconds": 30},
+    "redis_timeout_seconds": 30,
+}
+
+
 @dataclass(slots=True)
 class Running:
     """What one test has running, and the handles to disturb it."""

@@ -3,19 +3,23 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
 from tests.acceptance.running import exists, running
 
+#: Long enough for no call to be given up, short enough for those of the dead to be over soon.
+CALLS: dict[str, Any] = {"flight": {"call_seconds": 5}, "endpoint": {"timeout_seconds": 4.5}}
+
 
 def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, new_database: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": new_database("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    with running(tmp_path, {"itwiki": new_database("itwiki")}, **CALLS) as here:
+        here.endpoint.set(latency_ms=500)
         here.save(edits)
         killed = set()
         for left in (190, 130, 60):
@@ -34,8 +38,8 @@ def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, **CALLS) as here:
+        here.endpoint.set(latency_ms=500)
         here.save(edits)
         here.until_at_most(140, EDITS)
         here.kill("worker")

@@ -13,7 +13,7 @@ def test_emptying_redis_in_the_middle_of_a_run_changes_no_final_count(
 ) -> None:
     edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+        here.endpoint.set(latency_ms=500)
         here.save(edits)
         for left in (190, 150, 100):
             here.until_at_most(left, EDITS)
@@ -30,7 +30,7 @@ def test_killing_redis_in_the_middle_of_a_run_changes_no_final_count(
     edits = sample_edits("itwiki", 200)
     # The drains that are under way when Redis dies go on without it, but not to the end.
     with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+        here.endpoint.set(latency_ms=500)
         here.save(edits)
         here.until_at_most(170, EDITS)
         here.kill("redis")

@@ -90,11 +90,12 @@ def test_an_eventgate_that_hangs_does_not_hold_up_the_files(line: Running) -> No
 def test_a_killed_worker_costs_neither_sink_an_event(tmp_path: Path, mariadb_databases: NewDatabase) -> None:
     edits = sample_edits(WIKI, COUNT)
     with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, sinks=BOTH) as here:
-        here.eventgate.set(latency_ms=50)
+        here.eventgate.set(latency_ms=500)
         here.save(edits)
         here.until(lambda: here.eventgate.summary()["accepted"] > 0, "events at EventGate")
         here.kill("worker")
         assert here.pending(EVENTGATE) > 0
+        here.eventgate.set(latency_ms=0)
         here.start_worker()
         here.until_all_is_kept()
 

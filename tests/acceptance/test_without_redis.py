@@ -5,8 +5,10 @@ from pathlib import Path
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import PATIENT, Running, running
 
+#: That Redis goes away is to be noticed soon.
+CALLS = {name: PATIENT[name] for name in ("flight", "endpoint")}
 TASKS_COME = "Connected to redis"
 
 
@@ -18,7 +20,7 @@ def test_scoring_goes_on_while_redis_is_gone_and_tasks_are_used_once_it_is_back(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 400)
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, **CALLS) as here:
         here.endpoint.set(latency_ms=50)
         here.save(edits[:300])
         here.until_at_most(280, EDITS)
@@ -40,7 +42,7 @@ def test_a_worker_that_is_there_before_redis_scores_at_once_and_takes_tasks_when
     tmp_path: Path, sqlite_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 100)
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker=False, beat=False) as here:
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker=False, beat=False, **CALLS) as here:
         here.kill("redis")
         here.save(edits[:60])
         here.start_worker()
@@ -57,7 +59,7 @@ def test_a_worker_that_is_there_before_redis_scores_at_once_and_takes_tasks_when
 
 def test_two_workers_without_redis_call_once_for_each_score(tmp_path: Path, mariadb_databases: NewDatabase) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, worker=False, beat=False) as here:
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, worker=False, beat=False, **CALLS) as here:
         here.endpoint.set(latency_ms=50)
         here.kill("redis")
         here.save(edits)
@@ -75,7 +77,7 @@ def test_two_workers_without_redis_call_once_for_each_score(tmp_path: Path, mari
 def test_a_worker_ends_when_it_is_asked_to_while_redis_is_gone(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
     edits = sample_edits("itwiki", 200)
     with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker=False, beat=False) as here:
-        here.endpoint.set(latency_ms=200)
+        here.endpoint.set(latency_ms=1_000)
         here.kill("redis")
         here.save(edits)
         here.start_worker()
@@ -84,6 +86,7 @@ def test_a_worker_ends_when_it_is_asked_to_while_redis_is_gone(tmp_path: Path, s
 
         assert code == 0
         assert here.pending(EDITS) > 0
+        here.endpoint.set(latency_ms=0)
         here.start_worker()
         here.until_all_is_kept()
         assert_every_promise_was_kept(here, edits)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.emulators.event_stream.asking import STREAM, connections, listening, send, set_to, with_stream
 from tests.event_stream import EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
 from worker.cli.main import app
 from worker.emulators.event_stream.endpoint import EventStreamSettings, serve
 
@@ -218,6 +219,6 @@ def test_a_port_in_use_is_told_in_a_sentence() -> None:
 
 
 def test_it_runs_as_a_process_of_its_own(event_stream: EmulatedEventStream) -> None:
-    reply = httpx.get(f"{event_stream.url}/_emulator/settings")
+    reply = httpx.get(f"{event_stream.url}/_emulator/settings", timeout=PATIENCE_SECONDS)
 
     assert EventStreamSettings.model_validate(reply.json()) == EventStreamSettings()
