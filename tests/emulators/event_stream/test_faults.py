@@ -63,7 +63,7 @@ def test_a_stream_ends_with_an_error() -> None:
 
 def test_a_stream_falls_silent() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        client.timeout = httpx.Timeout(5, read=0.3)
+        client.timeout = httpx.Timeout(PATIENCE_SECONDS, read=1)
         async with listening(client) as connection:
             await send(client, 1, 2)
             assert await connection.numbers(1) == [1]

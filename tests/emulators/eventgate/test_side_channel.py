@@ -137,7 +137,7 @@ def test_the_peak_is_the_most_requests_at_once() -> None:
         totals = await summary(client)
         assert (totals["peak_concurrency"], totals["in_flight"]) == (3, 0)
 
-    with_eventgate(conversation, EventGateSettings(latency_ms=100))
+    with_eventgate(conversation, EventGateSettings(latency_ms=1000))
 
 
 def test_a_reset_forgets_what_was_taken_and_all_totals() -> None:
@@ -164,7 +164,7 @@ def test_a_request_that_was_under_way_at_the_reset_is_nothing_of_what_came_after
         assert await taken(client) == []
         assert await summary(client) == fresh | {"peak_concurrency": 1}
 
-    with_eventgate(conversation, EventGateSettings(latency_ms=100))
+    with_eventgate(conversation, EventGateSettings(latency_ms=1000))
 
 
 def test_the_totals_outlive_the_events_that_are_kept() -> None:
