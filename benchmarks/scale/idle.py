@@ -10,11 +10,10 @@ from benchmarks.servers import Servers
 from outbox import EDITS
 from outbox.inspection import inspect_lane
 from tests.endpoint import EmulatedEndpoint
-from tests.patience import until
+from tests.patience import WaitedInVain, until
 from worker.domain.errors import CommandFailed
 from worker.events.file_sink import FILE
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
-from worker.tasks.maintenance import SPREAD_SECONDS
 
 #: What the first events may take, from the start of the processes on, and any edit later.
 PATIENCE_SECONDS = 120
@@ -168,13 +167,16 @@ def measure_upkeep(servers: Servers, here: ManyWikis, idle: Idle) -> Upkeep:
     before, began = meters.read(), time.monotonic()
     here.client.send_task(CHECK_MODEL_VERSIONS)
     asked = Asked(servers.endpoint)
-    until(
-        lambda: asked.look() >= len(here.wikis),
-        "a look at every wiki",
-        progress=asked.look,
-        patience=PATIENCE_SECONDS + SPREAD_SECONDS,
-        pause=GRACE_SECONDS / 10,
-    )
+    try:
+        until(
+            lambda: asked.look() >= len(here.wikis),
+            "a look at every wiki",
+            progress=asked.look,
+            patience=PATIENCE_SECONDS,
+            pause=GRACE_SECONDS / 10,
+        )
+    except WaitedInVain as error:
+        raise CommandFailed(f"{error}; the worker's log ends:\n{here.worker.end_of_log()}") from error
     time.sleep(GRACE_SECONDS)
     cost, took = meters.read().since(before), time.monotonic() - began
     meters.close()
