@@ -8,7 +8,6 @@ all that an edit costs.
 """
 
 from datetime import datetime
-from functools import reduce
 from typing import Any
 
 from pymysql.connections import Connection
@@ -21,13 +20,14 @@ from outbox.server_errors import NO_SUCH_OPTION, NOT_INSTALLED, UNREADABLE
 
 #: Bytes of a packet that are not part of the statement.
 HEADER_BYTES = 2
-#: What has a meaning in a quoted text, and what stands for it there. The backslash comes first: the others bring more.
-ESCAPES = {"\\": "\\\\", "'": "\\'", '"': '\\"', "\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z"}
 
 
 def quoted(text: str) -> str:
     """*text* as a literal of SQL, for a server to which backslashes mean something in one."""
-    return f"'{reduce(lambda escaped, each: escaped.replace(*each), ESCAPES.items(), text)}'"
+    # The backslash comes first: the others bring more. Written out, since a loop would take a third longer.
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"').replace("\0", "\\0")
+    escaped = escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\x1a", "\\Z")
+    return f"'{escaped}'"
 
 
 def moment(text: str) -> datetime | str:

@@ -1,14 +1,15 @@
 """Making the promise: messages are written through the caller's transaction, never outside it."""
 
 from collections.abc import Coroutine, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Dialect, Insert, insert
+from sqlalchemy import Insert, insert
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import Session
 
 from outbox.edits import Edit
+from outbox.inserting import insert_rows
 from outbox.page_changes import PageChange, Promised
 from outbox.tables import EDITS, Lane
 from outbox.transactions import Transaction, asynchronous, commit_only_when_awaited, kind_of, synchronous
@@ -77,11 +78,7 @@ def record_payloads(session: Transaction, lane: Lane, payloads: Sequence[str]) -
     if payloads:
         # Past the session, which would ask its mappers about a statement that is about none of them.
         through = session.connection({"clause": _insert(lane)}) if isinstance(session, Session) else session
-        schemas = through.get_execution_options().get("schema_translate_map") or {}
-        # And past the compiler, which for one short row takes as long as the server.
-        text, is_positional = _compiled(lane, through.dialect, frozenset(schemas.items()))
-        rows: list[Any] = [(payload,) if is_positional else {"payload": payload} for payload in payloads]
-        through.exec_driver_sql(text, rows if len(rows) > 1 else rows[0])
+        insert_rows(through, _insert(lane), ("payload",), [(payload,) for payload in payloads])
 
 
 async def _through(session: "AsyncSession | AsyncConnection", payloads: Sequence[str]) -> None:
@@ -103,21 +100,6 @@ def _payloads(edits: Sequence[Promised], function: str, *, ascii_only: bool = Fa
 @cache
 def _insert(lane: Lane) -> Insert:
     return insert(lane.messages)
-
-
-@lru_cache(maxsize=10_000)
-def _compiled(lane: Lane, dialect: Dialect, schemas: frozenset[tuple[str | None, str | None]]) -> tuple[str, bool]:
-    """The statement in the words of that driver, and whether it takes its parameters by their positions.
-
-    Only placeholders are among its values: the driver sends a single INSERT for many rows only then.
-    """
-    compiled = _insert(lane).compile(
-        dialect=dialect,
-        column_keys=["payload"],
-        schema_translate_map=dict(schemas),
-        render_schema_translate=True,
-    )
-    return str(compiled), bool(compiled.positional)
 
 
 @cache

@@ -49,7 +49,7 @@ def _remove(
     # The payload as it is now: part of it may have been hidden since it was claimed.
     with_payload = any(isinstance(outcomes[claim], RetryLater | Dead) for claim in small)
     removal = _removal(lane, with_payload=with_payload)
-    removed = {row.id: row for row in session.execute(removal, fenced(claims)).all()}
+    removed = {row[0]: row for row in session.execute(removal, fenced(claims)).all()}
     kept = [claim for claim in claims if claim.message in removed]
     small = [claim for claim in small if claim.message in removed]
     _let_wait(session, lane, small, outcomes, removed)
@@ -60,7 +60,7 @@ def _remove(
 @cache
 def _removal(lane: Lane, *, with_payload: bool) -> ReturningDelete[Any]:
     messages = lane.messages.c
-    wanted = [messages.id, messages.recorded_at, *([messages.payload] if with_payload else [])]
+    wanted = [messages.id, *([messages.recorded_at, messages.payload] if with_payload else [])]
     return delete(lane.messages).where(*fence(lane)).returning(*wanted).execution_options(**BY_KEY)
 
 

@@ -99,7 +99,7 @@ def test_an_endpoint_that_is_slow_with_all_models_costs_no_more_statements(
         save(database, edits(COUNT, first=100 * (number + 1)))
         with statements(services.wiki("enwiki").database) as found:
             drain(services)
-        seen.append(found)
+        seen.append([text.split(maxsplit=1)[0] for text in found])
 
     assert seen[0] == seen[1]
     assert status(database, EDITS).pending == 0

@@ -4,7 +4,7 @@ An invalid entry of a reply becomes an `InvalidEntry`, so that it costs no other
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -161,7 +161,16 @@ def _with_features(entry: OresEntry, score_id: ScoreId, version: str) -> Answer:
     return NoAnswer(f"the reply holds nothing for {score_id}")
 
 
-OresReply = TypeAdapter(dict[str, OresWiki])
+class ValidOresWiki(OresWiki):
+    """The same where every entry is valid, as nearly always: each look whether one is costs as much as reading it."""
+
+    models: dict[str, OresModel] = {}  # type: ignore[assignment]  # narrower, and never written to
+    scores: dict[str, dict[str, OresEntry]] = {}  # type: ignore[assignment]
+
+
+OresReply: TypeAdapter[Mapping[str, OresWiki]] = TypeAdapter(
+    Annotated[dict[str, ValidOresWiki] | dict[str, OresWiki], Field(union_mode="left_to_right")]
+)
 
 
 class OresOptimum(EndpointReply):

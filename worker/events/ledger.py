@@ -8,22 +8,18 @@ from datetime import timedelta
 from sqlalchemy import Case, Connection, case, delete, func, insert, select
 
 from outbox.columns import BY_KEY, database_now
+from outbox.inserting import insert_rows
 from worker.events.sinks import OutgoingEvent
 from worker.events.tables import event_ledger
 
 line = event_ledger.c
+INSERT = insert(event_ledger)
 
 
 def keep(connection: Connection, sink: str, events: Sequence[OutgoingEvent]) -> None:
     """Note that *sink* took *events*: one statement. Does not commit."""
-    if events:
-        connection.execute(
-            insert(event_ledger),
-            [
-                {"sink": sink, "stream": event.stream[:128], "revision": event.revision, "event_id": _bytes(event.id)}
-                for event in events
-            ],
-        )
+    rows = [(sink, event.stream[:128], event.revision, _bytes(event.id)) for event in events]
+    insert_rows(connection, INSERT, ("sink", "stream", "revision", "event_id"), rows)
 
 
 def announced(connection: Connection, revisions: Collection[int], sink: str) -> set[int]:

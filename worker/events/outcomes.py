@@ -1,10 +1,11 @@
 """What becomes of a claimed event, once the sink has said what it did with it. Pure."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+
+from pydantic_core import from_json
 
 from outbox import Claim, Dead, Delivered, Outcome, Released, RetryLater
 from outbox.backoff import backoff
@@ -44,7 +45,7 @@ def in_page_order(events: Mapping[Claim, OutgoingEvent]) -> list[Claim]:
 
 def _event(payload: str) -> OutgoingEvent:
     """Raises ValueError, LookupError or the like if *payload* names no stream."""
-    event = json.loads(payload)
+    event = from_json(payload)
     meta, page, revision = event["meta"], event.get("page") or {}, event.get("revision") or {}
     if not (isinstance(meta["stream"], str) and meta["stream"]):
         raise ValueError("it names no stream")

@@ -10,6 +10,7 @@ without a value are left out.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
@@ -17,11 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 REVISION_SCORE = "/mediawiki/revision/score/3.0.0"
 PREDICTION_CHANGE = "/mediawiki/page/prediction_classification_change"
 
-#: RFC 3339 with milliseconds and Z, as MediaWiki's own events have it.
-Moment = Annotated[
-    datetime,
-    PlainSerializer(lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")),
-]
+
+@lru_cache(maxsize=1024)
+def written(moment: datetime) -> str:
+    """RFC 3339 with milliseconds and Z, as MediaWiki's own events have it; most moments stand in an event twice."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(written)]
 
 
 class _Part(BaseModel):

@@ -174,7 +174,7 @@ class RedisTier:
         return [encode_result(score_id, answer, holder=token), -round(self._lifetimes.handover * 1000)]
 
     def _keys(self, ids: Sequence[ScoreId]) -> list[str]:
-        return [key(score_id, self._prefix) for score_id in ids for key in (result_key, lease_key)]
+        return [key for score_id in ids for key in _both(result_key(score_id, self._prefix), self._prefix)]
 
     def _groups(self, ids: Iterable[ScoreId]) -> Iterable[list[ScoreId]]:
         """*ids* in groups, each for one run of a script."""
@@ -199,7 +199,11 @@ def result_keys(wiki: str, revisions: Iterable[int], models: Iterable[tuple[str,
 
 def lease_key(score_id: ScoreId, prefix: str = "") -> str:
     """The key of the lease, in the same slot as the result's key; also the channel on which its end is announced."""
-    return f"{prefix}ores-lease:{{{result_key(score_id, prefix)}}}"
+    return _both(result_key(score_id, prefix), prefix)[1]
+
+
+def _both(result: str, prefix: str) -> tuple[str, str]:
+    return result, f"{prefix}ores-lease:{{{result}}}"
 
 
 def _sort(acquired: Acquired, score_id: ScoreId, state: bytes) -> None:

@@ -171,7 +171,7 @@ class ScoreConsumer:
         Of an edit that waits for the last of its models the rows of the others come now, and the events on streams of
         their own.
         """
-        kept = settle(connection, self.lane, outcomes)
+        kept, now = settle(connection, self.lane, outcomes), datetime.now(UTC)
         settled = [each for each in decisions if each.claim in kept]
         stored = [each for each in settled if each.leaves_rows]
         store(
@@ -190,7 +190,9 @@ class ScoreConsumer:
         scored = {score.model for each in stored for score in each.scores}
         forget(connection, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            events = [(each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each)]
+            events = [
+                (each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each, now)
+            ]
             for sink, lane in self.event_lanes.items():
                 known = told.get(sink, ())
                 record_payloads(connection, lane, [event for revision, event in events if revision not in known])
@@ -198,7 +200,7 @@ class ScoreConsumer:
             record_payloads(connection, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
 
-    def _events(self, wiki: Wiki, decision: Decision) -> list[Event]:
+    def _events(self, wiki: Wiki, decision: Decision, now: datetime) -> list[Event]:
         if decision.edit.is_reconciled and not decision.is_final:
             # Later it would be unknown which sinks got such an event now, and which had one before.
             return []
@@ -207,7 +209,7 @@ class ScoreConsumer:
             decision.answers if decision.is_final else decision.given,
             domain=wiki.settings.domain,
             article_path=wiki.settings.article_path,
-            now=datetime.now(UTC),
+            now=now,
             are_all=decision.is_final,
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, Insert, delete, insert, select
 
 from outbox.columns import BY_KEY
+from outbox.inserting import insert_rows
 from worker.scores.rows import Classification
 from worker.scores.tables import ores_classification, ores_model
 
@@ -15,25 +16,14 @@ INSERT_IF_MISSING: Insert = (
     .prefix_with("IGNORE", dialect="mariadb")
     .prefix_with("OR IGNORE", dialect="sqlite")
 )
+COLUMNS = ("oresc_rev", "oresc_model", "oresc_class", "oresc_probability", "oresc_is_predicted")
 
 
 def store(connection: Connection, rows: Sequence[Classification]) -> None:
     """Write *rows* in one statement, in the order of their unique key; does not commit."""
-    if rows:
-        connection.execute(
-            INSERT_IF_MISSING,
-            [
-                {
-                    "oresc_rev": row.revision,
-                    "oresc_model": row.model_id,
-                    "oresc_class": row.class_id,
-                    "oresc_probability": row.probability,
-                    "oresc_is_predicted": int(row.is_predicted),
-                }
-                # Sorted, so that two workers take the index' locks in one order.
-                for row in sorted(rows)
-            ],
-        )
+    values = [(row.revision, row.model_id, row.class_id, row.probability, int(row.is_predicted)) for row in rows]
+    # Sorted, so that two workers take the index' locks in one order.
+    insert_rows(connection, INSERT_IF_MISSING, COLUMNS, sorted(values))
 
 
 def stored_pairs(connection: Connection, revisions: Collection[int], models: Collection[int]) -> set[tuple[int, int]]:
