@@ -55,6 +55,13 @@ PATIENT: dict[str, Any] = {
     "endpoint": {"timeout_seconds": 30},
     "redis_timeout_seconds": 30,
 }
+#: For tests that meet a drain in the middle: one turn at a time in each process, so that most of the edits wait, and
+#: deadlines that let no call be given up, and those of the dead be over soon.
+SLOWLY: dict[str, Any] = {
+    "flight": {"call_seconds": 5},
+    "endpoint": {"timeout_seconds": 4.5},
+    "worker_settings": {"threads": 4},
+}
 
 
 @dataclass(slots=True)

@@ -76,7 +76,11 @@ def test_two_workers_without_redis_call_once_for_each_score(tmp_path: Path, mari
 
 def test_a_worker_ends_when_it_is_asked_to_while_redis_is_gone(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker=False, beat=False) as here:
+    # One turn at a time in each process, so that most of the edits wait.
+    one = {"threads": 4}
+    with running(
+        tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker=False, beat=False, worker_settings=one, **CALLS
+    ) as here:
         here.endpoint.set(latency_ms=1_000)
         here.kill("redis")
         here.save(edits)
