@@ -296,7 +296,8 @@ def running(
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
-    services, client = ringing_services(settings)
+    # Whatever deadline the workers have, this process waits for a busy database.
+    services, client = ringing_services(Settings.model_validate(document | {"database": {}}))
     with Processes(directory) as processes:
         here = Running(
             directory, processes, settings, redis_port, redis_options, scoring_port, eventgate_port, services, client
