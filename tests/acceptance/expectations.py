@@ -142,7 +142,7 @@ def told_too_often(lines: Sequence[dict[str, Any]], *fields: str, processes: int
     found = []
     for line in lines:
         at = datetime.fromisoformat(line["timestamp"])
-        before = told.setdefault(tuple(str(line[field]) for field in fields), [])
+        before = told.setdefault(tuple(str(line.get(field)) for field in fields), [])
         # A clock is not read at the same moment for the line and for the decision to write it.
         if sum((at - other).total_seconds() < REPEAT_SECONDS - 1 for other in before) >= processes:
             found.append(line)
