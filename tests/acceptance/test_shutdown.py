@@ -54,8 +54,8 @@ def test_a_worker_whose_turn_hangs_ends_in_time_and_gives_back_what_it_claimed(
         worker_settings={"shutdown_seconds": shutdown_seconds},
         outbox={"lease_seconds": 600, "batch_size": 20, "max_attempts": 1},
         # Longer than a process takes to end, and what was asked for is asked for again once they are over.
-        flight={"call_seconds": 11},
-        endpoint={"timeout_seconds": 10},
+        flight={"call_seconds": 8},
+        endpoint={"timeout_seconds": 7.5},
     ) as here:
         here.endpoint.set(latency_ms=100_000)
         here.save(edits)

@@ -1,14 +1,15 @@
 """Without Redis there is no broker: a worker goes on from a poll of its own, and takes tasks again once it is there."""
 
 from pathlib import Path
+from typing import Any
 
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
-from tests.acceptance.running import PATIENT, Running, running
+from tests.acceptance.running import Running, running
 
-#: That Redis goes away is to be noticed soon.
-CALLS = {name: PATIENT[name] for name in ("flight", "endpoint")}
+#: Long enough for no call to be given up; leases that Redis took with it are waited for.
+CALLS: dict[str, Any] = {"flight": {"call_seconds": 8}, "endpoint": {"timeout_seconds": 7}}
 TASKS_COME = "Connected to redis"
 
 

@@ -125,7 +125,9 @@ class Chaos:
     def start_redis(self) -> None:
         """Start Redis again, once all askers have noticed that it is gone, and asked without it."""
         gone, _ = self.outages[-1]
-        self._until(lambda: self._all_logged("redis_gone", gone), "askers that noticed")
+        killed = max(each.start for each in self.disruptions if each.process is None and each.start <= gone)
+        # Some notice it before the end of the process is seen here.
+        self._until(lambda: self._all_logged("redis_gone", killed), "askers that noticed")
         self._until(lambda: bool(called_between(self.records(), gone, math.inf)), "a call without Redis")
         self.outages[-1] = (gone, time.monotonic())
         self.here.start_redis()
@@ -161,12 +163,17 @@ class Chaos:
         since = time.monotonic()
         self.make_hot(self.unanswered(since))
         time.sleep(2 * GENERATION_SECONDS)
+        self.until_all_are_answered(since)
+        self.here.until(lambda: all(self._asks(asker.name) for asker in self.askers), "askers that ask")
+        self.end_askers()
+
+    def until_all_are_answered(self, since: float = 0.0) -> None:
+        """Wait until each id was asked for and answered after *since*; what is not yet is hot meanwhile."""
         self.here.until(
-            lambda: not self.unanswered(since) and all(self._asks(asker.name) for asker in self.askers),
+            lambda: not self.unanswered(since),
             "answers for all",
             meanwhile=lambda: self.make_hot(self.unanswered(since) or self.generations[-1]),
         )
-        self.end_askers()
 
     def unanswered(self, since: float = 0.0) -> list[str]:
         """The ids of all generations that no asker got an answer for after *since*."""

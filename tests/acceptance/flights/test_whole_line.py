@@ -91,7 +91,7 @@ def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
         for lot in lots[1:3]:
             save_lot(made, lot)
         # Drained before anybody else wants them, so that it is the worker that is in the middle of its calls.
-        here.until(lambda: not made.unanswered(), "answers for all")
+        made.until_all_are_answered()
         here.until(lambda: here.endpoint.summary()["in_flight"] == 0, "the end of all calls")
         here.endpoint.set(**HANGS)
         made.here.save(lots[3])
