@@ -20,7 +20,7 @@ from worker.web.desk import NOBODY_THERE
 
 #: Where nothing comes; and where something else comes, for which the machine has to have time.
 HASTY, LESS_HASTY = {"timeout_seconds": 0.5}, {"timeout_seconds": 4}
-LATE = {"type": "TimeoutError", "message": "Timed out after 4.0 seconds."}
+LATE = {"type": "TimeoutError", "message": "Timed out after 4 seconds."}
 
 
 @pytest.mark.parametrize("path", ["/v3/precache", "/v3/scores/enwiki/"])
