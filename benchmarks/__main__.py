@@ -179,6 +179,9 @@ def scale(
     saved: Annotated[
         int, typer.Option(min=2, help="Edits saved with one promise, with two, and beside a drain.")
     ] = 1000,
+    table_open_cache: Annotated[
+        int, typer.Option(min=10, help="As MariaDB's setting of that name; its default is 2,000.")
+    ] = 16_000,
     keep: Keep = False,
     as_json: AsJson = False,
 ) -> None:
@@ -187,7 +190,7 @@ def scale(
     amount = Amount(wikis=wikis, idle_seconds=idle_seconds, burst=burst, backlogs=_numbers(backlogs))
     found = Scale()
     if chosen != ["edit"]:
-        with servers(MANY_TABLES) as here, progress() as announce:
+        with servers((*MANY_TABLES, f"--table-open-cache={table_open_cache}")) as here, progress() as announce:
             found = measure_scale(here, amount, chosen, announce, kept=keep)
     if "edit" in chosen:
         # What COMMIT waits for is the disk.

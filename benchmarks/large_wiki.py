@@ -9,7 +9,7 @@ from benchmarks.columns import WIKI
 from benchmarks.crowded_wiki import FILLED, MODELS, Size, fill
 from benchmarks.measuring import Announce
 from benchmarks.purging import Phase, measure_purges
-from benchmarks.recentchanges import CHOICES, Measured, measure_choice
+from benchmarks.recentchanges import CHOICES, MeasuredChoice, measure_choice
 from benchmarks.servers import connect
 from benchmarks.views import ViewPage, measure_view
 from benchmarks.wiki_server import wiki_server
@@ -25,7 +25,7 @@ class LargeWiki:
     """Everything that was measured."""
 
     size: Size
-    choices: Sequence[Measured]
+    choices: Sequence[MeasuredChoice]
     view: Sequence[ViewPage]
     purges: Sequence[Phase]
 

@@ -13,7 +13,7 @@ from redis import Redis
 from benchmarks.account import Account, account
 from benchmarks.columns import REVSCORING
 from benchmarks.servers import Servers, inherited, start_our_worker
-from benchmarks.traffic import Traffic
+from benchmarks.traffic import SingleEdits
 from tests.acceptance.running import merged, ringing_services, toml
 from worker.bootstrap import Services
 from worker.demo.processes import Child, Processes, kill_group
@@ -40,7 +40,7 @@ class ManyWikis:
     client: Celery
     worker: Child
     beat: Child
-    traffic: Traffic
+    traffic: SingleEdits
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def many_wikis(servers: Servers, wikis: Mapping[str, str], **changes: Any) -> It
         file.write_text(toml(merged(document, {"wikis": of_workers})))
         worker = start_our_worker(processes, file)
         beat = start_beat(processes, directory, environment=inherited() | {FILE_VARIABLE: str(file)})
-        traffic = Traffic(services, directory / EVENTS)
+        traffic = SingleEdits(services, directory / EVENTS)
         try:
             yield ManyWikis(
                 wikis=list(wikis),

@@ -12,7 +12,7 @@ from benchmarks.bare_loop import asked_bare
 from benchmarks.columns import Column
 from benchmarks.contenders import Contender, Tell, one_task_an_edit, outpatrol
 from benchmarks.edits import endless_edits
-from benchmarks.meters import Meters, Reading, SentCommands
+from benchmarks.meters import MeterReading, Meters, SentCommands
 from benchmarks.servers import Servers
 
 WANTED_RATIO = 5.0
@@ -123,7 +123,7 @@ def warm_up_of(edits: int) -> int:
     return max(20, edits // 10)
 
 
-def _without_looks(cost: Reading, looks: int) -> Counter[str]:
+def _without_looks(cost: MeterReading, looks: int) -> Counter[str]:
     return Counter(cost.statements | {"select": cost.statements["select"] - looks})
 
 

@@ -18,7 +18,7 @@ STATEMENTS = ("select", "insert", "insert_select", "update", "delete", "commit",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class MeterReading:
     """Totals since the servers' start; the difference of two is what a run has cost."""
 
     statements: Counter[str]
@@ -30,11 +30,11 @@ class Reading:
     http_calls: int
     cpu_seconds: dict[str, float]
 
-    def since(self, earlier: Self) -> "Reading":
+    def since(self, earlier: Self) -> "MeterReading":
         statements = Counter({name: total - earlier.statements[name] for name, total in self.statements.items()})
         # Each look at MariaDB counts itself, and each reading asks Redis once.
         statements["all"] -= self.looks - earlier.looks
-        return Reading(
+        return MeterReading(
             looks=self.looks,
             statements=statements,
             connections=self.connections - earlier.connections,
@@ -55,11 +55,11 @@ class Meters:
         self._mariadb_process = self._find_mariadb()
         self._looks = 0
 
-    def read(self) -> Reading:
+    def read(self) -> MeterReading:
         summary = self._endpoint.summary()
         info = self._redis.info("all")
         statements, connections = self._status()
-        return Reading(
+        return MeterReading(
             statements=statements,
             looks=self._looks,
             connections=connections,

@@ -23,7 +23,7 @@ from worker.scores.filters import Cursor, Query, statement
 
 LIMIT = 50
 TENTH = 9 * LIMIT
-#: Measured three times only, since each time takes so long.
+#: MeasuredChoice three times only, since each time takes so long.
 SLOW_SECONDS = 0.3
 WARM_UPS, SLOW_ROUNDS = 1, 3
 #: The days that Special:RecentChanges shows by default, and all days.
@@ -57,7 +57,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PageCost:
     """One page by both statements."""
 
     rows: int
@@ -74,11 +74,11 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredChoice:
     """One choice: its pages by name, and the plan of our statement with what is wrong with it."""
 
     choice: str
-    pages: Mapping[str, Page]
+    pages: Mapping[str, PageCost]
     plan: Sequence[Mapping[str, Any]]
     faults: Sequence[str]
 
@@ -106,7 +106,7 @@ CHOICES = (
 )
 
 
-def measure_choice(wiki: Wiki, choice: Choice, rounds: int, announce: Announce) -> Measured:
+def measure_choice(wiki: Wiki, choice: Choice, rounds: int, announce: Announce) -> MeasuredChoice:
     """The first page and the tenth of a week, and the first of all there is."""
     models = {name: wiki.models[name] for name in choice.models}
     filters = filters_of(replace(wiki, models=models))
@@ -130,7 +130,7 @@ def measure_choice(wiki: Wiki, choice: Choice, rounds: int, announce: Announce) 
             )
         tell(3)
     plans = {name: filters.plan(query) for name, query in (("week", first), ("everything", everything))}
-    return Measured(
+    return MeasuredChoice(
         choice=choice.name,
         pages=pages,
         plan=plans["week"],
@@ -197,7 +197,7 @@ def _theirs(filters: Filters, choice: Choice, query: Query, begin: Cursor | None
     return ask
 
 
-def _measure(filters: Filters, query: Query, theirs: Ask, cursor: Connected, rounds: int) -> Page:
+def _measure(filters: Filters, query: Query, theirs: Ask, cursor: Connected, rounds: int) -> PageCost:
     ours = _ours(filters, query)
     found, found_by_them = ours(cursor), theirs(cursor)
     asks: dict[str, Callable[[], object]] = {
@@ -217,7 +217,7 @@ def _measure(filters: Filters, query: Query, theirs: Ask, cursor: Connected, rou
         if max(each[-1] for each in spent.values()) > SLOW_SECONDS:
             wanted = min(wanted, SLOW_ROUNDS + WARM_UPS)
     milliseconds = {name: 1000 * median(each[WARM_UPS:]) for name, each in spent.items()}
-    return Page(
+    return PageCost(
         rows=len(found),
         ours=Cost(milliseconds["ours"], rows_read(cursor, ours)),
         theirs=Cost(milliseconds["theirs"], rows_read(cursor, theirs)),

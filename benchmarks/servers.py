@@ -23,7 +23,7 @@ from worker.upkeep.migrating import migrate
 ROOT = Path(__file__).resolve().parent.parent
 CHILDREN = 2
 #: Of a server that has the tables of hundreds of wikis, which are made and thrown away.
-MANY_TABLES = (*QUICK, "--innodb-buffer-pool-size=1G", "--table-open-cache=16000")
+MANY_TABLES = (*QUICK, "--innodb-buffer-pool-size=1G")
 
 SETTINGS = """\
 redis_url = {redis_url}

@@ -32,7 +32,7 @@ STATISTICS_MILLISECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class WriteCounts:
     """Writes to a file or pipe, HTTP requests or Kafka's produce requests, and the bytes in them."""
 
     requests: int
@@ -40,16 +40,16 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SinkPair:
     """Two that deliver the same events to the same place, and the totals of both."""
 
     ours: Send
     bare: Send
-    totals: Callable[[], Counts]
+    totals: Callable[[], WriteCounts]
 
 
 #: Opens a pair for batches of the given size.
-Open = Callable[[int], AbstractContextManager[Pair]]
+Open = Callable[[int], AbstractContextManager[SinkPair]]
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def opened_pairs(directory: Path) -> Iterator[Mapping[str, Open]]:
 
 
 @contextmanager
-def _file(directory: Path, batch_size: int) -> Iterator[Pair]:
+def _file(directory: Path, batch_size: int) -> Iterator[SinkPair]:
     bare_file = directory / f"bare-{batch_size}.ndjson"
 
     def bare(events: Sequence[OutgoingEvent]) -> None:
@@ -78,30 +78,30 @@ def _file(directory: Path, batch_size: int) -> Iterator[Pair]:
             os.fsync(file.fileno())
 
     with closing(FileSink(directory / f"ours-{batch_size}", max_bytes=10**9)) as sink:
-        yield Pair(all_of(sink), bare, _written_by_this_thread)
+        yield SinkPair(all_of(sink), bare, _written_by_this_thread)
 
 
 @contextmanager
-def _stdout(_batch_size: int) -> Iterator[Pair]:
+def _stdout(_batch_size: int) -> Iterator[SinkPair]:
     def bare(events: Sequence[OutgoingEvent]) -> None:
         lines = memoryview(_lines(events))
         while lines:
             lines = lines[os.write(DESCRIPTOR, lines) :]
 
     with _read_by_a_thread(), closing(StdoutSink(timeout_seconds=60)) as sink:
-        yield Pair(all_of(sink), bare, _written_by_this_thread)
+        yield SinkPair(all_of(sink), bare, _written_by_this_thread)
 
 
 @contextmanager
-def _eventgate(eventgate: EmulatedEventGate, batch_size: int) -> Iterator[Pair]:
+def _eventgate(eventgate: EmulatedEventGate, batch_size: int) -> Iterator[SinkPair]:
     def bare(events: Sequence[OutgoingEvent]) -> None:
         reply = client.post(eventgate.events_url, content=f"[{','.join(event.body for event in events)}]".encode())
         if reply.status_code != 201:
             raise CommandFailed(f"the bare client was answered {reply.status_code}")
 
-    def totals() -> Counts:
+    def totals() -> WriteCounts:
         summary = eventgate.summary()
-        return Counts(requests=summary["requests"], bytes=summary["bytes"])
+        return WriteCounts(requests=summary["requests"], bytes=summary["bytes"])
 
     loop = HttpLoop()
     sink = EventGateSink(
@@ -109,11 +109,11 @@ def _eventgate(eventgate: EmulatedEventGate, batch_size: int) -> Iterator[Pair]:
     )
     headers = {"User-Agent": "benchmark", "Content-Type": "application/json"}
     with closing(loop), closing(sink), httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers) as client:
-        yield Pair(all_of(sink), bare, totals)
+        yield SinkPair(all_of(sink), bare, totals)
 
 
 @contextmanager
-def _kafka(bootstrap_servers: str, _batch_size: int) -> Iterator[Pair]:
+def _kafka(bootstrap_servers: str, _batch_size: int) -> Iterator[SinkPair]:
     def delivered(error: KafkaError | None, _message: object) -> None:
         if error is not None:
             raise CommandFailed(f"the bare producer: {error}")
@@ -145,7 +145,7 @@ def _kafka(bootstrap_servers: str, _batch_size: int) -> Iterator[Pair]:
         }
     )
     with closing(KafkaSink(settings, topic_prefix="", timeout_seconds=TIMEOUT_SECONDS)) as sink:
-        yield Pair(all_of(sink), bare, lambda: statistics.totals(serve))
+        yield SinkPair(all_of(sink), bare, lambda: statistics.totals(serve))
 
 
 class _Statistics:
@@ -158,14 +158,14 @@ class _Statistics:
         found = json.loads(document)
         self._newest[found["name"]] = found
 
-    def totals(self, serve: Callable[[], None]) -> Counts:
+    def totals(self, serve: Callable[[], None]) -> WriteCounts:
         """Wait for fresh counts of both, which come while one of their methods runs: *serve* calls one."""
         asked = time.monotonic() * 1e6
         while len(self._newest) < 2 or any(found["ts"] < asked for found in self._newest.values()):
             time.sleep(STATISTICS_MILLISECONDS / 1000)
             serve()
         brokers = [broker for found in self._newest.values() for broker in found["brokers"].values()]
-        return Counts(
+        return WriteCounts(
             requests=sum(broker["req"].get("Produce", 0) for broker in brokers),
             bytes=sum(broker["txbytes"] for broker in brokers),
         )
@@ -186,10 +186,10 @@ def _lines(events: Sequence[OutgoingEvent]) -> bytes:
     return "".join(f"{event.body}\n" for event in events).encode()
 
 
-def _written_by_this_thread() -> Counts:
+def _written_by_this_thread() -> WriteCounts:
     # Counted by the kernel: what is sent on sockets is not included.
     counted = dict(line.split(": ") for line in Path("/proc/thread-self/io").read_text().splitlines())
-    return Counts(requests=int(counted["syscw"]), bytes=int(counted["wchar"]))
+    return WriteCounts(requests=int(counted["syscw"]), bytes=int(counted["wchar"]))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 from benchmarks.columns import DOMAIN, REVSCORING, WIKI
 from benchmarks.edits import endless_edits
 from benchmarks.measuring import Announce
-from benchmarks.sink_pairs import Open, Pair, Send, opened_pairs
+from benchmarks.sink_pairs import Open, Send, SinkPair, opened_pairs
 from outbox import Claim, record_payloads
 from tests.builders import a_score, some_settings
 from tests.outbox.lanes import statements
@@ -60,7 +60,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredPair:
     """A sink with batches of one size; a ratio above 1 says that ours is the faster."""
 
     sink: str
@@ -85,7 +85,7 @@ class Published:
     sql_statements: float
 
 
-def measure_sinks(events: int, announce: Announce, *, rounds: int) -> list[Measured]:
+def measure_sinks(events: int, announce: Announce, *, rounds: int) -> list[MeasuredPair]:
     """Send *events* by each sink and its bare client, the same part of them in each round; whole batches only."""
     shapes = _shapes(events, rounds)
     with tempfile.TemporaryDirectory(prefix="outpatrol-bench-") as name, opened_pairs(Path(name)) as pairs:
@@ -125,7 +125,7 @@ def bodies(count: int, *, one_page: bool = False) -> list[str]:
     return [event.encode() for edit in edits for event in announcing.events_of(edit, answers, domain=DOMAIN, now=now)]
 
 
-def sink_tables(measured: Sequence[Measured], published: Sequence[Published]) -> RenderableType:
+def sink_tables(measured: Sequence[MeasuredPair], published: Sequence[Published]) -> RenderableType:
     sinks = Table(title="Our sinks, and beside each (→) the bare client doing the same", title_justify="left")
     for title in ("sink", "batch", "events/s", "ratio", "requests per 1,000 events", "bytes an event"):
         sinks.add_column(title, justify="left" if title == "sink" else "right", no_wrap=True)
@@ -172,7 +172,7 @@ def _shapes(events: int, rounds: int) -> list[Shape]:
     ]
 
 
-def measure_pair(sink: str, open_pair: Open, shape: Shape, announce: Announce, *, rounds: int) -> Measured:
+def measure_pair(sink: str, open_pair: Open, shape: Shape, announce: Announce, *, rounds: int) -> MeasuredPair:
     """Count a round of each, then time them in turns, so that a busy machine slows both alike."""
     tell = announce(f"{sink}, batches of {shape.batch_size}{' of one page' if shape.one_page else ''}", rounds)
     events = sum(map(len, shape.batches))
@@ -188,7 +188,7 @@ def measure_pair(sink: str, open_pair: Open, shape: Shape, announce: Announce, *
         for send in (pair.ours, pair.bare)
     )
     ratio = median(theirs / own for own, theirs in zip(seconds[pair.ours], seconds[pair.bare], strict=True))
-    return Measured(
+    return MeasuredPair(
         sink=sink,
         batch_size=shape.batch_size,
         one_page=shape.one_page,
@@ -199,7 +199,7 @@ def measure_pair(sink: str, open_pair: Open, shape: Shape, announce: Announce, *
     )
 
 
-def _counted(pair: Pair, send: Send, batches: Sequence[Sequence[OutgoingEvent]]) -> tuple[int, int]:
+def _counted(pair: SinkPair, send: Send, batches: Sequence[Sequence[OutgoingEvent]]) -> tuple[int, int]:
     """The requests and bytes of one round, which is the warm-up, too."""
     # Connections and topics are made before anything is counted.
     send(batches[0][:1])

@@ -46,7 +46,7 @@ def latencies_of(seconds: Sequence[float]) -> Latencies:
 
 
 @dataclass(slots=True)
-class Traffic:
+class SingleEdits:
     """Writes edits to the wikis of *services*, and watches the *file* that gets their events."""
 
     services: Services

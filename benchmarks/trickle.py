@@ -61,7 +61,7 @@ def measure_trickle(
     skew: float | None = None,
     kept: bool = False,
 ) -> Trickle:
-    """Save *rate* edits a second for some *seconds* on so many *wikis*, ringing for each; *skew* as in `Traffic`."""
+    """Save *rate* edits a second for some *seconds* on so many *wikis*, and ring; *skew* as in `SingleEdits`."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=LATENCY_MS)
     with (

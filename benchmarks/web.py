@@ -52,7 +52,7 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class WebServer:
     port: int
     process: int
 
@@ -77,8 +77,9 @@ class Web:
     many: Replies
     #: Of requests for 50 revisions while edits drained.
     p99_milliseconds: float
-    edits_per_second_alone: float
-    edits_per_second_beside: float
+    #: Edits a second of drains, in turns: alone, beside these requests, and alone again.
+    alone: Sequence[float]
+    beside: Sequence[float]
     #: The part of both cores that the door took meanwhile, and the part that asking it took.
     part_of_door: float
     part_of_asking: float
@@ -101,7 +102,9 @@ class Web:
 
     @property
     def slowdown(self) -> float:
-        return 1 - self.edits_per_second_beside / self.edits_per_second_alone
+        """Drains become faster or slower by themselves: what lies between two is compared with both."""
+        pairs = zip(self.alone, self.beside, self.alone[1:], strict=False)
+        return mean(1 - beside / mean((before, after)) for before, beside, after in pairs)
 
 
 def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: int, rounds: int = 3) -> Web:
@@ -130,11 +133,11 @@ def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: i
             measured.append(tuple(found))
         # The first drain of a worker is slower than those after it.
         _drained(contender, edits, announce)
-        before = _drained(contender, edits, announce)
-        with _asking(door, revisions) as beside:
-            edits_per_second = _drained(contender, edits, announce)
-        # Drains become faster or slower by themselves: what lies between two is compared with both.
-        alone = mean((before, _drained(contender, edits, announce)))
+        alone, disturbed, beside = [_drained(contender, edits, announce)], list[float](), Beside()
+        for _ in range(rounds):
+            with _asking(door, revisions, beside):
+                disturbed.append(_drained(contender, edits, announce))
+            alone.append(_drained(contender, edits, announce))
     of_bare, repeated, cached, remembered, many_ = (_median(column) for column in zip(*measured, strict=True))
     return Web(
         bare=of_bare,
@@ -143,8 +146,8 @@ def measure_web(servers: Servers, announce: Announce, *, requests: int, edits: i
         cached=cached,
         many=many_,
         p99_milliseconds=1000 * sorted(beside.latencies)[int(len(beside.latencies) * 0.99)],
-        edits_per_second_alone=alone,
-        edits_per_second_beside=edits_per_second,
+        alone=alone,
+        beside=disturbed,
         part_of_door=beside.of_door / beside.seconds / CORES,
         part_of_asking=beside.of_asking / beside.seconds / CORES,
     )
@@ -180,26 +183,27 @@ class Beside:
 
 
 @contextmanager
-def _asking(door: Server, revisions: int) -> Iterator[Beside]:
+def _asking(door: WebServer, revisions: int, beside: Beside) -> Iterator[None]:
     """Ask for many cached scores at a steady pace, over one connection."""
-    beside, over = Beside(), threading.Event()
+    over, asked_before = threading.Event(), len(beside.latencies)
 
     def ask() -> None:
         began = time.thread_time()
         with socket.create_connection(("127.0.0.1", door.port)) as connection:
-            while not over.wait(PACE_SECONDS) or not beside.latencies:
+            while not over.wait(PACE_SECONDS) or len(beside.latencies) == asked_before:
                 first = 1 + len(beside.latencies) * MANY % max(1, revisions - MANY)
                 beside.latencies.append(asked(connection, _many(first)))
-        beside.of_asking = time.thread_time() - began
+        beside.of_asking += time.thread_time() - began
 
     thread, began, of_door = threading.Thread(target=ask), time.perf_counter(), cpu_seconds(door.process)
     thread.start()
     try:
-        yield beside
+        yield
     finally:
         over.set()
         thread.join()
-        beside.seconds, beside.of_door = time.perf_counter() - began, cpu_seconds(door.process) - of_door
+        beside.seconds += time.perf_counter() - began
+        beside.of_door += cpu_seconds(door.process) - of_door
 
 
 def _cache(servers: Servers, revisions: int) -> None:
@@ -217,7 +221,7 @@ def _cache(servers: Servers, revisions: int) -> None:
 
 
 @contextmanager
-def _doors(directory: Path) -> Iterator[tuple[Server, Server]]:
+def _doors(directory: Path) -> Iterator[tuple[WebServer, WebServer]]:
     """A front door and a bare server."""
     door, bare = free_port(), free_port()
     ours = inherited() | {FILE_VARIABLE: str(directory / "outpatrol.toml")}
@@ -238,5 +242,5 @@ def _doors(directory: Path) -> Iterator[tuple[Server, Server]]:
         ]
         for child, port in started:
             processes.wait_until(child, lambda port=port: answers(port))  # type: ignore[misc]
-        of_door, of_bare = (Server(port, child.process.pid) for child, port in started)
+        of_door, of_bare = (WebServer(port, child.process.pid) for child, port in started)
         yield of_door, of_bare

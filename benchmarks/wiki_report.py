@@ -10,7 +10,7 @@ from rich.table import Table
 from benchmarks.large_wiki import LargeWiki
 from benchmarks.plans import as_chain
 from benchmarks.purging import Latency, Phase
-from benchmarks.recentchanges import Page
+from benchmarks.recentchanges import PageCost
 
 
 def wiki_tables(found: LargeWiki) -> RenderableType:
@@ -48,14 +48,14 @@ def _pages(found: LargeWiki) -> Table:
     return table
 
 
-def _page(page: Page | None) -> str:
+def _page(page: PageCost | None) -> str:
     if page is None:
         return "–"
     short = "" if page.rows == 50 else f", {page.rows} rows"
     return f"{page.ours.milliseconds:,.1f} → {page.theirs.milliseconds:,.1f} ({page.ratio:.2f}{short})"
 
 
-def _read(page: Page | None) -> str:
+def _read(page: PageCost | None) -> str:
     return "–" if page is None else f"{page.ours.rows_read:,} → {page.theirs.rows_read:,}"
 
 

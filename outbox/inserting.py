@@ -1,10 +1,20 @@
-"""Writing many rows at once, past SQLAlchemy's compiler: for short rows it takes as long as the server."""
+"""Writing rows: only those that are missing, or many past SQLAlchemy's compiler, which takes as long as the server."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import Connection, Dialect, Insert, Table
+
+
+def insert_if_missing(table: Table) -> Insert:
+    """An INSERT into *table* that leaves a row alone if it exists already."""
+    return (
+        table.insert()
+        .prefix_with("IGNORE", dialect="mysql")
+        .prefix_with("IGNORE", dialect="mariadb")
+        .prefix_with("OR IGNORE", dialect="sqlite")
+    )
 
 
 def insert_rows(

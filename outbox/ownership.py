@@ -19,17 +19,17 @@ made_here = Table("outpatrol_own_table", metadata, Column("name", String(64), pr
 KNOWN = "outpatrol_own_tables"
 
 
-def are_ours(session: Session | Connection, tables: Collection[Table], told_by: Collection[Table]) -> bool:
-    """Whether all of *tables* are marked as made by us, and those in *told_by*, which show it best, have our columns.
+def are_ours(session: Session | Connection, tables: Collection[Table], checked: Collection[Table]) -> bool:
+    """Whether all of *tables* are marked as made by us, and the columns of *checked* are those that we make.
 
-    The first time on a connection to the server this costs a statement for the marks and one for each of *told_by*. A
+    The first time on a connection to the server this costs a statement for the marks and one for each of *checked*. A
     "yes" is remembered as long as the connection lives, a "no" never.
     """
     connection = connection_of(session)
     known: set[tuple[str | None, ...]] = connection.info.setdefault(KNOWN, set())
     names = sorted(table.name for table in tables)
     here = (schema_of(connection), *names)
-    if here not in known and set(names) <= marks(connection) and have_our_columns(connection, told_by):
+    if here not in known and set(names) <= marks(connection) and have_our_columns(connection, checked):
         known.add(here)
     return here in known
 

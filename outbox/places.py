@@ -1,8 +1,10 @@
 """Where a database URL leads, so that two URLs of one database can be recognized."""
 
 import os
+import re
+import socket
 from collections.abc import Hashable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +12,10 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_PORT = 3306
+#: Names that the hosts files of Linux give to this machine, and all that end in these.
+LOCAL_NAMES = re.compile(r"(.*\.)?localhost[46]?(\.localdomain[46]?)?|ip6-(localhost|loopback)")
+#: An IPv4 address in the short, hexadecimal or octal forms that the system still takes: 127.1, 0x7f000001.
+OLD_FORM = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}")
 #: The driver's own options, which override the rest of a URL.
 HOST, PORT, SOCKET = "host", "port", "unix_socket"
 
@@ -19,8 +25,8 @@ def place_of(url: str) -> Hashable:
 
     Driver, account, password and options make no difference, and neither does upper case, since on many servers the
     names of databases ignore it. All names of this machine are one place; two other names of one server count as
-    different places, since no name server is asked. Links to files are followed. A URL that can't be read is a place of
-    its own.
+    different places, since no name server is asked, and so does a socket. Links to files are followed. A URL that can't
+    be read is a place of its own.
     """
     try:
         parsed = make_url(url)
@@ -48,13 +54,21 @@ def _server_of(url: URL) -> tuple[str, int | None]:
     if SOCKET in options:
         return os.path.realpath(options[SOCKET]), None
     host = (options.get(HOST) or url.host or "localhost").casefold().removesuffix(".")
-    return "localhost" if _is_this_machine(host) else host, int(options.get(PORT) or url.port or DEFAULT_PORT)
+    return _host(host), int(options.get(PORT) or url.port or DEFAULT_PORT)
 
 
-def _is_this_machine(host: str) -> bool:
+def _host(name: str) -> str:
+    """*name*, in lower case, as it is spelled most shortly; "localhost" for this machine."""
+    address = _address(name)
+    if address is None:
+        is_here = LOCAL_NAMES.fullmatch(name) or name == socket.gethostname().casefold()
+        return "localhost" if is_here else name
+    return "localhost" if address.is_loopback or address.is_unspecified else str(address)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified
+        address = IPv4Address(socket.inet_aton(name)) if OLD_FORM.fullmatch(name) else ip_address(name)
+    except (OSError, ValueError):
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

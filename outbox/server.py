@@ -113,7 +113,8 @@ def repeated(work: Callable[[], Result], kind: type[Failed], passes: Callable[[F
 
 
 def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> Engine:
-    """An engine whose connections set those variables of the *session*, and are strict and utf8mb4 whatever *url* says.
+    """An engine whose connections set those variables of the *session*, and are strict, utf8mb4 and in the database
+    that the path of *url* names, whatever its options say.
 
     *options* are SQLAlchemy's; `connect_args` among them the driver's.
     """
@@ -121,7 +122,7 @@ def mariadb_engine(url: URL, session: Mapping[str, object], **options: Any) -> E
     always = {"charset": "utf8mb4", "init_command": f"SET SESSION {settings}"}
     engine = create_engine(
         # Titles and names are in every script there is, and latin1 would turn most of them into question marks.
-        url.difference_update_query(["charset", "collation", "init_command"]),
+        url.difference_update_query(["charset", "collation", "init_command", "database", "db"]),
         hide_parameters=True,
         connect_args=options.pop("connect_args") | always,
         **options,

@@ -39,6 +39,8 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
+    """What is wrong with a database server, and what an operator can do about it."""
+
     kind: Kind
     #: What the database does; its subject is "the database …".
     does: str

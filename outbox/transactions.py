@@ -67,8 +67,16 @@ def commit_only_when_awaited(
 ) -> Coroutine[Any, Any, None]:
     """Make the commit fail until *recording* has been awaited: the edit would be saved without its promise."""
     target = handed.sync_session if hasattr(handed, "sync_session") else handed.sync_connection
-    if target is None:  # The connection is not open yet; SQLAlchemy raises an error for that at the await.
-        return recording
+    # A connection that is not open yet is None; SQLAlchemy raises an error for that at the await. One that a session
+    # was bound to can be committed past the session.
+    for each in (target, target.bind if isinstance(target, Session) else None):
+        if isinstance(each, Session | Connection):
+            _watch(each)
+            _unawaited[each].append(recording)
+    return recording
+
+
+def _watch(target: Session | Connection) -> None:
     if target not in _unawaited:
         _unawaited[target] = []
         if isinstance(target, Session):
@@ -77,8 +85,6 @@ def commit_only_when_awaited(
         else:
             event.listen(target, "commit", _refuse_commit_of_connection)
             event.listen(target, "rollback", _forget)
-    _unawaited[target].append(recording)
-    return recording
 
 
 def _way_out(handed: object, function: str) -> str:
@@ -104,10 +110,13 @@ def _is_asynchronous(handed: object) -> bool:
 
 
 def _refuse_commit(target: Session | Connection) -> None:
-    lost = [each for each in _unawaited[target] if inspect.getcoroutinestate(each) == inspect.CORO_CREATED]
-    _unawaited[target].clear()
+    states = {each: inspect.getcoroutinestate(each) for each in _unawaited[target]}
+    lost = [each for each, state in states.items() if state != inspect.CORO_CLOSED]
+    # One that was begun belongs to its task, and may have ended by the next commit.
+    _unawaited[target] = [each for each in lost if states[each] != inspect.CORO_CREATED]
     for each in lost:
-        each.close()
+        if states[each] == inspect.CORO_CREATED:
+            each.close()
     if lost:
         raise PromiseNotAwaited(
             "outbox.record_async was called in this transaction and not awaited, so it is not committed: an edit would "
@@ -119,8 +128,10 @@ def _refuse_commit_of_connection(connection: Connection) -> None:
     try:
         _refuse_commit(connection)
     except PromiseNotAwaited:
-        # A session rolls back by itself; a connection would keep the edit and commit it the next time.
-        connection.dialect.do_rollback(connection.connection)
+        # A session rolls back by itself; a connection would keep the edit and commit it the next time. While a promise
+        # is being written, it can do nothing else.
+        if not _unawaited[connection]:
+            connection.dialect.do_rollback(connection.connection)
         raise
 
 

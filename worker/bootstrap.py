@@ -23,12 +23,14 @@ from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
 from worker.domain.thresholds import with_thresholds
-from worker.endpoints.client import Endpoint, ScoringClient, user_agent
+from worker.endpoints.client import Endpoint
+from worker.endpoints.http_requests import user_agent
 from worker.endpoints.in_loop import ClientInLoop
 from worker.endpoints.kinds import KINDS
 from worker.endpoints.limits import Ceilings
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.router import EndpointRouter
+from worker.endpoints.scoring_client import ScoringClient
 from worker.endpoints.shared_limits import SharedLimits
 from worker.endpoints.wiki_api import WikiApi, cure_of_api
 from worker.events.build import Announcing
@@ -250,6 +252,7 @@ def _consumers(
     for name, sink in sinks.items():
         yield Publisher(
             lane=EVENT_LANES[name],
+            most_at_once=SINKS[name].most_at_once,
             name=name,
             sink=sink,
             settings=settings.outbox,

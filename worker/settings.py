@@ -353,6 +353,7 @@ def _with_site(wiki: Any, fields: Any) -> Any:
 
 
 def settings_file() -> Path | None:
+    """The file that the settings are read from; None if there is none."""
     named = os.environ.get(FILE_VARIABLE)  # noqa: TID251 - this module is the reader
     if named:
         return Path(named)

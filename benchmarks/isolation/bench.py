@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.traffic import Latencies, Traffic
+from benchmarks.traffic import Latencies, SingleEdits
 from tests.acceptance.isolation.pair import EVENTS, Pair, pair
 from tests.acceptance.running import Running
 from tests.fault_proxy import FaultProxy
@@ -37,7 +37,7 @@ class Line:
     """Two workers and their traffic."""
 
     two: Pair
-    traffic: Traffic
+    traffic: SingleEdits
 
     @property
     def here(self) -> Running:
@@ -95,7 +95,7 @@ class Bench:
 
         try:
             with pair(directory, databases, base={}, before=point, **changes) as two:
-                traffic = Traffic(two.here.services, two.here.directory / EVENTS)
+                traffic = SingleEdits(two.here.services, two.here.directory / EVENTS)
                 try:
                     for wiki in measured:
                         traffic.wait(traffic.commit(wiki), 60)

@@ -14,10 +14,10 @@ from outbox.mediawiki.schema import (
     DELETED_COMMENT,
     DELETED_TEXT,
     DELETED_USER,
+    DISTINCTIVE,
     FIRST_INVENTED_CHANGE,
     FIRST_INVENTED_PAGE,
     READ,
-    TOLD_BY,
     actor,
     cut_title,
     mediawiki_timestamp,
@@ -44,7 +44,7 @@ def is_emulated(session: Session | Connection) -> bool:
 
     Costs statements on a connection's first call only; see `outbox.ownership`.
     """
-    return are_ours(session, CORE, TOLD_BY)
+    return are_ours(session, CORE, DISTINCTIVE)
 
 
 def must_be_emulated(session: Session | Connection) -> None:

@@ -102,7 +102,7 @@ recentchanges = Table(
 
 CORE = tuple(metadata.sorted_tables)
 #: Every wiki has these; their columns show whether the tables are a MediaWiki's or ours.
-TOLD_BY = (page, revision)
+DISTINCTIVE = (page, revision)
 
 #: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.
 READ = {
@@ -142,6 +142,7 @@ def article_key(title: str) -> str:
 
 
 def cut_title(title: str) -> str:
+    """*title* cut to the 255 bytes that its column has, and not within a letter."""
     return title.encode()[:255].decode(errors="ignore")
 
 

@@ -135,7 +135,9 @@ def _placed(rooms: Mapping[str, Described], arrows: Arrows) -> tuple[Boxes, Boxe
     loose = [name for name in rooms if rooms[name].is_loose]
     y = MARGIN
     for number, (storey, names) in enumerate(groupby(rooms, lambda name: rooms[name].storey)):
-        rows = list(_rows([name for name in names if name not in loose], arrows))
+        # Those beside the second storey count there, so that a room which only they import stands below them.
+        within = [name for name in names if name not in loose] + (loose if number == 1 else [])
+        rows = [kept for row in _rows(within, arrows) if (kept := [name for name in row if name not in loose])]
         height = STOREY_HEAD + ROW * len(rows)
         if number == 1:
             # Modules that stand in no room stand beside the second storey: the first imports them.

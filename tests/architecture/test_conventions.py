@@ -122,8 +122,24 @@ def test_every_module_says_in_its_first_line_what_it_is_for() -> None:
     assert silent == []
 
 
+def public(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The classes and functions of a module, without methods and without what begins with an underscore."""
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[0] != "_":
+            yield node
+
+
+def other_types(tree: ast.Module) -> Iterator[str]:
+    """Names that a module gives to types of others, such as `Answer = Score | NoAnswer`; a TypeVar is its own only."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and not ast.unparse(node.value).startswith("TypeVar("):
+            yield from (
+                ast.unparse(name) for name in node.targets if re.fullmatch("[A-Z]+[a-z]\\w*", ast.unparse(name))
+            )
+
+
 def named_twice(trees: Iterable[tuple[str, ast.Module]]) -> dict[str, list[str]]:
-    """Classes and public functions whose name stands in several modules, with these.
+    """Types and public functions whose name stands in several modules, with these.
 
     What is the same thing in several rooms has the same name in modules of the same name, such as `make_app` in each
     `endpoint.py`. A command's function is called as its command, so those of `worker/cli/` do not count.
@@ -131,9 +147,8 @@ def named_twice(trees: Iterable[tuple[str, ast.Module]]) -> dict[str, list[str]]
     found: dict[str, list[str]] = {}
     for path, tree in trees:
         if not path.startswith("worker/cli/"):
-            for node in tree.body:
-                if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[0] != "_":
-                    found.setdefault(node.name, []).append(path)
+            for name in [*(node.name for node in public(tree)), *other_types(tree)]:
+                found.setdefault(name, []).append(path)
     return {name: paths for name, paths in found.items() if len({Path(path).name for path in paths}) > 1}
 
 
@@ -142,7 +157,34 @@ def test_one_name_stands_for_one_thing() -> None:
     assert named_twice(modules("outbox", "worker")).keys() == {"serve"}
 
 
-def test_a_name_that_stands_for_two_things_is_noticed() -> None:
+@pytest.mark.parametrize("source", ["def Keep(): ...", "class Keep: ...", "Keep = dict[str, int]"])
+def test_a_name_that_stands_for_two_things_is_noticed(source: str) -> None:
     paths = ["worker/a.py", "outbox/b.py"]
 
-    assert named_twice([(path, ast.parse("def keep(): ...")) for path in paths]) == {"keep": paths}
+    assert named_twice([(path, ast.parse(source)) for path in paths]) == {"Keep": paths}
+
+
+def test_every_public_class_and_function_says_what_it_is() -> None:
+    silent = [
+        f"{path}: {node.name}"
+        for path, tree in modules("outbox", "worker")
+        for node in public(tree)
+        if not ast.get_docstring(node)
+    ]
+
+    assert silent == []
+
+
+def lambdas_in_lambdas(tree: ast.AST) -> list[int]:
+    outer = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return [inner.lineno for node in outer for inner in ast.walk(node.body) if isinstance(inner, ast.Lambda)]
+
+
+def test_no_lambda_stands_in_a_lambda() -> None:
+    trees = modules("outbox", "worker", "migrations", "benchmarks", "tests")
+
+    assert [(path, lines) for path, tree in trees if (lines := lambdas_in_lambdas(tree))] == []
+
+
+def test_a_lambda_in_a_lambda_is_noticed() -> None:
+    assert lambdas_in_lambdas(ast.parse("later = lambda: again(lambda: 1)")) == [1]

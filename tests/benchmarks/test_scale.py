@@ -2,11 +2,11 @@
 
 import pytest
 
-from benchmarks.contenders import Tell
 from benchmarks.scale.bench import Amount, Scale, measure_scale
 from benchmarks.scale.own_transaction import measure_own_transaction
 from benchmarks.scale.report import rows, scale_table
 from benchmarks.servers import Servers
+from tests.benchmarks.silence import silent
 from tests.endpoint import EmulatedEndpoint
 from worker.config.settings_sections import UpkeepSettings
 
@@ -21,10 +21,6 @@ AMOUNT = Amount(
     warm_up=200,
     settings={"poll_seconds": 1},
 )
-
-
-def silent(_what: str, _of: int) -> Tell:
-    return lambda _done: None
 
 
 @pytest.fixture(scope="module")

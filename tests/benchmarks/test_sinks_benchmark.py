@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.sink_pairs import Counts, Open, Pair, Send, all_of
-from benchmarks.sinks import Measured, Shape, bodies, in_batches, measure_pair
+from benchmarks.sink_pairs import Open, Send, SinkPair, WriteCounts, all_of
+from benchmarks.sinks import MeasuredPair, Shape, bodies, in_batches, measure_pair
+from tests.benchmarks.silence import silent
 from tests.builders import an_event
 from tests.services import MARIADB_VARIABLE
 from worker.domain.errors import CommandFailed
@@ -110,15 +111,15 @@ def test_the_whole_way_shares_its_statements_among_the_events_of_a_batch(
 
 def a_pair(ours: Send, bare: Send) -> Open:
     @contextmanager
-    def open_pair(_batch_size: int) -> Iterator[Pair]:
-        yield Pair(ours, bare, lambda: Counts(0, 0))
+    def open_pair(_batch_size: int) -> Iterator[SinkPair]:
+        yield SinkPair(ours, bare, lambda: WriteCounts(0, 0))
 
     return open_pair
 
 
-def measured(open_pair: Open) -> Measured:
+def measured(open_pair: Open) -> MeasuredPair:
     shape = Shape(batch_size=1, one_page=False, batches=[[an_event()]])
-    return measure_pair("s", open_pair, shape, lambda _what, _of: lambda _done: None, rounds=3)
+    return measure_pair("s", open_pair, shape, silent, rounds=3)
 
 
 def test_the_two_of_a_pair_take_turns_at_being_first() -> None:

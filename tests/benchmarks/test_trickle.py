@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.servers import Servers
 from benchmarks.trickle import Trickle, measure_trickle, trickle_table
+from tests.benchmarks.silence import silent
 from tests.endpoint import EmulatedEndpoint
 
 
@@ -13,7 +14,7 @@ def found(
 ) -> Trickle:
     directory = tmp_path_factory.mktemp("trickle")
     servers = Servers(mariadb_url=mariadb_url, redis_url=redis_url, endpoint=endpoint_server, directory=directory)
-    return measure_trickle(servers, lambda _what, _of: lambda _done: None, rate=50, wikis=3, seconds=3)
+    return measure_trickle(servers, silent, rate=50, wikis=3, seconds=3)
 
 
 def test_a_turn_of_a_trickle_serves_several_edits_and_their_events_at_once(found: Trickle) -> None:

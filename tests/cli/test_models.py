@@ -114,7 +114,7 @@ def test_the_table_tells_the_state_of_each_version_in_words(run: Run, database: 
         ["wiki", "model", "version", "id", "rows"],
         ["enwiki", "damaging", OLD, str(first), "0", "current"],
         ["enwiki", "damaging", "0.4.0", str(old), "0", "old"],
-        ["enwiki", "damaging", NEW, "–", "0", "candidate", "since", "60", "min", "ago"],
+        ["enwiki", "damaging", NEW, "–", "0", "candidate", "for", "60", "min"],
         ["enwiki", "goodfaith", "–", "–", "0", "no", "version", "yet"],
     ]
 

@@ -1,6 +1,7 @@
 """What is in the way of the first write only is told by `migrate`, before there is an edit that waits for it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,13 @@ from outbox import EDITS
 from outbox.database import Engines
 from outbox.inspection import inspect_lane
 from tests.acceptance.commands import write_settings
+from tests.builders import some_settings
 from tests.services import QUICK, own_mariadb_server
+from worker.bootstrap import build_services
 from worker.cli.main import app
 from worker.settings import FILE_VARIABLE
 from worker.upkeep.migrating import migrate
-from worker.upkeep.trying import cures_of_tables
+from worker.upkeep.trying import cures_of_tables, same_database
 
 TRIGGER = "CREATE TRIGGER enwiki.no BEFORE INSERT ON enwiki.outbox FOR EACH ROW SIGNAL SQLSTATE '45000'"
 
@@ -30,6 +33,14 @@ class Server(NamedTuple):
         with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    def url_of_socket(self) -> str:
+        """The same database as `database_url`, by another name of its server."""
+        port = make_url(self.url).port or 0
+        with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@socket")
+            ((socket,),) = cursor.fetchall()
+        return f"mysql+pymysql://root@/enwiki?unix_socket={socket}"
 
     @property
     def database_url(self) -> str:
@@ -102,20 +113,29 @@ def test_a_setting_that_keeps_turns_from_writing_is_told_by_migrate(
     assert isinstance(result.exception, SystemExit | None)
 
 
-def test_a_server_that_closes_tables_between_two_polls_is_told_by_migrate(
+def served_lanes() -> set[str]:
+    with closing(build_services(some_settings())) as services:
+        return set(services.consumers)
+
+
+def test_migrate_warns_of_a_server_that_closes_tables_between_two_polls(
     server: Server, migrated: Callable[[], Result]
 ) -> None:
-    """Of one wiki a poll opens seven tables; the poll of another process and turns open as many again."""
-    server.sql("SET GLOBAL table_open_cache = 13")
-    told = migrated()
-    server.sql("SET GLOBAL table_open_cache = 14")
-    untold = migrated()
+    """A poll opens two tables of each lane that is served and one more; others open as many again."""
+    opened = 2 * len(served_lanes()) + 1
+    server.sql(f"SET GLOBAL table_open_cache = {2 * opened - 1}")
+    warned = migrated()
+    server.sql(f"SET GLOBAL table_open_cache = {2 * opened}")
+    content = migrated()
     server.sql("SET GLOBAL table_open_cache = 2000")
 
-    sentence = "keeps 13 tables open, and a poll of its wikis opens 7; raise its table_open_cache to 14"
-    assert (told.exit_code, untold.exit_code) == (0, 0)
-    assert sentence in told.stderr
-    assert "table_open_cache" not in untold.stderr
+    sentence = (
+        f"keeps {2 * opened - 1} tables open, and a poll of its wikis opens {opened}; raise its table_open_cache to "
+        f"{2 * opened}, since a poll takes most of its time to open tables"
+    )
+    assert (warned.exit_code, content.exit_code) == (0, 0)
+    assert sentence in warned.stderr
+    assert "table_open_cache" not in content.stderr
 
 
 @pytest.mark.parametrize(
@@ -131,6 +151,37 @@ def test_the_files_that_a_server_may_open_are_told_where_they_would_lower_its_ta
     opened: int, limit: int, files: int, cures: list[str]
 ) -> None:
     assert cures_of_tables(opened, limit=limit, files=files, connections=151) == cures
+
+
+def test_two_wikis_in_one_database_are_told_where_the_settings_can_not_show_it(
+    server: Server, migrated: Callable[[], Result], tmp_path: Path
+) -> None:
+    """One of them through the server's socket."""
+    wikis = {
+        name: {"database_url": url, "emulated": True}
+        for name, url in {"enwiki": server.database_url, "frwiki": server.url_of_socket()}.items()
+    }
+    write_settings(tmp_path, wikis=wikis)
+
+    result = migrated()
+
+    assert result.exit_code == 1
+    assert "wikis.frwiki.database_url: leads to the database of enwiki by another name of its server" in result.stderr
+    assert "enwiki: already at" in result.output
+
+
+def test_databases_of_one_name_on_two_servers_are_two(server: Server, mariadb_url: str) -> None:
+    engines = Engines()
+    enwiki = engines.open("enwiki", server.database_url)
+    here, there = server.url_of_socket(), make_url(mariadb_url).set(database="enwiki")
+    one, other = (
+        engines.open("frwiki", here),
+        engines.open("dewiki", there.render_as_string(hide_password=False)),
+    )
+
+    assert same_database(enwiki, [other]) is None
+    assert same_database(enwiki, [other, one]) is one
+    engines.close()
 
 
 def test_what_was_tried_is_taken_back(server: Server, migrated: Callable[[], Result]) -> None:

@@ -20,6 +20,7 @@ from outbox.inspection import inspect_lane
 from outbox.mediawiki.saving import save_edit
 from outbox.server_errors import sentence_of
 from tests.builders import an_edit
+from tests.migrations.schemas import tables
 from tests.outbox.lanes import record_edits, rows
 from tests.patience import PATIENCE_SECONDS, until
 from tests.services import create_database, drop_database
@@ -192,6 +193,29 @@ def test_a_wrong_password_is_told_in_a_sentence_without_it(engines: Engines, mar
 
     assert "Access denied" in sentence
     assert PASSWORD not in sentence
+
+
+@pytest.mark.parametrize("option", ["database", "db"])
+def test_an_option_of_the_url_leads_to_no_other_database_than_the_url(
+    engines: Engines, two_databases: list[str], option: str
+) -> None:
+    enwiki, frwiki = two_databases
+    migrate(engines.open("frwiki", f"{frwiki}?{option}={make_url(enwiki).database}"))
+
+    assert "outbox" in tables(engines.open("frwiki", frwiki))
+    assert tables(engines.open("enwiki", enwiki)) == set()
+
+
+@pytest.mark.parametrize("option", ["autocommit=true", "autocommit=0", "sql_mode="])
+def test_no_option_of_the_url_takes_a_promise_out_of_its_transaction(mariadb: Database, option: str) -> None:
+    engines = Engines()
+    url = mariadb.url.render_as_string(hide_password=False)
+    with engines.open("enwiki", f"{url}?{option}").transaction() as session:
+        record(session, an_edit())
+        session.rollback()
+    engines.close()
+
+    assert rows(mariadb, EDITS.messages) == []
 
 
 def test_an_unknown_database_is_told_in_a_sentence_without_the_password(engines: Engines, mariadb_url: str) -> None:

@@ -1,5 +1,6 @@
 """Two spellings of one database are one place; two databases are two."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,14 @@ FAR = "mariadb+pymysql://outpatrol@db1.example.org/enwiki"
         "mariadb+pymysql://outpatrol:secret@[::1]:3306/enwiki",
         "mariadb+pymysql://outpatrol:secret@[::ffff:127.0.0.1]:3306/enwiki",
         "mariadb+pymysql://outpatrol:secret@0.0.0.0/enwiki",
+        "mariadb+pymysql://outpatrol:secret@127.1/enwiki",
+        "mariadb+pymysql://outpatrol:secret@0x7f000001/enwiki",
+        "mariadb+pymysql://outpatrol:secret@[0:0:0:0:0:0:0:1]/enwiki",
+        "mariadb+pymysql://outpatrol:secret@localhost.localdomain/enwiki",
+        "mariadb+pymysql://outpatrol:secret@ip6-localhost/enwiki",
+        f"mariadb+pymysql://outpatrol:secret@{socket.gethostname().upper()}/enwiki",
+        "mariadb+pymysql://outpatrol:secret@127.0.0.1:03306/enwiki",
+        "mariadb+pymysql://outpatrol:secret@127.0.0.1/%65nwiki",
         "mariadb+pymysql:///enwiki",
         "mariadb+pymysql://outpatrol:secret@127.0.0.1:3306/EnWiki",
         "mariadb+pymysql://outpatrol:secret@127.0.0.1:3306/enwiki?charset=utf8mb4",
@@ -42,6 +51,10 @@ def test_a_mariadb_is_its_server_and_its_name_however_they_are_written(same: str
         "mariadb+pymysql://outpatrol:secret@127.0.0.1:3307/enwiki",
         "mariadb+pymysql://outpatrol:secret@127.0.0.1/enwiki?port=3307",
         "mariadb+pymysql://outpatrol:secret@10.0.0.1/enwiki",
+        "mariadb+pymysql://outpatrol:secret@2130706434.example.org/enwiki",
+        "mariadb+pymysql://outpatrol:secret@localhost.example.org/enwiki",
+        "mariadb+pymysql://outpatrol:secret@127.0.0.1.5/enwiki",
+        "mariadb+pymysql://outpatrol:secret@127.0.0.1/frwiki?database=enwiki",
         "mariadb+pymysql:///enwiki?unix_socket=/run/other.sock",
         "sqlite:///enwiki",
         FAR,
@@ -53,6 +66,19 @@ def test_another_server_or_another_name_is_another_place(other: str) -> None:
 
 def test_the_name_of_a_host_is_the_same_in_capitals_and_with_a_dot_at_its_end() -> None:
     assert place_of(FAR.replace("db1.example.org", "DB1.Example.org.")) == place_of(FAR)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("10.0.0.1", "[::ffff:10.0.0.1]"),
+        ("10.0.0.1", "10.1"),
+        ("10.0.0.1", "167772161"),
+        ("[2001:db8::1]", "[2001:DB8:0:0::0:1]"),
+    ],
+)
+def test_an_address_is_the_same_in_all_its_forms(one: str, other: str) -> None:
+    assert place_of(FAR.replace("db1.example.org", one)) == place_of(FAR.replace("db1.example.org", other))
 
 
 def test_one_socket_is_one_server_by_whatever_path(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from typing import Any
 
@@ -164,6 +164,46 @@ def test_a_promise_may_be_a_task_of_its_own(through: Through, database: Database
     through(scenario)
 
     assert promised(database) == [EDIT, an_edit(revision=8)]
+
+
+def test_a_promise_that_was_begun_and_has_not_ended_keeps_its_edit_from_being_committed(
+    through: Through, database: Database
+) -> None:
+    """As a task that nobody awaits before the commit."""
+
+    async def scenario(handed: Handed) -> None:
+        await save(handed, EDIT)
+        recording = asyncio.create_task(outbox.record_async(handed, EDIT))
+        await asyncio.sleep(0)
+        with pytest.raises(PromiseNotAwaited):
+            await handed.commit()
+        await asyncio.wait({recording})
+
+    through(scenario)
+
+    assert (saved(database), promised(database)) == ([], [])
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_connection_that_is_committed_past_its_session_keeps_no_edit_without_its_promise(
+    database: Database, *, forgets: bool
+) -> None:
+    """As where a session takes part in the transaction of somebody else."""
+
+    async def scenario() -> None:
+        async with engine_of(database) as engine, engine.connect() as connection:
+            transaction = await connection.begin()
+            async with AsyncSession(connection) as session:
+                await save(session, EDIT)
+                recording = outbox.record_async(session, EDIT)
+                if not forgets:
+                    await recording
+            with pytest.raises(PromiseNotAwaited) if forgets else nullcontext():
+                await transaction.commit()
+
+    asyncio.run(scenario())
+
+    assert (saved(database), promised(database)) == (([], []) if forgets else ([EDIT.page], [EDIT]))
 
 
 def test_a_block_that_ends_without_the_await_is_rolled_back(database: Database) -> None:

@@ -21,7 +21,7 @@ from worker.scores.pipeline import score_on_demand, scores_on_demand
 from worker.settings import Settings
 from worker.tasks.documents import KINDS
 from worker.web.application import make_application
-from worker.web.asking import house_of
+from worker.web.asking import context_of
 
 Result = TypeVar("Result")
 Reply = httpx.Response
@@ -86,7 +86,7 @@ class Front:
         self.workers = workers
         self._runner = asyncio.Runner()
         self.door = build_door(settings, sends=workers.sends())
-        self.application = make_application(house_of(settings, self.door))
+        self.application = make_application(context_of(settings, self.door))
         self.http = self.client_at("127.0.0.1")
 
     def client_at(self, address: str) -> httpx.AsyncClient:

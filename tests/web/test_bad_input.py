@@ -16,7 +16,7 @@ from tests.web.conftest import OpenFront
 from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.demo.processes import free_port
-from worker.web.desk import NOBODY_THERE
+from worker.web.handling import NOBODY_THERE
 
 #: Where nothing comes; and where something else comes, for which the machine has to have time.
 HASTY, LESS_HASTY = {"timeout_seconds": 0.5}, {"timeout_seconds": 4}

@@ -95,7 +95,7 @@ def test_a_repeated_reply_is_counted_as_any_other(front: Front) -> None:
     for _ in range(5):
         front.json(PATH)
     with capture_logs() as lines:
-        front.application.desk.counts.tell()
+        front.application.handling.counts.tell()
 
     (line,) = lines
     assert (line["scores_request"], line["response_200"], line["score_cache_hit"]) == (5, 5, 4)

@@ -129,8 +129,8 @@ def test_a_score_that_somebody_else_computes_is_waited_for_and_not_called(front:
 
 def answer(redis: Redis, wanted: ScoreId) -> None:
     """As whoever holds the lease does it."""
-    told = score("damaging", wanted.revision)
-    says = str(told["prediction"]).lower()
-    kept = Score(model="damaging", version=wanted.version, prediction=says, probability=told["probability"])
+    given = score("damaging", wanted.revision)
+    says = str(given["prediction"]).lower()
+    kept = Score(model="damaging", version=wanted.version, prediction=says, probability=given["probability"])
     redis.set(result_key(wanted), encode_result(wanted, kept))
     redis.publish(lease_key(wanted), "")

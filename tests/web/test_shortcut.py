@@ -20,10 +20,10 @@ from tests.web.fronts import Front, Reply
 from tests.web.test_repeats import looks
 from worker.domain.scores import Final, Score, ScoreError, ScoreId
 from worker.flight.results import encode_result, stored_answer
-from worker.web import shapes, shortcut
+from worker.web import shapes
 from worker.web.connections import HttpProtocol
 from worker.web.replies import Ready
-from worker.web.shortcut import MOST_FORMS, TAKEN, Tell, entry_bytes
+from worker.web.shortcut import MOST_FORMS, TAKEN, TellReply, entry_bytes
 
 ONE = "/v3/scores/enwiki/1/damaging?format=json"
 #: Among them revisions that are gone, which the emulated endpoint decides by their ids.
@@ -44,12 +44,12 @@ answers: st.SearchStrategy[Final] = st.builds(
 
 
 def the_long_way(front: Front, path: str) -> Reply:
-    def takes_nothing(scope: Scope, _: Tell) -> bool:
+    def takes_nothing(scope: Scope, _: TellReply) -> bool:
         scope[TAKEN] = False
         return False
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(front.application.desk.shortcut, "take", takes_nothing)
+        patch.setattr(front.application.handling.shortcut, "take", takes_nothing)
         return front.get(path)
 
 
@@ -58,12 +58,12 @@ def ways_taken(front: Front, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     taken: list[bool] = []
     take = front.application.take
 
-    def noted(scope: Scope, tell: Tell) -> bool:
-        def told(ready: Ready | None) -> None:
+    def noted(scope: Scope, tell: TellReply) -> bool:
+        def heard(ready: Ready | None) -> None:
             taken.append(ready is not None)
             tell(ready)
 
-        is_taken = take(scope, told)
+        is_taken = take(scope, heard)
         if not is_taken:
             taken.append(False)
         return is_taken
@@ -98,12 +98,13 @@ def test_what_is_cut_out_of_a_stored_answer_is_what_reading_and_writing_it_gives
 )
 def test_no_json_is_read_for_a_score(answer: Final, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
+    loads = json.loads
 
     def noted(text: bytes) -> Any:
         read.append(text)
-        return json.loads(text)
+        return loads(text)
 
-    monkeypatch.setattr(shortcut, "read_json", noted)
+    monkeypatch.setattr(json, "loads", noted)
     stored = stored_answer(encode_result(ScoreId("enwiki", "damaging", 1, "1"), answer).encode())
 
     assert stored is not None
@@ -212,7 +213,7 @@ def test_a_reply_of_the_short_way_is_counted_as_any_other(front: Front) -> None:
         front.json(ONE)
     front.json(f"{ONE}&precache=true")
     with capture_logs() as lines:
-        front.application.desk.counts.tell()
+        front.application.handling.counts.tell()
 
     (line,) = lines
     names = ("scores_request", "precache_request", "revision_scored", "score_cache_hit", "response_200")
@@ -224,9 +225,9 @@ def test_questions_are_not_kept_without_bound(front: Front) -> None:
     front.at_once([f"{ONE}&x={number}" for number in range(3)])
     for number in range(MOST_FORMS + 10):
         scope = {"path": "/v3/scores/enwiki/1/damaging", "query_string": b"format=json&x=%d" % number}
-        assert front.application.desk.shortcut.question_of(scope) is not None
+        assert front.application.handling.shortcut.question_of(scope) is not None
 
-    assert len(front.application.desk.shortcut) <= MOST_FORMS
+    assert len(front.application.handling.shortcut) <= MOST_FORMS
 
 
 class Written(asyncio.Transport):

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from tests.builders import some_settings
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server
 from worker.domain.scores import Answer, Sample, ScoreId
-from worker.endpoints.client import Endpoint, ScoringClient
+from worker.endpoints.client import Endpoint
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.limits import Grant, Report
 from worker.endpoints.ores import OresClient
 from worker.endpoints.pacer import Pacer
+from worker.endpoints.scoring_client import ScoringClient
 
 Result = TypeVar("Result")
 

@@ -8,7 +8,7 @@ from tests.worker.lines import consumer_of_edits
 from worker.bootstrap import Services
 from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import ScoringClient
+from worker.endpoints.scoring_client import ScoringClient
 
 
 class InterruptedClient:

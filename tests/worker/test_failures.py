@@ -35,7 +35,9 @@ NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
         (502, Failure.OUTAGE),
         (503, Failure.OUTAGE),
         (504, Failure.LATE),
+        (511, Failure.REFUSED),
         (599, Failure.OUTAGE),
+        (999, Failure.REFUSED),
     ],
 )
 def test_a_status_is_one_kind_of_failure(status: int, failure: Failure) -> None:

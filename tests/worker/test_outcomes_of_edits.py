@@ -188,7 +188,7 @@ def test_a_class_nobody_configured_is_a_dead_letter_and_announced_with_its_score
 def test_a_payload_that_is_no_edit_is_buried_at_once(payload: str) -> None:
     poison = a_claim(payload=payload)
 
-    edits, outcomes = read_edits([poison], MOST)
+    edits, outcomes = read_edits([poison], MOST, "enwiki")
 
     assert edits == {}
     assert reason(outcomes, poison) == "undecodable"
@@ -197,7 +197,7 @@ def test_a_payload_that_is_no_edit_is_buried_at_once(payload: str) -> None:
 def test_an_edit_whose_announcement_kills_its_workers_too_is_buried_in_the_end() -> None:
     last_tries = [a_claim(message=tries, attempt=MOST + tries) for tries in range(1, 6)]
 
-    found, outcomes = read_edits(last_tries, MOST)
+    found, outcomes = read_edits(last_tries, MOST, "enwiki")
 
     assert [claim.message for claim in found] == [1, 2, 3]
     assert {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Dead)} == {"attempts_exhausted"}
@@ -207,16 +207,30 @@ def test_an_edit_whose_announcement_kills_its_workers_too_is_buried_in_the_end()
 def test_poison_takes_no_neighbour_with_it() -> None:
     good, poison = a_claim(message=1), a_claim(message=2, payload="{")
 
-    edits, outcomes = read_edits([good, poison], MOST)
+    edits, outcomes = read_edits([good, poison], MOST, "enwiki")
 
     assert edits == {good: an_edit()}
     assert set(outcomes) == {poison}
 
 
+def test_an_edit_of_another_wiki_is_neither_scored_nor_announced_as_ours_and_is_kept_in_the_end() -> None:
+    theirs = an_edit(wiki="frwiki").encode()
+    first, last = (a_claim(message=attempt, attempt=attempt, payload=theirs) for attempt in (1, MOST))
+
+    edits, outcomes = read_edits([first, last], MOST, "enwiki")
+
+    assert edits == {}
+    again = outcomes[first]
+    assert isinstance(again, RetryLater)
+    assert again.burns_attempt
+    assert reason(outcomes, last) == "another_wiki"
+    assert "of frwiki, and was claimed as one of enwiki; if both have one database, correct" in again.error
+
+
 def test_the_reason_of_poison_names_fields_and_never_values() -> None:
     poison = a_claim(payload=an_edit().encode().replace('"page":1001', '"page":"203.0.113.7"'))
 
-    _, outcomes = read_edits([poison], MOST)
+    _, outcomes = read_edits([poison], MOST, "enwiki")
 
     outcome = outcomes[poison]
     assert isinstance(outcome, Dead)

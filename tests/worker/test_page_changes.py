@@ -229,5 +229,18 @@ def test_a_page_change_that_can_not_be_read_is_a_dead_letter_and_costs_no_edit(
     assert len(promised_events(database)) == 3
 
 
+def test_a_page_change_of_another_wiki_in_the_same_database_removes_nothing(
+    services: Services, database: Database
+) -> None:
+    save_foo(database)
+    drain(services)
+    tell(database, a_deletion(wiki="frwiki"))
+
+    drain(services)
+
+    assert classified_revisions(database) == {1, 2, 3}
+    assert status(database, EDITS).waiting == 1
+
+
 def test_the_moment_of_a_change_is_that_of_the_event() -> None:
     assert a_deletion().timestamp == NOON

@@ -175,6 +175,20 @@ def test_poison_is_buried_at_once_and_its_neighbours_are_delivered(services: Ser
         ]
 
 
+def test_an_edit_of_another_wiki_in_the_same_database_waits_and_is_not_asked_for(
+    services: Services, database: Database, endpoint: EmulatedEndpoint
+) -> None:
+    """As where two wikis have one database under names that do not show it."""
+    save(database, [*edits(2), an_edit(revision=3, wiki="frwiki")])
+
+    drain(services)
+
+    assert sorted(event["rev_id"] for event in promised_events(database)) == [1, 2]
+    assert classified_revisions(database) == {1, 2}
+    assert status(database, EDITS).waiting == 1
+    assert {revision for call in endpoint.calls() for revision in call["revisions"]} == {1, 2}
+
+
 def test_batches_follow_each_other_until_nothing_is_ready(services_for: BuildServices, database: Database) -> None:
     save(database, edits(25))
 

@@ -13,7 +13,7 @@ from tests.worker.conftest import BuildServices
 from tests.worker.lines import FOREVER, drain, make_due, save, statements, status
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
-from worker.events.kinds import EVENT_LANES
+from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.sinks import EventFailed, EventRefused, SinkUnavailable
 
 
@@ -72,6 +72,19 @@ def test_a_dead_sink_is_asked_once_and_costs_no_attempt(services_for: BuildServi
     assert sink.requests == 1
     assert attempts(database, "kafka") == [0] * 6
     assert [line["error"] for line in logs if line["event"] == "sink_unavailable"] == ["the broker is down"]
+
+
+def test_a_sink_whose_requests_are_waited_for_gets_fewer_events_at_once_than_a_file(
+    services: Services, database: Database
+) -> None:
+    eventgate, file = FakeSink(), FakeSink()
+    here = with_sinks(services, eventgate=eventgate, file=file)
+    promise(here, edits(SINKS["eventgate"].most_at_once + 1))
+
+    publish(here)
+
+    assert (eventgate.requests, file.requests) == (2, 1)
+    assert status(database, EVENT_LANES["eventgate"]).pending == 0
 
 
 def test_what_a_sink_takes_before_it_dies_is_not_sent_again(services: Services, database: Database) -> None:

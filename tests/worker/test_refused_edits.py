@@ -22,6 +22,7 @@ from worker.demo.processes import free_port
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Score, ScoreId
+from worker.endpoints import limits
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pipeline import score_on_demand
 from worker.upkeep.populating import populate
@@ -38,6 +39,7 @@ REFUSALS = {
     "not ready yet": http(400, b'{"error": "Model enwiki-damaging is not ready yet."}'),
     "no such model": http(404, b'{"error": {"code": "not found", "message": "No scorers available for enwiki"}}'),
     "a page to log in": http(200, b"<html>Log in</html>"),
+    "a gateway that says no with the status of success": http(200, b'{"httpReason": "Jwt is expired"}'),
 }
 
 
@@ -196,6 +198,20 @@ def test_a_model_that_the_endpoint_does_not_have_keeps_edits_waiting_and_is_an_a
     until(lambda: "correct wikis.enwiki.models" in (services.limits["default"].alarm() or ""), "the alarm")
     scored = [request for request in mendable.scored() if asked_models(request) == ["damaging"]]
     assert len(scored) == 1
+
+
+def test_a_quota_of_nothing_keeps_edits_waiting_and_is_an_alarm_in_the_end(
+    services: Services, database: Database, mendable: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "THROTTLED_SECONDS", 0.0)
+    mendable.says = lambda _: http(429, b'{"error": {"message": "You exceeded your current quota"}}')
+    save(database, edits(10))
+    drain(services)
+
+    assert (status(database, EDITS).waiting, waiting_attempts(database)) == (10, {0})
+    until(lambda: bool(services.limits["default"].alarm()), "the alarm")
+    words = (mendable.server.url, "status 429: You exceeded your current quota", "requests_per_second")
+    assert all(word in (services.limits["default"].alarm() or "") for word in words)
 
 
 def in_place_of_scores(kind: str, message: str, revisions: set[int]) -> Callable[[Request], bytes]:

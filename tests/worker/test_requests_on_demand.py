@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,11 @@ def services(redis: Redis, redis_url: str) -> Iterator[Services]:
 @pytest.fixture
 def request_them(services: Services, redis: Redis) -> Request:
     """`request_scores` with the broker's part played here: a message is a value in the queue's list."""
-    wiki = services.wiki("enwiki")
-    return lambda ids: request_scores(services, wiki, ids, send=lambda score_id: redis.lpush(QUEUE_OF[SCORE], score_id))
+
+    def send(score_id: str) -> None:
+        redis.lpush(QUEUE_OF[SCORE], score_id)
+
+    return partial(request_scores, services, services.wiki("enwiki"), send=send)
 
 
 def queued(redis: Redis) -> int:

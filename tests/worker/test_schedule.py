@@ -17,7 +17,7 @@ from tests.builders import some_settings
 from worker.app import configuration
 from worker.lanes import broker
 from worker.lanes.broker import Scheduler
-from worker.lanes.clock import Clock
+from worker.lanes.clock import ClockCheck
 from worker.lanes.rings import EXPIRE_RECENT_CHANGES, MOST_WAITING, POLL, PURGE_SCORES, QUEUE_OF
 
 NewBeat = Callable[..., Scheduler]
@@ -151,7 +151,7 @@ def test_two_deployments_schedule_apart(redis: Redis, new_beat: NewBeat) -> None
 
 def test_a_clock_that_is_wrong_is_told_once_and_when_it_is_right_again() -> None:
     ahead = 120.0
-    clock = Clock(lambda: 1_000_000.0 + ahead)
+    clock = ClockCheck(lambda: 1_000_000.0 + ahead)
     with capture_logs() as lines:
         for _ in range(3):
             clock.compare((1_000_000, 0))
@@ -164,6 +164,6 @@ def test_a_clock_that_is_wrong_is_told_once_and_when_it_is_right_again() -> None
 
 def test_a_clock_that_is_a_little_wrong_is_no_news() -> None:
     with capture_logs() as lines:
-        Clock(lambda: 1_000_001.5).compare((1_000_000, 0))
+        ClockCheck(lambda: 1_000_001.5).compare((1_000_000, 0))
 
     assert lines == []

@@ -130,6 +130,7 @@ def say(sentence: str, style: str = "") -> None:
 
 
 def warn(sentence: str) -> None:
+    """Say *sentence* in yellow: the command goes on."""
     say(sentence, "yellow")
 
 
@@ -140,6 +141,7 @@ def warn_if_redis_is_silent(services: Services, consequence: str) -> None:
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
+    """Say *sentence* as an error, and end the command with *code*."""
     complain(sentence)
     raise typer.Exit(code)
 

@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,6 @@ from rich.text import Text
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
 from outbox.page_changes import Promised
-from worker.app import send_score
 from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
 from worker.cli.console import errors_as_sentences, fail, out, print_json, progress
@@ -26,51 +24,23 @@ from worker.cli.options import JsonOption, WikiOption, moment_of
 from worker.cli.replay import replay_file
 from worker.cli.tables import summary
 from worker.demo.counts import REASONS, RunCounts, count, json_lines
+from worker.demo.patrollers import Patrollers
 from worker.demo.processes import Processes
 from worker.demo.surroundings import SAMPLE, Surroundings, start, wikis_of
 from worker.domain.errors import CommandFailed
-from worker.domain.scores import ScoreId
 from worker.domain.thresholds import DAMAGING
 from worker.domain.visible import visible
 from worker.incoming.replaying import ReplayReport
 from worker.scores.filtering import Filters, filters_of
 from worker.scores.filters import Change
-from worker.scores.model_versions import current_models
 from worker.settings import FILE_VARIABLE
 
-#: While the worker drains, a patroller opens one edit in this many, and asks for its score by task id.
-OPENED = 20
 #: Counting what waits in all lanes takes as long as saving some edits, so the bar moves twice a second while they are
 #: saved.
 COUNTED_SECONDS = 0.5
 #: After this long without progress the demo gives up and says where the logs are.
 STUCK_SECONDS = 90
 FILTER_ROWS = 10
-
-
-@dataclass(slots=True)
-class Patrollers:
-    """They open some of the edits as soon as these are saved, and so ask for scores that the worker also asks for."""
-
-    services: Services
-    asked: int = 0
-    seen: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def look_at(self, edit: Edit) -> None:
-        self.seen += 1
-        if self.seen % OPENED:
-            return
-        version = self.versions.get(edit.wiki) or self._version(edit.wiki)
-        if version is not None:
-            self.versions[edit.wiki] = version
-            score_id = ScoreId(edit.wiki, "damaging", edit.revision, version)
-            send_score(str(score_id))
-            self.asked += 1
-
-    def _version(self, wiki: str) -> str | None:
-        damaging = self.services.wiki(wiki).database.run(current_models).get("damaging")
-        return damaging.version if damaging else None
 
 
 def demo(

@@ -6,6 +6,7 @@ from worker.domain.errors import not_installed
 
 
 def main() -> None:
+    """Run the command, or say in a sentence which package is missing for it."""
     try:
         from worker.cli.main import run_command  # noqa: PLC0415 - what it imports may be missing
     except ModuleNotFoundError as error:

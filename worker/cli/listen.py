@@ -14,12 +14,13 @@ from rich.text import Text
 
 from outbox import EDITS
 from outbox.database import Database
+from worker.cli.autopatrolled import shown_groups
 from worker.cli.console import USAGE, command_services, err, fail, print_json, wikis_named
 from worker.cli.options import AutopatrolledGroupOption, WikiOption
 from worker.cli.tables import from_elsewhere, summary
-from worker.cli.trusted import told_groups
-from worker.endpoints.client import user_agent
-from worker.incoming.listening import Listened, Listener
+from worker.endpoints.http_requests import user_agent
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Listener
 from worker.incoming.positions import LONGEST_SOURCE
 from worker.incoming.side_by_side import SideBySide
 from worker.incoming.streams import refusal, unread_streams
@@ -40,25 +41,20 @@ def listen(
 ) -> None:
     """Save the edits of a stream (recentchange or mediawiki.page_change.v1) and tell the workers.
 
-    A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
-    where the stream does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced. If the stream
+    does not say who is autopatrolled, the user's groups decide: see autopatrolled_groups of the wiki's settings.
 
     Continues where it stopped the last time, and reconnects until it is interrupted.
 
     Example: `outpatrol listen https://stream.wikimedia.org/v2/stream/recentchange --wiki frwiki`
     """
-    if not _is_address(url):
-        fail(f"{url!r} is not the address of a stream; write {AN_ADDRESS}", USAGE)
-    if len(url.encode()) > LONGEST_SOURCE:
-        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once", USAGE)
-    if unread := unread_streams(url):
-        fail(refusal(unread), USAGE)
+    _check_address(url)
     if unknown := set(kind or ()) - {"edit", "new"}:
         fail(f"{', '.join(sorted(unknown))}: no such kind of edit; there are edit and new", USAGE)
     with command_services() as services:
         wikis = wikis_named(services, wiki)
         databases = {each.id: each.database for each in wikis}
-        groups_of = told_groups(wikis, autopatrolled_group)
+        groups_of = shown_groups(wikis, autopatrolled_group)
 
         def make(some: Mapping[str, Database], listened: Listened, others: frozenset[str]) -> Listener:
             return Listener(
@@ -81,6 +77,15 @@ def listen(
             listeners.listen(since=since)
     if as_json:
         print_json(_document(listeners.listened))
+
+
+def _check_address(url: str) -> None:
+    if not _is_address(url):
+        fail(f"{url!r} is not the address of a stream; write {AN_ADDRESS}", USAGE)
+    if len(url.encode()) > LONGEST_SOURCE:
+        fail(f"the address of a stream has at most {LONGEST_SOURCE} bytes; listen to fewer streams at once", USAGE)
+    if unread := unread_streams(url):
+        fail(refusal(unread), USAGE)
 
 
 @contextmanager

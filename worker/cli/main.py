@@ -69,4 +69,5 @@ def _before_every_command(
 
 
 def run_command() -> None:
+    """Read the arguments of this process and do what they ask for."""
     app()

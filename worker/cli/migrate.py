@@ -1,6 +1,7 @@
 """`outpatrol migrate`: the tables of this version, in every wiki's database."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from worker.bootstrap import Services
@@ -16,10 +17,11 @@ from worker.cli.console import (
 )
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
+from worker.domain.errors import SettingsInvalid
 from worker.upkeep.foreign_tables import missing_core_tables
 from worker.upkeep.migrating import migrate as migrate_database
 from worker.upkeep.polling import WikiPoll, groups
-from worker.upkeep.trying import small_packets, small_table_cache, try_writing
+from worker.upkeep.trying import same_database, small_packets, small_table_cache, try_writing
 
 
 def migrate(
@@ -35,7 +37,7 @@ def migrate(
     """
     with command_services() as services:
         wikis = wikis_named(services, wiki)
-        result, errors = on_each(wikis, _migrate)
+        result, errors = on_each(wikis, partial(_migrate, list(services.wikis.values())))
         if as_json:
             print_json(result | documents_of_errors(errors))
         migrated = [each for each in wikis if each.id in result]
@@ -44,7 +46,13 @@ def migrate(
     end_with(errors | errors_of_writing)
 
 
-def _migrate(wiki: Wiki) -> dict[str, Any]:
+def _migrate(all_wikis: Sequence[Wiki], wiki: Wiki) -> dict[str, Any]:
+    earlier = all_wikis[: all_wikis.index(wiki)]
+    if other := same_database(wiki.database, [each.database for each in earlier]):
+        raise SettingsInvalid(
+            f"wikis.{wiki.id}.database_url: leads to the database of {other.wiki} by another name of its server, so "
+            "that each would be scored and announced as the other; give each wiki a database of its own"
+        )
     before, after = migrate_database(wiki.database, emulated=wiki.settings.emulated)
     state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
     say(f"{wiki.id}: {state}")

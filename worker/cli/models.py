@@ -185,7 +185,7 @@ def _state_of(entry: ListedVersion) -> Text:
         return Text("no version yet", "yellow")
     states = [Text("current", "green")] if entry.is_current else []
     if entry.candidate_seconds is not None:
-        states.append(Text(f"candidate since {seconds_shown(entry.candidate_seconds)} ago", "yellow"))
+        states.append(Text(f"candidate for {seconds_shown(entry.candidate_seconds)}", "yellow"))
     return Text(", ").join(states) if states else Text("old")
 
 

@@ -46,7 +46,9 @@ def recentchanges(
     since: Annotated[
         str,
         typer.Option(
-            parser=since_when, metavar="TIME", help="Not older than 7d, 2h, 2026-11-01, 2026-11-01T12:00 (UTC)."
+            parser=since_when,
+            metavar="TIME",
+            help="Only changes since then: 7d, 2h, 2026-11-01, 2026-11-01T12:00 (UTC).",
         ),
     ] = "7d",
     before: Annotated[
@@ -88,14 +90,18 @@ def recentchanges(
         elif explain:
             _show_plan(wiki, filters.plan(query), as_json=as_json)
         else:
-            changes = filters.find(query)
-            if as_json:
-                print_json(_document(filters, query, choices, changes))
-            elif as_csv:
-                print_data(changes_csv(filters, changes))
-            elif changes:
-                out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC), width=out.width))
-            _say_how_to_go_on(filters, query, changes)
+            _show_changes(filters, query, choices, as_json=as_json, as_csv=as_csv)
+
+
+def _show_changes(filters: Filters, query: Query, choices: dict[str, Any], *, as_json: bool, as_csv: bool) -> None:
+    changes = filters.find(query)
+    if as_json:
+        print_json(_document(filters, query, choices, changes))
+    elif as_csv:
+        print_data(changes_csv(filters, changes))
+    elif changes:
+        out.print(changes_table([(filters, change) for change in changes], datetime.now(UTC), width=out.width))
+    _say_how_to_go_on(filters, query, changes)
 
 
 def _check_one_form(forms: dict[str, bool]) -> None:

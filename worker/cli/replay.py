@@ -8,6 +8,7 @@ import typer
 from outbox import EDITS
 from outbox.page_changes import Promised
 from worker.bootstrap import Services
+from worker.cli.autopatrolled import shown_groups
 from worker.cli.console import (
     command_services,
     fail,
@@ -19,7 +20,6 @@ from worker.cli.console import (
     wikis_named,
 )
 from worker.cli.options import AutopatrolledGroupOption, JsonOption, WikiOption
-from worker.cli.trusted import told_groups
 from worker.config.autopatrolled_groups import usual_groups
 from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed
@@ -41,14 +41,14 @@ def replay(
 ) -> None:
     """Save recorded edits on the emulated wikis, each in a transaction of its own, and tell the workers.
 
-    A wiki that is not emulated is not written to: its edits are promised, scored and announced. Who is autopatrolled,
-    where a line does not say, follows from the user's groups: autopatrolled_groups of the wiki's settings.
+    A wiki that is not emulated is not written to: its edits are promised, scored and announced. If a line does
+    not say who is autopatrolled, the user's groups decide: see autopatrolled_groups of the wiki's settings.
 
     Example: `outpatrol replay recentchange.ndjson.gz --wiki frwiki --rate 50`
     """
     with command_services() as services:
         wikis, report = wikis_named(services, wiki), ReplayReport()
-        groups_of = told_groups(wikis, autopatrolled_group)
+        groups_of = shown_groups(wikis, autopatrolled_group)
         with progress() as shown:
             task = shown.add_task("saving edits", total=limit)
 
@@ -57,17 +57,7 @@ def replay(
 
             replay_file(services, file, wikis, report, groups_of=groups_of, limit=limit, rate=rate, saved=saved)
     warn_if_redis_is_silent(services, "the edits are safe, and the workers' next poll finds them")
-    for complaint in report.complaints:
-        warn(complaint)
-    left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
-    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
-    if report.page_changes:
-        say(f"{report.page_changes.total()} changes of pages that are no edits promised (delete, move …)")
-    if report.promised:
-        warn(
-            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
-            "written to a wiki that is not emulated"
-        )
+    _tell(report)
     if as_json:
         print_json(
             {
@@ -81,6 +71,21 @@ def replay(
         )
     if strict and report.left_out:
         fail(f"{report.left_out.total()} lines were left out, and --strict allows none")
+
+
+def _tell(report: ReplayReport) -> None:
+    """What became of the lines, in sentences."""
+    for complaint in report.complaints:
+        warn(complaint)
+    left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(report.left_out.items())) or "none"
+    say(f"{report.saved.total()} edits saved on {len(report.saved)} wikis; left out: {left_out}")
+    if report.page_changes:
+        say(f"{report.page_changes.total()} changes of pages that are no edits promised (delete, move …)")
+    if report.promised:
+        warn(
+            f"{report.promised.total()} edits promised, not saved, on {', '.join(sorted(report.promised))}: nothing is "
+            "written to a wiki that is not emulated"
+        )
 
 
 def replay_file(

@@ -19,14 +19,14 @@ def web(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; by default that of the settings.")
     ] = None,
 ) -> None:
-    """Answer as ORES does: cached scores from Redis, all others from the workers, each call shared with the outbox.
+    """Answer as ORES does: cached scores from Redis, all others from the workers, which share each call with edits.
 
     Example: `outpatrol web --port 8090`
     """
     for package in ("starlette", "uvicorn"):
         if find_spec(package) is None:
             fail(not_installed(package, "web"))
-    from worker.web.asking import house_of  # noqa: PLC0415
+    from worker.web.asking import context_of  # noqa: PLC0415
     from worker.web.serving import serve  # noqa: PLC0415 - needs the extra
 
     with errors_as_sentences():
@@ -39,7 +39,7 @@ def web(
         err.print(f"listening on http://{here}:{actual}", highlight=False)
 
     try:
-        serve(house_of(settings, door), door.close, host=here, port=taken, ready=ready)
+        serve(context_of(settings, door), door.close, host=here, port=taken, ready=ready)
     except OSError as error:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or error

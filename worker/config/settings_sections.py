@@ -21,6 +21,8 @@ HEADER_VALUE = r"([!-~]([\t -~]*[!-~])?)?"
 
 
 class Section(BaseModel):
+    """A section of the settings file: immutable, and a field that it does not know is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 

@@ -25,7 +25,7 @@ EVENTS = {
     "score_answered": "an on-demand request was answered",
     "scores_answered": "a request for several scores on demand was answered",
     "requests_answered": "what the front door did in the last seconds, counted",
-    "request_failed": "a request at the front door met an error that nobody foresaw",
+    "request_failed": "a request at the front door met an unexpected error",
     "lease_lost": "a lease ran out before its messages were settled; nothing was written for them",
     "message_given_up": "a message was given up",
     "value_refused": "a database refuses what one message leads to; it is tried again, and given up in the end",

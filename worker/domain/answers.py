@@ -1,4 +1,4 @@
-"""What asking for several scores came to. Pure."""
+"""The answers to a request for several scores. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -9,16 +9,16 @@ from worker.domain.scores import Answer, ScoreId
 class Answers:
     """Answers to those who asked the front door, by score id."""
 
-    #: What has none in here had none in time.
+    #: Ids that are missing here had no answer in time.
     by_id: dict[ScoreId, Answer] = field(default_factory=dict)
-    #: How many of them were there before.
+    #: How many of the answers were cached before.
     cached: int = 0
     #: Those that no worker was asked for, since too many requests are waiting.
     refused: set[ScoreId] = field(default_factory=set)
 
 
 class Stored:
-    """A final answer as it is cached, and what a reader has made of it."""
+    """A final answer as it is cached, and the text that a reader has made of it."""
 
     __slots__ = ("_start", "entry", "value")
 

@@ -8,8 +8,8 @@
 | reply that was asked for                   |           |                          |                            |
 | no reply in time; 408, 504                 | late      | unless it is an outage   | backoff; opens the circuit |
 | no connection; 502, 503                    | outage    | unless others are served | backoff; opens the circuit |
-| 3xx, 4xx that name no revision; a page in  | refused   | no                       | a slow backoff; opens the  |
-| place of scores                            |           |                          | circuit, and is an alarm   |
+| 3xx, 4xx that name no revision; 511; a     | refused   | no                       | a slow backoff; opens the  |
+| page or an error with a 200 for scores     |           |                          | circuit, and is an alarm   |
 | 429; 503 with Retry-After; our own limits  | throttled | no                       | not before Retry-After     |
 | somebody else is computing it              | elsewhere | no                       | soon                       |
 | kills its worker; can't be read            | poison    | when it is claimed       | dead letter                |
@@ -49,7 +49,8 @@ def failure_of_status(status: int, *, says_when: bool = False) -> Failure:
         return Failure.THROTTLED
     if status in {408, 504}:
         return Failure.LATE
-    if status < 500:
+    # 511 is a gateway's that wants a login, and 600 or more somebody's who does not want us.
+    if status < 500 or status == 511 or status >= 600:
         return Failure.REFUSED
     return Failure.TRANSIENT if status == 500 else Failure.OUTAGE
 

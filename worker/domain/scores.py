@@ -12,6 +12,8 @@ from worker.domain.failures import Failure
 #: Ends the version in the id of a score with its features: an answer of its own, shared like any other. Source of the
 #: word: wikimedia/ores ores/scoring_context.py `format_id_string` @ 8369ea0.
 FEATURES = ":features"
+#: Stands for the version in score ids while nobody knows it.
+UNKNOWN_VERSION = "unknown"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,6 +106,12 @@ class NoAnswer:
 
 Final = Score | ScoreError
 Answer = Score | ScoreError | NoAnswer
+
+
+def read_final(fields: dict[str, Any]) -> Final:
+    """The final answer with these *fields*, as `model_dump` gives them."""
+    return ScoreError(**fields) if "type" in fields else Score(**fields)
+
 
 #: Told of final answers as they come.
 Hear = Callable[[Mapping[ScoreId, Answer]], None]

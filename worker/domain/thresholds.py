@@ -41,7 +41,7 @@ def _number_or_formula(value: Any) -> float | str:
 
 
 #: One validator for both, so that a wrong value gives one message.
-End = Annotated[float | str, BeforeValidator(_number_or_formula)]
+BandEnd = Annotated[float | str, BeforeValidator(_number_or_formula)]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,8 +65,8 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min: End = 0.0
-    max: End = 1.0
+    min: BandEnd = 0.0
+    max: BandEnd = 1.0
 
     @model_validator(mode="after")
     def _does_not_contradict_itself(self) -> Self:

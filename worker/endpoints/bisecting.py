@@ -15,8 +15,9 @@ Ask = Callable[[Sequence[ScoreId]], Awaitable[dict[ScoreId, Answer]]]
 MOST_CUTS_IN_VAIN = 2
 #: Statuses that refuse a request as too large, whoever sends them.
 TOO_LARGE = {413, 414}
-#: Statuses that, with the endpoint's own words, may be about some of the scores asked for.
-ABOUT_SCORES = {400, 404, 422}
+#: Statuses that, with the endpoint's own words, may be about some of the scores asked for. An error can have that of
+#: success.
+ABOUT_SCORES = {200, 400, 404, 422}
 
 
 class RequestRefused(EndpointUnavailable):

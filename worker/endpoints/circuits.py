@@ -187,7 +187,7 @@ class Circuits:
             self._wide.failed(reason)
 
     def _counts(self, model: str) -> bool:
-        """Whether it tells that nobody is served if nobody is for *model*, or with such questions."""
+        """Whether the endpoint can be called out if only *model*, or only such questions, get no answers."""
         return model != NO_MODEL or not self._is_asked_for_scores
 
     def _may_probe(self, score_id: ScoreId, tries: Tries, probed: set[str], scored: set[int]) -> bool:

@@ -1,17 +1,13 @@
-"""The border to a scoring endpoint: what a client offers, and how it sends requests with httpx."""
+"""One endpoint, asked within its limits and circuits: what is sent, and what each reply or refusal means."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
-from importlib.metadata import version
-from typing import Any, Protocol, TypeVar, cast
+from functools import partial
+from typing import Any, TypeVar
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
 from worker.config.http_routes import ALL_DIRECT, HttpRoutes
@@ -19,70 +15,19 @@ from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure, failure_of_status, retry_after_seconds
 from worker.domain.redirects import advice
-from worker.domain.scores import Answer, Final, Hear, Sample, ScoreId, unheard
-from worker.domain.thresholds import Statistic
-from worker.domain.unpacking import Unpacking, UnreadableReply
+from worker.domain.scores import Answer, Final, Hear, ScoreId
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
+from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
-from worker.endpoints.refusals import Cures, cure_of_endpoint, said_of
+from worker.endpoints.refusals import Cures, cure_of_endpoint, names_one, said_of
 from worker.endpoints.replies import first_problem
-from worker.endpoints.sentences import first_line, sentence_in, storable
-from worker.endpoints.token import TokenFile
+from worker.endpoints.sentences import first_line, sentence_in
 
-to_json = json.JSONEncoder(separators=(",", ":")).encode
 ReplyType = TypeVar("ReplyType")
 #: Cuts scores into the requests in which they are asked for.
 Cut = Callable[[Sequence[ScoreId]], Iterable[Sequence[ScoreId]]]
-
-#: Bytes of a reply at most; enough for fifty revisions of a model with sixty-four topics.
-LARGEST_REPLY_BYTES = 4 * 1024 * 1024
-#: How many edits are claimed for a probe.
-PROBE_EDITS = 5
-
-
-class ScoringClient(Protocol):
-    """Asks an endpoint for scores. Never raises for a score that it did not get: `NoAnswer` is an answer, too."""
-
-    async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
-        """Ask for *ids*, all of one wiki; returns an answer for every one of them.
-
-        *hear* is called with final ones as soon as they come, in any thread.
-        """
-
-    async def versions(self, wiki: str, models: Sequence[str], sample: Sample | None) -> dict[str, str]:
-        """Return the versions of *models* as far as the endpoint tells them; the *sample* may be scored to find out.
-
-        Raises:
-            EndpointUnavailable: the endpoint did not answer.
-        """
-
-    async def statistics(
-        self, wiki: str, model: str, wanted: Sequence[Statistic]
-    ) -> tuple[str, dict[Statistic, float | None]]:
-        """Return the model's version, and the threshold that reaches each of *wanted*; None if none does.
-
-        Raises:
-            EndpointUnavailable: the endpoint did not answer, or has no statistics.
-        """
-
-    async def information(self, wiki: str, model: str, paths: Sequence[str]) -> dict[str, Any]:
-        """Return what the endpoint tells about a model at these dotted *paths*, or all of it without any.
-
-        Raises:
-            InformationUnknown: it tells nothing at one of them.
-            EndpointUnavailable: the endpoint did not answer.
-        """
-
-    def claim_size(self, wiki: str, models: Iterable[str]) -> int:
-        """How many edits of *wiki* that need *models* it makes sense to claim now; asks nobody.
-
-        0 while the endpoint, or all these models of that wiki, are to be left alone. Safe in any thread.
-        """
-
-    async def close(self) -> None:
-        """Close the connections."""
 
 
 class Endpoint:
@@ -98,38 +43,21 @@ class Endpoint:
         routes: HttpRoutes = ALL_DIRECT,
         section: str = "endpoint",
         *,
-        setting: str = "endpoint.url",
-        cures: Cures = cure_of_endpoint,
+        setting: str | None = None,
+        cures: Cures | None = None,
         asks_for_scores: bool = True,
     ) -> None:
         self.settings = settings
         #: Otherwise a refusal means that it refuses what it exists for.
         self._asks_for_scores = asks_for_scores
         #: The setting that holds the URL, and the cures for refusals; both stand in errors.
-        self.setting = setting
-        self.cures = cures
+        self.setting = setting or f"{section}.url"
+        self.cures = cures or partial(cure_of_endpoint, section=section)
         self._pacer = pacer
         self.circuits = Circuits(
             settings.url, lambda reason: pacer.tell(Report(outage=reason)), is_asked_for_scores=asks_for_scores
         )
-        route = routes.to(settings.url, section=section, proxy=settings.proxy, ca_file=settings.ca_file)
-        # The aiohttp transport costs a quarter of plain httpx' processor time per request, and a third less without a
-        # client around it, with its merging of URLs, headers and cookies.
-        self._http = AiohttpTransport(
-            limits=httpx.Limits(max_connections=settings.concurrency),
-            verify=route.tls(),
-            proxy=None if route.proxy is None else httpx.Proxy(route.proxy),
-        )
-        self._headers = httpx.Headers(
-            {
-                "User-Agent": user_agent(settings.contact),
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                **{name: value.get_secret_value() for name, value in settings.headers.items()},
-            }
-        )
-        self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
-        self._address = settings.url.rstrip("/")
+        self._http = HttpRequests(settings, routes, section)
 
     def allowance(self, wiki: str, models: Collection[str]) -> int | None:
         """How many requests for *models* of *wiki* it makes sense to prepare now; 0 while it is to be left alone.
@@ -234,12 +162,13 @@ class Endpoint:
         is_served = False
         try:
             async with asyncio.timeout(self.settings.timeout_seconds):
-                response, content = await self._exchange(where, method, path, params, body, host)
+                response, content = await self._http.send(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions, self)
-            validated = _validated(where, response.status_code, content, wiki, reply, self.cures)
+            validated = _validated(where, response, content, wiki, revisions, reply, self.cures)
             said = _judged(validated, response, judge)
         except TimeoutError as error:
-            failed = EndpointUnavailable(f"{where}: no reply within {self.settings.timeout_seconds:g} s", Failure.LATE)
+            text = f"{where}: no reply within {self.settings.timeout_seconds:g} s"
+            failed = EndpointUnavailable(f"{text}; {self.cures(504, wiki, is_in_its_words=False)}", Failure.LATE)
             raise failed from error
         except EndpointUnavailable as error:
             # An endpoint that names a revision in its refusal does serve.
@@ -256,58 +185,7 @@ class Endpoint:
             self._pacer.end(wiki, models, report)
 
     async def close(self) -> None:
-        await self._http.aclose()
-
-    async def _exchange(
-        self, where: str, method: str, path: str, params: Mapping[str, str] | None, body: Any, host: str | None
-    ) -> tuple[httpx.Response, bytes]:
-        # Host and length are the transport's to add. The deadline is that of the whole exchange: one for each part
-        # would cost a timer each.
-        request = httpx.Request(
-            method,
-            _url(f"{self._address}{path}"),
-            params=params,
-            headers=self._headers,
-            stream=httpx.ByteStream(b"" if body is None else to_json(body).encode()),
-        )
-        request.read()
-        # Otherwise httpx looks through all headers for the character set of each.
-        request.headers.encoding = "utf-8"
-        if body is not None:
-            request.headers["Content-Type"] = "application/json"
-        if host is not None:
-            request.headers["Host"] = host
-        if self._token is not None:
-            request.headers["Authorization"] = await self._token.header()
-        failure = Failure.OUTAGE
-        try:
-            response = await self._http.handle_async_request(request)
-            # From here on the endpoint was reached, and a failure is one of its reply.
-            failure = Failure.TRANSIENT
-            if response.is_success:
-                response.headers.encoding = "iso-8859-1"
-            try:
-                return response, await _content(where, response)
-            finally:
-                await response.aclose()
-        except httpx.TimeoutException as error:
-            # The transport reports a refused or broken connection as a time-out.
-            if error.__cause__ is None or isinstance(error.__cause__, TimeoutError):
-                raise TimeoutError from error
-            has_connected = not isinstance(error.__cause__, aiohttp.ClientConnectorError)
-            # An endpoint that breaks off, or stays silent, may do so because of what was asked.
-            failure = Failure.LATE if has_connected else failure
-            raise EndpointUnavailable(f"{where}: {_broken(error.__cause__)}", failure) from error
-        # The transport passes on aiohttp's own error for a reply that is not HTTP, and a UnicodeError for a status line
-        # that is not text.
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, UnicodeError) as error:
-            raise EndpointUnavailable(f"{where}: {storable(str(error)) or type(error).__name__}", failure) from error
-
-
-@lru_cache(maxsize=1024)
-def _url(address: str) -> httpx.URL:
-    """*address*, taken to pieces: a sixth of a request's cost, and most requests go to a few addresses."""
-    return httpx.URL(address)
+        await self._http.close()
 
 
 def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
@@ -319,30 +197,10 @@ def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
     report = Report(pause=failed.retry_after or 0.0) if failed else Report()
     match failed.failure if failed else None:
         case Failure.THROTTLED:
-            report.throttled = 1
+            report.throttled, report.throttling = 1, str(failed)
         case Failure.REFUSED if is_told:
             report.refusal = str(failed)
     return report
-
-
-async def _content(where: str, response: httpx.Response) -> bytes:
-    encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-    try:
-        unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES)
-        async for chunk in cast("httpx.AsyncByteStream", response.stream):
-            unpacking.take(chunk)
-        return unpacking.content()
-    except UnreadableReply as error:
-        raise EndpointUnavailable(f"{where}: {error}", Failure.TRANSIENT) from error
-
-
-def user_agent(contact: str | None) -> str:
-    """Name, version and contact of the client, and the libraries it uses.
-
-    Source of the form: Wikimedia Foundation User-Agent Policy, foundation.wikimedia.org.
-    """
-    libraries = " ".join(f"{name}/{version(name)}" for name in ("httpx", "aiohttp"))
-    return f"Outpatrol/{version('outpatrol')} ({contact or 'no contact set'}) {libraries}"
 
 
 def _raise_for_status(
@@ -357,36 +215,49 @@ def _raise_for_status(
     message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
+        if failure is not Failure.THROTTLED:
+            message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
         raise EndpointUnavailable(message, failure, retry_after)
-    if not said and status < 400:
+    if status < 400:
         url, location = where.partition(" ")[2], response.headers.get("Location")
         message = f"{message}; {advice(url, asked.settings.url, location, setting=asked.setting)}"
-    elif not said:
+    elif failure is Failure.REFUSED and not any(isinstance(each, str) for each in said.values()):
+        # Words that nobody knows may name a revision and be about all of them.
         message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
     raise RequestRefused(message, status, sentence, said, retry_after)
 
 
 def _validated(
-    where: str, status: int, content: bytes, wiki: str, reply: TypeAdapter[ReplyType], cures: Cures = cure_of_endpoint
+    where: str,
+    response: httpx.Response,
+    content: bytes,
+    wiki: str,
+    revisions: Collection[int],
+    reply: TypeAdapter[ReplyType],
+    cures: Cures,
 ) -> ReplyType:
+    """The reply about *revisions* in *content*.
+
+    Raises:
+        RequestRefused: somebody says in place of the reply why there is none, and not because of one of *revisions*:
+            a page of a gateway, such as one that asks for a login, or an error with a status of success.
+        EndpointUnavailable: it is another reply, or none.
+    """
     try:
         return reply.validate_json(content)
     except ValidationError as error:
-        if content.lstrip()[:1] == b"<":
-            # A page of a gateway or proxy, such as one that asks for a login.
-            text = f"{where}: status {status}: a page in place of scores; {cures(status, wiki, is_in_its_words=False)}"
-            raise RequestRefused(text, status, "", {}) from error
-        text = f"{where}: not the reply that was asked for: {first_problem(error)}"
+        status, content_type = response.status_code, response.headers.get("Content-Type", "")
+        begins, sentence = content.lstrip()[:1], sentence_in(content)
+        here, cure = f"{where}: status {status}", cures(status, wiki, is_in_its_words=bool(sentence))
+        if begins and begins not in b"{[":
+            page = first_line(content, content_type) or "a page in place of the reply"
+            raise RequestRefused(f"{here}: {page}; {cure}", status, "", {}) from error
+        if sentence and not names_one(sentence, revisions):
+            raise RequestRefused(f"{here}: {sentence}; {cure}", status, sentence, {}) from error
+        text = f"{here}: {sentence or f'not the reply that was asked for: {first_problem(error)}'}; {cure}"
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
 def _judged(reply: ReplyType, response: httpx.Response, judge: Callable[[ReplyType, float | None], None]) -> ReplyType:
     judge(reply, retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)))
     return reply
-
-
-def _broken(error: BaseException) -> str:
-    """Why there is no connection, or why it broke off."""
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
-        return f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
-    return storable(str(error)) or type(error).__name__

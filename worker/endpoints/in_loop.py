@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import ScoringClient
+from worker.endpoints.scoring_client import ScoringClient
 from worker.lanes.loops import HttpLoop
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from worker.domain.models import LiftWingServer, ScoringModel
-from worker.endpoints.client import Endpoint, ScoringClient
+from worker.endpoints.client import Endpoint
 from worker.endpoints.lift_wing import FindPages, LiftWingClient
 from worker.endpoints.ores import OresClient
+from worker.endpoints.scoring_client import ScoringClient
 
 #: Wiki to the language code that Lift Wing knows it by.
 Languages = Mapping[str, str | None]

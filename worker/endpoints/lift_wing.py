@@ -8,10 +8,11 @@ from typing import Any
 
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.models import LiftWingServer, ScoringModel
-from worker.domain.scores import Answer, Hear, NoAnswer, Sample, Score, ScoreError, ScoreId, unheard
+from worker.domain.scores import UNKNOWN_VERSION, Answer, Hear, NoAnswer, Sample, Score, ScoreError, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import PROBE_EDITS, Endpoint
+from worker.endpoints.client import Endpoint
 from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
+from worker.endpoints.scoring_client import PROBE_EDITS
 
 #: Kubernetes namespace of each model server; a part of its Host header. Source: operations/deployment-charts
 #: helmfile.d/ml-services @ 66ce6e0.
@@ -110,7 +111,11 @@ class LiftWingClient:
         if sample is None:
             return versions
         answers = await self._samples(
-            [ScoreId(wiki, model, sample.revision, "unknown", sample.page) for model in models if model not in versions]
+            [
+                ScoreId(wiki, model, sample.revision, UNKNOWN_VERSION, sample.page)
+                for model in models
+                if model not in versions
+            ]
         )
         versions |= {answer.model: answer.version for answer in answers.values() if isinstance(answer, Score)}
         silent = next((answer for answer in answers.values() if isinstance(answer, NoAnswer)), None)

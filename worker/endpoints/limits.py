@@ -32,6 +32,9 @@ LOWEST_RATE = 0.1
 
 #: Seconds for which a reported outage or refusal is an alarm; while they last, both are reported again much sooner.
 ALARM_SECONDS = 6 * REFUSED_SECONDS
+#: If all are told for so many seconds to come back later, it is no matter of the rate: a quota is used up, or we are
+#: not wanted.
+THROTTLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class Report:
     #: Why nobody is served, if that is so, and the last refusal that is no revision's fault.
     outage: str = ""
     refusal: str = ""
+    #: The last reply to a request that was throttled.
+    throttling: str = ""
 
     def plus(self, other: "Report") -> "Report":
         """Both as one report; *other* is the later one."""
@@ -85,6 +90,7 @@ class Report:
             pause=max(self.pause, other.pause),
             outage=other.outage or self.outage,
             refusal=other.refusal or self.refusal,
+            throttling=other.throttling or self.throttling,
         )
 
     @property
@@ -116,6 +122,10 @@ class State:
     outage_at: float = 0.0
     refusal: str = ""
     refused_at: float = 0.0
+    #: How requests were throttled last, since when nothing else happens, and when it did last.
+    throttling: str = ""
+    throttled_since: float = 0.0
+    throttled_at: float = 0.0
     #: Process to its places, and until when they are its own.
     members: dict[str, tuple[int, float]] = field(default_factory=dict)
     #: Processes that asked for a start in vain, the first one first, to the moment until which they are waited for.
@@ -189,6 +199,12 @@ def alarm(state: State, now: float) -> str | None:
         return f"nobody is served: {state.outage}"
     if state.refusal and now - state.refused_at < ALARM_SECONDS:
         return f"refused {max(0.0, now - state.refused_at):.0f} s ago: {state.refusal}"
+    is_throttling = state.throttling and (now - state.throttled_at < ALARM_SECONDS or state.paused_until > now)
+    if is_throttling and now - state.throttled_since >= THROTTLED_SECONDS:
+        return (
+            f"nobody has been served for {now - state.throttled_since:.0f} s: {state.throttling}; lower its "
+            "requests_per_second, set its contact, or ask those who run it for a larger quota"
+        )
     return None
 
 
@@ -199,7 +215,10 @@ def _note(state: State, report: Report, now: float) -> None:
         if state.outage:
             # A refusal from the time when nobody was served is over, too.
             state.refusal = ""
-        state.outage = ""
+        state.outage = state.throttling = ""
+    elif report.throttling:
+        state.throttled_since = state.throttled_since if state.throttling else now
+        state.throttling, state.throttled_at = report.throttling, now
     if report.outage:
         state.outage, state.outage_at = report.outage, now
     if report.refusal:
@@ -257,7 +276,7 @@ def _starts(state: State, interval: float, want: int, member: str, members: int,
     lead = LEAD_SECONDS if next(iter(state.in_vain), member) == member else 0.0
     first = max(state.next_start, now - BURST_SECONDS)
     ahead = int((now + LEAD_SECONDS - first) / interval) + 1 if first <= now + lead else 0
-    # Where they are few they are sold singly: whose two come first would have the others wait for two of his.
+    # If there are few, they are sold one by one: the others would wait for both of whoever bought two.
     starts = min(want, ahead and max(1, ahead // members))
     if starts or not want:
         state.in_vain.pop(member, None)

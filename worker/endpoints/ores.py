@@ -13,8 +13,9 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.bisecting import RequestRefused
-from worker.endpoints.client import PROBE_EDITS, Endpoint
+from worker.endpoints.client import Endpoint
 from worker.endpoints.replies import OresInformationReply, OresModel, OresReply, OresStatisticsReply
+from worker.endpoints.scoring_client import PROBE_EDITS
 
 _Item = TypeVar("_Item")
 
@@ -114,7 +115,9 @@ class OresClient:
             "GET", f"/v3/scores/{wiki}/", OresReply, wiki=wiki, models=models, revisions=revisions, params=params
         )
         if wiki not in reply:
-            raise EndpointUnavailable(f"the reply holds nothing for {wiki}", Failure.TRANSIENT)
+            cure = self._endpoint.cures(200, wiki, is_in_its_words=False)
+            where = f"GET {self._endpoint.settings.url}/v3/scores/{wiki}/: status 200"
+            raise EndpointUnavailable(f"{where}: the reply holds nothing for {wiki}; {cure}", Failure.TRANSIENT)
         return {score_id: reply[wiki].answer(score_id) for score_id in ids}
 
 

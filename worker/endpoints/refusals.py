@@ -99,25 +99,36 @@ def said_of(status: int, sentence: str, revisions: Collection[int]) -> dict[int,
     if not said and len(revisions) == 1:
         (only,) = revisions
         final = next((kind for text, kind in _OF_THE_ONLY_ONE.items() if sentence.startswith(text)), None)
-        said = {only: final} if final else dict.fromkeys(_named(sentence, revisions), Failure.TRANSIENT)
+        named = _named(_without_addresses(sentence), revisions)
+        said = {only: final} if final else dict.fromkeys(named, Failure.TRANSIENT)
     return said
 
 
 class Cures(Protocol):
-    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault.
+
+    One that did not come in time counts as 504.
+    """
 
     def __call__(self, status: int, wiki: str, *, is_in_its_words: bool) -> str: ...
 
 
-def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool) -> str:
-    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault."""
-    if status in {401, 407}:
-        return "renew the credentials with which the proxy or gateway at endpoint.url logs in"
+def cure_of_endpoint(status: int, wiki: str, *, is_in_its_words: bool, section: str = "endpoint") -> str:
+    """What an operator can do about a reply with *status* to a request about *wiki* that is no revision's fault.
+
+    *section* is that of the endpoint in the settings.
+    """
+    if status in {401, 407, 511}:
+        return f"renew the token in {section}.token_file or {section}.headers, or the login of the gateway there"
     if status == 403:
-        return "set endpoint.contact if it wants to know who asks, and let this machine in there"
+        return f"set {section}.contact if it wants to know who asks, and let this machine in there"
+    if status in {408, 504}:
+        return f"if it does not pass by itself, raise {section}.timeout_seconds, or see why that server is slow"
+    if 500 <= status < 600:
+        return "if it does not pass by itself, see the log of that server"
     if is_in_its_words:
-        return f"if it does not pass by itself, correct wikis.{wiki}.models, endpoint.kind or endpoint.url"
-    return "correct endpoint.url and endpoint.kind, or the server at that address"
+        return f"if it does not pass by itself, correct wikis.{wiki}.models, {section}.kind or {section}.url"
+    return f"correct {section}.url and {section}.kind, or the server at that address"
 
 
 def _said(
@@ -131,6 +142,16 @@ def _said(
     return {}
 
 
+def names_one(sentence: str, revisions: Collection[int]) -> bool:
+    """Whether *sentence* names one of *revisions*."""
+    return bool(_named(_without_addresses(sentence), revisions))
+
+
 def _named(text: str, revisions: Collection[int]) -> set[int]:
     """Those of *revisions* that appear in *text* as whole numbers."""
     return {int(number) for number in re.findall(r"(?<![\w.])[0-9]{1,19}(?![\w.]|\.\d)", text)} & set(revisions)
+
+
+def _without_addresses(sentence: str) -> str:
+    """*sentence* without paths and URLs: who knows no such route often repeats the one that was asked for."""
+    return re.sub(r"\S*/\S*", "", sentence)

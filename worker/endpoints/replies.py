@@ -97,6 +97,8 @@ class ScoreReply(EndpointReply):
 
 
 class OresError(EndpointReply):
+    """Why a model of an ORES has no score for a revision."""
+
     type: str
     message: str
 
@@ -117,6 +119,8 @@ class OresEntry(EndpointReply):
 
 
 class OresModel(EndpointReply):
+    """What a reply with scores says about a model."""
+
     version: Version
 
 
@@ -168,8 +172,18 @@ class ValidOresWiki(OresWiki):
     scores: dict[str, dict[str, OresEntry]] = {}  # type: ignore[assignment]
 
 
+def _is_of_wikis(reply: Mapping[str, OresWiki]) -> Mapping[str, OresWiki]:
+    if reply and not any(each.model_fields_set for each in reply.values()):
+        raise ValueError("it holds nothing of any wiki")
+    return reply
+
+
 OresReply: TypeAdapter[Mapping[str, OresWiki]] = TypeAdapter(
-    Annotated[dict[str, ValidOresWiki] | dict[str, OresWiki], Field(union_mode="left_to_right")]
+    Annotated[
+        dict[str, ValidOresWiki] | dict[str, OresWiki],
+        Field(union_mode="left_to_right"),
+        AfterValidator(_is_of_wikis),
+    ]
 )
 
 
@@ -205,6 +219,8 @@ class OresModelInfo(OresModel):
 
 
 class OresInfo(EndpointReply):
+    """What an ORES says about the models of one wiki."""
+
     models: dict[str, OresModelInfo] = {}
 
 

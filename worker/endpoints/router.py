@@ -9,7 +9,7 @@ from worker.config.telemetry import log
 from worker.domain.models import ScoringModel
 from worker.domain.scores import Answer, Hear, Sample, ScoreId, unheard
 from worker.domain.thresholds import Statistic
-from worker.endpoints.client import ScoringClient
+from worker.endpoints.scoring_client import ScoringClient
 
 #: The claim size for edits that no model scores, for which no endpoint is asked.
 NO_LIMIT = 1_000_000

@@ -10,6 +10,7 @@ def sentence_in(content: bytes) -> str:
     """The sentence in an error reply; empty without one.
 
     ORES has it in `error.message`, Lift Wing in `error` or `detail`; of MediaWiki's REST API it begins with the key.
+    Wikimedia's API gateway has it in `httpReason`.
     """
     try:
         body = json.loads(content)
@@ -42,5 +43,6 @@ def _innermost(error: Any) -> Any:
 
 def _of_rest_api(body: dict[str, Any]) -> str:
     translations = body.get("messageTranslations")
-    said = next(iter(translations.values()), "") if isinstance(translations, dict) else body.get("message", "")
+    said = next(iter(translations.values()), "") if isinstance(translations, dict) else body.get("message")
+    said = said or body.get("httpReason", "")
     return ": ".join(part for part in (body.get("errorKey", ""), said) if part and isinstance(part, str))

@@ -151,6 +151,10 @@ def cure_of_api(status: int, wiki: str, *, is_in_its_words: bool) -> str:
     """What an operator can do about a refusal by the API of *wiki*."""
     if status in {401, 403, 407}:
         return f"set endpoint.contact if it wants to know who asks, and let this machine read {wiki}"
+    if status in {408, 504}:
+        return f"if it does not pass by itself, raise wiki_api.timeout_seconds, or see why {wiki} is slow"
+    if 500 <= status < 600:
+        return f"if it does not pass by itself, see the log of {wiki}"
     if is_in_its_words:
         return f"see what {wiki} says, or correct wikis.{wiki}.api_url"
     return f"correct wikis.{wiki}.api_url, or the server at that address"

@@ -24,6 +24,8 @@ class Spelling(EndpointReply):
 
 
 class RevisionIds(EndpointReply):
+    """A revision in a reply of the action API."""
+
     revid: Id
 
 
@@ -50,6 +52,8 @@ class ApiReply(EndpointReply):
 
 
 class LatestRevision(EndpointReply):
+    """The latest revision in a reply of the REST API."""
+
     id: Id
 
 

@@ -214,6 +214,8 @@ EVENTGATE = SinkKind(
     name="eventgate",
     section=EventGateSection,
     lane=lane("event_outbox_eventgate"),
+    # Each request is waited for, and each event of one page takes another: many could not be sent in time.
+    most_at_once=200,
     open=lambda section, user_agent, routes, loop: EventGateSink(
         section.url,
         timeout_seconds=section.timeout_seconds,

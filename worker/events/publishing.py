@@ -31,6 +31,8 @@ class Publisher:
     name: str
     sink: EventSink
     settings: OutboxSettings
+    #: Events that are claimed at once.
+    most_at_once: int
     #: Other turns may compute while this one waits for the sink.
     computing: Computing
     #: Open while the sink takes nothing from anybody.
@@ -44,7 +46,7 @@ class Publisher:
 
     def claim_size(self, wiki: Wiki) -> int:  # noqa: ARG002 - the same for every wiki
         """Nothing while the sink takes nothing, but for a probe: the poll rings for what waits."""
-        return self.settings.batch_size if self.circuit.may_ask() else 0
+        return min(self.settings.batch_size, self.most_at_once) if self.circuit.may_ask() else 0
 
     def nothing_claimed(self) -> None:
         self.circuit.not_asked()

@@ -25,7 +25,7 @@ def written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(written)]
+WrittenMoment = Annotated[datetime, PlainSerializer(written)]
 
 
 class _Part(BaseModel):
@@ -33,11 +33,13 @@ class _Part(BaseModel):
 
 
 class Meta(_Part):
+    """What every event has: its stream, its id and when it was made."""
+
     stream: str = Field(min_length=1)
     #: Deterministic: a repeated event is recognised by it.
     id: str
     #: When the event was made; the edit's own time is in the event's `dt`.
-    dt: Moment
+    dt: WrittenMoment
     domain: str = Field(min_length=1)
     uri: str | None = Field(default=None, max_length=8192)
     request_id: str | None = None
@@ -50,11 +52,13 @@ class Performer(_Part):
     user_groups: list[str] | None = None
     user_is_bot: bool | None = None
     user_id: int | None = None
-    user_registration_dt: Moment | None = None
+    user_registration_dt: WrittenMoment | None = None
     user_edit_count: int | None = Field(default=None, ge=0)
 
 
 class ModelScore(_Part):
+    """One model's score in an event of all models."""
+
     model_name: str
     model_version: str
     prediction: list[str]
@@ -62,6 +66,8 @@ class ModelScore(_Part):
 
 
 class ModelError(_Part):
+    """Why one model has no score in an event of all models."""
+
     model_name: str
     model_version: str
     type: str
@@ -74,7 +80,7 @@ class Event(_Part):
     schema_uri: str = Field(serialization_alias="$schema")
     meta: Meta
     #: When the announced change happened.
-    dt: Moment
+    dt: WrittenMoment
 
     def encode(self) -> str:
         return self.model_dump_json(by_alias=True, exclude_none=True)
@@ -94,7 +100,7 @@ class RevisionScoreEvent(Event):
     rev_id: int = Field(ge=0)
     #: Left out for the first revision of a page.
     rev_parent_id: int | None = Field(default=None, ge=0)
-    rev_timestamp: Moment
+    rev_timestamp: WrittenMoment
     #: Left out where it is hidden.
     performer: Performer | None = None
     scores: dict[str, ModelScore] | None = None
@@ -113,6 +119,8 @@ class RedirectPageLink(_Part):
 
 
 class Page(_Part):
+    """The page of the edit."""
+
     page_id: int = Field(ge=1)
     page_title: str = Field(min_length=1)
     namespace_id: int = Field(ge=0)
@@ -131,7 +139,7 @@ class User(_Part):
     is_bot: bool | None = None
     is_system: bool | None = None
     is_temp: bool | None = None
-    registration_dt: Moment | None = None
+    registration_dt: WrittenMoment | None = None
     edit_count: int | None = Field(default=None, ge=0)
     #: Both since 1.3.0.
     user_central_id: int | None = None
@@ -143,7 +151,7 @@ class Revision(_Part):
 
     rev_id: int | None = Field(default=None, ge=1)
     rev_parent_id: int | None = Field(default=None, ge=1)
-    rev_dt: Moment | None = None
+    rev_dt: WrittenMoment | None = None
     rev_sha1: str | None = None
     rev_size: int | None = Field(default=None, ge=0)
     comment: str | None = None
@@ -161,6 +169,8 @@ class PriorState(_Part):
 
 
 class PredictedClassification(_Part):
+    """What one model decided for."""
+
     model_name: str
     model_version: str
     predictions: list[str]

@@ -79,6 +79,8 @@ class SinkKind:
     #: Makes the sink from its section, the User-Agent for requests, their routes, and the loop to send them in; does
     #: not connect yet.
     open: Callable[[Any, str, HttpRoutes, HttpLoop], EventSink]
+    #: Events that are claimed at once, if `outbox.batch_size` is not fewer.
+    most_at_once: int = 2000
 
 
 def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
@@ -98,4 +100,5 @@ def rounds(events: Sequence[OutgoingEvent]) -> list[list[int]]:
 
 
 def all_unavailable(events: Sequence[OutgoingEvent], reason: str) -> dict[int, DeliveryFailure]:
+    """The same failure for all *events*: the sink took none of them, for that *reason*."""
     return dict.fromkeys(range(len(events)), SinkUnavailable(reason))

@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, delete, exists, insert, select
+from sqlalchemy import Connection, Insert, Row, delete, exists, select
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from outbox.columns import BY_KEY, database_now
 from outbox.database import Database
 from outbox.errors import OutboxError
+from outbox.inserting import insert_if_missing
+from worker.domain.json_text import to_json
 from worker.domain.scores import Answer, Final, ScoreId
 from worker.flight.entries import FlightEntry
-from worker.flight.results import decode_answer, encode_answer, to_json
+from worker.flight.results import decode_answer, encode_answer
 from worker.flight.tables import score_flight
 from worker.flight.tiers import Acquired, End, Lifetimes, Listen, TierUnavailable
 
@@ -33,12 +35,7 @@ MOST_TIDIED = 1_000
 #: Tries: a row may be deleted after we saw it and before we lock it, but hardly twice in a row.
 TRIES = 3
 
-_INSERT_IF_MISSING = (
-    insert(score_flight)
-    .prefix_with("IGNORE", dialect="mysql")
-    .prefix_with("IGNORE", dialect="mariadb")
-    .prefix_with("OR IGNORE", dialect="sqlite")
-)
+_INSERT_IF_MISSING = insert_if_missing(score_flight)
 _COLUMNS = [column.name for column in score_flight.columns if not column.primary_key]
 
 

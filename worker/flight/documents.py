@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from redis import Redis, RedisError
 
-from worker.flight.results import to_json
+from worker.domain.json_text import to_json
 
 DOCUMENT_PREFIX = "ores-document:"
 #: Seconds for which versions are kept; whoever changes one writes them again at once.
@@ -34,6 +34,7 @@ def document_key(name: str, prefix: str = "") -> str:
 
 
 def versions_name(wiki: str) -> str:
+    """The name of the document with the current versions of the models of *wiki*."""
     return f"versions:{wiki}"
 
 

@@ -35,14 +35,14 @@ from worker.lanes.rings import QUEUE_OF, SCORE
 
 #: Seconds after which the workers are asked again: the message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
-#: Seconds after which a score is asked for again that the endpoint's limits left no room for, if the request has the
-#: time.
+#: Seconds after which a score for which the endpoint's limits had no room is asked for again, if the request lasts
+#: that long.
 THROTTLED_SECONDS = 1.0
 #: Threads that send; a broker that hangs holds up these, and no request.
 SENDERS = 4
 #: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: Above this many entries, those of what was asked of the workers that may be asked again are forgotten.
+#: With more entries than this, those that have lost their use are removed.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -83,7 +83,7 @@ class Door:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         #: What the workers were asked for, and when.
         self._asked_at: dict[object, float] = {}
-        #: Wiki and model to a version that answers carried lately although another is current: a rolling deployment.
+        #: Wiki and model to a version that answers had lately although another is current, as in a rolling deployment.
         self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
         self._known: dict[str, tuple[Any, float]] = {}
@@ -199,7 +199,7 @@ class Door:
         return [score_id for score_id in ids if score_id not in found.by_id], stale
 
     async def _of_newer_versions(self, missing: Sequence[ScoreId], found: Answers) -> None:
-        """Answers cached for *missing* under another version, which else would be asked for until it is current."""
+        """Answers to *missing* that are cached under another version, which is not current yet."""
         others = {
             replace(score_id, version=version): score_id
             for score_id in missing
@@ -241,7 +241,7 @@ class Door:
         return wait
 
     def _may_ask_later(self, score_id: ScoreId, found: Answers) -> bool:
-        """Whether its answer is only that it could not be asked for yet, and it will be asked for again."""
+        """Whether the limits had no room for it, so that it will be asked for again."""
         answer = found.by_id[score_id]
         return isinstance(answer, NoAnswer) and score_id in self._asked_at
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis as AsyncRedis
 from worker.flight.redis_tier import LONGEST_LISTEN_SECONDS
 from worker.flight.tiers import Listen
 
-#: Seconds to wait for a subscription to be confirmed; after that, the next look finds what it would have told.
+#: Seconds to wait for the confirmation of a subscription; without it hints may be lost, and later looks find the end.
 CONFIRM_SECONDS = 1.0
 #: What a broken connection raises; the last is uvloop's word for one that the other end has reset.
 BROKEN = (RedisError, OSError, RuntimeError)

@@ -82,7 +82,7 @@ class Looks:
 
     async def _look(self) -> None:
         while self._wanted:
-            # Those who come in the same step of the loop are taken along: twice as many a look under load.
+            # Callers in the same step of the loop share this look; under load that makes looks twice as large.
             await asyncio.sleep(0)
             taken, self._wanted = self._wanted[:MOST_TOGETHER], self._wanted[MOST_TOGETHER:]
             try:

@@ -6,14 +6,12 @@ from typing import Any
 
 from worker.domain.answers import Stored
 from worker.domain.failures import Failure
-from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.json_text import to_json
+from worker.domain.scores import Answer, Final, NoAnswer, Score, ScoreError, ScoreId, read_final
 from worker.flight.tiers import End
 
 #: Followed by the score id, this is ORES' own key. Source: wikimedia/ores ores/score_caches/redis.py @ 8369ea0.
 RESULT_PREFIX = "ores:"
-
-#: Made once: `json.dumps` makes an encoder at each call with other than the default options.
-to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_result(score_id: ScoreId, answer: Answer, *, holder: str | None = None) -> str:
@@ -69,11 +67,11 @@ def decode_end(result: bytes) -> End:
 
 def decode_final(result: bytes) -> Final:
     """Read back a cached answer."""
-    document = json.loads(result)["answer"]
-    return ScoreError(**document) if "type" in document else Score(**document)
+    return read_final(json.loads(result)["answer"])
 
 
 def encode_answer(answer: Answer) -> dict[str, Any]:
+    """*answer* as a JSON object, from which `decode_answer` makes it again."""
     if isinstance(answer, NoAnswer):
         return {
             "error": answer.error,
@@ -85,10 +83,11 @@ def encode_answer(answer: Answer) -> dict[str, Any]:
 
 
 def decode_answer(document: dict[str, Any]) -> Answer:
+    """The answer that `encode_answer` wrote."""
     if "error" in document:
         failure, is_outage = Failure(document["failure"]), document.get("is_outage", False)
         return NoAnswer(document["error"], failure, document["retry_after"], is_outage)
-    return ScoreError(**document) if "type" in document else Score(**document)
+    return read_final(document)
 
 
 def _as_exception(score_id: ScoreId, answer: ScoreError | NoAnswer) -> dict[str, Any]:

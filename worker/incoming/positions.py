@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, Table, Text, delete, insert, select
 
 from outbox.columns import BinaryString, Moment, database_now
 from outbox.tables import UTF8, metadata
+from worker.domain.json_text import to_json
 
 #: EventStreams continues a millisecond after the last event, which would miss other events of the same millisecond, and
 #: late ones with an earlier time. So we begin this much earlier; edits that come again are recognised by their
@@ -53,7 +54,7 @@ def resume_from(event_ids: Collection[str]) -> str:
             earliest[key] = min(earliest.get(key, place), place, key=_how_early)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return next(iter(event_ids))
-    return json.dumps(list(earliest.values()), separators=(",", ":"))
+    return to_json(list(earliest.values()))
 
 
 def _places(parts: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:

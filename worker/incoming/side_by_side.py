@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from outbox.database import Database
-from worker.incoming.listening import Listened, Listener
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Listener
 
 #: How often the calling thread looks whether one has ended; signals are handled in between.
 LOOK_SECONDS = 0.2

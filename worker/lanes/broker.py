@@ -22,7 +22,7 @@ from redis import Redis, RedisError
 from worker.config.redis_state import PAUSE_SECONDS, RedisState
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import redis_error
-from worker.lanes.clock import Clock
+from worker.lanes.clock import ClockCheck
 from worker.lanes.rings import MOST_WAITING, POLL
 from worker.lanes.seldom import Seldom
 
@@ -66,7 +66,7 @@ class BrokerConsumer(consumer.Consumer):
         self._redis_state = RedisState(effect="no task is taken until it is back; this process polls the wikis itself")
         # Each message that is not ours costs a restart; the waiting is done in `ensure_connected`.
         self._restart_state.maxR = sys.maxsize
-        self._clock = Clock()
+        self._clock = ClockCheck()
         self._strange = Seldom()
 
     def ensure_connected(self, conn: Connection) -> Connection:
@@ -162,7 +162,7 @@ class Scheduler(beat.Scheduler):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._redis_state = RedisState(effect="nothing is scheduled until it is back; edits wait")
-        self._clock = Clock()
+        self._clock = ClockCheck()
         self._warnings = Seldom()
         #: Queue to the time since when it has been too full to add anything.
         self._crowded: dict[str, float] = {}

@@ -9,7 +9,7 @@ from worker.config.telemetry import log
 SKEW_SECONDS = 5.0
 
 
-class Clock:
+class ClockCheck:
     """Logs when the clocks differ, and when they agree again."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

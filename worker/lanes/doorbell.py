@@ -6,6 +6,7 @@ A ring that is lost costs the time until the next poll, never an edit.
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
@@ -85,16 +86,17 @@ class Doorbell:
         self._timer.close()
 
     def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
-        def ring() -> None:
-            unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
-            if not self._is_wanted(parts, unanswered):
-                return
-            if after:
-                self._timer.later(after, lambda: self._try(0, parts, lambda: self._send(*parts)))
-            else:
-                self._send(*parts)
+        unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
+        self._try(after, parts, partial(self._ring_if_wanted, after, parts, unanswered))
 
-        self._try(after, parts, ring)
+    def _ring_if_wanted(self, after: float, parts: Sequence[str], lasts: int) -> None:
+        if not self._is_wanted(parts, lasts):
+            return
+        send = partial(self._send, *parts)
+        if after:
+            self._timer.later(after, partial(self._try, 0, parts, send))
+        else:
+            send()
 
     def _is_wanted(self, parts: Sequence[str], lasts: int) -> bool:
         """Whether no ring for that is unanswered, and its queue is not so full that nobody seems to read it."""

@@ -32,11 +32,15 @@ class Stuck(Exception):
 
 
 class Loop(Protocol):
+    """The event loop whose heartbeat is watched."""
+
     def soon(self, work: Callable[[], object]) -> None:
         """Call *work* in the event loop, as soon as possible."""
 
 
 class TurnsInProgress(Protocol):
+    """The turns that run in this process, and the claims that they hold."""
+
     @property
     def held(self) -> Held: ...
 

@@ -7,19 +7,15 @@ took ORES down. Source: wikitech, Incident documentation/20171128-ORES.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from outbox.columns import database_now
+from outbox.inserting import insert_if_missing
 from worker.domain.thresholds import Statistic
 from worker.scores.own_tables import formula_threshold
 
 #: A check that asked at the same moment got the same answer.
-INSERT_IF_MISSING = (
-    insert(formula_threshold)
-    .prefix_with("IGNORE", dialect="mysql")
-    .prefix_with("IGNORE", dialect="mariadb")
-    .prefix_with("OR IGNORE", dialect="sqlite")
-)
+INSERT_IF_MISSING = insert_if_missing(formula_threshold)
 
 
 def known_statistics(

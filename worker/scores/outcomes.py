@@ -54,8 +54,8 @@ class Decision:
         return tuple(answer for answer in self.answers if answer.model not in self.missing)
 
 
-def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
-    """Read the edits from *claims*; what can't be read is poison and becomes a dead letter at once."""
+def read_edits(claims: Sequence[Claim], max_attempts: int, wiki: str) -> tuple[dict[Claim, Edit], dict[Claim, Outcome]]:
+    """Read the edits of *wiki* from *claims*; what can't be read is poison and becomes a dead letter at once."""
     edits: dict[Claim, Edit] = {}
     outcomes: dict[Claim, Outcome] = {}
     for claim in claims:
@@ -63,10 +63,30 @@ def read_edits(claims: Sequence[Claim], max_attempts: int) -> tuple[dict[Claim, 
             outcomes[claim] = claimed_too_often(claim)
             continue
         try:
-            edits[claim] = Edit.decode(claim.payload)
+            edit = Edit.decode(claim.payload)
         except UndecodableMessage as error:
             outcomes[claim] = Dead("undecodable", str(error))
+            continue
+        if edit.wiki == wiki:
+            edits[claim] = edit
+        else:
+            outcomes[claim] = of_another_wiki(claim, edit.wiki, wiki, max_attempts)
     return edits, outcomes
+
+
+def of_another_wiki(claim: Claim, theirs: str, wiki: str, max_attempts: int) -> RetryLater | Dead:
+    """The outcome of a message that says it is of the wiki *theirs*, in the database of *wiki*.
+
+    It would be scored as one and announced as the other. If two wikis have one database, under URLs that do not show
+    it, the right one may claim it next time.
+    """
+    error = (
+        f"it is of {theirs}, and was claimed as one of {wiki}; if both have one database, correct "
+        f"wikis.{wiki}.database_url or wikis.{theirs}.database_url, otherwise let the wiki record its edits as {wiki}"
+    )
+    if claim.attempt < max_attempts:
+        return RetryLater(backoff(claim.attempt), error)
+    return Dead("another_wiki", error)
 
 
 def without_waiting(

@@ -20,6 +20,7 @@ from worker.config.wiki import Wiki
 from worker.events.hiding import hide_in_event
 from worker.events.kinds import EVENT_LANES
 from worker.lanes.consumer import claimed_too_often
+from worker.scores.outcomes import of_another_wiki
 from worker.scores.removal import purge_of_revisions
 
 #: Revisions whose rows one statement removes.
@@ -40,8 +41,8 @@ def answer_changes(
         return list(claims)
     edits = [claim for claim in claims if claim not in set(changes)]
     for claim in changes:
-        change = _read(claim, max_attempts)
-        if isinstance(change, Dead):
+        change = _read(claim, max_attempts, wiki.id)
+        if not isinstance(change, PageChange):
             wiki.database.run(partial(settle, lane=lane, outcomes={claim: change}))
             continue
         hidden = hidden_by(change)
@@ -52,13 +53,14 @@ def answer_changes(
     return edits
 
 
-def _read(claim: Claim, max_attempts: int) -> PageChange | Dead:
+def _read(claim: Claim, max_attempts: int, wiki: str) -> PageChange | RetryLater | Dead:
     if claim.attempt > max_attempts:
         return claimed_too_often(claim)
     try:
-        return PageChange.decode(claim.payload)
+        change = PageChange.decode(claim.payload)
     except UndecodableMessage as error:
         return Dead("undecodable", str(error))
+    return change if change.wiki == wiki else of_another_wiki(claim, change.wiki, wiki, max_attempts)
 
 
 def hidden_by(change: PageChange) -> Hidden | None:

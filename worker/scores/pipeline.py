@@ -26,9 +26,9 @@ from worker.config.telemetry import log, tell_batch
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, NoAnswer, Sample, Score, ScoreId
-from worker.endpoints.client import ScoringClient
+from worker.domain.scores import FEATURES, UNKNOWN_VERSION, NoAnswer, Sample, Score, ScoreId
 from worker.endpoints.pacer import on_demand
+from worker.endpoints.scoring_client import ScoringClient
 from worker.events.build import Announcing
 from worker.events.lacking import lacking
 from worker.events.schemas import Event
@@ -52,11 +52,8 @@ from worker.scores.own_tables import BACKFILL
 from worker.scores.page_changes import answer_changes
 from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
-from worker.scores.rows import rows_of
+from worker.scores.rows import Classification, rows_of
 from worker.scores.store import forget, store
-
-#: Stands for the version in score ids while nobody knows it.
-UNKNOWN_VERSION = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +108,7 @@ class ScoreConsumer:
         Returns the models of which a score is of another version than the current one.
         """
         started, most = time.monotonic(), self.settings.max_attempts
-        read, outcomes = read_edits(claims, most)
+        read, outcomes = read_edits(claims, most, wiki.id)
         edits, waiting = without_waiting(
             await self._with_pages(wiki, read), most, waits=self.announcing.settings.waits_for_page_ids
         )
@@ -140,8 +137,15 @@ class ScoreConsumer:
             for claim, edit in edits.items()
         ]
         outcomes |= {each.claim: each.outcome for each in decisions}
-        told = self._told(wiki, edits.values())
-        kept = wiki.database.run(lambda connection: self._settle(connection, wiki, outcomes, decisions, numbers, told))
+        sent = self._sent(wiki, edits.values())
+        # Before the transaction: whoever publishes waits for events that are being written.
+        rows = {each.claim: _rows(wiki, each, numbers) for each in decisions if each.leaves_rows}
+        events = self._events(wiki, decisions)
+
+        def finish(connection: Connection) -> frozenset[Claim]:
+            return self._settle(connection, wiki, outcomes, decisions, rows, events, sent)
+
+        kept = wiki.database.run(finish)
         tell_batch("edits_settled", wiki.id, outcomes, kept, started, called=result.called, shared=result.shared)
         return frozenset(name for name, version in seen if name in known and known[name].version != version)
 
@@ -163,44 +167,39 @@ class ScoreConsumer:
         wiki: Wiki,
         outcomes: Mapping[Claim, Outcome],
         decisions: Sequence[Decision],
-        numbers: Mapping[tuple[str, str], int],
-        told: Mapping[str, Collection[int]],
+        rows: Mapping[Claim, Sequence[Classification]],
+        events: Mapping[Claim, Sequence[str]],
+        sent: Mapping[str, Collection[int]],
     ) -> frozenset[Claim]:
         """One transaction: the messages go, the rows that patrollers need and an event for every edit come.
 
         Of an edit that waits for the last of its models the rows of the others come now, and the events on streams of
         their own.
         """
-        kept, now = settle(connection, self.lane, outcomes), datetime.now(UTC)
+        kept = settle(connection, self.lane, outcomes)
         settled = [each for each in decisions if each.claim in kept]
         stored = [each for each in settled if each.leaves_rows]
-        store(
-            connection,
-            [
-                row
-                for each in stored
-                for score in each.scores
-                if (score.model, score.version) in numbers
-                for row in rows_of(
-                    score, each.edit.revision, numbers[score.model, score.version], wiki.models[score.model]
-                )
-            ],
-        )
+        store(connection, [row for each in stored for row in rows[each.claim]])
         cleaned = {name for name, model in wiki.models.items() if model.clean_parent}
         scored = {score.model for each in stored for score in each.scores}
         forget(connection, {each.edit.parent_revision for each in stored}, cleaned & scored)
         if self.event_lanes:
-            events = [
-                (each.edit.revision, event.encode()) for each in settled for event in self._events(wiki, each, now)
-            ]
             for sink, lane in self.event_lanes.items():
-                known = told.get(sink, ())
-                record_payloads(connection, lane, [event for revision, event in events if revision not in known])
+                known = sent.get(sink, ())
+                fresh = [each.claim for each in settled if each.edit.revision not in known]
+                record_payloads(connection, lane, [event for claim in fresh for event in events[claim]])
             # Their event has gone; of what comes late there are rows only.
             record_payloads(connection, BACKFILL, [each.claim.payload for each in settled if each.owes_rows])
         return kept
 
-    def _events(self, wiki: Wiki, decision: Decision, now: datetime) -> list[Event]:
+    def _events(self, wiki: Wiki, decisions: Sequence[Decision]) -> dict[Claim, list[str]]:
+        """The events that are due now for each of *decisions*, as JSON."""
+        if not self.event_lanes:
+            return {}
+        now = datetime.now(UTC)
+        return {each.claim: [event.encode() for event in self._events_of(wiki, each, now)] for each in decisions}
+
+    def _events_of(self, wiki: Wiki, decision: Decision, now: datetime) -> list[Event]:
         if decision.edit.is_reconciled and not decision.is_final:
             # Later it would be unknown which sinks got such an event now, and which had one before.
             return []
@@ -213,7 +212,7 @@ class ScoreConsumer:
             are_all=decision.is_final,
         )
 
-    def _told(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
+    def _sent(self, wiki: Wiki, edits: Collection[Edit]) -> dict[str, set[int]]:
         """Sink to the reconciled *edits* of which it got, or will get, an event with another id."""
         revisions = {edit.revision for edit in edits if edit.is_reconciled}
         if not revisions:
@@ -322,6 +321,15 @@ def _score_ids(wiki: Wiki, edit: Edit, known: KnownModels) -> list[ScoreId]:
     return [
         ScoreId(wiki.id, model, edit.revision, known[model].version if model in known else UNKNOWN_VERSION, edit.page)
         for model in plan(edit, wiki.models)
+    ]
+
+
+def _rows(wiki: Wiki, decision: Decision, numbers: Mapping[tuple[str, str], int]) -> list[Classification]:
+    return [
+        row
+        for score in decision.scores
+        if (score.model, score.version) in numbers
+        for row in rows_of(score, decision.edit.revision, numbers[score.model, score.version], wiki.models[score.model])
     ]
 
 

@@ -2,20 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Insert, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from outbox.columns import BY_KEY
-from outbox.inserting import insert_rows
+from outbox.inserting import insert_if_missing, insert_rows
 from worker.scores.rows import Classification
 from worker.scores.tables import ores_classification, ores_model
 
 #: A row that exists is kept as it is, as Extension:ORES does: scores are never updated in place.
-INSERT_IF_MISSING: Insert = (
-    insert(ores_classification)
-    .prefix_with("IGNORE", dialect="mysql")
-    .prefix_with("IGNORE", dialect="mariadb")
-    .prefix_with("OR IGNORE", dialect="sqlite")
-)
+INSERT_IF_MISSING = insert_if_missing(ores_classification)
 COLUMNS = ("oresc_rev", "oresc_model", "oresc_class", "oresc_probability", "oresc_is_predicted")
 
 

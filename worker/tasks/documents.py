@@ -19,17 +19,17 @@ from worker.tasks.running import reported
 from worker.tasks.score import NO_PLACE_SECONDS, ON_DEMAND
 from worker.upkeep.versions import check_model_versions, keep_versions
 
-#: Among paths, stands for everything that there is.
+#: Stands for everything that is known, in place of a path.
 EVERYTHING = "*"
-#: Seconds for which it is kept that the endpoint has no such information: none at all, or none this time.
+#: Seconds for which it is kept that the endpoint has no such information, and that it did not answer.
 UNKNOWN_SECONDS = 60.0
 FAILED_SECONDS = 2.0
 #: Seconds after which rows are read again, so that a gadget sees those of a new edit.
 STORED_SECONDS = 2.0
 THRESHOLDS_SECONDS = 60.0
-#: The levels whose beginnings stand in `meta=ores`.
+#: The levels of which `meta=ores` gives the lower end.
 REVIEWED = ("maybebad", "likelybad", "verylikelybad")
-#: Those that every MediaWiki has.
+#: The namespaces that every MediaWiki has.
 ALL_NAMESPACES = frozenset(range(16))
 
 
@@ -51,7 +51,7 @@ def _versions(here: Services, wiki: Wiki, _name: str) -> None:
     """The current versions of the models of *wiki*; the endpoint is asked for those that are not known."""
     if keep_versions(wiki, here.documents, even_none=False):
         return
-    # Known versions are kept by now; those that only the endpoint knows come later, if it has any.
+    # The known versions are kept by now; the endpoint may know those of the other models.
     if here.doorbell.is_first(f"{DOCUMENT}:versions:{wiki.id}", here.settings.upkeep.prompted_seconds):
         with contextlib.suppress(EndpointUnavailable):
             here.runner.run(check_model_versions(wiki, here.client, here.settings.upkeep))

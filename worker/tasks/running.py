@@ -87,6 +87,7 @@ def reported(task: str, wiki: str, *rest: str) -> Iterator[None]:
 
 
 def log_error(task: str, wiki: str, error: BaseException) -> None:
+    """Log that *task* on *wiki* failed with *error*; not again for a while if it is the same."""
     _troubles.log_error(task, wiki, error)
 
 

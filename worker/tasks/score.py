@@ -13,9 +13,9 @@ from outbox.errors import OutboxError
 from worker.app import app, send_score, send_scores
 from worker.bootstrap import Services, services
 from worker.domain.errors import CommandFailed, WorkerError
-from worker.domain.scores import ScoreId
+from worker.domain.scores import UNKNOWN_VERSION, ScoreId
 from worker.lanes.rings import SCORE, SCORES
-from worker.scores.pipeline import UNKNOWN_VERSION, score_on_demand, scores_on_demand
+from worker.scores.pipeline import score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import described, log_error, reported
 from worker.upkeep.versions import keep_versions

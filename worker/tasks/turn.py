@@ -15,6 +15,7 @@ FOLLOW_SECONDS = 1.0
 
 @app.task(name=TURN)
 def turn(wiki: str, lane: str) -> None:
+    """Serve *lane* of *wiki*: one turn, and what may follow it in the same task."""
     with reported(TURN, wiki, lane):
         here = services()
         if is_passed_on(here, wiki):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Inspector, inspect
 from outbox import ownership, tables
 from outbox.database import Database
 from outbox.errors import ForeignTables
-from outbox.mediawiki.schema import CORE, READ, TOLD_BY
+from outbox.mediawiki.schema import CORE, DISTINCTIVE, READ
 from worker.events import kinds as _event_lanes  # noqa: F401 - declares tables of ours, as those below
 from worker.events import tables as _event_tables  # noqa: F401
 from worker.flight import tables as _flight_tables  # noqa: F401
@@ -77,7 +77,7 @@ def _foreign_core(connection: Connection, inspector: Inspector) -> list[str]:
     unmarked = [table for table in CORE if table.name not in marked and inspector.has_table(table.name)]
     loaded = [
         table
-        for table in TOLD_BY
+        for table in DISTINCTIVE
         if table.name in marked
         and inspector.has_table(table.name)
         and not ownership.have_our_columns(connection, [table])

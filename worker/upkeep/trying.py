@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from uuid import uuid4
 
-from sqlalchemy import Connection, Table, delete, false, insert, select, text, update
+from sqlalchemy import Connection, Table, delete, false, func, insert, select, text, update
 
 from outbox.columns import BY_KEY
 from outbox.database import Database
+from outbox.errors import OutboxError
 from outbox.tables import metadata
 from worker.scores.tables import ORES_TABLES
 
@@ -14,7 +16,7 @@ from worker.scores.tables import ORES_TABLES
 #: once.
 SMALLEST_PACKET = 1024 * 1024
 PAYLOAD = "{}"
-#: What a server opens beside tables and connections, as MariaDB itself reckons it, and some.
+#: Files that a server opens besides tables and connections, as MariaDB itself counts them, and some more.
 SPARE_FILES = 100
 
 
@@ -37,6 +39,33 @@ def try_writing(database: Database) -> None:
         raise _RolledBack
 
 
+def same_database(database: Database, others: Sequence[Database]) -> Database | None:
+    """The one of *others* that is *database* under another name of its server; asks only where the names are equal.
+
+    Settings can't show it: no name server is asked there, and a socket looks like a server of its own. Only servers are
+    asked that answer.
+    """
+    for other in others:
+        is_namesake = database.schema and other.schema and database.schema.casefold() == other.schema.casefold()
+        if is_namesake and database.server is not other.server:
+            with suppress(OutboxError):
+                if _is_one_server(database, other):
+                    return other
+    return None
+
+
+def _is_one_server(one: Database, other: Database) -> bool:
+    """Whether *other* sees a lock that *one* holds."""
+    name = f"outpatrol {uuid4().hex}"
+    with one.reading() as holding:
+        holding.execute(select(func.get_lock(name, 0)))
+        try:
+            with other.reading() as asking:
+                return asking.execute(select(func.is_used_lock(name))).scalar_one() is not None
+        finally:
+            holding.execute(select(func.release_lock(name)))
+
+
 def small_packets(database: Database) -> str | None:
     """A sentence if the server's largest packet is too small for some events and batches."""
     if database.server.is_sqlite:
@@ -47,7 +76,7 @@ def small_packets(database: Database) -> str | None:
         return None
     return (
         f"{database.wiki}: the database {database.shown_url} takes packets of {limit:,} bytes only; raise its "
-        "max_allowed_packet to 64M, for what is larger ends as a dead letter"
+        "max_allowed_packet to 64M, since anything larger ends as a dead letter"
     )
 
 
@@ -67,8 +96,8 @@ def small_table_cache(databases: Sequence[Database], tables: int) -> str | None:
         return None
     return (
         f"the server {server.name} keeps {limit:,} tables open, and a poll of its wikis opens "
-        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, for a table that is opened anew costs the "
-        "most of a poll"
+        f"{tables * len(databases):,}; raise its {' and its '.join(cures)}, since a poll takes most of its "
+        "time to open tables"
     )
 
 

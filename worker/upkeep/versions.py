@@ -15,7 +15,7 @@ from worker.config.telemetry import log
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import Sample
-from worker.endpoints.client import ScoringClient
+from worker.endpoints.scoring_client import ScoringClient
 from worker.flight.documents import KeepsVersions
 from worker.lanes.rings import PURGE_SCORES, Bell
 from worker.scores.candidates import Candidate, Finding, apply, candidates, judge_versions, lock_models

@@ -12,22 +12,22 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from worker.web.asking import House
-from worker.web.desk import Desk
+from worker.web.asking import RouteContext
 from worker.web.gadgets import GadgetRoutes
+from worker.web.handling import Handling
 from worker.web.lift_wing import LiftWingRoutes
 from worker.web.ores import OresRoutes
 from worker.web.pages import PageRoutes
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import CODES, NOTHING_HERE, Refusal
 from worker.web.replies import PREFLIGHT, Ready, refused
-from worker.web.shortcut import TAKEN, Tell
+from worker.web.shortcut import TAKEN, TellReply
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
 class _Revision(Convertor[str]):
-    """Digits, as in ORES' paths; how many are allowed is decided by whoever reads them."""
+    """A revision in a path: digits, as in ORES; whether there are too many is decided where the number is read."""
 
     regex = "[0-9]+"
 
@@ -39,27 +39,27 @@ class _Revision(Convertor[str]):
 
 
 register_url_convertor("revision", _Revision())
-#: Of base addresses that end in one.
+#: Several slashes in a row, as after a base address that ends in one.
 _SLASHES = re.compile("/{2,}")
 
 
 class FrontDoor:
-    """Makes superfluous slashes, browsers' first questions and what is nowhere no business of the routes.
+    """Removes superfluous slashes, answers browsers' preflight requests, and refuses paths that lead nowhere.
 
-    It is all that stands before them: layers that catch errors cost as much as a cached score, and the routes catch
-    their own.
+    Nothing else stands before the routes: layers that catch errors cost as much as a cached score, and the routes
+    catch their own.
     """
 
-    def __init__(self, router: Router, desk: Desk) -> None:
+    def __init__(self, router: Router, handling: Handling) -> None:
         self._router = router
-        self.desk = desk
+        self.handling = handling
 
-    def take(self, scope: Scope, tell: Tell) -> bool:
+    def take(self, scope: Scope, tell: TellReply) -> bool:
         """Whether a request can be answered without a task, as far as can be seen; then *tell* is called."""
         path = scope["path"]
         if "//" in path or (path.endswith("/") and path != "/"):
             scope["path"] = _SLASHES.sub("/", path).rstrip("/") or "/"
-        return self.desk.shortcut.take(scope, tell)
+        return self.handling.shortcut.take(scope, tell)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -68,7 +68,7 @@ class FrontDoor:
                 return
             if TAKEN not in scope and await self._is_taken(scope, send):
                 return
-            # Or the router would answer by itself where nothing is, in plain text.
+            # Without it the router itself answers an unknown path, in plain text.
             scope["app"] = self
         try:
             await self._router(scope, receive, send)
@@ -76,36 +76,36 @@ class FrontDoor:
             await _refused(scope, error)(scope, receive, send)
 
     async def _is_taken(self, scope: Scope, send: Send) -> bool:
-        """The same as a server of ours does, for any other."""
-        told: asyncio.Future[Ready | None] = asyncio.get_running_loop().create_future()
+        """Whether the short way has answered the request. Our own server takes it before there is a task."""
+        found: asyncio.Future[Ready | None] = asyncio.get_running_loop().create_future()
 
         def tell(ready: Ready | None) -> None:
-            if not told.done():
-                told.set_result(ready)
+            if not found.done():
+                found.set_result(ready)
 
-        ready = await told if self.take(scope, tell) else None
+        ready = await found if self.take(scope, tell) else None
         for message in ready.messages if ready else ():
             await send(message)
         return ready is not None
 
 
-def make_application(house: House, lifespan: Lifespan | None = None) -> "FrontDoor":
+def make_application(context: RouteContext, lifespan: Lifespan | None = None) -> "FrontDoor":
     """The application; what *lifespan* opens is closed when the server ends."""
-    desk = Desk(house)
+    handling = Handling(context)
     routes = [
-        *OresRoutes(desk).routes(),
-        *LiftWingRoutes(desk).routes(),
-        *GadgetRoutes(desk).routes(),
-        *PageRoutes(desk).routes(),
+        *OresRoutes(handling).routes(),
+        *LiftWingRoutes(handling).routes(),
+        *GadgetRoutes(handling).routes(),
+        *PageRoutes(handling).routes(),
     ]
 
     @asynccontextmanager
     async def until_the_end(application: Any) -> AsyncIterator[None]:
         async with lifespan(application) if lifespan else nullcontext():
             yield
-        desk.counts.tell()
+        handling.counts.tell()
 
-    return FrontDoor(Router(routes, redirect_slashes=False, lifespan=until_the_end), desk)
+    return FrontDoor(Router(routes, redirect_slashes=False, lifespan=until_the_end), handling)
 
 
 def _refused(scope: Scope, error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""What the front door needs from behind it; `worker/bootstrap.py` provides it."""
+"""What the routes of the front door ask for, of whatever `worker/bootstrap.py` builds, and what they share."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ Wikis = Mapping[str, Mapping[str, ScoringModel]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class RouteContext:
     """Everything that the routes share."""
 
     wikis: Wikis
@@ -63,9 +63,9 @@ class House:
     with_features: Set[str]
 
 
-def house_of(settings: Settings, asking: Asking) -> House:
+def context_of(settings: Settings, asking: Asking) -> RouteContext:
     """What the routes share, from *settings*."""
-    return House(
+    return RouteContext(
         wikis=settings.models_by_wiki(),
         asking=asking,
         settings=settings.web,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from worker.config.settings_sections import Network, WebSettings
 from worker.web.refusals import TIMED_OUT, TOO_MANY, Refusal
 
-Address = IPv4Address | IPv6Address
+IpAddress = IPv4Address | IPv6Address
 RETRY_SECONDS = 1
 #: The part of an IPv6 address that one owner has.
 SITE_BITS = 64
@@ -75,7 +75,7 @@ async def _acquired(places: asyncio.Semaphore, seconds: float) -> None:
         raise Refusal(504, TIMED_OUT) from None
 
 
-def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
+def address_of(request: Request, proxies: Sequence[Network]) -> IpAddress | None:
     """The address of the client; headers that say it are believed only from *proxies*.
 
     X-Client-IP wins, as in ORES. Of X-Forwarded-For the last address that is no proxy of ours counts: the client itself
@@ -96,7 +96,7 @@ def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
     return address
 
 
-def _read(text: str) -> Address | None:
+def _read(text: str) -> IpAddress | None:
     """The address in *text*, in which some proxies add a port."""
     found = _WITH_PORT.fullmatch(text.strip())
     try:
@@ -107,9 +107,9 @@ def _read(text: str) -> Address | None:
     return mapped or address
 
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+def _is_in(address: IpAddress, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def _owner(address: Address) -> str:
+def _owner(address: IpAddress) -> str:
     return str(IPv6Network((address, SITE_BITS), strict=False) if isinstance(address, IPv6Address) else address)

@@ -1,4 +1,4 @@
-"""Connections of clients, where uvicorn's own are too patient, and answer in plain text what is no HTTP.
+"""Connections of clients: uvicorn's own wait without bound, and answer in plain text what is no HTTP.
 
 A head that never ends would be kept in memory, and a connection that sends none would stay open, both without bound.
 """
@@ -14,9 +14,9 @@ from worker.web.questions import NO_PARAMETERS
 from worker.web.refusals import Refusal
 from worker.web.replies import Ready, refused
 
-#: For the head of a request to come, from the first connection or byte on.
+#: Seconds within which the head of a request must come, from the connection or from its first byte on.
 HEAD_SECONDS = 10.0
-#: More than 50 revisions and a browser's cookies need; some more may come in one piece.
+#: More than a request for 50 revisions needs with a browser's cookies. The piece that exceeds it is still read.
 MOST_HEAD_BYTES = 65_536
 UNREADABLE = Refusal(400, "The request is no HTTP that could be read. Characters beyond ASCII have to be encoded.")
 TOO_LONG = Refusal(431, f"The head of the request is longer than {MOST_HEAD_BYTES} bytes.")
@@ -33,7 +33,7 @@ class HttpProtocol(HttpToolsProtocol):
     _is_in_head = False
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
-    #: When the connection is given up, by the loop's clock; None while a request is worked on.
+    #: When the connection is closed, by the loop's clock; None while a request is worked on.
     _until: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -89,7 +89,7 @@ class HttpProtocol(HttpToolsProtocol):
             begin(cycle, app)
 
     def _write(self, cycle: RequestResponseCycle, ready: Ready) -> None:
-        """Write a whole reply, as the cycle of a request does with two messages."""
+        """Write a whole reply at once; uvicorn's cycle of a request does so from two messages."""
         lines = [STATUS_LINE[200], *(b"%b: %b\r\n" % header for header in cycle.default_headers), ready.head]
         if not cycle.keep_alive:
             lines.append(b"connection: close\r\n")
@@ -104,13 +104,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._refuse(UNREADABLE)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing of it: the request is answered as it is."""
+        """No warning: the request is answered as if it asked for no upgrade."""
 
     def _unset_keepalive_if_required(self) -> None:
-        """Nothing: a request that comes has a time of its own."""
+        """Nothing: the timer here allows each request its own time."""
 
     def _wait(self, seconds: float) -> None:
-        """Give the connection up after *seconds*, unless that is put off meanwhile."""
+        """Close the connection after *seconds*, unless something comes before."""
         self._until = self.loop.time() + seconds
         if self._timer is not None:
             if self._timer.when() <= self._until:

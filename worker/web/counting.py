@@ -1,4 +1,4 @@
-"""What the front door did lately, as one log line now and then: only counts, and no addresses."""
+"""One log line now and then with what the front door did lately: only counts, and no addresses."""
 
 import time
 from collections import Counter
@@ -13,7 +13,10 @@ EVERY_SECONDS = 10.0
 
 
 class Counts:
-    """Counts requests by ORES' names, where it has one. Source: wikimedia/ores ores/metrics_collectors @ 8369ea0."""
+    """Counts requests, under the names of ORES' own counters where it has them.
+
+    Source: wikimedia/ores ores/metrics_collectors @ 8369ea0.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

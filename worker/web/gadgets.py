@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from outbox.details import MOST
-from worker.web.desk import Desk
+from worker.web.handling import Handling
 from worker.web.questions import MOST_REVISIONS, Parameters
 from worker.web.refusals import TIMED_OUT, Refusal, unknown_wiki
 from worker.web.replies import reply
@@ -24,18 +24,18 @@ LISTS = {"recentchanges", "watchlist", "usercontribs", "allrevisions"}
 class GadgetRoutes:
     """`/w/<wiki>/api.php`, for what the action API tells about scores."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._house = desk.house
+    def __init__(self, handling: Handling) -> None:
+        self._handling = handling
+        self._context = handling.context
 
     def routes(self) -> Sequence[BaseRoute]:
-        return [Route("/w/{wiki}/api.php", self._desk.at(self.query), methods=["GET", "POST"])]
+        return [Route("/w/{wiki}/api.php", self._handling.at(self.query), methods=["GET", "POST"])]
 
     async def query(self, request: Request, parameters: Parameters) -> Response:
         wiki = request.path_params["wiki"]
-        if wiki not in self._house.wikis:
-            raise unknown_wiki(wiki, self._house.wikis)
-        asked = await self._desk.form(request, parameters)
+        if wiki not in self._context.wikis:
+            raise unknown_wiki(wiki, self._context.wikis)
+        asked = await self._handling.form(request, parameters)
         if asked.get("action") not in {None, "query"}:
             raise Refusal(400, "Unrecognized value for parameter 'action'. Only 'query' is answered here.")
         found: dict[str, Any] = {}
@@ -76,8 +76,8 @@ class GadgetRoutes:
 
     async def _document(self, wiki: str, name: str, *ask: str) -> dict[str, Any]:
         kind, *rest = ask
-        seconds = self._house.settings.timeout_seconds
-        found: dict[str, Any] | None = await self._house.asking.document(f"{wiki}:{name}", seconds, kind, wiki, *rest)
+        seconds = self._context.settings.timeout_seconds
+        found: dict[str, Any] | None = await self._context.asking.document(f"{wiki}:{name}", seconds, kind, wiki, *rest)
         if found is None:
             raise Refusal(504, TIMED_OUT)
         return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.questions import Question
 from worker.web.refusals import TIMED_OUT, Refusal, overloaded, unknown_information
 
@@ -14,12 +14,12 @@ VERSION = ("version",)
 #: What an ORES says about a model besides its version. Source: wikimedia/revscoring revscoring/scoring/models/model.py
 #: and ores/scoring/models @ 3db2b95.
 FIELDS = frozenset({"version", "type", "behavior", "trained", "params", "environment", "statistics", "score_schema"})
-#: Stands for all of them.
+#: Asks for everything that is known.
 EVERYTHING = ("*",)
 
 
 async def information_of(
-    house: House, question: Question, versions: Mapping[str, str], seconds: float
+    context: RouteContext, question: Question, versions: Mapping[str, str], seconds: float
 ) -> dict[str, dict[str, Any]]:
     """Model to what *question* wants to know of it.
 
@@ -35,7 +35,9 @@ async def information_of(
     for path in paths:
         if paths != EVERYTHING and path.partition(".")[0].strip("\"'") not in FIELDS:
             raise unknown_information(path)
-    asks = [_information(house, question.wiki, model, version_of(versions, model), paths, seconds) for model in models]
+    asks = [
+        _information(context, question.wiki, model, version_of(versions, model), paths, seconds) for model in models
+    ]
     return dict(zip(models, await asyncio.gather(*asks), strict=True))
 
 
@@ -51,12 +53,12 @@ def version_of(versions: Mapping[str, str], model: str) -> str:
 
 
 async def _information(
-    house: House, wiki: str, model: str, version: str, paths: Sequence[str], seconds: float
+    context: RouteContext, wiki: str, model: str, version: str, paths: Sequence[str], seconds: float
 ) -> dict[str, Any]:
     wanted = json.dumps(paths)
     # By the paths in their order: values of formulas come in a list, in the order of the question.
     name = f"information:{wiki}:{model}:{version}:{blake2b(wanted.encode(), digest_size=12).hexdigest()}"
-    found = await house.asking.document(name, seconds, "information", wiki, model, wanted)
+    found = await context.asking.document(name, seconds, "information", wiki, model, wanted)
     if found is None:
         raise Refusal(504, TIMED_OUT)
     if "unknown" in found:

@@ -3,7 +3,6 @@
 Source: wikimedia/mediawiki-extensions-ORES includes/LiftWingService.php @ e8804727, and the servers' own code.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
+from worker.domain.json_text import to_json
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 from worker.web import shapes
 from worker.web.bodies import read_body, read_json
-from worker.web.desk import Desk
+from worker.web.handling import Handling
 from worker.web.predicting import (
     MISSING,
     InvalidInput,
@@ -35,21 +35,21 @@ from worker.web.replies import HEADERS
 from worker.web.scoring import Scored
 from worker.web.topics import PageQuestion, not_fetched, read_page, topics
 
-#: What a server that has no revision answers: those of revscoring, and the others.
+#: The status of a reply about a revision that is gone, by the key under which the server writes errors.
 UNPROCESSABLE = {"error": 400, "detail": 422}
 
 
 class LiftWingRoutes:
     """One address for each model server."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._house = desk.house
-        self._servers = servers_of(desk.house.wikis)
+    def __init__(self, handling: Handling) -> None:
+        self._handling = handling
+        self._context = handling.context
+        self._servers = servers_of(handling.context.wikis)
 
     def routes(self) -> Sequence[BaseRoute]:
-        predict = Route("/v1/models/{name}:predict", self._desk.at(self.predict), methods=["POST"])
-        return [predict, Route("/v1/models/{name}", self._desk.at(self.model), methods=["GET"])]
+        predict = Route("/v1/models/{name}:predict", self._handling.at(self.predict), methods=["POST"])
+        return [predict, Route("/v1/models/{name}", self._handling.at(self.model), methods=["GET"])]
 
     async def model(self, request: Request, _parameters: Parameters) -> Response:
         """Whether that model is there."""
@@ -62,12 +62,12 @@ class LiftWingRoutes:
         if server is None:
             return _unknown(name)
         try:
-            inputs = read_json(await read_body(request, self._house.settings))
+            inputs = read_json(await read_body(request, self._context.settings))
             if server.server is LiftWingServer.OUTLINK_TOPIC:
-                return await self._topics(request, server, read_page(server, inputs, self._house))
-            question, is_several = read_inputs(server, inputs, self._house)
+                return await self._topics(request, server, read_page(server, inputs, self._context))
+            question, is_several = read_inputs(server, inputs, self._context)
             is_extended = isinstance(inputs, dict) and inputs.get("extended_output") in (True, "true")
-            scored = await self._desk.scored(request, question)
+            scored = await self._handling.scored(request, question)
             return self._answered(server, scored, is_several=is_several, is_extended=is_extended)
         except InvalidInput as error:
             return _refused(server, 400, str(error))
@@ -80,15 +80,15 @@ class LiftWingRoutes:
         """The topics of a page are those of its newest revision, which a worker knows."""
         revision, called = asked.revision, f"revision {asked.revision} of {asked.called}"
         if revision is None:
-            name, seconds = f"latest:{asked.wiki}:{asked.key}", self._house.settings.timeout_seconds
-            latest = await self._house.asking.document(name, seconds, "latest", asked.wiki, asked.key)
+            name, seconds = f"latest:{asked.wiki}:{asked.key}", self._context.settings.timeout_seconds
+            latest = await self._context.asking.document(name, seconds, "latest", asked.wiki, asked.key)
             if latest is None:
                 raise Refusal(504, TIMED_OUT)
             if "revision" not in latest:
                 code = "missingtitle" if "page_title" in asked.page else "nosuchpageid"
                 return _reply({"detail": not_fetched(asked.called, code)}, 400)
             revision = latest["revision"]
-        scored = await self._desk.scored(request, Question(asked.wiki, (server.model,), (revision,)))
+        scored = await self._handling.scored(request, Question(asked.wiki, (server.model,), (revision,)))
         answer = scored.answers[revision][server.model]
         if isinstance(answer, NoAnswer):
             return _failed(server, answer)
@@ -106,14 +106,14 @@ class LiftWingRoutes:
         found = {revision: answer for revision, answer in answers.items() if isinstance(answer, Score)}
         if server.wiki is not None:
             return _final(server, gone) if gone else _reply(shapes.v3(scored))
-        language = self._house.languages.get(scored.question.wiki)
+        language = self._context.languages.get(scored.question.wiki)
         is_quality = server.server is LiftWingServer.ARTICLE_QUALITY_V2
         if gone and (is_quality or not found):
             revision, answer = next(iter(gone.items()))
             is_missing = answer.type == "RevisionNotFound"
             return _refused(server, 422, no_prediction(revision, language) if is_missing else answer.message)
         if is_quality:
-            classes = self._house.wikis[scored.question.wiki][server.model].classes
+            classes = self._context.wikis[scored.question.wiki][server.model].classes
             return _reply(qualities(list(found.values()), sorted(classes, key=classes.__getitem__)))
         if server.server is LiftWingServer.ARTICLE_QUALITY:
             ((revision, score),) = found.items()
@@ -147,5 +147,4 @@ def _refused(server: ModelServer, status: int, message: str, retry_after: int | 
 
 
 def _reply(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    text = json.dumps(document, separators=(",", ":"))
-    return Response(text, status, {**HEADERS, **(headers or {})}, "application/json")
+    return Response(to_json(document), status, {**HEADERS, **(headers or {})}, "application/json")

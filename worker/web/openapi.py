@@ -1,15 +1,13 @@
 """The specification as OpenAPI 3.1, for each version of ORES' API. Pure."""
 
 from importlib.metadata import version
-from typing import Any
 
+from worker.domain.json_text import JsonObject
 from worker.web.asking import Wikis
 from worker.web.questions import MOST_REVISIONS
 
-Document = dict[str, Any]
 
-
-def specification(number: int, wikis: Wikis) -> Document:
+def specification(number: int, wikis: Wikis) -> JsonObject:
     """The specification of version *number*, 1 to 3."""
     return {
         "openapi": "3.1.0",
@@ -19,7 +17,7 @@ def specification(number: int, wikis: Wikis) -> Document:
     }
 
 
-def _named(name: str, where: str, schema: Document, description: str) -> Document:
+def _named(name: str, where: str, schema: JsonObject, description: str) -> JsonObject:
     return {
         "name": name,
         "in": where,
@@ -29,8 +27,8 @@ def _named(name: str, where: str, schema: Document, description: str) -> Documen
     }
 
 
-TEXT: Document = {"type": "string"}
-FLAG: Document = {"type": "string", "enum": ["", "true", "1"]}
+TEXT: JsonObject = {"type": "string"}
+FLAG: JsonObject = {"type": "string", "enum": ["", "true", "1"]}
 REVISION = _named("revid", "path", {"type": "integer", "minimum": 0}, "A revision's id.")
 REVISIONS = _named(
     "revids",
@@ -47,11 +45,11 @@ FORM = [
 ]
 
 
-def _wiki(wikis: Wikis) -> Document:
+def _wiki(wikis: Wikis) -> JsonObject:
     return _named("context", "path", {"type": "string", "enum": sorted(wikis)}, "A wiki's database name.")
 
 
-def _model(where: str, wikis: Wikis) -> Document:
+def _model(where: str, wikis: Wikis) -> JsonObject:
     names = sorted({model for models in wikis.values() for model in models})
     if where == "path":
         return _named("model", where, {"type": "string", "enum": names}, "A model.")
@@ -60,7 +58,9 @@ def _model(where: str, wikis: Wikis) -> Document:
     return _named("models", where, schema, "Models with bars between them; all of the wiki by default.")
 
 
-def _operation(summary: str, parameters: list[Document], schema: str, *, body: Document | None = None) -> Document:
+def _operation(
+    summary: str, parameters: list[JsonObject], schema: str, *, body: JsonObject | None = None
+) -> JsonObject:
     responses = {
         status: {
             "description": text,
@@ -74,18 +74,20 @@ def _operation(summary: str, parameters: list[Document], schema: str, *, body: D
             ("408", "The body did not come in time.", "Error"),
             ("413", "The body is too long.", "Error"),
             ("429", "Too many requests of one client; see Retry-After.", "Error"),
-            ("500", "An error that nobody foresaw.", "Error"),
+            ("500", "An unexpected error.", "Error"),
             ("503", "Too many requests wait, or Redis serves nobody; see Retry-After.", "Error"),
             ("504", "It took too long.", "Error"),
         )
     }
     for each in responses.values():
         each["content"]["application/javascript"] = {"schema": TEXT}  # type: ignore[index]
-    found: Document = {"summary": summary, "parameters": [*parameters, *FORM], "responses": responses}
+    found: JsonObject = {"summary": summary, "parameters": [*parameters, *FORM], "responses": responses}
     return found if body is None else found | {"requestBody": body}
 
 
-def _scored(summary: str, path: list[Document], parameters: list[Document], schema: str, *, post: bool) -> Document:
+def _scored(
+    summary: str, path: list[JsonObject], parameters: list[JsonObject], schema: str, *, post: bool
+) -> JsonObject:
     found = {"get": _operation(summary, [*path, *parameters], schema)}
     if post:
         form = {"type": "object", "properties": {each["name"]: each["schema"] for each in parameters}}
@@ -94,7 +96,7 @@ def _scored(summary: str, path: list[Document], parameters: list[Document], sche
     return found
 
 
-def _v3(wikis: Wikis) -> Document:
+def _v3(wikis: Wikis) -> JsonObject:
     wiki, models, model = _wiki(wikis), _model("query", wikis), _model("path", wikis)
     event = {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}}}
     precache = _operation("Score the edit of a revision-create event in advance.", [], "Scores", body=event)
@@ -114,7 +116,7 @@ def _v3(wikis: Wikis) -> Document:
     }
 
 
-def _v2(wikis: Wikis) -> Document:
+def _v2(wikis: Wikis) -> JsonObject:
     wiki, models, model = _wiki(wikis), _model("query", wikis), _model("path", wikis)
     event = _named("event", "query", TEXT, "A revision-create event as JSON.") | {"required": True}
     precache = _operation("Score the edit of an event in advance.", [event], "Any")
@@ -134,7 +136,7 @@ def _v2(wikis: Wikis) -> Document:
     }
 
 
-def _v1(wikis: Wikis) -> Document:
+def _v1(wikis: Wikis) -> JsonObject:
     wiki, models, model = _wiki(wikis), _model("query", wikis), _model("path", wikis)
     return {
         "/v1/scores/": {"get": _operation("The wikis.", [], "Any")},
@@ -144,7 +146,7 @@ def _v1(wikis: Wikis) -> Document:
     }
 
 
-SCHEMAS: Document = {
+SCHEMAS: JsonObject = {
     "Any": {"type": "object"},
     "Error": {
         "type": "object",

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from worker.web import shapes
 from worker.web.bodies import read_body, read_json
-from worker.web.desk import Desk, Handler
+from worker.web.handling import Handler, Handling
 from worker.web.informing import EVERYTHING, VERSION, information_of
 from worker.web.precache import event_of, question_of
 from worker.web.questions import Parameters, Question, read_paths, read_question
@@ -28,9 +28,9 @@ MOST_OF_OLD = 50
 class OresRoutes:
     """ORES' own paths; a slash at the end makes no difference."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._house = desk.house
+    def __init__(self, handling: Handling) -> None:
+        self._handling = handling
+        self._context = handling.context
 
     def routes(self) -> Sequence[BaseRoute]:
         rows: list[tuple[str, Handler, list[str]]] = [
@@ -53,12 +53,12 @@ class OresRoutes:
                 (f"{version}/scores/{{wiki}}/{{model}}", self.v1, ["GET"]),
                 (f"{version}/scores/{{wiki}}/{{model}}/{{revision:revision}}", self.v1, BOTH),
             ]
-        return [Route(path, self._desk.at(handler), methods=methods) for path, handler, methods in rows]
+        return [Route(path, self._handling.at(handler), methods=methods) for path, handler, methods in rows]
 
     async def v3(self, request: Request, parameters: Parameters) -> Response:
         """Scores of one wiki, or its models where no revision is asked for."""
         found = await self._scored(request, await self._question(request, parameters))
-        return self._desk.reply(request, found, shapes.v3(found), parameters)
+        return self._handling.reply(request, found, shapes.v3(found), parameters)
 
     async def v3_wikis(self, _request: Request, parameters: Parameters) -> Response:
         """Every wiki with its models; these have their versions unless something else is asked for."""
@@ -67,12 +67,12 @@ class OresRoutes:
 
     async def v3_precache(self, request: Request, parameters: Parameters) -> Response:
         """Score the edit of a revision-create event in advance."""
-        event = read_json(await read_body(request, self._house.settings))
-        return await self._precached(request, question_of(event, self._house.wikis), parameters, shapes.v3)
+        event = read_json(await read_body(request, self._context.settings))
+        return await self._precached(request, question_of(event, self._context.wikis), parameters, shapes.v3)
 
     async def v2(self, request: Request, parameters: Parameters) -> Response:
         found = await self._scored(request, await self._question(request, parameters, most=MOST_OF_OLD))
-        return self._desk.reply(request, found, shapes.v2(found), parameters)
+        return self._handling.reply(request, found, shapes.v2(found), parameters)
 
     async def v2_wikis(self, _request: Request, parameters: Parameters) -> Response:
         paths = read_paths(parameters)
@@ -85,7 +85,7 @@ class OresRoutes:
 
     async def v2_precache(self, request: Request, parameters: Parameters) -> Response:
         """The same as v3's, with the event as a parameter."""
-        question = question_of(event_of(parameters), self._house.wikis)
+        question = question_of(event_of(parameters), self._context.wikis)
         return await self._precached(request, question, parameters, shapes.v2)
 
     async def v1(self, request: Request, parameters: Parameters) -> Response:
@@ -94,16 +94,16 @@ class OresRoutes:
         if not question.revisions:
             question = Question(question.wiki, question.models, info=question.info or EVERYTHING)
         found = await self._scored(request, question)
-        return self._desk.reply(request, found, shapes.v1(found, request.path_params.get("model")), parameters)
+        return self._handling.reply(request, found, shapes.v1(found, request.path_params.get("model")), parameters)
 
     async def v1_wikis(self, _request: Request, parameters: Parameters) -> Response:
-        return reply({"contexts": sorted(self._house.wikis)}, parameters)
+        return reply({"contexts": sorted(self._context.wikis)}, parameters)
 
     async def _question(self, request: Request, parameters: Parameters, *, most: int = 50) -> Question:
         path = request.path_params
         return read_question(
-            self._house.wikis,
-            await self._desk.form(request, parameters),
+            self._context.wikis,
+            await self._handling.form(request, parameters),
             path["wiki"],
             revision=path.get("revision"),
             model=path.get("model"),
@@ -111,7 +111,7 @@ class OresRoutes:
         )
 
     async def _scored(self, request: Request, question: Question) -> Scored:
-        return await self._desk.scored(request, question)
+        return await self._handling.scored(request, question)
 
     async def _precached(
         self, request: Request, question: Question | None, parameters: Parameters, shape: Any
@@ -119,15 +119,15 @@ class OresRoutes:
         if question is None:
             return Response(status_code=204, headers=HEADERS)
         found = await self._scored(request, question)
-        return self._desk.reply(request, found, shape(found), parameters)
+        return self._handling.reply(request, found, shape(found), parameters)
 
     async def _all(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Every wiki to its models to what is known about them; a model of unknown version is left out."""
-        wikis = self._house.wikis
+        """What is known about each model of each wiki, by wiki and model; models of unknown version are left out."""
+        wikis = self._context.wikis
         return dict(zip(wikis, await asyncio.gather(*(self._one(wiki, paths) for wiki in wikis)), strict=True))
 
     async def _one(self, wiki: str, paths: Sequence[str]) -> dict[str, Any]:
-        seconds = self._house.settings.timeout_seconds
-        versions = await self._house.asking.versions(wiki, seconds) or {}
-        known = tuple(model for model in self._house.wikis[wiki] if model in versions)
-        return await information_of(self._house, Question(wiki, known, info=tuple(paths)), versions, seconds)
+        seconds = self._context.settings.timeout_seconds
+        versions = await self._context.asking.versions(wiki, seconds) or {}
+        known = tuple(model for model in self._context.wikis[wiki] if model in versions)
+        return await information_of(self._context, Question(wiki, known, info=tuple(paths)), versions, seconds)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from worker.web.desk import Desk
+from worker.web.handling import Handling
 from worker.web.openapi import specification
 from worker.web.questions import Parameters
 from worker.web.replies import HEADERS, reply
@@ -44,9 +44,9 @@ form.addEventListener("submit", async event => {
 class PageRoutes:
     """`/`, `/ui`, `/versions` and the specifications."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._wikis = desk.house.wikis
+    def __init__(self, handling: Handling) -> None:
+        self._handling = handling
+        self._wikis = handling.context.wikis
 
     def routes(self) -> Sequence[BaseRoute]:
         rows = [
@@ -57,7 +57,7 @@ class PageRoutes:
             *((f"/v{number}", self.index) for number in (1, 2, 3)),
             *((f"/v{number}/spec", self.spec) for number in (1, 2, 3)),
         ]
-        return [Route(path, self._desk.at(handler), methods=["GET"]) for path, handler in rows]
+        return [Route(path, self._handling.at(handler), methods=["GET"]) for path, handler in rows]
 
     async def home(self, _request: Request, _parameters: Parameters) -> Response:
         wikis = "".join(f'<li><a href="v3/scores/{escape(wiki)}/">{escape(wiki)}</a></li>' for wiki in self._wikis)

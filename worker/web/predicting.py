@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.json_text import JsonObject
 from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import Score
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.questions import Question
-from worker.web.shapes import Document, prediction_of
+from worker.web.shapes import prediction_of
 
 MOST_INSTANCES = 20
 WIKIDATA = "wikidatawiki"
 #: What both servers of article quality call themselves.
 QUALITY = "articlequality"
-#: How the id of a revision is found in an event, by the beginning of its schema.
+#: How the schemas of events begin in which a revision's id can be found.
 REVISION_CREATE, PAGE_CHANGE = "/mediawiki/revision/create/", "/mediawiki/page/change/1"
 SEVERAL = {LiftWingServer.REVERT_RISK, LiftWingServer.ARTICLE_QUALITY_V2}
-#: Those that write errors as KServe does; the others, as FastAPI.
+#: Servers that write errors as KServe does; the others write them as FastAPI does.
 OF_KSERVE = {LiftWingServer.REVSCORING, LiftWingServer.OUTLINK_TOPIC}
 #: What Extension:ORES takes for a revision that is gone. Source: its includes/LiftWingService.php @ e8804727.
 MISSING = "The MW API does not have any info related to the rev-id provided as input ({0})."
@@ -31,17 +32,17 @@ MISSING = "The MW API does not have any info related to the rev-id provided as i
 class ModelServer:
     """A model as Lift Wing calls it."""
 
-    #: In the address.
+    #: Its name in the address.
     name: str
-    #: Ours.
+    #: The name here.
     model: str
     server: LiftWingServer
-    #: For servers of which each wiki has its own.
+    #: The wiki, where each wiki has a server of its own for that model; otherwise None.
     wiki: str | None
 
     @property
     def envelope(self) -> str:
-        """The key under which this server writes errors."""
+        """The key of the errors in this server's replies."""
         return "error" if self.server in OF_KSERVE else "detail"
 
 
@@ -62,7 +63,7 @@ def servers_of(wikis: Mapping[str, Mapping[str, ScoringModel]]) -> dict[str, Mod
     return found
 
 
-def read_inputs(server: ModelServer, inputs: Any, house: House) -> tuple[Question, bool]:
+def read_inputs(server: ModelServer, inputs: Any, context: RouteContext) -> tuple[Question, bool]:
     """What *inputs* ask of *server*, and whether several predictions are wanted.
 
     Raises:
@@ -84,7 +85,7 @@ def read_inputs(server: ModelServer, inputs: Any, house: House) -> tuple[Questio
         raise InvalidInput("Expected instances, a list of rev_id and lang.")
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
         raise InvalidInput(f"Expected 1 to {MOST_INSTANCES} instances.")
-    wiki = _wiki(server, instances, house)
+    wiki = _wiki(server, instances, context)
     return Question(wiki, (server.model,), tuple(dict.fromkeys(map(_revision, instances)))), is_several
 
 
@@ -100,38 +101,38 @@ def _of_event(event: dict[str, Any]) -> dict[str, Any]:
     raise InvalidInput(f"Unsupported event of schema {str(schema)[:100]}, the rev_id could not be found.")
 
 
-def _wiki(server: ModelServer, instances: Sequence[Any], house: House) -> str:
+def _wiki(server: ModelServer, instances: Sequence[Any], context: RouteContext) -> str:
     """The one wiki that all *instances* are of."""
     if server.server is LiftWingServer.REVERT_RISK_WIKIDATA:
         return WIKIDATA
-    wanted = {_named_wiki(each, house) for each in instances}
+    wanted = {_named_wiki(each, context) for each in instances}
     if len(wanted) > 1:
         raise InvalidInput("All instances must have the same lang.")
     (wiki,) = wanted
-    return _having(server, wiki, house)
+    return _having(server, wiki, context)
 
 
-def wiki_of_language(server: ModelServer, language: str, house: House) -> str:
+def wiki_of_language(server: ModelServer, language: str, context: RouteContext) -> str:
     """The wiki of that *language*.
 
     Raises:
         InvalidInput: there is none that has the model of *server*.
     """
-    return _having(server, next((wiki for wiki, its in house.languages.items() if its == language), None), house)
+    return _having(server, next((wiki for wiki, its in context.languages.items() if its == language), None), context)
 
 
-def _having(server: ModelServer, wiki: str | None, house: House) -> str:
-    if wiki is not None and server.model in house.wikis.get(wiki, {}):
+def _having(server: ModelServer, wiki: str | None, context: RouteContext) -> str:
+    if wiki is not None and server.model in context.wikis.get(wiki, {}):
         return wiki
     known = sorted(
         language
-        for each, language in house.languages.items()
-        if language is not None and server.model in house.wikis[each]
+        for each, language in context.languages.items()
+        if language is not None and server.model in context.wikis[each]
     )
     raise InvalidInput(f"Unsupported lang. Expected one of: {', '.join(known)}.")
 
 
-def _named_wiki(inputs: Any, house: House) -> str | None:
+def _named_wiki(inputs: Any, context: RouteContext) -> str | None:
     if not isinstance(inputs, dict):
         raise InvalidInput("Expected instances, a list of rev_id and lang.")
     if isinstance(wiki := inputs.get("wiki"), str):
@@ -139,7 +140,7 @@ def _named_wiki(inputs: Any, house: House) -> str | None:
     language = inputs.get("lang")
     if not isinstance(language, str) or not language:
         raise InvalidInput("Expected lang, a language code such as en.")
-    return next((wiki for wiki, its in house.languages.items() if its == language), None)
+    return next((wiki for wiki, its in context.languages.items() if its == language), None)
 
 
 def _revision(inputs: Any) -> int:
@@ -149,7 +150,7 @@ def _revision(inputs: Any) -> int:
     return number
 
 
-def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> Document:
+def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> JsonObject:
     """A prediction as the revert risk servers write it; that of Wikidata leaves out the wiki."""
     its_wiki = {} if server.server is LiftWingServer.REVERT_RISK_WIKIDATA else {"wiki_db": wiki}
     return {
@@ -161,7 +162,7 @@ def risk(server: ModelServer, wiki: str, revision: int, score: Score) -> Documen
     }
 
 
-def quality(language: str | None, revision: int, score: Score, *, is_extended: bool) -> Document:
+def quality(language: str | None, revision: int, score: Score, *, is_extended: bool) -> JsonObject:
     """A prediction as the server of article quality writes it: one number, and the class it stands for."""
     return {
         **({"label": score.prediction, "features": {}} if is_extended else {}),
@@ -173,7 +174,7 @@ def quality(language: str | None, revision: int, score: Score, *, is_extended: b
     }
 
 
-def qualities(scores: Sequence[Score], classes: Sequence[str]) -> Document:
+def qualities(scores: Sequence[Score], classes: Sequence[str]) -> JsonObject:
     """Predictions as its second version writes them; only their order says which revision is meant."""
     return {
         "predictions": [
@@ -192,4 +193,5 @@ def qualities(scores: Sequence[Score], classes: Sequence[str]) -> Document:
 
 
 def no_prediction(revision: int, language: str | None) -> str:
+    """What a server says of a *revision* that is gone, in its own words."""
     return f"Could not make prediction for revision {revision} ({language}). Reason: revision_missing"

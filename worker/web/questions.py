@@ -22,7 +22,7 @@ LONGEST_PATHS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Scores of some revisions by some models, what is to be said of the models, or both."""
+    """What a request asks for: scores of revisions, information about models, or both."""
 
     wiki: str
     models: tuple[str, ...]
@@ -30,12 +30,12 @@ class Question:
     #: Paths into what is known of the models.
     info: tuple[str, ...] = ()
     with_features: bool = False
-    #: Counted apart, and nothing else.
+    #: Whether it counts as precaching, which makes no other difference.
     is_precache: bool = False
 
 
 class Parameters:
-    """Those of the query, and after them those of the form; of several values of one name the first counts."""
+    """The parameters of the query, then those of the form; if a name has several values, the first counts."""
 
     def __init__(self, query: bytes, form: bytes = b"") -> None:
         """Read them.
@@ -136,7 +136,7 @@ def _read(text: bytes) -> Mapping[str, str]:
     if not text:
         return {}
     if b"%" not in text and b"+" not in text and text.isascii() and text.count(b"&") < MOST_PARAMETERS:
-        # The same as below, and a third of the time of a reply faster.
+        # The same as below, without a third of the time of a whole reply.
         parts = (part.partition("=") for part in text.decode().split("&") if part)
         return dict(reversed([(name, value) for name, _, value in parts]))
     try:

@@ -48,16 +48,20 @@ class Refusal(Exception):
 
 
 def unknown_wiki(wiki: str, known: Iterable[str]) -> Refusal:
+    """The refusal of a request about a wiki that the settings do not list."""
     return Refusal(404, f"No scorers available for {wiki}", known=sorted(known))
 
 
 def unknown_models(wiki: str, models: Iterable[str], known: Iterable[str]) -> Refusal:
+    """The refusal of a request for models that the wiki does not have."""
     return Refusal(404, f"Models {tuple(models)} not available for {wiki}", known=known)
 
 
 def unknown_information(path: str) -> Refusal:
+    """The refusal of a *path* at which nothing is known about a model."""
     return Refusal(400, f"Model information could not be retrieved for {path!r}")
 
 
 def overloaded(message: str = OVERLOADED) -> Refusal:
+    """The refusal of a request that can be answered later, with Retry-After."""
     return Refusal(503, message, retry_after=RETRY_SECONDS)

@@ -13,9 +13,9 @@ from starlette.types import Scope
 from worker.web.questions import Question
 from worker.web.replies import Ready
 
-#: A new version of a model is seen that much later.
+#: Seconds; for that long a new version of a model may not be seen.
 REPEATED_SECONDS = 1.0
-#: At 50 revisions a reply some tens of megabytes.
+#: With 50 revisions in each reply, these are some tens of megabytes.
 MOST_REPEATED = 2_000
 
 

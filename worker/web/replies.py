@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message
 
+from worker.domain.json_text import to_json
 from worker.web.questions import NO_PARAMETERS, Parameters
 from worker.web.refusals import Refusal
 
@@ -33,7 +34,6 @@ JSON = "application/json"
 _ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 _LINES = b"".join(b"%b: %b\r\n" % header for header in _ENCODED)
 _CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.\[\]]{0,127}")
-in_one_line = json.JSONEncoder(separators=(",", ":")).encode
 _for_people = json.JSONEncoder(indent=2).encode
 
 
@@ -51,7 +51,7 @@ class Ready:
 
     body: bytes
     media_type: str
-    #: How many are in it.
+    #: How many scores are in it.
     scores: int
 
     @property
@@ -61,7 +61,7 @@ class Ready:
 
     @property
     def messages(self) -> tuple[Message, Message]:
-        """The same for an ASGI server."""
+        """The same reply as the messages of an ASGI application."""
         own = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.media_type.encode())]
         return (
             {"type": "http.response.start", "status": 200, "headers": own + _ENCODED},
@@ -92,7 +92,7 @@ def reply(
         Refusal: they ask for none.
     """
     callback = callback_of(parameters)
-    text = (in_one_line if parameters.of_query.get("format") == "json" else _for_people)(document)
+    text = (to_json if parameters.of_query.get("format") == "json" else _for_people)(document)
     if callback is None:
         return DocumentResponse(text + "\n", status, headers, JSON)
     return DocumentResponse(f"{callback}({text});", status, headers, "application/javascript")

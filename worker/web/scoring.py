@@ -4,21 +4,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from outbox.details import MOST
 from worker.domain.answers import Answers
 from worker.domain.failures import Failure
-from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
-from worker.web.asking import House
+from worker.domain.json_text import JsonObject
+from worker.domain.scores import FEATURES, UNKNOWN_VERSION, Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.web.asking import RouteContext
 from worker.web.informing import information_of
 from worker.web.questions import Question
 from worker.web.refusals import overloaded
-
-#: Stands for the version of a model in score ids while it is unknown.
-UNKNOWN_VERSION = "unknown"
-
-Document = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +26,7 @@ class Scored:
     #: Revision to model to answer.
     answers: Mapping[int, Mapping[str, Answer]] = field(default_factory=dict)
     #: Model to the information that was asked for.
-    info: Mapping[str, Document] = field(default_factory=dict)
+    info: Mapping[str, JsonObject] = field(default_factory=dict)
     cached: int = 0
     #: Whether all answers were there before.
     is_cached: bool = False
@@ -39,17 +34,17 @@ class Scored:
     is_cut: bool = False
 
 
-async def scored_from_cache(house: House, question: Question) -> Scored | None:
+async def scored_from_cache(context: RouteContext, question: Question) -> Scored | None:
     """Answer *question* if everything that it asks for is there already; waits for nobody.
 
     Raises:
         RedisUnavailable: there is no way to look.
     """
-    versions = house.asking.known_versions(question.wiki)
+    versions = context.asking.known_versions(question.wiki)
     if versions is None or question.info or not question.revisions:
         return None
-    ids = _ids(house, question, versions)
-    found = await house.asking.cached(ids)
+    ids = _ids(context, question, versions)
+    found = await context.asking.cached(ids)
     if found is None:
         return None
     answered = _answered(question, versions, {}, ids, found, 0.0)
@@ -57,7 +52,7 @@ async def scored_from_cache(house: House, question: Question) -> Scored | None:
     return answered
 
 
-async def scored(house: House, question: Question) -> Scored:
+async def scored(context: RouteContext, question: Question) -> Scored:
     """Answer *question*, within the time that a request has.
 
     Raises:
@@ -65,22 +60,22 @@ async def scored(house: House, question: Question) -> Scored:
         RedisUnavailable: there is no way to look or to ask.
     """
     clock = asyncio.get_running_loop().time
-    seconds = house.settings.timeout_seconds
+    seconds = context.settings.timeout_seconds
     until = clock() + seconds
-    versions = await house.asking.versions(question.wiki, seconds) or {}
-    info = await information_of(house, question, versions, until - clock())
+    versions = await context.asking.versions(question.wiki, seconds) or {}
+    info = await information_of(context, question, versions, until - clock())
     if not question.revisions:
         return Scored(question=question, versions=versions, info=info)
-    ids = _ids(house, question, versions)
-    found = await house.asking.answers(ids, max(0.0, until - clock()))
+    ids = _ids(context, question, versions)
+    found = await context.asking.answers(ids, max(0.0, until - clock()))
     if ids and len(found.refused) == len(ids):
         raise overloaded()
     return _answered(question, versions, info, ids, found, seconds)
 
 
-def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
-    """The wanted ids, without revisions that can't exist."""
-    featured = house.with_features if question.with_features else frozenset()
+def _ids(context: RouteContext, question: Question, versions: Mapping[str, str]) -> list[ScoreId]:
+    """The ids of the scores that are asked for, except those of revisions that can't exist."""
+    featured = context.with_features if question.with_features else frozenset()
     wanted = [
         (model, versions.get(model, UNKNOWN_VERSION) + (FEATURES if model in featured else ""))
         for model in question.models
@@ -96,7 +91,7 @@ def _ids(house: House, question: Question, versions: Mapping[str, str]) -> list[
 def _answered(
     question: Question,
     versions: Mapping[str, str],
-    info: Mapping[str, Document],
+    info: Mapping[str, JsonObject],
     ids: Sequence[ScoreId],
     found: Answers,
     seconds: float,

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from worker.config.garbage import look_rarely
 from worker.web.application import make_application
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.connections import HttpProtocol
 
 #: Seconds for requests under way when the process is to end; clients that wait longer have to ask again.
@@ -41,7 +41,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    house: House, close: Callable[[], Awaitable[None]], *, host: str, port: int, ready: Callable[[int], None]
+    context: RouteContext, close: Callable[[], Awaitable[None]], *, host: str, port: int, ready: Callable[[int], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT; must be called in the main thread.
 
@@ -58,7 +58,7 @@ def serve(
         yield
         await close()
 
-    serve_application(make_application(house, lifespan), listener)
+    serve_application(make_application(context, lifespan), listener)
 
 
 def serve_application(application: ASGIApp, listener: socket.socket) -> None:

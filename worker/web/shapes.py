@@ -3,13 +3,10 @@
 Source: wikimedia/ores ores/wsgi/routes/v1/util.py, v2/util.py and v3/util.py @ 8369ea0.
 """
 
-from typing import Any
-
 from worker.domain.failures import Failure
+from worker.domain.json_text import JsonObject
 from worker.domain.scores import Answer, NoAnswer, Score
 from worker.web.scoring import Scored
-
-Document = dict[str, Any]
 
 BINARY = {"true", "false"}
 #: ORES' name for a failure (a class there), and a sentence of ours, since the endpoint's own words contain its address.
@@ -17,9 +14,9 @@ FAILED = "The scoring endpoint gave no score this time.  Try again in a few minu
 FULL = "Queue size is too full.  Try again in a few minutes."
 
 
-def v3(scored: Scored) -> Document:
+def v3(scored: Scored) -> JsonObject:
     """`{wiki: {models: {model: info}, scores: {revision: {model: {score} | {error}}}}}`."""
-    document: Document = {"models": models_of(scored)}
+    document: JsonObject = {"models": models_of(scored)}
     if scored.answers:
         document["scores"] = {
             str(revision): {model: entry_of(answer) for model, answer in by_model.items()}
@@ -28,19 +25,19 @@ def v3(scored: Scored) -> Document:
     return {scored.question.wiki: document}
 
 
-def models_of(scored: Scored) -> Document:
+def models_of(scored: Scored) -> JsonObject:
     """What is said of each model in v3: its version, where nothing else was asked for."""
     if scored.info:
         return dict(scored.info)
     return {model: _version(scored, model) for model in scored.question.models}
 
 
-def v2(scored: Scored) -> Document:
+def v2(scored: Scored) -> JsonObject:
     """`{scores: {wiki: {model: {version, info, scores: {revision: score | error}, features}}}}`."""
     return {"scores": {scored.question.wiki: {model: _v2_model(scored, model) for model in scored.question.models}}}
 
 
-def _v2_model(scored: Scored, model: str) -> Document:
+def _v2_model(scored: Scored, model: str) -> JsonObject:
     document = _version(scored, model)
     if scored.info:
         document["info"] = scored.info[model]
@@ -55,7 +52,7 @@ def _v2_model(scored: Scored, model: str) -> Document:
     return document
 
 
-def v1(scored: Scored, model: str | None) -> Document:
+def v1(scored: Scored, model: str | None) -> JsonObject:
     """`{revision: {model: score | error}}`, or `{revision: score | error}` for the *model* of the path.
 
     Without revisions it is what is known of the models.
@@ -69,18 +66,18 @@ def v1(scored: Scored, model: str | None) -> Document:
     return entries if model is None else {revision: by_model[model] for revision, by_model in entries.items()}
 
 
-def _v1_entry(answer: Answer) -> Document:
+def _v1_entry(answer: Answer) -> JsonObject:
     entry = entry_of(answer)
-    score: Document = entry.get("score", entry)
+    score: JsonObject = entry.get("score", entry)
     return score
 
 
-def _version(scored: Scored, model: str) -> Document:
+def _version(scored: Scored, model: str) -> JsonObject:
     version = scored.versions.get(model)
     return {} if version is None else {"version": version}
 
 
-def entry_of(answer: Answer) -> Document:
+def entry_of(answer: Answer) -> JsonObject:
     """The answer of one model for one revision: `{score}` or `{error}`."""
     if isinstance(answer, Score):
         score = {"score": {"prediction": prediction_of(answer), "probability": answer.probability}}
@@ -97,7 +94,7 @@ def prediction_of(score: Score) -> bool | str | list[str]:
     return list(score.prediction)
 
 
-def failure_of(answer: NoAnswer) -> Document:
+def failure_of(answer: NoAnswer) -> JsonObject:
     """Why there is no score this time, by ORES' name for it."""
     if answer.failure is Failure.LATE:
         is_ours = answer.error.startswith("Timed out")

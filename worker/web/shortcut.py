@@ -1,7 +1,7 @@
 """The short way to cached scores, for what is asked for most: v3 in one line.
 
-It goes past routes, documents and tasks: the JSON of each score is cut out of what is stored. Where anything is
-unusual, or not there, the request takes the long way, which gives the same reply to the letter.
+It needs no route and no task, and reads no JSON: the text of each score is cut out of what is stored. If anything is
+unusual or missing, the request takes the long way, which gives the same reply to the letter.
 """
 
 import json
@@ -12,27 +12,27 @@ from starlette.types import Scope
 
 from outbox.details import MOST
 from worker.domain.answers import Stored
-from worker.domain.scores import Score, ScoreError
+from worker.domain.json_text import to_json
+from worker.domain.scores import read_final
 from worker.web import shapes
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.counting import Counts
 from worker.web.questions import Parameters, Question, read_question
 from worker.web.refusals import Refusal
 from worker.web.repeats import Repeats
-from worker.web.replies import JSON, Ready, in_one_line
+from worker.web.replies import JSON, Ready
 
 #: Called once with the reply, or with None if the request has to take the long way.
-Tell = Callable[[Ready | None], None]
+TellReply = Callable[[Ready | None], None]
 
-#: In the scope of a request that has been here; whether Redis was looked at, and not all was there.
+#: Key in the scope of a request that came this way; true if Redis was read and did not have every score.
 TAKEN = "outpatrol.taken"
-#: Distinct questions that are kept, but for their revisions, and with the beginning of their replies.
+#: How many questions are kept, without their revisions, and how many beginnings of replies.
 MOST_FORMS = 1_000
 LONGEST_REVISION = len(str(MOST))
-#: Scores of a reply that is made anew as fast as it is found.
+#: A reply with no more scores than this is made as fast as it is found among those of a moment ago.
 FEW_SCORES = 8
-read_json = json.loads
-#: A text, and a number, that every writer of JSON writes alike; not so those beyond ASCII and below 0.0001.
+#: A text and a number that all writers of JSON write in the same way: ASCII only, and nothing below 0.0001.
 _TEXT, _NUMBER = r'"[ !#-\[\]-~]*"', r"(?:1\.0|0\.(?!0000)[0-9]+)"
 _PAIR = f"{_TEXT}:{_NUMBER}"
 #: A score without features, as it is stored.
@@ -46,19 +46,19 @@ _BINARY = re.compile(rf'{{"(?:true|false)":{_NUMBER},"(?:true|false)":{_NUMBER}}
 class Shortcut:
     """Answers what it can; used in one event loop."""
 
-    def __init__(self, house: House, counts: Counts, repeats: Repeats) -> None:
-        self._house = house
+    def __init__(self, context: RouteContext, counts: Counts, repeats: Repeats) -> None:
+        self._context = context
         self._counts = counts
         self._repeats = repeats
-        #: Wiki, model and query to what is asked for, of paths that name the revision.
+        #: Wiki, model and query to the question, for paths that name the revision.
         self._forms: dict[tuple[str, str | None, bytes], Question] = {}
-        #: Wiki and models to their versions, and how a reply of these begins.
+        #: Wiki and models to their versions, and the beginning of a reply with these.
         self._beginnings: dict[tuple[str, tuple[str, ...]], tuple[Mapping[str, str], bytes, list[bytes]]] = {}
 
     def __len__(self) -> int:
         return len(self._forms)
 
-    def take(self, scope: Scope, tell: Tell) -> bool:
+    def take(self, scope: Scope, tell: TellReply) -> bool:
         """Whether the request of *scope* may come this way; then *tell* is called, now or later."""
         scope[TAKEN] = False
         if scope["method"] != "GET":
@@ -69,7 +69,7 @@ class Shortcut:
             tell(repeat.ready)
             return True
         question = self.question_of(scope)
-        versions = self._house.asking.known_versions(question.wiki) if question else None
+        versions = self._context.asking.known_versions(question.wiki) if question else None
         if question is None or versions is None:
             return False
         models = [(model, versions[model]) for model in question.models if model in versions]
@@ -80,7 +80,7 @@ class Shortcut:
             scope[TAKEN] = found is None
             tell(None if found is None else self._ready(scope, question, versions, found))
 
-        self._house.asking.look(question.wiki, question.revisions, models, hear)
+        self._context.asking.look(question.wiki, question.revisions, models, hear)
         return True
 
     def _ready(
@@ -124,7 +124,7 @@ class Shortcut:
             parameters = Parameters(query)
             if parameters.of_query.get("format") != "json" or parameters.of_query.get("callback"):
                 return None
-            question = read_question(self._house.wikis, parameters, wiki, revision=revision, model=model)
+            question = read_question(self._context.wikis, parameters, wiki, revision=revision, model=model)
         except Refusal:
             return None
         revisions = question.revisions
@@ -145,9 +145,9 @@ class Shortcut:
         key = question.wiki, question.models
         known, beginning, names = self._beginnings.get(key, (None, b"", []))
         if known is not versions:
-            told = in_one_line({model: {"version": versions[model]} for model in question.models})
-            beginning = f'{{{in_one_line(question.wiki)}:{{"models":{told},'.encode()
-            names = [f"{in_one_line(model)}:".encode() for model in question.models]
+            of_models = to_json({model: {"version": versions[model]} for model in question.models})
+            beginning = f'{{{to_json(question.wiki)}:{{"models":{of_models},'.encode()
+            names = [f"{to_json(model)}:".encode() for model in question.models]
             if len(self._beginnings) >= MOST_FORMS:
                 self._beginnings.clear()
             self._beginnings[key] = versions, beginning, names
@@ -159,8 +159,7 @@ def entry_bytes(stored: Stored) -> bytes:
     document = stored.document
     found = _SCORE.fullmatch(document)
     if found is None:
-        fields = read_json(document)
-        entry = in_one_line(shapes.entry_of(ScoreError(**fields) if "type" in fields else Score(**fields))).encode()
+        entry = to_json(shapes.entry_of(read_final(json.loads(document)))).encode()
     else:
         prediction, probability = found.groups()
         if prediction[:1] == b'"' and _BINARY.fullmatch(probability):

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.domain.json_text import JsonObject
 from worker.domain.scores import Score
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.predicting import PAGE_CHANGE, REVISION_CREATE, InvalidInput, ModelServer, wiki_of_language
-from worker.web.shapes import Document
 
 #: Topics of at least this probability are given, unless the request says otherwise.
 THRESHOLD = 0.5
@@ -39,7 +39,7 @@ class PageQuestion:
         return json.dumps(self.page, sort_keys=True)
 
 
-def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
+def read_page(server: ModelServer, inputs: Any, context: RouteContext) -> PageQuestion:
     """What *inputs* ask for.
 
     Raises:
@@ -52,7 +52,7 @@ def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
     threshold = _threshold(inputs)
     if isinstance(event := inputs.get("event"), dict):
         inputs = _of_event(event)
-    wiki, language = _wiki(server, inputs, house)
+    wiki, language = _wiki(server, inputs, context)
     page, revision = _page(inputs), inputs.get("revision_id")
     if revision is not None:
         _integer("revision_id", revision)
@@ -62,7 +62,7 @@ def read_page(server: ModelServer, inputs: Any, house: House) -> PageQuestion:
     return PageQuestion(wiki, page, revision, threshold, article, f"{called} on {site}")
 
 
-def topics(question: PageQuestion, score: Score) -> Document:
+def topics(question: PageQuestion, score: Score) -> JsonObject:
     """The likely topics, the likeliest first."""
     best_first = sorted(score.probability.items(), key=lambda each: each[1], reverse=True)
     results = [{"topic": topic, "score": each} for topic, each in best_first if each >= question.threshold]
@@ -70,6 +70,7 @@ def topics(question: PageQuestion, score: Score) -> Document:
 
 
 def not_fetched(called: str, code: str) -> str:
+    """What the server says of a page or revision that the wiki does not have, in its own words."""
     return f"Cannot fetch {called}: MediaWiki API error '{code}'."
 
 
@@ -92,16 +93,16 @@ def _of_event(event: Mapping[str, Any]) -> dict[str, Any]:
     raise InvalidInput(f"Unsupported event of schema {schema[:100]}, the page_id value cannot be determined.")
 
 
-def _wiki(server: ModelServer, inputs: Mapping[str, Any], house: House) -> tuple[str, str]:
+def _wiki(server: ModelServer, inputs: Mapping[str, Any], context: RouteContext) -> tuple[str, str]:
     """The wiki, and the code of its language."""
     if "lang" in inputs or "wiki_id" not in inputs:
         language = inputs.get("lang")
         if not isinstance(language, str):
             raise InvalidInput(f'{"Expected" if "lang" in inputs else "Missing"} "lang", a language code such as en.')
-        return wiki_of_language(server, language, house), language
+        return wiki_of_language(server, language, context), language
     wiki = inputs["wiki_id"]
-    known = house.languages.get(wiki) if isinstance(wiki, str) else None
-    if known is None or server.model not in house.wikis.get(wiki, {}):
+    known = context.languages.get(wiki) if isinstance(wiki, str) else None
+    if known is None or server.model not in context.wikis.get(wiki, {}):
         raise InvalidInput(f"Unknown wiki_id: {str(wiki)[:100]}")
     return wiki, known
 

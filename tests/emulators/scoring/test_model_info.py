@@ -7,7 +7,7 @@ import pytest
 
 from tests.emulators.scoring.asking import calls, reply_to, summary, with_endpoint
 from worker.emulators.scoring.endpoint import EmulatorSettings, probabilities
-from worker.emulators.scoring.statistics import optimum, outcomes_of, read_formula, statistics_document
+from worker.emulators.scoring.statistics import matches_of, optimum, read_formula, statistics_document
 
 MAYBE_BAD = "maximum recall @ precision >= 0.15"
 LIKELY_GOOD = "maximum recall @ precision >= 0.995"
@@ -34,7 +34,7 @@ def information(*paths: str, model: str = "damaging", settings: EmulatorSettings
 
 def best(label: str, formula: str, model: str = "damaging", version: str = "0.5.1") -> dict[str, object]:
     """The threshold that satisfies a formula best."""
-    found = optimum(read_formula(formula), outcomes_of(0, "enwiki", model, version, label))
+    found = optimum(read_formula(formula), matches_of(0, "enwiki", model, version, label))
     assert found is not None
     return statistics_document(found)
 

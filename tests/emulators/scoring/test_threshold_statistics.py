@@ -10,24 +10,24 @@ from worker.emulators.scoring.shapes import probabilities
 from worker.emulators.scoring.statistics import (
     STATISTICS,
     TESTED_REVISIONS,
-    Outcome,
+    Matches,
+    matches_of,
     optimum,
-    outcomes_of,
     read_formula,
     statistics_document,
 )
 
-DAMAGING = outcomes_of(0, "enwiki", "damaging", "0.5.1", "true")
+DAMAGING = matches_of(0, "enwiki", "damaging", "0.5.1", "true")
 NAMES = st.sampled_from(sorted(STATISTICS))
 
 
-def outcome(threshold: float, right: int, wrong: int, kept: int, missed: int) -> Outcome:
+def matches(threshold: float, right: int, wrong: int, kept: int, missed: int) -> Matches:
     """*right* and *wrong* are matched, *kept* and *missed* are not; *missed* should have been."""
-    return Outcome(threshold, right, wrong, kept, missed)
+    return Matches(threshold, right, wrong, kept, missed)
 
 
 def test_the_statistics_of_a_threshold_follow_from_what_it_matches_and_should() -> None:
-    assert statistics_document(outcome(0.4, 3, 1, 4, 2)) == {
+    assert statistics_document(matches(0.4, 3, 1, 4, 2)) == {
         "threshold": 0.4,
         "match_rate": 0.4,
         "filter_rate": 0.6,
@@ -43,7 +43,7 @@ def test_the_statistics_of_a_threshold_follow_from_what_it_matches_and_should() 
 
 
 def test_a_statistic_that_would_divide_by_zero_is_null() -> None:
-    document = statistics_document(outcome(0.0, 0, 5, 0, 0))
+    document = statistics_document(matches(0.0, 0, 5, 0, 0))
     assert {name for name, value in document.items() if value is None} == {"!precision", "recall", "f1", "!f1"}
 
 
@@ -52,7 +52,7 @@ def test_a_threshold_matches_the_revisions_that_have_at_least_that_probability(l
     given_out = [
         round(probabilities(3, "dewiki", "goodfaith", revision, "0.6")[label], 5) for revision in TESTED_REVISIONS
     ]
-    for each in outcomes_of(3, "dewiki", "goodfaith", "0.6", label)[::97]:
+    for each in matches_of(3, "dewiki", "goodfaith", "0.6", label)[::97]:
         matched = sum(probability >= each.threshold for probability in given_out)
         assert each.true_matched + each.false_matched == matched
         assert each.true_filtered + each.false_filtered == len(given_out) - matched
@@ -69,11 +69,11 @@ def test_each_probability_of_a_tested_revision_is_a_candidate_in_rising_order() 
 def test_a_class_is_true_as_often_as_its_probabilities_say(model: str, label: str) -> None:
     version = MODELS[model].version
     expected = sum(probabilities(0, "enwiki", model, each, version)[label] for each in TESTED_REVISIONS)
-    assert outcomes_of(0, "enwiki", model, version, label)[0].true_matched == pytest.approx(expected, rel=0.15)
+    assert matches_of(0, "enwiki", model, version, label)[0].true_matched == pytest.approx(expected, rel=0.15)
 
 
 def test_exactly_one_of_exclusive_classes_is_true_of_a_revision() -> None:
-    true = [outcomes_of(0, "enwiki", "wp10", "1", label)[0].true_matched for label in MODELS["wp10"].classes]
+    true = [matches_of(0, "enwiki", "wp10", "1", label)[0].true_matched for label in MODELS["wp10"].classes]
     assert sum(true) == len(TESTED_REVISIONS)
 
 
@@ -89,7 +89,7 @@ def test_exactly_one_of_exclusive_classes_is_true_of_a_revision() -> None:
 def test_another_seed_wiki_model_or_version_was_tested_otherwise(
     seed: int, wiki: str, model: str, version: str
 ) -> None:
-    assert outcomes_of(seed, wiki, model, version, "true") != DAMAGING
+    assert matches_of(seed, wiki, model, version, "true") != DAMAGING
 
 
 @given(best=st.sampled_from(["maximum", "minimum"]), target=NAMES, condition=NAMES, limit=st.floats(-0.1, 1.1))
@@ -125,14 +125,14 @@ def test_an_optimum_below_a_limit_is_below_it(name: str, limit: float) -> None:
 def test_of_equal_optima_a_maximum_has_the_highest_threshold_and_a_minimum_the_lowest(
     best: str, threshold: float
 ) -> None:
-    equal = [outcome(each, 4, 4, 1, 1) for each in (0.5, 0.2, 0.7)]
+    equal = [matches(each, 4, 4, 1, 1) for each in (0.5, 0.2, 0.7)]
     found = optimum(read_formula(f"{best} recall @ precision >= 0.5"), equal)
     assert found is not None
     assert found.threshold == threshold
 
 
 def test_a_threshold_without_the_statistic_is_no_optimum() -> None:
-    without_recall = outcome(0.1, 0, 5, 5, 0)
+    without_recall = matches(0.1, 0, 5, 5, 0)
     assert optimum(read_formula("minimum recall @ fpr >= 0"), [without_recall]) is None
     assert optimum(read_formula("minimum fpr @ recall >= 0"), [without_recall]) is None
 

@@ -8,7 +8,7 @@ from outbox import Edit, record_payloads
 from tests.worker.announcing.announcements import NOW
 from tests.worker.lines import consumer_of_edits, serve
 from worker.bootstrap import Services
-from worker.events.kinds import EVENT_LANES
+from worker.events.kinds import EVENT_LANES, SINKS
 from worker.events.publishing import Publisher
 from worker.events.sinks import DeliveryFailure, EventSink, OutgoingEvent, SinkUnavailable
 from worker.lanes.circuits import Circuit
@@ -23,6 +23,7 @@ def with_sinks(services: Services, **sinks: EventSink) -> Services:
     publishers = [
         Publisher(
             lane=EVENT_LANES[name],
+            most_at_once=SINKS[name].most_at_once,
             name=name,
             sink=sink,
             settings=settings,

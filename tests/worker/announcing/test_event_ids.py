@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outbox import Edit
 from tests.builders import a_score, a_score_error, an_edit
 from tests.worker.announcing.announcements import NOW, announced
 from worker.domain.scores import Final
+from worker.events.build import EVENT_IDS, uuid5_of
 
 ANSWERS: list[Final] = [a_score(), a_score_error()]
 STREAMS = {"damaging": "p", "goodfaith": "q"}
@@ -91,3 +94,8 @@ def test_no_two_edits_share_an_id() -> None:
 
 def test_every_id_is_a_uuid_made_of_names() -> None:
     assert {uuid.UUID(id_).version for id_ in ids(an_edit(), ANSWERS, **ALL_STREAMS)} == {5}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_an_id_is_the_uuid5_that_the_standard_library_makes(name: str) -> None:
+    assert uuid5_of(name) == str(uuid.uuid5(EVENT_IDS, name))

@@ -43,7 +43,7 @@ def unscored(answers: dict[ScoreId, Answer]) -> list[ScoreId]:
 
 
 @every_batch
-@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 def test_a_revision_that_spoils_its_request_costs_its_own_scores_only(
     kind: str, models: tuple[str, ...], size: int, status: int, place: str
@@ -192,6 +192,47 @@ def test_a_page_in_place_of_scores_is_no_revisions_fault_and_asked_for_once(
 
     assert {answer.failure for answer in answers.values() if isinstance(answer, NoAnswer)} == {Failure.REFUSED}
     assert len(raw.requests) == 1
+
+
+@every_batch
+@pytest.mark.parametrize(
+    ("body", "words", "calls"),
+    [
+        (b"Unauthorized\n", "status 200: Unauthorized; correct endpoint.url", 1),
+        (b'"token expired"', "status 200: a page in place of the reply; correct endpoint.url", 1),
+        (b'{"httpCode": 401, "httpReason": "Jwt is expired"}', "status 200: Jwt is expired; if it does not", 7),
+        (b'{"error": {"code": 401, "message": "token expired"}}', "status 200: token expired; if it does not", 7),
+        (b'{"message": "no Route matched with those values"}', "status 200: no Route matched with those", 7),
+    ],
+)
+def test_what_somebody_else_says_in_place_of_scores_is_no_revisions_fault_and_named_with_its_cure(
+    kind: str, models: tuple[str, ...], size: int, body: bytes, words: str, calls: int
+) -> None:
+    content_type = b"text/plain" if body.startswith(b"U") else b"application/json"
+    said = http(200, body).replace(b"application/json", content_type)
+
+    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: said)
+
+    silent = [answer for answer in answers.values() if isinstance(answer, NoAnswer)]
+    assert len(silent) == len(answers)
+    assert {answer.failure for answer in silent} == {Failure.REFUSED}
+    assert all(raw.url in answer.error and words in answer.error for answer in silent)
+    assert len(raw.requests) <= calls
+
+
+@every_batch
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"other": 1}', b'{"enwiki": {"models": {}, "scores": {}'])
+def test_another_reply_than_was_asked_for_is_named_with_status_address_and_cure(
+    kind: str, models: tuple[str, ...], size: int, body: bytes
+) -> None:
+    answers, raw = ask_raw(kind, ids(range(1, size + 1), models=models), lambda _: http(200, body))
+
+    errors = {answer.error for answer in answers.values() if isinstance(answer, NoAnswer)}
+    assert errors
+    for error in errors:
+        assert f"{raw.url}/v" in error
+        assert ": status 200: " in error
+        assert "; correct endpoint.url and endpoint.kind, or the server at that address" in error
 
 
 @every_batch

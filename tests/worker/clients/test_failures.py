@@ -86,7 +86,7 @@ def test_a_refusal_that_names_no_revision_is_not_final(kind: str, status: int, e
 @pytest.mark.parametrize(
     ("status", "body", "cure"),
     [
-        (401, b"{}", "renew the credentials"),
+        (401, b"{}", "renew the token in endpoint.token_file or endpoint.headers"),
         (403, b"{}", "set endpoint.contact"),
         (404, b"", "correct endpoint.url and endpoint.kind"),
         (302, b"", "it leads nowhere; correct endpoint.url"),
@@ -169,7 +169,7 @@ def test_the_sentence_of_a_failure_is_kept_for_the_log(kind: str, document: obje
     answer = answer_to(kind, http(500, json.dumps(document).encode()))
 
     assert isinstance(answer, NoAnswer)
-    assert answer.error.endswith("status 500: in a word")
+    assert answer.error.endswith("status 500: in a word; if it does not pass by itself, see the log of that server")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from pydantic import TypeAdapter
 
@@ -29,9 +30,11 @@ from tests.worker.clients.shapes import (
 )
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.circuits import Circuits
-from worker.endpoints.client import Endpoint, ScoringClient, _validated
+from worker.endpoints.client import Endpoint, _validated
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
+from worker.endpoints.refusals import cure_of_endpoint
+from worker.endpoints.scoring_client import ScoringClient
 
 REPLIES = examples(10_000)
 SEED = 20260821
@@ -46,6 +49,7 @@ class ConstantEndpoint(Endpoint):
     def __init__(self) -> None:
         self.settings = some_settings(endpoint={"kind": "lift_wing"}).endpoints_by_name["default"]
         self.content = b""
+        self.cures = cure_of_endpoint
 
     @property
     def circuits(self) -> Circuits:  # type: ignore[override]
@@ -53,7 +57,7 @@ class ConstantEndpoint(Endpoint):
         return Circuits("here", lambda _: None)
 
     async def ask(self, method: str, path: str, reply: TypeAdapter[ReplyType], **request: Any) -> ReplyType:
-        return _validated("here", 200, self.content, "enwiki", reply)
+        return _validated("here", httpx.Response(200), self.content, "enwiki", [1], reply, self.cures)
 
 
 @dataclass(frozen=True, slots=True)

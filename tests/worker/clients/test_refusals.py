@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.failures import Failure
-from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure_of_endpoint, fate, said_of
+from worker.endpoints.refusals import FAILURES, FINAL_TYPES, cure_of_endpoint, fate, names_one, said_of
 
 NOT_IN_THE_API = "The MW API does not have any info related to the rev-id provided as input (7), therefore it is not"
 NO_PREDICTION = "Could not make prediction for revision"
@@ -101,6 +101,20 @@ def test_unknown_words_that_name_the_only_revision_are_a_failure_over_it_and_not
     assert said_of(400, "Something new about rev-id 17, version 7.1", [7]) == {}
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Cannot GET /v3/scores/enwiki/?models=damaging&revids=7",
+        "Route GET:/v3/scores/enwiki/?models=damaging&revids=7 not found",
+        "No static resource v3/scores/enwiki/7.",
+        "http://scores.example/v3/scores/enwiki/7/damaging was not found on this server",
+    ],
+)
+def test_an_address_that_is_repeated_names_no_revision(sentence: str) -> None:
+    assert said_of(404, sentence, [7]) == {}
+    assert not names_one(sentence, [7])
+
+
 def test_a_kind_of_edit_that_the_server_for_wikidata_does_not_score_is_final_for_the_one_that_was_asked_for() -> None:
     sentence = "Prediction for this type of edit is not supported at the moment. Currently only 'claim' edits"
 
@@ -145,6 +159,14 @@ def test_an_error_of_an_unknown_type_and_unknown_words_is_never_final(kind: str,
     said = fate(f"x{kind}", message, revision)
 
     assert said is FAILURES.get(f"x{kind}", Failure.TRANSIENT)
+
+
+def test_a_cure_names_the_section_of_its_endpoint() -> None:
+    for status in (200, 401, 403, 404, 504):
+        words = cure_of_endpoint(status, "enwiki", is_in_its_words=False, section="endpoints.lift")
+
+        assert "endpoints.lift." in words
+        assert "endpoint." not in words
 
 
 @pytest.mark.parametrize("status", [status for status in HTTPStatus if 300 <= status < 500])

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.builders import some_settings
 from tests.worker.asking import RISK, Unlimited
 from tests.worker.clients.shapes import right
-from tests.worker.raw_server import Request, raw_server, raw_server_beside
+from tests.worker.raw_server import Request, http, raw_server, raw_server_beside
 from worker.bootstrap import build_services
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import SettingsInvalid
@@ -86,6 +86,30 @@ def test_an_endpoint_that_is_gone_costs_no_score_and_no_version_of_another() -> 
     assert "damaging" in versions
     warnings = [each["error"] for each in logs if each["event"] == "endpoint_unavailable"]
     assert [("http://127.0.0.1:1" in each) for each in warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cure"),
+    [
+        (http(404, b""), "; correct endpoints.risk.url and endpoints.risk.kind"),
+        (http(401, b""), "; renew the token in endpoints.risk.token_file"),
+        (http(301, b""), "; it leads nowhere; correct endpoints.risk.url"),
+        (http(200, b"<html>"), "; correct endpoints.risk.url and endpoints.risk.kind"),
+    ],
+)
+def test_the_cure_of_a_refusal_names_the_section_of_its_endpoint(reply: bytes, cure: str) -> None:
+    with raw_server_beside(lambda _: reply) as lift_wing:
+        settings = some_settings(
+            endpoints={"risk": {"kind": "lift_wing", "url": lift_wing.url}},
+            models=(RISK,),
+            scoring_models={RISK: {"endpoint": "risk"}},
+        )
+        with closing(build_services(settings, send=lambda *_: None)) as services:
+            answers = services.runner.run(services.client.score([RISKY]))
+
+    answer = answers[RISKY]
+    assert isinstance(answer, NoAnswer)
+    assert cure in answer.error
 
 
 def test_an_endpoint_can_be_the_only_one_and_have_a_name() -> None:

@@ -242,9 +242,9 @@ def test_a_refusal_is_told_for_an_alarm_and_a_page_that_is_missing_is_none(reply
             asyncio.run(api.page("Earth"))
         until(lambda: len(limits.reports) >= 2, "the report of the request")
 
-    told = [report.refusal for report in limits.reports if report.refusal]
-    assert len(told) == refusals
-    assert all(sentence.startswith(f"GET {server.url}/rest.php/v1/page/Earth/bare: status ") for sentence in told)
+    refused = [report.refusal for report in limits.reports if report.refusal]
+    assert len(refused) == refusals
+    assert all(sentence.startswith(f"GET {server.url}/rest.php/v1/page/Earth/bare: status ") for sentence in refused)
 
 
 @pytest.mark.parametrize(

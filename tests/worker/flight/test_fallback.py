@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from outbox.database import Database, Engines
 from tests.builders import a_score
+from tests.clock import Clock
 from tests.worker.flight.deaf_redis import deaf_redis
 from tests.worker.flight.own_redis import OwnRedis, connect
 from tests.worker.flight.two_tiers import until
@@ -29,19 +30,6 @@ from worker.flight.tiers import Acquired
 IDS = some_ids(3)
 ONE = IDS[0]
 MINE, OTHER = "a" * 32, "b" * 32
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def until_it_is_tried_again(self) -> None:
-        self.now += PAUSE_SECONDS
 
 
 @pytest.fixture
@@ -113,7 +101,7 @@ def test_once_redis_is_back_it_is_used_again(
     tier.acquire([ONE], MINE, {})
     own_redis.start()
     assert tier.acquire([ONE], OTHER, {}).under_way
-    clock.until_it_is_tried_again()
+    clock.now += PAUSE_SECONDS
 
     assert tier.acquire([ONE], OTHER, {}).ours == [ONE]
     assert client.get(lease_key(ONE)) == OTHER.encode()
@@ -130,7 +118,7 @@ def test_that_redis_went_and_came_back_is_told_once_however_many_notice(
         own_redis.stop()
         for tier in tiers * 2:
             tier.acquire([ONE], MINE, {})
-            clock.until_it_is_tried_again()
+            clock.now += PAUSE_SECONDS
         own_redis.start()
         for tier in tiers * 2:
             tier.acquire([ONE], MINE, {})
@@ -145,7 +133,7 @@ def test_a_second_loss_is_told_again(own_redis: OwnRedis, client: Redis, databas
             own_redis.stop()
             tier.ends([ONE])
             own_redis.start()
-            clock.until_it_is_tried_again()
+            clock.now += PAUSE_SECONDS
             tier.ends([ONE])
 
     assert [line["event"] for line in logs] == ["redis_gone", "redis_back"] * 2
@@ -160,7 +148,7 @@ def test_nobody_knocks_at_a_redis_that_is_gone_before_the_pause_is_over(database
         for tier in tiers:
             use_and_listen(tier)
         during_the_pause = deaf.knocks - first
-        clock.until_it_is_tried_again()
+        clock.now += PAUSE_SECONDS
         for tier in tiers:
             use_and_listen(tier)
 
@@ -277,6 +265,6 @@ def test_an_answer_in_redis_is_there_again_once_redis_answers_again(redis: Redis
     assert redis.exists(result_key(ONE))
     state.is_gone(ConnectionError("a hiccup"))
     assert tier.acquire([ONE], MINE, {}).ours == [ONE]
-    clock.until_it_is_tried_again()
+    clock.now += PAUSE_SECONDS
 
     assert tier.acquire([ONE], OTHER, {}) == Acquired(cached={ONE: a_score()})

@@ -1,4 +1,4 @@
-"""What only the tier in Redis does: one script for a batch, keys that all run out, hints through channels."""
+"""What only the tier in Redis does: one script for hundreds of ids, keys that all run out, hints through channels."""
 
 import asyncio
 from functools import partial
@@ -15,7 +15,7 @@ from tests.worker.flight.waking import LOST_SECONDS, is_woken, is_woken_from_ano
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
-from worker.flight.redis_tier import RedisTier, lease_key, result_key
+from worker.flight.redis_tier import MOST_AT_ONCE, RedisTier, lease_key, result_key
 from worker.flight.tiers import Acquired, TierUnavailable
 
 IDS = some_ids(3)
@@ -32,8 +32,8 @@ def commands(redis: Redis) -> dict[str, int]:
     return {name: calls for name, calls in counts.items() if not name.startswith(("info", "config", "client", "hello"))}
 
 
-@pytest.mark.parametrize("count", [1, 400])
-def test_each_step_of_a_batch_is_one_command_from_us_whatever_its_size(redis: Redis, count: int) -> None:
+@pytest.mark.parametrize(("count", "times"), [(1, 1), (MOST_AT_ONCE, 1), (MOST_AT_ONCE + 1, 2)])
+def test_each_step_of_a_batch_is_one_command_from_us_for_five_hundred_ids(redis: Redis, count: int, times: int) -> None:
     tier, ids = a_redis_tier(redis), some_ids(count)
     warm_up(tier)
     redis.flushdb()
@@ -45,7 +45,7 @@ def test_each_step_of_a_batch_is_one_command_from_us_whatever_its_size(redis: Re
     tier.ends(ids)
 
     called = commands(redis)
-    assert (called["evalsha"], called["mget"]) == (3, 1)
+    assert (called["evalsha"], called["mget"]) == (3 * times, times)
     assert "eval" not in called
 
 

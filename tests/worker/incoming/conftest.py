@@ -10,7 +10,7 @@ from outbox.database import Database, Engines
 from tests.event_stream import EmulatedEventStream
 from tests.services import create_database, drop_database
 from tests.wiki_tables import empty_tables, make_tables
-from worker.incoming.listening import READER
+from worker.incoming.reading import READER
 
 
 @pytest.fixture

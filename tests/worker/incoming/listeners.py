@@ -16,7 +16,8 @@ from outbox.mediawiki.schema import recentchanges, revision
 from tests.event_stream import EmulatedEventStream
 from tests.patience import PATIENCE_SECONDS
 from tests.patience import until as wait_until
-from worker.incoming.listening import Listened, Listener
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Listener
 from worker.incoming.patience import Patience
 from worker.incoming.positions import position
 

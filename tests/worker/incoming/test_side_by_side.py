@@ -21,7 +21,8 @@ from tests.worker.incoming.listeners import IMPATIENT, revisions, until
 from tests.worker.incoming.stream_events import changes
 from worker.demo.processes import free_port
 from worker.domain.errors import CommandFailed
-from worker.incoming.listening import Listened, Listener
+from worker.incoming.listened import Listened
+from worker.incoming.listening import Listener
 from worker.incoming.side_by_side import SideBySide
 
 #: The deadline of a statement.

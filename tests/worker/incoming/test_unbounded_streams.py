@@ -17,7 +17,7 @@ from tests.worker.incoming.listeners import listen, listening, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes, line
 from tests.worker.incoming.test_returning import EVENT, STREAM
 from tests.worker.raw_server import RawReply, Request, raw_server_beside
-from worker.incoming.listening import READ_AHEAD_SIZE
+from worker.incoming.reading import READ_AHEAD_SIZE
 from worker.incoming.server_sent_events import LONGEST_EVENT
 
 MEGABYTE = 1_000_000
@@ -55,8 +55,8 @@ def test_a_line_without_an_end_takes_no_memory_and_holds_up_no_other_listener(
     finally:
         tracemalloc.stop()
 
-    told = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
-    assert told[0] == f"StreamBroken: it sends an event of more than {LONGEST_EVENT} bytes, which can't be right"
+    reasons = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
+    assert reasons[0] == f"StreamBroken: it sends an event of more than {LONGEST_EVENT} bytes, which can't be right"
     assert most < 6 * LONGEST_EVENT
     assert revisions(wikis["frwiki"]) == [1, 2, 3, 4, 5]
 
@@ -74,9 +74,9 @@ def test_a_stream_that_is_packed_is_told_and_asked_again(database: Database, pac
         listen(server.url, {"enwiki": database}, limit=1)
 
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
-    told = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
+    reasons = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
     words = f"it is packed as {packing}, which nobody asked for; let whatever stands before it"
-    assert any(words in each for each in told)
+    assert any(words in each for each in reasons)
 
 
 def test_large_events_are_read_ahead_of_saving_up_to_a_size_only(database: Database) -> None:

@@ -1,7 +1,7 @@
 """What the processes tell each other of an endpoint that serves nobody, and what becomes an alarm."""
 
 from tests.worker.limits.crowd import Crowd, ceilings
-from worker.endpoints.limits import ALARM_SECONDS, Report, alarm
+from worker.endpoints.limits import ALARM_SECONDS, THROTTLED_SECONDS, Report, alarm
 
 MEMBERS = [f"worker {number}" for number in range(20)]
 
@@ -69,6 +69,32 @@ def test_being_throttled_alone_is_no_alarm() -> None:
     crowd.ask("a", Report(throttled=3))
 
     assert alarm(crowd.state, crowd.now) is None
+
+
+def test_being_throttled_for_a_minute_while_nobody_is_served_is_an_alarm_with_the_reason_and_the_cure() -> None:
+    crowd = Crowd(ceilings())
+    crowd.ask("a", Report(throttled=1, throttling="status 429: quota used up", pause=300))
+    crowd.now += THROTTLED_SECONDS
+    crowd.ask("b", Report(throttled=1, throttling="status 429: no quota left"))
+
+    said = alarm(crowd.state, crowd.now)
+    assert said is not None
+    assert said.startswith("nobody has been served for 60 s: status 429: no quota left; lower its requests_per_second")
+    # It waits for as long as it was told to.
+    assert alarm(crowd.state, crowd.now + 239) is not None
+    assert alarm(crowd.state, crowd.now + 241) is None
+
+
+def test_one_served_request_begins_the_minute_anew() -> None:
+    crowd = Crowd(ceilings())
+    throttled = Report(throttled=1, throttling="status 429")
+    crowd.ask("a", throttled)
+    crowd.now += THROTTLED_SECONDS
+    crowd.ask("b", Report(served=1))
+    crowd.ask("a", throttled)
+
+    assert alarm(crowd.state, crowd.now + 1) is None
+    assert alarm(crowd.state, crowd.now + THROTTLED_SECONDS) is not None
 
 
 def test_refusals_beside_what_is_served_do_not_lower_the_rate() -> None:

@@ -17,7 +17,7 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, ScoreId
 from worker.endpoints.circuits import Circuits
-from worker.endpoints.client import PROBE_EDITS
+from worker.endpoints.scoring_client import PROBE_EDITS
 
 POLL_SECONDS = 10.0
 MODELS = ("damaging", "goodfaith")

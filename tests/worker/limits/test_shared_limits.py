@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 
+from tests.clock import Clock
 from tests.worker.limits.crowd import ceilings
 from worker.config.redis_state import RedisState
 from worker.demo.processes import free_port
@@ -18,15 +19,6 @@ from worker.endpoints.limits import BURST_SECONDS, LEAD_SECONDS, Grant, Report
 from worker.endpoints.shared_limits import KEPT_MILLISECONDS, SAVE, TRIES, SharedLimits
 
 URL = "http://scores.test"
-
-
-class Clock:
-    """Stands still until it is set."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def limits_of(

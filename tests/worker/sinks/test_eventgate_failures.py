@@ -208,7 +208,8 @@ def test_a_reply_that_has_no_end_is_not_read_to_the_end() -> None:
     with raw_server_beside(lambda _request: endless()) as server:
         (failure,) = sent(server.url, scores(1)).values()
 
-        assert server.sent < 5 * LARGEST_REPLY_BYTES
+        # More than was read: what the kernel holds between the two depends on how busy it is.
+        assert server.sent < 30 * LARGEST_REPLY_BYTES
     assert failure.reason.startswith(f"{server.url}/v1/events: a reply of more than 300")
     assert failure.reason.endswith("see who answers there, or correct sinks.eventgate.url")
 

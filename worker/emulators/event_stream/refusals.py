@@ -20,29 +20,35 @@ class StreamRefused(Exception):
 
 
 def no_such_streams(names: Collection[str]) -> StreamRefused:
+    """Streams are asked for that the service does not have."""
     return _of_the_service(400, "not_found", "Stream Not Found", f"Invalid streams: {','.join(names)}")
 
 
 def no_time(text: str) -> StreamRefused:
+    """`since` is no point in time."""
     detail = f"since timestamp is not a UTC milliseconds unix epoch and was not parseable: '{text}'"
     return _of_the_service(400, "invalid_timestamp", "Invalid timestamp", detail)
 
 
 def no_client_address() -> StreamRefused:
+    """The request does not say whose it is."""
     title = "Missing Required X-Client-IP Header"
     return _of_the_service(400, "bad_request", title, "X-Client-IP is a required request header")
 
 
 def too_many_connections() -> StreamRefused:
+    """The client has as many connections open as it may."""
     detail = "Your HTTP client is likely opening too many concurrent connections."
     return _of_the_service(429, "too_many_requests", "Too Many Concurrent Connections From Your Client IP", detail)
 
 
 def invalid_assignment(message: str, **more: object) -> StreamRefused:
+    """Last-Event-ID holds no places in topics; *more* are further fields of the error."""
     return _of_kafka_sse(400, "InvalidAssignmentError", message, more)
 
 
 def no_such_topics(names: Collection[str], available: Collection[str]) -> StreamRefused:
+    """Topics are asked for that are not there; *available* are."""
     message = f"Topics {', '.join(names)} are not available for consumption."
     return _of_kafka_sse(404, "TopicNotAvailableError", message, {"availableTopics": list(available)})
 

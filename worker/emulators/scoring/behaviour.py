@@ -6,7 +6,7 @@ import random
 import time
 from contextlib import suppress
 
-from worker.emulators.scoring.call_log import Call
+from worker.emulators.scoring.call_log import LoggedCall
 from worker.emulators.scoring.questions import ErrorReply
 from worker.emulators.scoring.settings import EmulatorSettings, Throttle
 from worker.emulators.scoring.shapes import ores_error
@@ -65,13 +65,13 @@ class Behaviour:
         """Return the settings to answer the next call by."""
         return self.settings.of_call(next(self._numbers), self._replicas.random())
 
-    def let_in(self, call: Call) -> None:
+    def let_in(self, call: LoggedCall) -> None:
         """Raise ErrorReply as Wikimedia's edge does, for a client with no User-Agent or with a refused one."""
         agent = call.user_agent or ""
         if not agent or any(refused in agent for refused in self.settings.refused_agents):
             raise ErrorReply(403, WHO_ARE_YOU)
 
-    def admit(self, call: Call, in_flight: int) -> None:
+    def admit(self, call: LoggedCall, in_flight: int) -> None:
         """Admit a scoring call; over the set rate or capacity, note that in the call and raise ErrorReply."""
         if not self._bucket.take(time.monotonic()):
             call.refused = "throttled"
@@ -80,7 +80,7 @@ class Behaviour:
             call.refused = "over_capacity"
             raise _error_reply(call.kind, 503, "More calls in flight than there is capacity for.")
 
-    async def delay_or_fail(self, call: Call) -> None:
+    async def delay_or_fail(self, call: LoggedCall) -> None:
         """Wait as long as *call* takes; raises ErrorReply if it is to fail."""
         trouble = self.settings.trouble_of(call.wiki, call.models)
         latency, failures = self.settings.latency_ms, self.settings.failures

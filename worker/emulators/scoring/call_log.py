@@ -10,7 +10,7 @@ from worker.emulators.documents import Document, encode
 
 
 @dataclass(slots=True)
-class Call:
+class LoggedCall:
     """One logged call; starts and ends are seconds, by the wall clock and by the monotonic one."""
 
     kind: str
@@ -34,7 +34,7 @@ class Call:
         return {name: getattr(self, name) for name in _CALL_FIELDS}
 
 
-_CALL_FIELDS = tuple(each.name for each in fields(Call))
+_CALL_FIELDS = tuple(each.name for each in fields(LoggedCall))
 
 
 class CallLog:
@@ -46,8 +46,8 @@ class CallLog:
     def __init__(self, path: Path | None, kept_calls: int) -> None:
         self._path = path
         self._file: TextIO | None = None
-        self._kept: deque[Call] = deque(maxlen=kept_calls)
-        self._unwritten: list[Call] = []
+        self._kept: deque[LoggedCall] = deque(maxlen=kept_calls)
+        self._unwritten: list[LoggedCall] = []
         self._sequence = 0
         self.in_flight = 0
         self._asked_now: dict[tuple[str, str], dict[int, int]] = {}
@@ -63,7 +63,7 @@ class CallLog:
         self._peak = self.in_flight
         self._cpu_start = time.process_time()
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: LoggedCall) -> None:
         """Note that the score keys of a call are in flight from now until `end`."""
         self.in_flight += 1
         self._peak = max(self._peak, self.in_flight)
@@ -76,7 +76,7 @@ class CallLog:
                 self._totals["overlaps"] += others > 0
                 asked_now[revision] = others + 1
 
-    def end(self, call: Call) -> None:
+    def end(self, call: LoggedCall) -> None:
         """Log a call that has been answered: one that began, or one that was refused or not understood before that."""
         if call.refused is None and call.revisions and call.kind != "info":
             self._release(call)
@@ -98,7 +98,7 @@ class CallLog:
         if call.refused is not None:
             self._totals[call.refused] += 1
 
-    def _release(self, call: Call) -> None:
+    def _release(self, call: LoggedCall) -> None:
         self.in_flight -= 1
         for model in call.models:
             asked_now = self._asked_now[call.wiki or "", model]

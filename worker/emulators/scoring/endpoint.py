@@ -12,7 +12,7 @@ from aiohttp import web
 
 from worker.emulators import serving
 from worker.emulators.scoring.behaviour import Behaviour
-from worker.emulators.scoring.call_log import Call, CallLog
+from worker.emulators.scoring.call_log import CallLog, LoggedCall
 from worker.emulators.scoring.predictions import liftwing_question
 from worker.emulators.scoring.questions import ErrorReply, ScoringQuestion, ores_question, wikis_question
 from worker.emulators.scoring.settings import EmulatorSettings
@@ -76,7 +76,7 @@ class ScoringEndpoint:
 
         return await self._answer(_call("info", request), read)
 
-    async def _answer(self, call: Call, read: Callable[[], Awaitable[ScoringQuestion]]) -> web.Response:
+    async def _answer(self, call: LoggedCall, read: Callable[[], Awaitable[ScoringQuestion]]) -> web.Response:
         try:
             self._behaviour.let_in(call)
             question = await read()
@@ -98,8 +98,8 @@ class ScoringEndpoint:
             self._log.end(call)
 
 
-def _call(kind: str, request: web.Request) -> Call:
-    return Call(kind, host=request.headers.get("Host"), user_agent=request.headers.get("User-Agent"))
+def _call(kind: str, request: web.Request) -> LoggedCall:
+    return LoggedCall(kind, host=request.headers.get("Host"), user_agent=request.headers.get("User-Agent"))
 
 
 async def _keep_file(log: CallLog) -> AsyncIterator[None]:

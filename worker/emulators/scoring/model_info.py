@@ -10,7 +10,7 @@ from typing import Any
 from worker.emulators.documents import Document
 from worker.emulators.scoring.servers import MODELS
 from worker.emulators.scoring.settings import EmulatorSettings
-from worker.emulators.scoring.statistics import optimum, outcomes_of, read_formula, statistics_document
+from worker.emulators.scoring.statistics import matches_of, optimum, read_formula, statistics_document
 
 VERSION = ("version",)
 #: What all models say of themselves.
@@ -91,7 +91,7 @@ def _threshold(settings: EmulatorSettings, wiki: str, model: str, label: str, fo
         wanted = read_formula(formula)
     except ValueError as error:
         raise LookupError(formula) from error
-    best = optimum(wanted, outcomes_of(settings.seed, wiki, model, settings.version_of(model), label))
+    best = optimum(wanted, matches_of(settings.seed, wiki, model, settings.version_of(model), label))
     return None if best is None else statistics_document(best)
 
 

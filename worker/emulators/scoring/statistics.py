@@ -19,7 +19,7 @@ from worker.emulators.scoring.shapes import probabilities
 TESTED_REVISIONS = range(1, 2001)
 
 
-class Outcome(NamedTuple):
+class Matches(NamedTuple):
     """What a threshold does to the tested revisions: those with at least this probability of a class are matched."""
 
     threshold: float
@@ -29,8 +29,8 @@ class Outcome(NamedTuple):
     true_filtered: int
 
 
-def _size(outcome: Outcome) -> int:
-    return sum(outcome[1:])
+def _size(matches: Matches) -> int:
+    return sum(matches[1:])
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -41,7 +41,7 @@ def _f1(right: int, wrong: int) -> float | None:
     return 2 * right / (2 * right + wrong) if right else None
 
 
-STATISTICS: dict[str, Callable[[Outcome], float | None]] = {
+STATISTICS: dict[str, Callable[[Matches], float | None]] = {
     "match_rate": lambda of: _ratio(of.true_matched + of.false_matched, _size(of)),
     "filter_rate": lambda of: _ratio(of.true_filtered + of.false_filtered, _size(of)),
     "precision": lambda of: _ratio(of.true_matched, of.true_matched + of.false_matched),
@@ -61,9 +61,9 @@ _FORMULA = re.compile(rf"(maximum|minimum) ({_NAME}) @ ({_NAME}) (>=|<=) ([-+]?(
 class Formula:
     """The highest or lowest value of one statistic that a condition on another one allows."""
 
-    best: Callable[[list[tuple[float, Outcome]]], tuple[float, Outcome]]
-    target: Callable[[Outcome], float | None]
-    condition: Callable[[Outcome], float | None]
+    best: Callable[[list[tuple[float, Matches]]], tuple[float, Matches]]
+    target: Callable[[Matches], float | None]
+    condition: Callable[[Matches], float | None]
     holds: Callable[[float, float], bool]
     limit: float
 
@@ -86,16 +86,16 @@ def read_formula(text: str) -> Formula:
     )
 
 
-def optimum(formula: Formula, outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Return the outcome that satisfies a formula best, or None if none does.
+def optimum(formula: Formula, candidates: Sequence[Matches]) -> Matches | None:
+    """Return the candidate that satisfies a formula best, or None if none does.
 
     Among equally good ones a maximum takes the highest threshold and a minimum the lowest, as in revscoring.
     """
     satisfying = []
-    for outcome in outcomes:
-        value, condition = formula.target(outcome), formula.condition(outcome)
+    for matches in candidates:
+        value, condition = formula.target(matches), formula.condition(matches)
         if value is not None and condition is not None and formula.holds(condition, formula.limit):
-            satisfying.append((value, outcome))
+            satisfying.append((value, matches))
     return formula.best(satisfying)[1] if satisfying else None
 
 
@@ -115,25 +115,25 @@ def _tested(seed: int, wiki: str, model: str, version: str) -> list[tuple[dict[s
 
 
 @lru_cache(maxsize=256)
-def outcomes_of(seed: int, wiki: str, model: str, version: str, label: str) -> tuple[Outcome, ...]:
+def matches_of(seed: int, wiki: str, model: str, version: str, label: str) -> tuple[Matches, ...]:
     """Return what each threshold for a class does, lowest first; the candidates are the probabilities themselves."""
     answers = sorted((round(each[label], 5), label in true) for each, true in _tested(seed, wiki, model, version))
     true_matched = sum(is_true for _, is_true in answers)
     false_matched = len(answers) - true_matched
     false_filtered = true_filtered = 0
-    outcomes = []
+    all_matches = []
     for threshold, group in groupby(answers, key=operator.itemgetter(0)):
-        outcomes.append(Outcome(threshold, true_matched, false_matched, false_filtered, true_filtered))
+        all_matches.append(Matches(threshold, true_matched, false_matched, false_filtered, true_filtered))
         labels = [is_true for _, is_true in group]
         true_filtered += sum(labels)
         false_filtered += len(labels) - sum(labels)
         true_matched -= sum(labels)
         false_matched -= len(labels) - sum(labels)
-    return tuple(outcomes)
+    return tuple(all_matches)
 
 
-def statistics_document(outcome: Outcome) -> Document:
+def statistics_document(matches: Matches) -> Document:
     """Return a threshold and all its statistics to three decimals."""
-    values = {name: statistic(outcome) for name, statistic in STATISTICS.items()}
+    values = {name: statistic(matches) for name, statistic in STATISTICS.items()}
     rounded = {name: None if value is None else round(value, 3) for name, value in values.items()}
-    return {"threshold": outcome.threshold, **rounded}
+    return {"threshold": matches.threshold, **rounded}

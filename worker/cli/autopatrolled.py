@@ -10,7 +10,7 @@ from worker.incoming.edits import GroupsOf
 MOST_NAMED = 5
 
 
-def told_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
+def shown_groups(wikis: Sequence[Wiki], also: Sequence[str] | None) -> GroupsOf:
     """The groups of each of *wikis*, *also* included; prints them on standard error."""
     groups = {wiki.id: wiki.autopatrolled_groups | set(also or ()) for wiki in wikis}
     sets = {names: [wiki for wiki, theirs in groups.items() if theirs == names] for names in groups.values()}

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from worker.config.telemetry import log
 from worker.domain.errors import RedisUnavailable
-from worker.web.asking import House
+from worker.web.asking import RouteContext
 from worker.web.bodies import read_form
 from worker.web.clients import Clients
 from worker.web.counting import Counts
@@ -31,7 +31,7 @@ PATIENT_SECONDS = 0.2
 NOBODY_THERE = 499
 
 
-class Seat:
+class HandledRoute:
     """A handler as an ASGI application that always ends with a reply."""
 
     def __init__(self, handler: Handler, counts: Counts) -> None:
@@ -57,35 +57,35 @@ class Seat:
             return Response(status_code=NOBODY_THERE)
         except Exception as error:  # noqa: BLE001 - one request's error is not another's
             log.error("request_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
-            return refused(Refusal(500, "An error that nobody foresaw; the log has it."), parameters)
+            return refused(Refusal(500, "An unexpected error; the log has the details."), parameters)
 
 
-class Desk:
+class Handling:
     """What the routes have in common."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, context: RouteContext) -> None:
+        self.context = context
         self.counts = Counts()
         self._repeats = Repeats()
-        self.shortcut = Shortcut(house, self.counts, self._repeats)
-        self._clients = Clients(house.settings)
+        self.shortcut = Shortcut(context, self.counts, self._repeats)
+        self._clients = Clients(context.settings)
 
-    def at(self, handler: Handler) -> "Seat":
+    def at(self, handler: Handler) -> "HandledRoute":
         """*handler* as the endpoint of a route."""
-        return Seat(handler, self.counts)
+        return HandledRoute(handler, self.counts)
 
     async def form(self, request: Request, parameters: Parameters) -> Parameters:
         """The *parameters* of the query, and after them those of the form."""
         if request.method != "POST":
             return parameters
-        return Parameters(request.scope["query_string"], await read_form(request, self.house.settings))
+        return Parameters(request.scope["query_string"], await read_form(request, self.context.settings))
 
     async def scored(self, request: Request, question: Question) -> Scored:
         """Answer *question*; uncached scores only within the client's share, and as long as the client is there."""
-        found = None if request.scope.get(TAKEN) else await scored_from_cache(self.house, question)
+        found = None if request.scope.get(TAKEN) else await scored_from_cache(self.context, question)
         if found is None:
             async with self._clients.place(request):
-                found = await _while_there(request, scored(self.house, question))
+                found = await _while_there(request, scored(self.context, question))
         self.counts.scored(found)
         return found
 
