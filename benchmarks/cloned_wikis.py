@@ -14,8 +14,10 @@ Cursor = pymysql.cursors.Cursor
 
 
 @contextmanager
-def cloned_wikis(servers: Servers, count: int, tell: Tell, *, kept: bool = False) -> Iterator[dict[str, str]]:
-    """Wiki to database URL, for *count* wikis with our tables, without MediaWiki's, and with nothing in them.
+def cloned_wikis(
+    servers: Servers, count: int, tell: Tell, *, kept: bool = False, emulated: bool = False
+) -> Iterator[dict[str, str]]:
+    """Wiki to database URL, for *count* wikis with our tables, with MediaWiki's if *emulated*, and nothing in them.
 
     If they are *kept*, they are left on the server, and taken as they are if they are there.
     """
@@ -25,7 +27,7 @@ def cloned_wikis(servers: Servers, count: int, tell: Tell, *, kept: bool = False
         missing = [wiki for wiki, url in urls.items() if make_url(url).database not in there]
         try:
             if missing:
-                with migrated_database(servers, "bench_template", emulated=False) as template:
+                with migrated_database(servers, "bench_template", emulated=emulated) as template:
                     tables = _tables(cursor, url_of(template))
                     for number, wiki in enumerate(missing):
                         urls[wiki] = create_database(servers.mariadb_url, f"bench_{wiki}")

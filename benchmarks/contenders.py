@@ -28,6 +28,7 @@ from benchmarks.settled import Settled
 from outbox import EDITS, Edit, record
 from outbox.database import Database
 from outbox.inspection import inspect_lane
+from tests.patience import PATIENCE_SECONDS
 from worker.bootstrap import LANES
 from worker.demo.processes import Child, Processes, kill_group
 from worker.domain.errors import CommandFailed
@@ -36,7 +37,7 @@ from worker.scores.model_versions import model_ids
 
 LOOK_SECONDS = 0.05
 #: A run without any progress for so long has failed.
-STUCK_SECONDS = 20
+STUCK_SECONDS = PATIENCE_SECONDS
 RECORDED_AT_ONCE = 2000
 
 Tell = Callable[[int], None]
@@ -204,6 +205,6 @@ def wait_until_done(
 
 def _learn_versions(servers: Servers, column: Column, database: Database) -> None:
     """Our worker asks for model versions by itself; the baseline finds them in its database."""
-    with httpx.Client(base_url=servers.endpoint.url) as http:
+    with httpx.Client(base_url=servers.endpoint.url, timeout=PATIENCE_SECONDS) as http:
         seen = [(score.model, score.version) for score in baseline.ask(http, column, 1)]
     database.run(lambda session: model_ids(session, seen, {}))

@@ -22,6 +22,8 @@ class MeterReading:
     """Totals since the servers' start; the difference of two is what a run has cost."""
 
     statements: Counter[str]
+    #: How often MariaDB was asked for them.
+    looks: int
     #: To MariaDB, opened.
     connections: int
     redis_commands: int
@@ -30,9 +32,10 @@ class MeterReading:
 
     def since(self, earlier: Self) -> "MeterReading":
         statements = Counter({name: total - earlier.statements[name] for name, total in self.statements.items()})
-        # Each reading asks MariaDB and Redis once, and counts itself.
-        statements["all"] -= 1
+        # Each look at MariaDB counts itself, and each reading asks Redis once.
+        statements["all"] -= self.looks - earlier.looks
         return MeterReading(
+            looks=self.looks,
             statements=statements,
             connections=self.connections - earlier.connections,
             redis_commands=self.redis_commands - earlier.redis_commands - 1,
@@ -50,6 +53,7 @@ class Meters:
         self._redis = Redis.from_url(servers.redis_url)
         self._mariadb = connect(servers.mariadb_url)
         self._mariadb_process = self._find_mariadb()
+        self._looks = 0
 
     def read(self) -> MeterReading:
         summary = self._endpoint.summary()
@@ -57,6 +61,7 @@ class Meters:
         statements, connections = self._status()
         return MeterReading(
             statements=statements,
+            looks=self._looks,
             connections=connections,
             redis_commands=info["total_commands_processed"],
             http_calls=summary["calls"],
@@ -77,11 +82,16 @@ class Meters:
         """The highest resident memory of any child of the worker since its start."""
         return max((peak_kilobytes(child) / 1024 for child in self.children()), default=0.0)
 
+    def selects(self) -> int:
+        """How many SELECTs the server has run."""
+        return self._status()[0]["select"]
+
     def close(self) -> None:
         self._mariadb.close()
         self._redis.close()
 
     def _status(self) -> tuple[Counter[str], int]:
+        self._looks += 1
         names = ["Questions", "Connections", *(f"Com_{name}" for name in STATEMENTS)]
         with self._mariadb.cursor() as cursor:
             cursor.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({','.join(['%s'] * len(names))})", names)

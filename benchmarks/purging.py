@@ -92,7 +92,8 @@ class Inserters:
         """Save edits until stopped, each at its time or at once if that has passed."""
         step = INSERTERS / EDITS_PER_SECOND
         due = time.perf_counter() + step * number / INSERTERS
-        while not self.stop.wait(max(due - time.perf_counter(), 0)):
+        # On a busy machine a short phase may be over before any of them had its turn.
+        while not self.stop.wait(max(due - time.perf_counter(), 0)) or not self.saving:
             due += step
             edit = self._edit(next(self.revisions))
             self._timed(self.saving, partial(save_edit, edit=edit))

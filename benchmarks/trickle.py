@@ -15,7 +15,7 @@ from worker.domain.errors import CommandFailed
 
 #: As of a nearby endpoint.
 LATENCY_MS = 20
-START_SECONDS = 60
+START_SECONDS = 120
 #: Before time counts: connections are opened, and model versions become known.
 WARM_UP_SECONDS = 2
 #: INSERT and COMMIT.

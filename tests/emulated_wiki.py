@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
+from tests.patience import PATIENCE_SECONDS
 from worker.emulators.wiki.endpoint import EmulatedWikiSettings, make_app
 
 
@@ -34,7 +35,7 @@ class EmulatedWiki:
 
     def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
         url = f"{self.url.removesuffix('/w')}/_emulator/{path}"
-        return httpx.request(method, url, json=body, trust_env=False).raise_for_status()
+        return httpx.request(method, url, json=body, trust_env=False, timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 @contextmanager

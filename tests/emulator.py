@@ -13,7 +13,7 @@ from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes, answers, free_port
 
 #: Kept, since each new client costs as much processor time as a hundred requests.
-_http = httpx.Client()
+_http = httpx.Client(timeout=PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ class EmulatedEndpoint(Emulator):
         summary: dict[str, Any] = self._get("summary")
         return summary
 
-    def calls(self) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = self._get("calls")["calls"]
+    def calls(self, since: int = 0) -> list[dict[str, Any]]:
+        """Those whose `sequence` is higher than *since*, in the order in which they ended."""
+        calls: list[dict[str, Any]] = self._get("calls", since=str(since))["calls"]
         return calls
 
 

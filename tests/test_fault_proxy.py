@@ -4,12 +4,13 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from tests.fault_proxy import HOST, FaultProxy, fault_proxy
+from tests.patience import PATIENCE_SECONDS, until
 
 #: So long nothing may come; much more than what passes takes.
 SILENCE_SECONDS = 0.15
@@ -47,7 +48,7 @@ def proxy(server: Server) -> Iterator[FaultProxy]:
 
 
 def connected(proxy: FaultProxy) -> "closing[socket.socket]":
-    client = socket.create_connection((HOST, proxy.port), timeout=5)
+    client = socket.create_connection((HOST, proxy.port), timeout=PATIENCE_SECONDS)
     return closing(client)
 
 
@@ -64,18 +65,11 @@ def asked(client: socket.socket) -> bytes:
     return reply(client)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def assert_silent(client: socket.socket) -> None:
     client.settimeout(SILENCE_SECONDS)
     with pytest.raises(TimeoutError):
         client.recv(1)
-    client.settimeout(5)
+    client.settimeout(PATIENCE_SECONDS)
 
 
 def test_what_passes_is_unchanged_in_both_directions(proxy: FaultProxy) -> None:
@@ -99,7 +93,7 @@ def test_a_hang_holds_requests_back_and_lets_them_go_on_later(proxy: FaultProxy,
         client.sendall(b"def\n")
         with connected(proxy) as other:
             other.sendall(b"ghi\n")
-            until(lambda: proxy.held == 2)
+            until(lambda: proxy.held == 2, "two requests that are held")
             assert_silent(client)
             assert server.heard == [b"abc\n"]
             proxy.set("pass")
@@ -125,7 +119,7 @@ def test_a_mute_server_hears_requests_and_its_replies_come_later(proxy: FaultPro
     with connected(proxy) as client:
         proxy.set("mute")
         client.sendall(b"abc\n")
-        until(lambda: server.heard == [b"abc\n"])
+        until(lambda: server.heard == [b"abc\n"], "the request")
         assert_silent(client)
         proxy.set("pass")
         assert reply(client) == b"ABC\n"

@@ -84,7 +84,8 @@ def _drained(servers: Servers, here: ManyWikis, waiting: int, edits: int, warm_u
     wait_until_done(here.worker, done, warm_up)
     meters = Meters(servers, here.worker)
     before, first, began = meters.read(), (settled.edits, settled.events), time.monotonic()
-    wait_until_done(here.worker, done, warm_up + edits)
+    # Batches are large, so that more than the warm-up may be settled by now.
+    wait_until_done(here.worker, done, min(first[0] + edits, waiting + warm_up + edits))
     cost, took = meters.read().since(before), time.monotonic() - began
     peak = meters.peak_megabytes()
     meters.close()

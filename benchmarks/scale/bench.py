@@ -52,7 +52,10 @@ def measure_scale(
     count = amount.wikis if is_many else 1
     servers.endpoint.reset()
     with ExitStack() as stack:
-        urls = stack.enter_context(cloned_wikis(servers, count, announce("cloning wikis", count), kept=kept))
+        tell = announce("cloning wikis", count)
+        # A look for new model versions asks about recent changes.
+        emulated = "upkeep" in parts
+        urls = stack.enter_context(cloned_wikis(servers, count, tell, kept=kept, emulated=emulated))
         if is_many:
             _measure_many(servers, amount, parts, announce, urls, found)
         if "backlog" in parts:

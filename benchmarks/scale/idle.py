@@ -1,18 +1,23 @@
 """What wikis cost on which nothing happens, and what a burst of single edits on all of them takes."""
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from benchmarks.many_wikis import ManyWikis
 from benchmarks.meters import Meters, cpu_seconds
 from benchmarks.servers import Servers
+from outbox import EDITS
+from outbox.inspection import inspect_lane
+from tests.endpoint import EmulatedEndpoint
+from tests.patience import WaitedInVain, until
 from worker.domain.errors import CommandFailed
+from worker.events.file_sink import FILE
 from worker.lanes.rings import CHECK_MODEL_VERSIONS
-from worker.tasks.maintenance import APART_SECONDS, SPREAD_SECONDS
 
 #: What the first events may take, from the start of the processes on, and any edit later.
 PATIENCE_SECONDS = 120
-#: From the last ring for upkeep to the end of its task.
+#: From the last question of a look for new model versions to the end of its task.
 GRACE_SECONDS = 3
 WANTED_SHARE, WANTED_STATEMENTS, WANTED_BURST, WANTED_AFTER_POLL = 0.05, 10.0, 15.0, 2.0
 
@@ -47,9 +52,11 @@ class Upkeep:
 
     wikis: int
     period_seconds: float
+    #: For how many of them the endpoint was asked for its models, and how often for each wiki.
+    wikis_asked: int
+    calls: float
     #: Of one wiki, by process.
     cpu_milliseconds: dict[str, float]
-    sql_statements: float
     #: Of a core, on average over the period, of workers and Redis for all wikis.
     share: float
 
@@ -70,6 +77,23 @@ class Burst:
     peak_megabytes: float
 
 
+@dataclass(slots=True)
+class Asked:
+    """How often an endpoint was asked for its models, by wiki, as its log tells."""
+
+    endpoint: EmulatedEndpoint
+    calls: Counter[str] = field(default_factory=Counter)
+    _read: int = 0
+
+    def look(self) -> int:
+        """Take in what the log says meanwhile; returns for how many wikis it was asked."""
+        for call in self.endpoint.calls(since=self._read):
+            self._read = call["sequence"]
+            if call["kind"] == "info":
+                self.calls[call["wiki"]] += 1
+        return len(self.calls)
+
+
 def begin(here: ManyWikis) -> None:
     """Wait until the workers serve."""
     if not here.traffic.wait(here.traffic.commit(here.wikis[0]), PATIENCE_SECONDS):
@@ -77,12 +101,15 @@ def begin(here: ManyWikis) -> None:
 
 
 def measure_idle(servers: Servers, here: ManyWikis, seconds: float) -> Idle:
-    """Do nothing for some *seconds*, from a while after the last work on."""
-    time.sleep(min(seconds, here.services.settings.poll_seconds))
+    """Do nothing for some *seconds*, from a while after the last work on, or until a poll came in them."""
+    poll_seconds = here.services.settings.poll_seconds
+    until(lambda: not _pending(here), "the end of all work")
+    time.sleep(min(seconds, poll_seconds))
     meters = Meters(servers, here.worker)
     before, beat = meters.read(), cpu_seconds(here.beat.process.pid)
     began = time.monotonic()
     time.sleep(seconds)
+    until(lambda: meters.selects() > before.statements["select"], "a poll", pause=poll_seconds)
     took = time.monotonic() - began
     cost = meters.read().since(before)
     cost.cpu_seconds["beat"] = cpu_seconds(here.beat.process.pid) - beat
@@ -97,6 +124,15 @@ def measure_idle(servers: Servers, here: ManyWikis, seconds: float) -> Idle:
         connections_opened=cost.connections,
         peak_megabytes=peak,
     )
+
+
+def _pending(here: ManyWikis) -> bool:
+    """Whether edits or events are still to be settled."""
+    for wiki in here.services.wikis.values():
+        with wiki.database.reading() as connection:
+            if any(inspect_lane(connection, lane).pending for lane in (EDITS, FILE.lane)):
+                return True
+    return False
 
 
 def measure_burst(servers: Servers, here: ManyWikis, burst: int, unrung: int) -> Burst:
@@ -126,10 +162,22 @@ def measure_burst(servers: Servers, here: ManyWikis, burst: int, unrung: int) ->
 
 def measure_upkeep(servers: Servers, here: ManyWikis, idle: Idle) -> Upkeep:
     """Have the workers look for new model versions on all wikis, as a beat does now and then."""
+    servers.endpoint.reset()
     meters = Meters(servers, here.worker)
     before, began = meters.read(), time.monotonic()
     here.client.send_task(CHECK_MODEL_VERSIONS)
-    time.sleep(min(len(here.wikis) * APART_SECONDS, SPREAD_SECONDS) + GRACE_SECONDS)
+    asked = Asked(servers.endpoint)
+    try:
+        until(
+            lambda: asked.look() >= len(here.wikis),
+            "a look at every wiki",
+            progress=asked.look,
+            patience=PATIENCE_SECONDS,
+            pause=GRACE_SECONDS / 10,
+        )
+    except WaitedInVain as error:
+        raise CommandFailed(f"{error}; the worker's log ends:\n{here.worker.end_of_log()}") from error
+    time.sleep(GRACE_SECONDS)
     cost, took = meters.read().since(before), time.monotonic() - began
     meters.close()
     spent = {name: cost.cpu_seconds[name] - idle.shares[name] * took for name in cost.cpu_seconds}
@@ -137,8 +185,9 @@ def measure_upkeep(servers: Servers, here: ManyWikis, idle: Idle) -> Upkeep:
     return Upkeep(
         wikis=len(here.wikis),
         period_seconds=period,
+        wikis_asked=asked.look(),
+        calls=sum(asked.calls.values()) / len(here.wikis),
         cpu_milliseconds={name: 1000 * seconds / len(here.wikis) for name, seconds in spent.items()},
-        sql_statements=(cost.statements["all"] - idle.statements_per_second * took) / len(here.wikis),
         share=(spent["worker"] + spent["redis"]) / period,
     )
 

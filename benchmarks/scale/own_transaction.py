@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 from statistics import median
 
 from sqlalchemy import text
@@ -23,8 +23,8 @@ from outbox.mediawiki.saving import save_edit
 from tests.builders import an_edit
 
 SAVERS = 2
-#: Edits that wait for the workers meanwhile, for each that is saved: more than are drained in that time.
-BEHIND = 40
+#: Edits that wait for the workers meanwhile, for each that is saved, and at least: more than are drained in that time.
+BEHIND, BEHIND_AT_LEAST = 40, 20_000
 WANTED_SHARE = 0.05
 
 
@@ -77,10 +77,13 @@ def measure_own_transaction(servers: Servers, saved: int, announce: Announce) ->
 def _beside_a_drain(
     database: Database, here: ManyWikis, numbers: "count[int]", saved: int, announce: Announce
 ) -> tuple[Latencies, int, int]:
-    """How long saving takes then, how often it met a lock, and how much was drained meanwhile."""
-    settled, waits, seconds = Settled(here.worker.log), count(), list[float]()
+    """How long saving takes then, how often it met a lock, and how much was drained meanwhile.
+
+    Saving goes on until something was drained, for on a busy machine the workers may rest longer than it takes.
+    """
+    settled, waits, seconds, has_drained = Settled(here.worker.log), count(), list[float](), threading.Event()
     with closing(connect(url_of(database))) as connection, connection.cursor() as cursor:
-        fill(cursor, saved * BEHIND)
+        fill(cursor, max(BEHIND_AT_LEAST, saved * BEHIND))
     here.services.doorbell.turn("w0", EDITS.name)
 
     def done() -> int:
@@ -92,8 +95,8 @@ def _beside_a_drain(
     before = done()
 
     def save() -> None:
-        for number in range(saved // SAVERS):
-            tell(SAVERS * number)
+        for number in takewhile(lambda saved_here: saved_here < saved // SAVERS or not has_drained.is_set(), count()):
+            tell(min(saved, SAVERS * number))
             try:
                 seconds.append(_save(database, next(numbers), waits_for_locks=False))
             except OperationalError as error:
@@ -105,8 +108,12 @@ def _beside_a_drain(
     savers = [threading.Thread(target=save) for _ in range(SAVERS)]
     for saver in savers:
         saver.start()
-    for saver in savers:
-        saver.join()
+    try:
+        wait_until_done(here.worker, done, before + 1)
+    finally:
+        has_drained.set()
+        for saver in savers:
+            saver.join()
     return latencies_of(seconds), next(waits), done() - before
 
 

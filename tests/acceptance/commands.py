@@ -14,6 +14,8 @@ OUTPATROL = (sys.executable, "-m", "worker.cli")
 CELERY = (sys.executable, "-m", "celery", "-A", "worker.app")
 #: Stands in every URL that has a password; must never be shown.
 PASSWORD = "correct-horse-battery"
+#: Far more than any takes, even a demo on a busy machine.
+LONGEST_SECONDS = 300
 NOBODY_LISTENS = "127.0.0.1:1"
 
 
@@ -44,7 +46,7 @@ def call(
         env=settings | quiet | dict(variables or {}),
         input=stdin,
         capture_output=True,
-        timeout=120,
+        timeout=LONGEST_SECONDS,
     )
     # In whatever encoding it was told to write.
     encoding = dict(variables or {}).get("PYTHONIOENCODING", "utf-8")

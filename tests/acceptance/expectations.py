@@ -4,6 +4,7 @@ import functools
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from outbox.mediawiki.schema import recentchanges
 from tests.acceptance.running import Running
 from tests.builders import an_edit
 from worker.bootstrap import LANES
+from worker.config.telemetry import REPEAT_SECONDS
 from worker.demo.surroundings import SAMPLE
 from worker.emulators.scoring.shapes import probabilities
 from worker.incoming.edits import edit_of
@@ -132,6 +134,20 @@ def _carries_true_scores(event: dict[str, Any]) -> bool:
     in_event = {model: score["probability"] for model, score in event["scores"].items()}
     true = {model: probabilities(0, event["database"], model, event["rev_id"]) for model in MODELS}
     return in_event == true and "errors" not in event
+
+
+def told_too_often(lines: Sequence[dict[str, Any]], *fields: str, processes: int = 1) -> list[dict[str, Any]]:
+    """Those of *lines* that say in *fields* what was said less than a minute before, by more than the *processes*."""
+    told: dict[tuple[str, ...], list[datetime]] = {}
+    found = []
+    for line in lines:
+        at = datetime.fromisoformat(line["timestamp"])
+        before = told.setdefault(tuple(str(line.get(field)) for field in fields), [])
+        # A clock is not read at the same moment for the line and for the decision to write it.
+        if sum((at - other).total_seconds() < REPEAT_SECONDS - 1 for other in before) >= processes:
+            found.append(line)
+        before.append(at)
+    return found
 
 
 def calls_by_score(here: Running) -> dict[tuple[str, str, int], int]:

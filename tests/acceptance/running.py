@@ -48,6 +48,22 @@ SHORT: dict[str, Any] = {
 }
 
 
+#: Deadlines that hold though the machine has no time for a process for a while: where calls are counted, or each has to
+#: be answered. They are for tests in which no call hangs and no caller is killed, for those would be waited for.
+PATIENT: dict[str, Any] = {
+    "flight": {"call_seconds": 40},
+    "endpoint": {"timeout_seconds": 30},
+    "redis_timeout_seconds": 30,
+}
+#: For tests that meet a drain in the middle: one turn at a time in each process, so that most of the edits wait, and
+#: deadlines that let no call be given up, and those of the dead be over soon.
+SLOWLY: dict[str, Any] = {
+    "flight": {"call_seconds": 5},
+    "endpoint": {"timeout_seconds": 4.5},
+    "worker_settings": {"threads": 4},
+}
+
+
 @dataclass(slots=True)
 class Running:
     """What one test has running, and the handles to disturb it."""
@@ -280,7 +296,8 @@ def running(
     document["sinks"] = {sink: sinks.get(sink, {}) | its for sink, its in document["sinks"].items()}
     (directory / "outpatrol.toml").write_text(toml(document))
     settings = Settings.model_validate(document)
-    services, client = ringing_services(settings)
+    # Whatever deadline the workers have, this process waits for a busy database.
+    services, client = ringing_services(Settings.model_validate(document | {"database": {}}))
     with Processes(directory) as processes:
         here = Running(
             directory, processes, settings, redis_port, redis_options, scoring_port, eventgate_port, services, client

@@ -52,7 +52,10 @@ def test_in_an_outage_claiming_pauses_and_all_edits_are_scored_after_it(
     """With a single attempt an edit that burned it would be a dead letter."""
     some = sample_edits(WIKI, COUNT + MORE)
     edits, more = some[:COUNT], iter(some[COUNT:])
-    settings = {"outbox": SHORT["outbox"] | {"max_attempts": 1}, "endpoint": {"concurrency": CONCURRENCY}}
+    settings = {
+        "outbox": SHORT["outbox"] | {"max_attempts": 1, "lease_seconds": 60},
+        "endpoint": {"concurrency": CONCURRENCY},
+    }
     with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, **settings) as here:
         here.endpoint.set(failures={"rate": 1, "status": 503})
         here.save(edits)

@@ -162,7 +162,8 @@ def test_it_can_be_limited_and_what_it_prints_ends_with_a_command_that_shows_the
 
 
 def test_while_it_runs_a_score_can_be_asked_for_and_interrupted_it_leaves_no_process_behind(tmp_path: Path) -> None:
-    process = start_demo(tmp_path, "--wiki", "frwiki")
+    # Of all wikis, so that it is far from its end when it is asked and interrupted.
+    process = start_demo(tmp_path)
     said, events = tmp_path / "said.log", tmp_path / "kept" / "events"
     until(lambda: address_in(said) is not None, "the address of a score")
     address = address_in(said) or ""

@@ -20,7 +20,7 @@ from tests.acceptance.expectations import (
     events_of,
     taken_by_eventgate,
 )
-from tests.acceptance.running import Running, children_of, running
+from tests.acceptance.running import PATIENT, Running, children_of, merged, running
 from tests.worker.lines import drain
 from worker.events.kinds import EVENT_LANES
 
@@ -30,8 +30,6 @@ COUNT = 150
 #: Less than the emulated EventGate lets wait when it is late.
 EVENTGATE = {"eventgate": {"timeout_seconds": 0.4, "batch_size": 10}}
 LATE = {"rate": 0.2, "ms": 1000}
-#: Time to score what is to be announced in order: edits that are scored again are settled later than the others.
-PATIENT: dict[str, Any] = {"flight": {"call_seconds": 20}, "endpoint": {"timeout_seconds": 15}}
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +127,11 @@ def test_an_eventgate_that_is_down_for_a_while_costs_no_event_and_no_order(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     databases = {WIKI: mariadb_databases(WIKI)}
-    with running(tmp_path, databases, worker=False, beat=False, sinks=EVENTGATE, **PATIENT) as here:
+    sinks = merged(EVENTGATE, {"eventgate": {"timeout_seconds": 5}})
+    with running(tmp_path, databases, worker=False, beat=False, sinks=sinks, **PATIENT) as here:
         edits = promise_events(here, 120)
-        here.eventgate.set(latency_ms=50)
+        # So slow that much is left when it goes down.
+        here.eventgate.set(latency_ms=500)
         start(here)
         here.until_at_most(100, LANE)
         here.kill("eventgate")

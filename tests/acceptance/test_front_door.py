@@ -20,7 +20,7 @@ from tests.patience import PATIENCE_SECONDS, until
 from worker.emulators.scoring.shapes import probabilities
 
 #: Long enough for what a killed worker had in hand to be asked for again.
-WEB = {"timeout_seconds": 12, "port": 0}
+WEB = {"timeout_seconds": 60, "port": 0}
 TWENTY = range(5001, 5021)
 
 
@@ -31,9 +31,9 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     with running(
         directory,
         databases,
-        endpoint={"concurrency": 200},
+        endpoint={"concurrency": 200, "timeout_seconds": 6},
         web=WEB,
-        flight={"call_seconds": 4},
+        flight={"call_seconds": 8},
         redis_timeout_seconds=1,
     ) as here:
         front = Front(here)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.front_door import Front
-from tests.acceptance.running import running
+from tests.acceptance.front_door import LONGEST_SECONDS, Front
+from tests.acceptance.running import PATIENT, merged, running
 from tests.installation.environments import Environment, make_environment, pip_install
 from worker.emulators.scoring.shapes import prediction, probabilities
 
@@ -27,7 +27,8 @@ print(json.dumps(list(session.score("enwiki", ["damaging", "goodfaith"], json.lo
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     directory: Path = tmp_path_factory.mktemp("front_door_clients")
-    with running(directory, {"enwiki": f"sqlite:///{directory}/enwiki.db"}, endpoint={"concurrency": 200}) as here:
+    settings = merged(PATIENT, {"endpoint": {"concurrency": 200}, "web": {"timeout_seconds": 60}})
+    with running(directory, {"enwiki": f"sqlite:///{directory}/enwiki.db"}, **settings) as here:
         front = Front(here)
         yield front
         front.close()
@@ -70,7 +71,8 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def test_schemathesis_finds_nothing_against_the_specification(front: Front, checker: Environment, number: int) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     options = ("--checks", checks, "--max-examples", "40", "--seed", "1", "--no-color")
-    done = checker.call("schemathesis", "run", f"{front.url}/v{number}/?spec", *options)
+    patience = ("--request-timeout", str(LONGEST_SECONDS))
+    done = checker.call("schemathesis", "run", f"{front.url}/v{number}/?spec", *options, *patience)
 
     assert done.code == 0, done.out[-6000:]
     assert (tried := re.search(r"(\d+) generated|No issues found", done.out)), done.out[-6000:]

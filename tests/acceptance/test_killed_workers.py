@@ -7,21 +7,22 @@ from pathlib import Path
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
-from tests.acceptance.running import exists, running
+from tests.acceptance.running import SLOWLY, exists, running
 
 
 def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, new_database: NewDatabase
 ) -> None:
-    edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": new_database("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    edits = sample_edits("itwiki", 300)
+    with running(tmp_path, {"itwiki": new_database("itwiki")}, **SLOWLY) as here:
+        here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         killed = set()
-        for left in (190, 130, 60):
+        for left in (290, 200, 110):
             here.until_at_most(left, EDITS)
             assert here.pending(EDITS) > 0
             killed.add(here.kill_a_worker_child())
+        here.endpoint.set(latency_ms=0)
         here.until_all_is_kept()
 
         assert len(killed) == 3
@@ -34,12 +35,13 @@ def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, **SLOWLY) as here:
+        here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         here.until_at_most(140, EDITS)
         here.kill("worker")
         assert here.pending(EDITS) > 0
+        here.endpoint.set(latency_ms=0)
         here.start_worker()
         here.until_all_is_kept()
 

@@ -11,7 +11,7 @@ import pytest
 from celery.result import AsyncResult
 
 from tests.acceptance.expectations import calls_by_score, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import PATIENT, Running, merged, running
 from tests.patience import PATIENCE_SECONDS
 from worker.domain.errors import ScoreRefused
 from worker.emulators.scoring.shapes import probabilities
@@ -24,9 +24,8 @@ README = Path(__file__).parents[2] / "README.md"
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("on_demand")
     # Room for all that is asked for at once, so that nothing waits for its turn longer than the short deadlines allow.
-    endpoint = {"concurrency": 200}
-    flight = {"call_seconds": 4}
-    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}, endpoint=endpoint, flight=flight) as here:
+    settings = merged(PATIENT, {"endpoint": {"concurrency": 200}})
+    with running(directory, {"itwiki": f"sqlite:///{directory}/itwiki.db"}, **settings) as here:
         yield here
 
 
@@ -52,13 +51,15 @@ sys.modules.update(outbox=None, worker=None)  # As where neither is installed.
 from celery import Celery
 from celery.exceptions import TimeoutError
 {example}
+def ask(revision):
+    return app.send_task("score", task_id=f"itwiki:damaging:{{revision}}:0.5.1", queue="outpatrol-score")
 try:
-    app.send_task("score", task_id="itwiki:damaging:404:0.5.1", queue="outpatrol-score").get(timeout=60)
+    ask(404).get(timeout={seconds})
 except TimeoutError:
     raise
 except Exception as error:
     print(type(error).__name__, error)
-print(json.dumps(app.send_task("score", task_id="itwiki:damaging:6:0.5.1", queue="outpatrol-score").get(timeout=60)))
+print(json.dumps(ask(6).get(timeout={seconds})))
 """
 
 
@@ -68,8 +69,10 @@ def test_the_client_in_the_readme_gets_scores_and_errors_where_nothing_of_ours_i
     lines = (
         example.removeprefix("python\n").replace("redis://…", here.settings.redis_url.get_secret_value()).splitlines()
     )
-    program = BARE_CLIENT.format(example="\n".join(line for line in lines if "send_task" not in line))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    program = BARE_CLIENT.format(
+        example="\n".join(line for line in lines if "send_task" not in line), seconds=PATIENCE_SECONDS
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     refused, answer = done.stdout.splitlines()
 
     assert refused.startswith("ScoreRefused itwiki:damaging:404:0.5.1: RevisionNotFound")

@@ -5,20 +5,21 @@ from pathlib import Path
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import running
+from tests.acceptance.running import SLOWLY, running
 
 
 def test_emptying_redis_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     edits = sample_edits("itwiki", 200)
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, **SLOWLY) as here:
+        here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         for left in (190, 150, 100):
             here.until_at_most(left, EDITS)
             assert here.pending(EDITS) > 0
             here.redis.flushall()
+        here.endpoint.set(latency_ms=0)
         here.until_all_is_kept()
 
         assert_every_promise_was_kept(here, edits)
@@ -29,14 +30,15 @@ def test_killing_redis_in_the_middle_of_a_run_changes_no_final_count(
 ) -> None:
     edits = sample_edits("itwiki", 200)
     # The drains that are under way when Redis dies go on without it, but not to the end.
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}) as here:
-        here.endpoint.set(latency_ms=250)
+    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, **SLOWLY) as here:
+        here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         here.until_at_most(170, EDITS)
         here.kill("redis")
         here.until_at_most(130, EDITS)
         here.start_redis()
         assert here.pending(EDITS) > 0
+        here.endpoint.set(latency_ms=0)
         here.until_all_is_kept()
 
         assert_every_promise_was_kept(here, edits)

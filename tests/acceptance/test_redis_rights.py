@@ -10,7 +10,8 @@ import pytest
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import PATIENT, Running, running
+from tests.patience import PATIENCE_SECONDS
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -32,6 +33,7 @@ def running_with(
         redis_url="redis://outpatrol:secret@127.0.0.1:{port}/0",
         redis_options=["--user", "outpatrol", "on", ">secret", *rights],
         poll_seconds=poll_seconds,
+        **PATIENT,
     ) as here:
         yield here
 
@@ -45,8 +47,8 @@ def test_the_documented_rights_are_enough_for_all_that_is_done(tmp_path: Path, s
         by_task = here.client.send_task("score", task_id="itwiki:damaging:78:0.5.1", queue="outpatrol-score")
 
         assert by_command.code == 0
-        assert by_task.get(timeout=60)["model"] == "damaging"
-        assert len(here.client.control.inspect(timeout=5).ping() or {}) == 2
+        assert by_task.get(timeout=PATIENCE_SECONDS)["model"] == "damaging"
+        here.until(lambda: len(here.client.control.inspect(timeout=5).ping() or {}) == 2, "replies of both processes")
         assert_every_promise_was_kept(here, edits)
         for process in ("worker", "beat"):
             assert "NOPERM" not in here.children[process].log.read_text()

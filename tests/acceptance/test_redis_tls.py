@@ -7,7 +7,7 @@ from redis import RedisError
 
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import running
+from tests.acceptance.running import PATIENT, running
 from tests.builders import some_settings
 from tests.certificates import Certificate, make_certificate
 from worker.bootstrap import connect_redis
@@ -34,6 +34,7 @@ def test_edits_are_drained_through_an_encrypted_broker_however_its_url_is_spelle
         redis_options=[*speaks_tls, *shows, *trusts],
         # So long that only what comes through Redis can be in time.
         poll_seconds=300,
+        **PATIENT,
     ) as here:
         edits = sample_edits("itwiki", 3)
         here.save(edits)

@@ -13,12 +13,12 @@ from redis import Redis
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import running
+from tests.acceptance.running import PATIENT, running
+from tests.patience import PATIENCE_SECONDS
 from worker.domain.errors import SettingsInvalid
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import QUEUE_OF, SCORE, TURN
 
-SECONDS = 30
 GARBAGE = ["no JSON", "[]", "null", "{}", '{"properties": 1}', '{"body": "", "properties": {}, "headers": {}}']
 
 
@@ -85,7 +85,7 @@ def test_a_task_that_nobody_knows_is_told_once_fails_for_its_asker_and_does_not_
         ]
         for each in asked:
             with pytest.raises(NotRegistered, match="of_tomorrow"):
-                each.get(timeout=SECONDS)
+                each.get(timeout=PATIENCE_SECONDS)
         here.until_logged("message_dropped")
 
         assert [line["message"] for line in here.logged("message_dropped")] == ["for a task 'of_tomorrow'"]
@@ -101,15 +101,15 @@ def test_two_deployments_on_one_redis_are_kept_apart_by_their_prefixes(
         directory.mkdir()
     first, second = ({wiki: sqlite_databases(wiki)} for wiki in ("itwiki", "frwiki"))
     with (
-        running(directories[0], first, redis_prefix="one:") as one,
-        running(directories[1], second, redis_through=lambda _: one.redis_port, redis_prefix="two-") as two,
+        running(directories[0], first, redis_prefix="one:", **PATIENT) as one,
+        running(directories[1], second, redis_through=lambda _: one.redis_port, redis_prefix="two-", **PATIENT) as two,
     ):
         for here, wiki in ((one, "itwiki"), (two, "frwiki")):
             here.save(sample_edits(wiki, 60))
         for here, wiki in ((one, "itwiki"), (two, "frwiki")):
             here.until_all_is_kept()
             assert_every_promise_was_kept(here, sample_edits(wiki, 60))
-            answer = here.client.send_task(SCORE, task_id=f"{wiki}:damaging:7:0.5.1").get(timeout=SECONDS)
+            answer = here.client.send_task(SCORE, task_id=f"{wiki}:damaging:7:0.5.1").get(timeout=PATIENCE_SECONDS)
             assert answer["probability"] == probabilities(0, wiki, "damaging", 7)
 
         keys = {key.decode() for key in one.redis.scan_iter()}
@@ -126,12 +126,13 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
     for directory in directories:
         directory.mkdir()
     with (
-        running(directories[0], {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as one,
+        running(directories[0], {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE, **PATIENT) as one,
         running(
             directories[1],
             {"frwiki": sqlite_databases("frwiki")},
             worker_settings=ONE,
             redis_through=lambda _: one.redis_port,
+            **PATIENT,
         ) as two,
     ):
         for here in (one, two):
@@ -147,7 +148,7 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
             for number in range(1, 11)
         }
         for (wiki, number), each in asked.items():
-            assert each.get(timeout=SECONDS)["probability"] == probabilities(0, wiki, "damaging", number)
+            assert each.get(timeout=PATIENCE_SECONDS)["probability"] == probabilities(0, wiki, "damaging", number)
 
         for here, other in ((one, "frwiki"), (two, "itwiki")):
             cures = [line["cure"] for line in here.logged("wiki_unknown")]
@@ -160,7 +161,7 @@ def test_a_task_of_a_wiki_that_nobody_has_ends_with_the_cure(tmp_path: Path, sql
         here.client.send_task(TURN, args=["nowiki", "outbox"])
         asked = here.client.send_task(SCORE, task_id="nowiki:damaging:7:0.5.1")
         with pytest.raises(SettingsInvalid, match=r"add \[wikis\.nowiki\]"):
-            asked.get(timeout=SECONDS)
+            asked.get(timeout=PATIENCE_SECONDS)
         here.until_logged("wiki_unknown", "task_failed")
 
         assert len(here.logged("wiki_unknown")) == 1

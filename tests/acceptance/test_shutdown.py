@@ -9,7 +9,7 @@ from outbox import EDITS
 from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import PATIENT, Running, running
 
 
 def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
@@ -23,8 +23,9 @@ def test_a_terminated_worker_leaves_no_claim_behind_and_the_rest_to_the_next(
         # One turn at a time in each process, so that most of the edits wait.
         worker_settings={"threads": 4},
         outbox={"lease_seconds": 600, "batch_size": 20},
+        **PATIENT,
     ) as here:
-        here.endpoint.set(latency_ms=400)
+        here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         here.until_at_most(280, EDITS)
         code = here.terminate("worker")
@@ -53,8 +54,8 @@ def test_a_worker_whose_turn_hangs_ends_in_time_and_gives_back_what_it_claimed(
         worker_settings={"shutdown_seconds": shutdown_seconds},
         outbox={"lease_seconds": 600, "batch_size": 20, "max_attempts": 1},
         # Longer than a process takes to end, and what was asked for is asked for again once they are over.
-        flight={"call_seconds": 6},
-        endpoint={"timeout_seconds": 5.5},
+        flight={"call_seconds": 8},
+        endpoint={"timeout_seconds": 7.5},
     ) as here:
         here.endpoint.set(latency_ms=100_000)
         here.save(edits)

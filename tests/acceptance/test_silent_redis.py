@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from celery import exceptions
+from kombu.exceptions import KombuError
+from redis import RedisError
 
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
 from tests.acceptance.running import Running, running
 from tests.silent_relay import silent_relay
+from worker.domain.errors import EndpointUnavailable
 from worker.emulators.scoring.shapes import probabilities
 from worker.lanes.rings import SCORE
 
@@ -64,6 +67,6 @@ def test_a_score_on_demand_is_had_through_connections_that_went_silent(
 def answer(here: Running, score_id: str) -> Any:
     """The answer that another application gets; it asks again where the request went to a worker that is deaf."""
     for _ in range(25):
-        with suppress(exceptions.TimeoutError):
+        with suppress(exceptions.TimeoutError, KombuError, RedisError, EndpointUnavailable):
             return here.client.send_task(SCORE, task_id=score_id).get(timeout=2)["probability"]
     raise AssertionError("no answer")

@@ -21,6 +21,7 @@ from tests.acceptance.expectations import (
     taken_by_eventgate,
 )
 from tests.acceptance.running import Running, running
+from tests.services import stop_process
 from tests.worker.sinks.broker import mock_broker
 from worker.events.kinds import EVENT_LANES
 
@@ -77,7 +78,7 @@ def test_a_dead_eventgate_does_not_hold_up_the_files_and_gets_all_when_it_lives(
 def test_an_eventgate_that_hangs_does_not_hold_up_the_files(line: Running) -> None:
     edits = edits_of_few_pages(WIKI, COUNT, first=3_000)
     hanging = line.children["eventgate"].process.pid
-    os.kill(hanging, signal.SIGSTOP)
+    stop_process(hanging)
     line.save(edits)
     until_the_files_are_complete(line, edits)
     assert line.pending(EVENTGATE) == len(edits)
@@ -90,11 +91,12 @@ def test_an_eventgate_that_hangs_does_not_hold_up_the_files(line: Running) -> No
 def test_a_killed_worker_costs_neither_sink_an_event(tmp_path: Path, mariadb_databases: NewDatabase) -> None:
     edits = sample_edits(WIKI, COUNT)
     with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, sinks=BOTH) as here:
-        here.eventgate.set(latency_ms=50)
+        here.eventgate.set(latency_ms=500)
         here.save(edits)
         here.until(lambda: here.eventgate.summary()["accepted"] > 0, "events at EventGate")
         here.kill("worker")
         assert here.pending(EVENTGATE) > 0
+        here.eventgate.set(latency_ms=0)
         here.start_worker()
         here.until_all_is_kept()
 

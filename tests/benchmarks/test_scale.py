@@ -8,6 +8,7 @@ from benchmarks.scale.report import rows, scale_table
 from benchmarks.servers import Servers
 from tests.benchmarks.silence import silent
 from tests.endpoint import EmulatedEndpoint
+from worker.config.settings_sections import UpkeepSettings
 
 WIKIS = 4
 AMOUNT = Amount(
@@ -15,8 +16,9 @@ AMOUNT = Amount(
     idle_seconds=3,
     unrung=1,
     burst=WIKIS,
-    backlogs=(100,),
-    slice=400,
+    # Many times what both processes claim at once, of which a part is settled before it is counted.
+    backlogs=(20_000,),
+    slice=1_000,
     warm_up=200,
     settings={"poll_seconds": 1},
 )
@@ -40,9 +42,10 @@ def test_a_poll_of_idle_wikis_is_one_statement_and_its_commit_for_all_of_a_serve
     polls = found.idle.seconds / AMOUNT.settings["poll_seconds"]
     statements = found.idle.statements_per_second * found.idle.seconds
 
-    # A poll at either end may be half in the time.
-    assert 0 < statements <= 2 * (polls + 2)
-    assert found.idle.connections_opened == 0
+    # A poll at either end may be half in the time, and the last statement of a turn; of each wiki it would be twice as
+    # many. A process that has not polled before opens a connection.
+    assert 0 < statements <= 2 * (polls + 2) + 2
+    assert found.idle.connections_opened <= 2
 
 
 def test_an_edit_that_nobody_rang_for_is_seen_by_a_poll_and_a_burst_is_through(found: Scale) -> None:
@@ -58,10 +61,12 @@ def test_of_a_backlog_a_slice_is_drained_and_upkeep_is_told_from_idling(servers:
     found = measure_scale(servers, AMOUNT, ("idle", "upkeep", "backlog"), silent)
     (backlog,) = found.backlogs
 
-    assert backlog.waiting == 100
+    assert (backlog.waiting,) == AMOUNT.backlogs
     assert backlog.edits >= AMOUNT.slice
     assert found.upkeep is not None
-    assert found.upkeep.sql_statements > 0
+    # What it costs is a difference of two measurements, which means nothing for so few wikis; idle ones ask nobody.
+    assert found.upkeep.wikis_asked == WIKIS
+    assert found.upkeep.calls >= UpkeepSettings().replies
     assert scale_table(found).row_count == len(rows(found))
 
 
@@ -69,7 +74,9 @@ def test_of_a_backlog_a_slice_is_drained_and_upkeep_is_told_from_idling(servers:
 def test_saving_an_edit_waits_for_no_lock_of_those_who_drain(servers: Servers) -> None:
     edit = measure_own_transaction(servers, 60, silent)
 
-    assert (edit.lock_waits, edit.beside_a_drain.edits) == (0, 60)
+    assert edit.lock_waits == 0
+    # More than were asked for where nothing was drained meanwhile.
+    assert edit.beside_a_drain.edits >= 60
     assert edit.drained > 0
     # What the promise costs is a difference of two times, which means nothing for so few edits.
     assert edit.edits == 60

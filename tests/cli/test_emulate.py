@@ -25,6 +25,6 @@ def test_an_emulator_answers_at_the_port_that_it_is_given(
         command = [sys.executable, "-m", "worker.cli", "emulate", *options, "--port", str(port)]
         child = processes.start("emulator", command)
         processes.wait_until(child, lambda: answers(port), seconds=PATIENCE_SECONDS)
-        reply = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
+        reply = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=PATIENCE_SECONDS)
 
     assert (reply.status_code, says in reply.text) == (200, True)

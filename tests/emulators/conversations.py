@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 from aiohttp import web
 
+from tests.patience import PATIENCE_SECONDS
+
 Conversation = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
@@ -18,7 +20,9 @@ def with_app(app: web.Application, conversation: Conversation) -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0]
         try:
-            async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://{host}:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+            ) as client:
                 await conversation(client)
         finally:
             await runner.cleanup()

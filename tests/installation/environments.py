@@ -12,7 +12,7 @@ from tests.acceptance.commands import Finished
 from tests.services import AUTHORITIES, AUTHORITIES_VARIABLE
 
 #: Far more than it takes; a package index that does not answer is to be told of, not waited for.
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 
 
 class PackagesUnreachable(RuntimeError):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.installation.environments import Environment, pip_install
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import Processes
 
 pytestmark = pytest.mark.long
@@ -80,10 +81,10 @@ def test_a_worker_starts_with_celerys_own_command_and_ends_when_told_to(
     ]
     with Processes(tmp_path) as processes:
         child = processes.start("worker", command, environment=full.variables, cwd=full.outside)
-        processes.wait_until(child, lambda: " ready." in child.log.read_text(), seconds=60)
+        processes.wait_until(child, lambda: " ready." in child.log.read_text(), seconds=PATIENCE_SECONDS)
         child.process.send_signal(signal.SIGTERM)
 
-        assert child.process.wait(60) == 0
+        assert child.process.wait(PATIENCE_SECONDS) == 0
     assert "Traceback" not in child.log.read_text()
 
 

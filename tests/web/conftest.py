@@ -11,10 +11,12 @@ from redis import Redis
 from outbox.database import Engines
 from tests.builders import some_settings
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.web.documents import VERSION
 from tests.web.fronts import Front, Workers
 from tests.wiki_tables import empty_tables, make_tables
 from worker.bootstrap import build_services
+from worker.flight import door
 
 WIKIS = ("enwiki", "frwiki")
 #: Builds a front door; what is given are settings, and whether the versions of the models are known already.
@@ -61,6 +63,12 @@ def open_front(
             return front
 
         yield build
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers are there, and are not to be asked again because the machine had no time for them."""
+    monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
@@ -19,8 +18,9 @@ from tests.web.fronts import Front
 from worker.demo.processes import free_port
 from worker.web.handling import NOBODY_THERE
 
-LATE = {"type": "TimeoutError", "message": "Timed out after 0.5 seconds."}
-HASTY = {"timeout_seconds": 0.5, "body_seconds": 0.2}
+#: Where nothing comes; and where something else comes, for which the machine has to have time.
+HASTY, LESS_HASTY = {"timeout_seconds": 0.5}, {"timeout_seconds": 4}
+LATE = {"type": "TimeoutError", "message": "Timed out after 4 seconds."}
 
 
 @pytest.mark.parametrize("path", ["/v3/precache", "/v3/scores/enwiki/"])
@@ -40,7 +40,7 @@ def test_a_long_body_is_refused_though_nobody_says_how_long_it_is(front: Front) 
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(open_front: OpenFront) -> None:
-    front = open_front(web=HASTY)
+    front = open_front(web={"body_seconds": 0.2})
 
     async def chunks() -> AsyncIterator[bytes]:
         yield b"{"
@@ -86,8 +86,8 @@ def test_a_form_that_is_no_form_is_let_be(front: Front) -> None:
 
 
 def test_scores_that_no_worker_brings_are_errors_of_their_own(open_front: OpenFront) -> None:
-    front = open_front(web=HASTY)
-    front.json("/v3/scores/enwiki/1/damaging")
+    open_front().json("/v3/scores/enwiki/1/damaging")
+    front = open_front(web=LESS_HASTY)
     front.workers.are_there = False
 
     found = front.json("/v3/scores/enwiki/?models=damaging&revids=1|2")["enwiki"]["scores"]
@@ -105,14 +105,13 @@ def test_without_workers_the_models_of_a_wiki_are_told_without_their_versions(op
 def test_an_endpoint_that_hangs_is_waited_for_no_longer_than_a_request_may_take(
     open_front: OpenFront, endpoint: EmulatedEndpoint
 ) -> None:
-    front = open_front(web=HASTY)
-    front.json("/v3/scores/frwiki/1/damaging")
-    endpoint.set(latency_ms=2000)
-    began = time.monotonic()
+    open_front().json("/v3/scores/frwiki/1/damaging")
+    front = open_front(web=LESS_HASTY)
+    endpoint.set(troubles=[{"latency_ms": 3_600_000}])
 
     late, other = front.at_once(["/v3/scores/enwiki/1/damaging", "/v3/scores/frwiki/1/damaging"])
 
-    assert time.monotonic() - began < 1.5
+    endpoint.set(troubles=None)
     assert late.json()["enwiki"]["scores"] == {"1": {"damaging": {"error": LATE}}}
     assert other.json()["frwiki"]["scores"].keys() == {"1"}
 
@@ -163,19 +162,17 @@ def test_connections_to_redis_that_fall_silent_are_given_up_and_made_anew(
     open_front: OpenFront, redis_url: str, redis: Redis
 ) -> None:
     with silent_relay(int(redis_url.rpartition(":")[2].partition("/")[0])) as relay:
-        front = open_front(redis_url=f"redis://127.0.0.1:{relay.port}/0", redis_timeout_seconds=0.3)
+        front = open_front(redis_url=f"redis://127.0.0.1:{relay.port}/0", redis_timeout_seconds=1)
         other = open_front()
         other.json("/v3/scores/enwiki/?models=damaging&revids=2|3|4")
         front.json("/v3/scores/enwiki/1/damaging")
         relay.silence()
-        began = time.monotonic()
 
         replies = front.at_once([f"/v3/scores/enwiki/{each}/damaging" for each in (2, 3, 4)] * 5)
 
         assert [reply.json()["enwiki"]["scores"] for reply in replies] == [
             scores(each, models=("damaging",)) for each in (2, 3, 4)
         ] * 5
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("path", ["/v3/precache", "/v3/scores/enwiki/", "/v1/models/enwiki-damaging:predict"])
@@ -217,7 +214,7 @@ def test_what_no_worker_looks_up_in_time_is_a_time_out(open_front: OpenFront, pa
 
 
 def test_a_database_that_hangs_is_a_time_out_of_its_wiki_only(open_front: OpenFront, database_urls: str) -> None:
-    front = open_front(web=HASTY)
+    front = open_front(web=LESS_HASTY)
     path = "/w/{wiki}/api.php?action=query&list=recentchanges&revids=1"
     with closing(sqlite3.connect(database_urls.removeprefix("sqlite:///").format(wiki="enwiki"))) as locked:
         locked.execute("BEGIN EXCLUSIVE")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from starlette.requests import Request
 
+from tests.patience import PATIENCE_SECONDS
 from tests.web.conftest import OpenFront
 from tests.web.fronts import Front
 from worker.config.settings_sections import WebSettings
@@ -14,6 +15,8 @@ from worker.web.clients import address_of
 PATH = "/v3/scores/enwiki/1/damaging"
 #: One request at once and one that waits.
 NARROW = {"requests_per_client": 1, "waiting_per_client": 1, "timeout_seconds": 0.5}
+#: The same for who is to be answered.
+PATIENT = NARROW | {"waiting_per_client": 0, "timeout_seconds": PATIENCE_SECONDS}
 
 
 def a_request(client: str | None, headers: Sequence[tuple[str, str]] = ()) -> Request:
@@ -122,7 +125,7 @@ def test_clients_behind_a_proxy_are_told_apart(open_front: OpenFront) -> None:
 
 
 def test_a_place_is_free_again_when_its_request_has_ended(open_front: OpenFront) -> None:
-    front = open_front(web=NARROW | {"waiting_per_client": 0})
+    front = open_front(web=PATIENT)
     front.http = front.client_at("203.0.113.7")
 
     assert [front.get(PATH).status_code for _ in range(5)] == [200] * 5

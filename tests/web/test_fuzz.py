@@ -60,7 +60,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.fixture
 def front(open_front: OpenFront) -> Front:
-    return open_front(web={"timeout_seconds": 3})
+    return open_front(web={"timeout_seconds": 60})
 
 
 def check(reply: Any) -> None:

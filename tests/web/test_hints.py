@@ -9,8 +9,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from worker.flight.hints import Hints
 
-#: Less than after so long somebody looks without any hint.
-SOON = 2.5
+#: Less than after so long somebody looks without any hint; longer than the machine has no time for one.
+SOON = 30.0
 
 
 def with_hints(redis_url: str, work: Callable[[Hints], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,8 @@ PATH = "/v3/scores/enwiki/1/damaging"
 ONE = scores(1, models=("damaging",))
 CLIENT, OTHER = "203.0.113.7", "203.0.113.8"
 ALONE = {"requests_per_client": 1, "waiting_per_client": 0}
+#: An endpoint that hangs until its settings are changed.
+HANGS: dict[str, Any] = {"troubles": [{"latency_ms": 3_600_000}]}
 
 
 @pytest.mark.parametrize(("at_once", "waiting"), [(1, 0), (1, 3), (3, 1)])
@@ -51,7 +54,7 @@ async def fail(front: Front, endpoint: EmulatedEndpoint) -> None:
 
 
 async def be_late(front: Front, endpoint: EmulatedEndpoint) -> None:
-    await asyncio.to_thread(endpoint.set, latency_ms=1500)
+    await asyncio.to_thread(endpoint.set, **HANGS)
     assert (await front.http.get(PATH)).json()["enwiki"]["scores"]["1"]["damaging"]["error"]["type"] == "TimeoutError"
 
 
@@ -72,7 +75,7 @@ def test_fault_14_a_place_is_given_back_however_its_request_ends(
     open_front: OpenFront, endpoint: EmulatedEndpoint, end: object
 ) -> None:
     """ORES kept the lock of a client when the work failed (until 7e243b8)."""
-    front = open_front(web=ALONE | {"timeout_seconds": 1})
+    front = open_front(web=ALONE | {"timeout_seconds": 4})
     front.http = front.client_at(CLIENT)
     front.run(end(front, endpoint))  # type: ignore[operator]  # one of those above
     endpoint.reset()
@@ -86,13 +89,14 @@ def test_fault_14_a_place_is_held_while_its_request_is_worked_on_and_is_nobody_e
     """ORES let the lock go before the work began (until bc21c77), and one socket served the locks of all clients."""
     front = open_front(web=ALONE)
     front.http = front.client_at(CLIENT)
-    endpoint.set(latency_ms=300)
+    endpoint.set(troubles=[{"wikis": ["frwiki"], "latency_ms": 3_600_000}])
 
     async def ask() -> list[int]:
-        first = asyncio.create_task(front.http.get(PATH))
+        first = asyncio.create_task(front.http.get("/v3/scores/frwiki/1/damaging"))
         await front.workers.until_sent("score")
         second = await front.http.get("/v3/scores/enwiki/2/damaging")
         other = await front.client_at(OTHER).get("/v3/scores/enwiki/3/damaging")
+        await asyncio.to_thread(endpoint.set, troubles=None)
         return [(await first).status_code, second.status_code, other.status_code]
 
     assert front.run(ask()) == [200, 429, 200]

@@ -83,7 +83,7 @@ def test_another_score_is_looked_up(open_front: OpenFront, redis: Redis, path: s
 
 
 def test_an_error_is_not_repeated(open_front: OpenFront, endpoint: EmulatedEndpoint) -> None:
-    front = open_front(web={"timeout_seconds": 3})
+    front = open_front()
     endpoint.set(failures={"rate": 1, "status": 500})
     assert front.json(PATH)["enwiki"]["scores"]["1"]["damaging"].keys() == {"error"}
     endpoint.set(failures=None)

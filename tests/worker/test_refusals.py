@@ -120,7 +120,7 @@ def test_beat_tells_once_that_nothing_can_be_scheduled_and_goes_on(
 
 def test_the_doorbell_is_silent_and_tells_what_helps(client: Redis, word: str) -> None:
     with capture_logs() as lines:
-        Doorbell(client, lambda *_: None, unanswered_seconds=4).ring("turn", "enwiki")
+        Doorbell(client, lambda *_: None, unanswered_seconds=60).ring("turn", "enwiki")
 
     assert [(line["event"], line["cure"]) for line in lines] == [("doorbell_silent", helps(word))]
 
@@ -150,7 +150,7 @@ def test_what_cannot_be_sent_again_ends_no_task(redis: Redis) -> None:
     def refused() -> None:
         raise OperationalError(REFUSALS["READONLY"])
 
-    doorbell = Doorbell(redis, lambda *_: None, unanswered_seconds=4)
+    doorbell = Doorbell(redis, lambda *_: None, unanswered_seconds=60)
     doorbell.send_once("score", refused, seconds=60)
     with capture_logs() as lines:
         doorbell.close()

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import no_redis
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.rings import POLL, TURN
@@ -16,7 +17,6 @@ from worker.lanes.standby import Standby
 from worker.tasks import standing_by
 from worker.tasks.process import TASKS
 
-SECONDS = 20
 NewStandby = Callable[..., Standby]
 
 
@@ -33,11 +33,11 @@ class TaskRecorder:
         with self._changed:
             self.all.append(parts)
             self._changed.notify_all()
-        assert self.may_go_on.wait(SECONDS)
+        assert self.may_go_on.wait(PATIENCE_SECONDS)
 
     def until(self, count: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.all) >= count, SECONDS)
+            assert self._changed.wait_for(lambda: len(self.all) >= count, PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_it_leaves_all_to_the_broker_while_tasks_come(ran: TaskRecorder, new_sta
     sent: list[tuple[str, ...]] = []
     standby = new_standby(is_needed=False, poll_seconds=0.01)
     standby.start()
-    doorbell = Doorbell(redis, lambda *task: sent.append(task), unanswered_seconds=4)
+    doorbell = Doorbell(redis, lambda *task: sent.append(task), unanswered_seconds=60)
     doorbell.stand_by(standby)
     doorbell.turn("enwiki", "outbox", after=0)
 
@@ -111,7 +111,7 @@ def test_it_leaves_all_to_the_broker_while_tasks_come(ran: TaskRecorder, new_sta
 
 
 def test_without_a_broker_a_ring_is_answered_here(ran: TaskRecorder, new_standby: NewStandby, redis: Redis) -> None:
-    doorbell = Doorbell(redis, lambda *_: pytest.fail("nobody would take it"), unanswered_seconds=4)
+    doorbell = Doorbell(redis, lambda *_: pytest.fail("nobody would take it"), unanswered_seconds=60)
     doorbell.stand_by(new_standby())
     for wiki in ("enwiki", "enwiki", "enwiki", "frwiki"):
         doorbell.turn(wiki, "outbox", after=0.1)
@@ -125,7 +125,7 @@ def test_a_ring_that_redis_does_not_take_is_answered_here_before_anybody_else_no
     ran: TaskRecorder, new_standby: NewStandby
 ) -> None:
     with no_redis() as gone:
-        doorbell = Doorbell(gone, lambda *_: None, unanswered_seconds=4)
+        doorbell = Doorbell(gone, lambda *_: None, unanswered_seconds=60)
         doorbell.stand_by(new_standby(is_needed=False))
         for wiki in ("enwiki", "frwiki"):
             doorbell.turn(wiki, "outbox", after=0)
@@ -157,7 +157,7 @@ def test_a_turn_that_fails_is_told_and_ends_no_other(new_standby: NewStandby) ->
     with capture_logs() as logs:
         standby.ring(0, TURN, "broken", "outbox")
         standby.ring(0, TURN, "enwiki", "outbox")
-        assert done.wait(SECONDS)
+        assert done.wait(PATIENCE_SECONDS)
 
     assert [(line["event"], line["error"]) for line in logs] == [("task_failed", "ValueError: no such thing")]
 

@@ -1,8 +1,7 @@
 """A turn whose database goes away gives its claims back later, and the server is watched until then."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from outbox.database import Database, Engines
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable
 from outbox.server import Server
 from tests.builders import edits
+from tests.patience import until
 from tests.worker.lines import RecordingBell, consumer_of_edits, save, status
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
@@ -21,13 +21,6 @@ from worker.demo.processes import free_port
 from worker.lanes.consumer import Worked
 from worker.lanes.rings import TURN
 from worker.lanes.server_watch import ServerWatch
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Interrupted:
@@ -139,7 +132,7 @@ def test_a_server_that_is_back_is_polled_and_lanes_with_claims_left_are_rung_for
 
     with capture_logs() as logs:
         server.circuit.opened("is gone; start it, or correct wikis.{wiki}.database_url")
-        until(lambda: len(rung) == 2)
+        until(lambda: len(rung) == 2, "two rings")
 
     assert (TURN, "enwiki", EDITS.name) in rung
     assert [task for task, *_ in rung if task != TURN] == ["poll_server"]
@@ -171,7 +164,7 @@ def test_a_server_that_stays_away_is_told_once_a_minute_and_asked_all_the_time(
     with capture_logs() as logs:
         with pytest.raises(DatabaseUnavailable), database.reading():
             pass
-        until(lambda: len(asked) >= 5)
+        until(lambda: len(asked) >= 5, "probes")
     watch.close()
     engines.close()
 
@@ -191,9 +184,11 @@ def test_a_server_that_is_gone_when_the_process_ends_is_not_told_to_be_back() ->
     with capture_logs() as lines:
         with pytest.raises(DatabaseUnavailable), gone.reading():
             pass
-        until(lambda: lines)
+        until(lambda: bool(lines), "a line")
         watch.close()
-        until(lambda: not any(thread.name == "server watch" for thread in threading.enumerate()))
+        until(
+            lambda: not any(thread.name == "server watch" for thread in threading.enumerate()), "the end of the watch"
+        )
     engines.close()
 
     assert [line["event"] for line in lines] == ["database_gone"]

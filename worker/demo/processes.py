@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,8 +22,12 @@ from worker.lanes.supervisor import die_with_parent
 STOP_SECONDS = 30
 #: Below the ports that kernels give to outgoing connections.
 PORTS = range(15_000, 32_000)
+#: So many of the ports that were given out last are kept from others, for a server may take a while to listen.
+KEPT = 64
 #: A generator of its own, since tests seed the shared one.
 _luck = random.SystemRandom()
+#: For each of them the descriptor of a socket of the same number that carries datagrams, which no server here does.
+_keepers: deque[int] = deque()
 
 
 @dataclass(slots=True)
@@ -133,14 +138,20 @@ def kill_group(child: Child) -> None:
 
 
 def free_port() -> int:
-    """A loopback port that is free at this moment, and that no outgoing connection can take before a server does.
+    """A loopback port that is free at this moment, and that nobody can take before a server does.
+
+    That is, no outgoing connection, and none of the processes that find their ports here.
 
     Raises:
         CommandFailed: none was found.
     """
-    for port in _luck.sample(PORTS, 100):
-        with socket.socket() as listener, suppress(OSError):
+    for port in _luck.sample(PORTS, min(100, len(PORTS))):
+        with socket.socket() as listener, socket.socket(type=socket.SOCK_DGRAM) as keeper, suppress(OSError):
             listener.bind(("127.0.0.1", port))
+            keeper.bind(("127.0.0.1", port))
+            _keepers.append(keeper.detach())
+            if len(_keepers) > KEPT:
+                os.close(_keepers.popleft())
             return port
     raise CommandFailed(f"no free port was found on 127.0.0.1 between {PORTS.start} and {PORTS.stop}")
 

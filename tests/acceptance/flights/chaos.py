@@ -1,12 +1,13 @@
 """Processes that all ask for the same few ids, while others kill and stop them and empty or kill Redis."""
 
 import json
+import math
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,8 +29,8 @@ THREADS = 4
 GENERATION_SECONDS = 0.4
 HOT_IDS = 7
 CALLS_TAKE: dict[str, Any] = {"varying_scores": True, "latency_ms": 75, "latency_jitter_ms": 45}
-#: So long that no lease runs out of a holder that is only slow.
-LONG_CALLS = 6.0
+#: So long that no lease runs out of a holder that is only slow, or has no time of the machine for long.
+LONG_CALLS = 60.0
 SHORT_CALLS = 1.2
 LEASE_MARGIN_SECONDS = 0.8
 
@@ -109,14 +110,26 @@ class Chaos:
         self.here.redis.flushall()
         self.disruptions.append(Disruption(start=start, end=time.monotonic()))
 
+    def flush_in_a_call(self) -> None:
+        """Empty Redis while the endpoint is being asked."""
+        self._until(lambda: bool(self.here.endpoint.summary()["in_flight"]), "a call under way")
+        self.flush()
+
     def kill_redis(self) -> None:
         start = time.monotonic()
         self.here.kill("redis")
-        self.disruptions.append(Disruption(start=start, end=time.monotonic()))
-        self.outages.append((start, start))
+        gone = time.monotonic()
+        self.disruptions.append(Disruption(start=start, end=gone))
+        self.outages.append((gone, gone))
 
     def start_redis(self) -> None:
-        self.outages[-1] = (self.outages[-1][0], time.monotonic())
+        """Start Redis again, once all askers have noticed that it is gone, and asked without it."""
+        gone, _ = self.outages[-1]
+        killed = max(each.start for each in self.disruptions if each.process is None and each.start <= gone)
+        # Some notice it before the end of the process is seen here.
+        self._until(lambda: self._all_logged("redis_gone", killed), "askers that noticed")
+        self._until(lambda: bool(called_between(self.records(), gone, math.inf)), "a call without Redis")
+        self.outages[-1] = (gone, time.monotonic())
         self.here.start_redis()
 
     def until_redis_is_noticed(self) -> None:
@@ -125,14 +138,7 @@ class Chaos:
         Until the last of them did, some have their leases in Redis and others in the database, which is a loss of all.
         """
         back = self.outages[-1][1]
-
-        def all_noticed() -> bool:
-            return all(
-                any(moment >= back for moment in self.log_times(asker.name, "redis_back")) for asker in self.askers
-            )
-
-        # Only who asks for something new looks.
-        self.here.until(all_noticed, "askers that noticed", meanwhile=partial(self.pass_time, GENERATION_SECONDS))
+        self._until(lambda: self._all_logged("redis_back", back), "askers that noticed")
         noticed = [max(self.log_times(asker.name, "redis_back")) for asker in self.askers]
         self.disruptions.append(Disruption(start=back, end=max(noticed)))
 
@@ -150,10 +156,29 @@ class Chaos:
         return generation * GENERATION_SECONDS + self.chance.uniform(0.01, 0.1)
 
     def ask_for_all_again(self) -> None:
-        """Let all ids be asked for a last time, whoever had them before; then end the askers."""
-        self.make_hot([score_id for ids in self.generations for score_id in ids])
+        """Let all ids be asked for a last time, whoever had them before; then end the askers.
+
+        By then each asker has asked, be it one that was started a moment ago.
+        """
+        since = time.monotonic()
+        self.make_hot(self.unanswered(since))
         time.sleep(2 * GENERATION_SECONDS)
+        self.until_all_are_answered(since)
+        self.here.until(lambda: all(self._asks(asker.name) for asker in self.askers), "askers that ask")
         self.end_askers()
+
+    def until_all_are_answered(self, since: float = 0.0) -> None:
+        """Wait until each id was asked for and answered after *since*; what is not yet is hot meanwhile."""
+        self.here.until(
+            lambda: not self.unanswered(since),
+            "answers for all",
+            meanwhile=lambda: self.make_hot(self.unanswered(since) or self.generations[-1]),
+        )
+
+    def unanswered(self, since: float = 0.0) -> list[str]:
+        """The ids of all generations that no asker got an answer for after *since*."""
+        answered = {record.score_id for record in self.records() if record.body is not None and record.at > since}
+        return [score_id for ids in self.generations for score_id in ids if score_id not in answered]
 
     def end_askers(self) -> None:
         """Ask all to end; one that does not is ended without being known as killed, and so found to hang."""
@@ -212,8 +237,29 @@ class Chaos:
         self.names.append(name)
         return Asking(name, child)
 
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for *condition* while other ids become hot, for only who asks for something new looks."""
+        self.here.until(condition, what, meanwhile=partial(self.pass_time, GENERATION_SECONDS))
+
+    def _all_logged(self, event: str, since: float) -> bool:
+        """Whether each asker has written that event since that moment."""
+        return all(any(moment >= since for moment in self.log_times(asker.name, event)) for asker in self.askers)
+
     def _asks(self, name: str) -> bool:
         return (self.here.directory / f"{name}.ndjson").stat().st_size > 0
+
+
+def called_between(records: Iterable[Record], since: float, until: float) -> set[str]:
+    """The ids that somebody was about to call for before *until*, in a request that began after *since*."""
+    asked: set[tuple[str, int, int]] = set()
+    found = set()
+    for record in records:
+        request = (record.process, record.thread, record.request)
+        if record.what == "asked" and record.at > since:
+            asked.add(request)
+        if record.what == "calling" and record.at < until and request in asked:
+            found.add(record.score_id)
+    return found
 
 
 @contextmanager

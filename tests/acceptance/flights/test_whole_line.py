@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from outbox import Edit
 from tests.acceptance.conftest import NewDatabase
@@ -14,12 +15,15 @@ from tests.acceptance.flights.asker import body_of
 from tests.acceptance.flights.chaos import CALLS_TAKE, GENERATION_SECONDS, VERSION, Chaos
 from tests.acceptance.flights.checker import Disruption, check
 from tests.acceptance.flights.records import UNNAMED
-from tests.acceptance.running import SHORT, Running, running
+from tests.acceptance.running import Running, running
 from worker.domain.scores import Score, ScoreId
 
 EDITS_AT_ONCE = 20
-#: For a call, and its margin.
-LEASE_SECONDS = SHORT["flight"]["call_seconds"] + 1.5
+#: So long that no lease of a worker runs out that has no time of the machine for a while.
+FLIGHT = {"call_seconds": 8, "lease_margin_seconds": 1.5}
+LEASE_SECONDS = sum(FLIGHT.values())
+#: A server that hangs until its settings are changed.
+HANGS: dict[str, Any] = {"troubles": [{"latency_ms": 3_600_000}]}
 
 
 def make_hot(made: Chaos, lot: list[Edit]) -> None:
@@ -78,7 +82,8 @@ def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
 ) -> None:
     edits = sample_edits("itwiki", 6 * EDITS_AT_ONCE)
     lots = [edits[start : start + EDITS_AT_ONCE] for start in range(0, len(edits), EDITS_AT_ONCE)]
-    with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, flight={"lease_margin_seconds": 1.5}) as here:
+    databases = {"itwiki": mariadb_databases("itwiki")}
+    with running(tmp_path, databases, flight=FLIGHT, endpoint={"timeout_seconds": 7}) as here:
         here.endpoint.set(**CALLS_TAKE)
         made = Chaos(here, random.Random(5))
         save_lot(made, lots[0])
@@ -86,10 +91,13 @@ def test_askers_and_drains_get_one_answer_though_the_worker_is_killed(
         for lot in lots[1:3]:
             save_lot(made, lot)
         # Drained before anybody else wants them, so that it is the worker that is in the middle of its calls.
+        made.until_all_are_answered()
         here.until(lambda: here.endpoint.summary()["in_flight"] == 0, "the end of all calls")
+        here.endpoint.set(**HANGS)
         made.here.save(lots[3])
         here.until(lambda: here.endpoint.summary()["in_flight"] > 0, "calls of the worker")
         kill_worker(made)
+        here.endpoint.set(troubles=None)
         make_hot(made, lots[3])
         here.start_worker()
         for lot in lots[4:]:

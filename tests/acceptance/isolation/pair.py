@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from celery import exceptions
+
 from outbox import EDITS, Edit, Lane
 from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.running import Running, merged, running
 from tests.builders import edits
 from tests.patience import WaitedInVain, until
+from worker.domain.errors import EndpointUnavailable
+from worker.domain.scores import ScoreId
+from worker.lanes.rings import SCORE
 
 #: For one step of progress; without a fault each takes a tenth of it, on a busy machine.
 PATIENCE_SECONDS = 60
@@ -30,7 +35,7 @@ TENTHS: dict[str, Any] = {
     "worker": {"threads": 8, "computing": 4, "rest_seconds": 0.05},
     "flight": {"call_seconds": 3, "lease_margin_seconds": 0.5, "patience_seconds": 0.5, "late_seconds": 0.2},
     "endpoint": {"timeout_seconds": 1.5, "scores_per_request": 10, "requests_per_second": 1000},
-    "outbox": {"lease_seconds": 4.5, "batch_size": 20, "max_attempts": 2},
+    "outbox": {"lease_seconds": 10, "batch_size": 20, "max_attempts": 2},
 }
 
 
@@ -90,6 +95,18 @@ class Pair:
 
     def serves_all_of(self, saved: list[Edit]) -> None:
         self.until(lambda: self.has_announced(saved), f"{len(saved)} edits of {saved[0].wiki}")
+
+    def answers(self, score_id: str) -> bool:
+        """Whether a score on demand is had; it is asked for again where the machine had no time for the first call."""
+        model = ScoreId.parse(score_id).model
+
+        def is_had() -> bool:
+            with suppress(exceptions.TimeoutError, EndpointUnavailable):
+                return bool(self.here.client.send_task(SCORE, task_id=score_id).get(timeout=10)["model"] == model)
+            return False
+
+        self.until(is_had, f"the score {score_id}")
+        return True
 
     def status(self, wiki: str, lane: Lane = EDITS) -> LaneStatus:
         with self.here.services.wiki(wiki).database.reading() as connection:

@@ -10,7 +10,6 @@ from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import stored_rows
 from tests.acceptance.isolation.pair import Pair, pair
 from tests.fault_proxy import FaultProxy, fault_proxy
-from worker.lanes.rings import SCORE
 
 HANGS = {"latency_ms": 3_600_000}
 FAILS = {"failures": {"rate": 1, "status": 503}}
@@ -109,8 +108,7 @@ def test_an_endpoint_that_hangs_for_all_its_wikis_holds_up_no_wiki_of_another_an
     two.until(lambda: far.held >= 2, "requests that hang")
     for number in range(2):
         two.serves("enwiki", "frwiki", count=1)
-        asked = two.here.client.send_task(SCORE, task_id=f"enwiki:damaging:{900_000 + number}:0.5.1")
-        assert asked.get(timeout=10)["model"] == "damaging"
+        assert two.answers(f"enwiki:damaging:{900_000 + number}:0.5.1")
     assert sum(map(two.count_announced, FAR)) == 0
     far.set("pass")
     two.serves_all_of(behind)
@@ -136,12 +134,13 @@ def test_an_endpoint_that_answers_nothing_but_500_costs_no_edit_its_attempts(two
 
 
 def test_a_score_on_demand_does_not_wait_for_the_edits_that_drain(two: Pair) -> None:
-    two.here.endpoint.set(latency_ms=200)
+    # Only what asks for this model, too, hangs; and nothing is over before the score is there.
+    two.here.endpoint.set(troubles=[{"wikis": ["enwiki"], "models": ["damaging"], **HANGS}])
     saved = two.save("enwiki", 200)
-    two.until(lambda: two.status("enwiki").pending < len(saved), "edits that are drained")
-    asked = two.here.client.send_task(SCORE, task_id="enwiki:goodfaith:910000:0.5.1")
-    assert asked.get(timeout=10)["model"] == "goodfaith"
-    assert two.status("enwiki").pending > 0
+    two.until(lambda: _asked_for("enwiki", two), "edits that are drained")
+    assert two.answers("enwiki:goodfaith:910000:0.5.1")
+    assert two.status("enwiki").pending == len(saved)
+    two.here.endpoint.reset()
     two.serves_all_of(saved)
 
 
@@ -149,12 +148,13 @@ def test_a_single_edit_waits_no_longer_than_its_share_of_a_limit_asks_for(two: P
     """The last one here: what is behind is left behind."""
     busy, calm = LIMITED
     two.serves(calm, count=1)
-    two.save(busy, 300)
+    two.save(busy, 400)
     two.until(lambda: _calls(two, busy) >= LIMIT_PER_SECOND, "requests for the wiki with many edits")
     before = _calls(two, busy)
     two.serves(calm, count=3)
     # Twice its fair share is every fourth request; from a ring to the event pass seconds besides, where much else runs.
-    assert _calls(two, busy) - before <= 3 * (4 + 3 * LIMIT_PER_SECOND)
+    # If each waited for what was claimed before, which is up to 80 edits, it would be more.
+    assert _calls(two, busy) - before <= 3 * (4 + 10 * LIMIT_PER_SECOND)
 
 
 def _openings(two: Pair) -> int:

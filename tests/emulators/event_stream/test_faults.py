@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.emulators.event_stream.asking import STREAM, connections, listening, send, set_to, with_stream
 from tests.event_stream import EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
 from worker.cli.main import app
 from worker.emulators.event_stream.endpoint import EventStreamSettings, serve
 
@@ -62,7 +63,7 @@ def test_a_stream_ends_with_an_error() -> None:
 
 def test_a_stream_falls_silent() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        client.timeout = httpx.Timeout(5, read=0.3)
+        client.timeout = httpx.Timeout(PATIENCE_SECONDS, read=1)
         async with listening(client) as connection:
             await send(client, 1, 2)
             assert await connection.numbers(1) == [1]
@@ -218,6 +219,6 @@ def test_a_port_in_use_is_told_in_a_sentence() -> None:
 
 
 def test_it_runs_as_a_process_of_its_own(event_stream: EmulatedEventStream) -> None:
-    reply = httpx.get(f"{event_stream.url}/_emulator/settings")
+    reply = httpx.get(f"{event_stream.url}/_emulator/settings", timeout=PATIENCE_SECONDS)
 
     assert EventStreamSettings.model_validate(reply.json()) == EventStreamSettings()

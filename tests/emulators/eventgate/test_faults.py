@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.emulators.eventgate.asking import a_score_event, post, reply_to, summary, taken, with_eventgate
+from tests.patience import PATIENCE_SECONDS
 from worker.emulators.eventgate.endpoint import EventGateSettings
 from worker.emulators.eventgate.faults import Faults
 
@@ -168,10 +169,10 @@ def test_a_late_answer_comes_after_the_events_are_taken() -> None:
 def test_events_are_taken_late_although_the_client_has_gone() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
         with pytest.raises(httpx.ReadTimeout):
-            await client.post("/v1/events", json=a_score_event(), timeout=0.02)
+            await client.post("/v1/events", json=a_score_event(), timeout=httpx.Timeout(PATIENCE_SECONDS, read=0.02))
         assert await totals_where(client, "accepted", 1)
 
-    with_eventgate(conversation, set_to(latency_ms=100))
+    with_eventgate(conversation, set_to(latency_ms=1000))
 
 
 def test_only_a_share_of_the_answers_is_late() -> None:

@@ -22,6 +22,7 @@ from tests.emulators.eventgate.asking import (
     with_eventgate,
 )
 from tests.eventgate import EmulatedEventGate
+from tests.patience import PATIENCE_SECONDS
 from worker.cli.main import app
 from worker.emulators.eventgate.endpoint import EventGateSettings, serve
 
@@ -136,7 +137,7 @@ def test_the_peak_is_the_most_requests_at_once() -> None:
         totals = await summary(client)
         assert (totals["peak_concurrency"], totals["in_flight"]) == (3, 0)
 
-    with_eventgate(conversation, EventGateSettings(latency_ms=100))
+    with_eventgate(conversation, EventGateSettings(latency_ms=1000))
 
 
 def test_a_reset_forgets_what_was_taken_and_all_totals() -> None:
@@ -163,7 +164,7 @@ def test_a_request_that_was_under_way_at_the_reset_is_nothing_of_what_came_after
         assert await taken(client) == []
         assert await summary(client) == fresh | {"peak_concurrency": 1}
 
-    with_eventgate(conversation, EventGateSettings(latency_ms=100))
+    with_eventgate(conversation, EventGateSettings(latency_ms=1000))
 
 
 def test_the_totals_outlive_the_events_that_are_kept() -> None:
@@ -200,7 +201,7 @@ def test_serving_tells_its_port_and_ends_at_a_signal(signal_number: int) -> None
 
     def ready(port: int) -> None:
         ports.append(port)
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS).close()
         os.kill(os.getpid(), signal_number)
 
     serve("127.0.0.1", 0, EventGateSettings(), None, ready)
@@ -235,7 +236,11 @@ def test_the_help_has_an_example() -> None:
 
 def test_the_command_serves_and_a_test_can_speak_to_it(eventgate: EmulatedEventGate) -> None:
     eventgate.set(refuse={"every_nth": 2})
-    httpx.post(eventgate.events_url, json=[a_score_event("1"), a_score_event("2"), a_score_event("1")])
+    httpx.post(
+        eventgate.events_url,
+        json=[a_score_event("1"), a_score_event("2"), a_score_event("1")],
+        timeout=PATIENCE_SECONDS,
+    )
     assert [event["$schema"] for event in eventgate.events("mediawiki.revision-score")] == [SCORE, SCORE]
     assert (eventgate.events("other"), eventgate.ids()) == ([], {"1": 2})
     assert (eventgate.summary()["invalid"], eventgate.posts()[0]["status"]) == (1, 207)
@@ -243,7 +248,7 @@ def test_the_command_serves_and_a_test_can_speak_to_it(eventgate: EmulatedEventG
 
 def test_each_test_finds_the_eventgate_as_it_was_started(eventgate: EmulatedEventGate) -> None:
     eventgate.set(error_rate=1)
-    httpx.post(eventgate.events_url, json=a_score_event())
+    httpx.post(eventgate.events_url, json=a_score_event(), timeout=PATIENCE_SECONDS)
     eventgate.reset()
     assert (eventgate.posts(), eventgate.ids()) == ([], {})
-    assert httpx.post(eventgate.events_url, json=a_score_event()).status_code == 201
+    assert httpx.post(eventgate.events_url, json=a_score_event(), timeout=PATIENCE_SECONDS).status_code == 201

@@ -13,7 +13,7 @@ from worker.emulators.scoring.endpoint import EmulatorSettings, make_app
 
 DAMAGING = "/v1/models/enwiki-damaging:predict"
 #: Long enough for other calls to come in meanwhile.
-LATENCY_MS = 150
+LATENCY_MS = 1000
 #: Longer than any test: such calls are in flight until they are given up.
 ENDLESS_MS = 3_600_000
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.emulators.conversations import refusal_of
 from tests.emulators.scoring.asking import DAMAGING, LATENCY_MS, in_flight, summary, with_endpoint
+from tests.patience import PATIENCE_SECONDS
 from worker.emulators.scoring.endpoint import EmulatorSettings, serve
 
 
@@ -130,7 +131,7 @@ def test_serving_tells_its_port_and_ends_at_a_signal(signal_number: int) -> None
 
     def ready(port: int) -> None:
         ports.append(port)
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS).close()
         os.kill(os.getpid(), signal_number)
 
     serve("127.0.0.1", 0, EmulatorSettings(), None, ready)

@@ -270,7 +270,7 @@ def test_a_reply_that_drips_harms_no_other_request(kind: str, size: int) -> None
     def reply(request: Request) -> RawReply:
         return dripping() if 1 in asked_revisions(request) else right(request)
 
-    answers, _ = ask_raw(kind, ids(range(1, 2 * size + 2), models=["damaging"]), reply, timeout_seconds=1.5)
+    answers, _ = ask_raw(kind, ids(range(1, 2 * size + 2), models=["damaging"]), reply, timeout_seconds=5)
 
     silent = [score_id.revision for score_id, answer in answers.items() if not isinstance(answer, Score)]
     assert silent == list(range(1, size + 1))

@@ -3,6 +3,7 @@
 from redis import Redis
 
 from tests.clock import Clock
+from tests.patience import PATIENCE_SECONDS
 from worker.demo.processes import free_port
 from worker.flight.documents import (
     INCOMPLETE_SECONDS,
@@ -20,12 +21,12 @@ VERSIONS = {"damaging": "0.5.1"}
 def test_a_document_is_kept_and_announced(redis: Redis) -> None:
     with redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
         channel.subscribe(document_key("something"))
-        channel.get_message(timeout=1)
-        Documents(redis).keep("something", {"a": 1}, seconds=10)
+        channel.get_message(timeout=PATIENCE_SECONDS)
+        Documents(redis).keep("something", {"a": 1}, seconds=1000)
 
         assert redis.get(document_key("something")) == b'{"a":1}'
-        assert 9_000 < redis.pttl(document_key("something")) <= 10_000
-        assert channel.get_message(timeout=1)
+        assert 900_000 < redis.pttl(document_key("something")) <= 1_000_000
+        assert channel.get_message(timeout=PATIENCE_SECONDS)
 
 
 def test_versions_are_kept_again_when_they_change_or_now_and_then(redis: Redis) -> None:

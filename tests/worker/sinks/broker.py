@@ -77,7 +77,7 @@ def mock_broker(directory: Path) -> Iterator[Broker]:
 def main() -> None:
     """Own a mock cluster until a signal comes; its address is the only line of output."""
     owner = Producer({"test.mock.num.brokers": 1, "log_level": 0})
-    (broker,) = owner.list_topics(timeout=10).brokers.values()
+    (broker,) = owner.list_topics(timeout=PATIENCE_SECONDS).brokers.values()
     sys.stdout.write(f"{broker.host}:{broker.port}\n")
     sys.stdout.flush()
     while True:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from tests.builders import an_event
 from tests.emulators.eventgate.asking import a_score_event
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server_beside
 from worker.events.eventgate import EventGateSink
 from worker.events.sinks import DeliveryFailure, OutgoingEvent
@@ -33,7 +34,7 @@ def scores(count: int) -> list[OutgoingEvent]:
 
 
 @contextmanager
-def a_sink(url: str, *, timeout_seconds: float = 10, batch_size: int = 100) -> Iterator[EventGateSink]:
+def a_sink(url: str, *, timeout_seconds: float = PATIENCE_SECONDS, batch_size: int = 100) -> Iterator[EventGateSink]:
     loop = HttpLoop()
     sink = EventGateSink(url, timeout_seconds=timeout_seconds, batch_size=batch_size, user_agent=USER_AGENT, loop=loop)
     yield sink
@@ -42,7 +43,7 @@ def a_sink(url: str, *, timeout_seconds: float = 10, batch_size: int = 100) -> I
 
 
 def sent(
-    url: str, events: Sequence[OutgoingEvent], *, timeout_seconds: float = 10, batch_size: int = 100
+    url: str, events: Sequence[OutgoingEvent], *, timeout_seconds: float = PATIENCE_SECONDS, batch_size: int = 100
 ) -> dict[int, DeliveryFailure]:
     """What a fresh sink says of *events*."""
     with a_sink(url, timeout_seconds=timeout_seconds, batch_size=batch_size) as sink:

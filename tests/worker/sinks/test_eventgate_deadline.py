@@ -17,7 +17,7 @@ from worker.events.sinks import SinkUnavailable
 from worker.lanes.loops import HttpLoop
 
 #: The deadline, the pause between two drops, and far less than the whole reply would take.
-SECONDS, PAUSE, BOUND = 0.3, 0.05, 5.0
+SECONDS, PAUSE, BOUND = 0.3, 0.05, 60.0
 HEAD = b"HTTP/1.1 207 -\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
 
 
