@@ -163,8 +163,8 @@ def fenced(claims: Sequence[Claim]) -> dict[str, Any]:
 def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
     """The first of *rows*: at least one, and no more than may be claimed together with the most suspect of them.
 
-    A message is suspect if somebody claimed it and never settled it. Each such claim divides *limit* by eight: 1,000,
-    then 125, then 15, then alone.
+    A message is suspect if somebody claimed it and never settled it. Each such claim divides *limit* by eight: 500,
+    then 62, then 7, then alone.
     """
     if not any(row.leased_until for row in rows):
         return list(rows)

@@ -10,7 +10,7 @@ class OutboxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch_size: int = Field(default=1000, ge=1, le=2000, description="Messages claimed at once.")
+    batch_size: int = Field(default=500, ge=1, le=2000, description="Messages claimed at once.")
     lease_seconds: float = Field(
         default=45,
         ge=1,

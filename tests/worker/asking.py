@@ -32,6 +32,9 @@ class Unlimited:
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> None:
         return None
 
+    def are_held_by_others(self) -> bool:
+        return False
+
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         return Grant(starts=want, places=in_flight + waiting, rate=1e6, members=1)
 

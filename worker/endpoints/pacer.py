@@ -46,11 +46,13 @@ def on_demand() -> Iterator[None]:
 
 
 class Limits(Protocol):
-    """The limits that a pacer asks. Neither method ever fails, and only the first may take long."""
+    """The limits that a pacer asks. No method ever fails, and only the first may take long."""
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None: ...
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant: ...
+
+    def are_held_by_others(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +106,13 @@ class Pacer:
         self._news = asyncio.Event()
 
     def allowance(self, wiki: str) -> int:
-        """How many requests for *wiki* it makes sense to prepare; 0 in a pause. Safe in any thread."""
+        """How many requests for *wiki* it makes sense to prepare; 0 in a pause, and while others hold all places.
+
+        Safe in any thread.
+        """
+        if self._limits.are_held_by_others():
+            # What we claimed would wait for them.
+            return 0
         grant, loop = self._grant, self._loop
         if grant is None or loop is None:
             return UNKNOWN_ALLOWANCE

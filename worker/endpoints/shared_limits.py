@@ -108,14 +108,27 @@ class SharedLimits:
                     self._alone.next_start = now + LEAD_SECONDS
                     self._alone.rate = self._last.rate * share.requests_per_second / self._ceilings.requests_per_second
                     self._alone.paused_until = now + self._last.pause
-            lease = self._ceilings.lease_seconds
-            if self._last is not None and now - self._alone_since < lease:
-                # Until then others may hold what they were granted, even our share if we have not asked for long.
-                ours = self._last.places if self._alone_since - self._last_at < lease else 0
+            ours = self._held(self._alone_since, now)
+            if ours is not None:
                 share = replace(share, concurrency=min(share.concurrency, ours))
             return exchange(
                 self._alone, share, self._member, report, in_flight=in_flight, waiting=waiting, want=want, now=now
             )
+
+    def are_held_by_others(self) -> bool:
+        """Whether Redis is gone, and others may hold what they were granted for a while yet; asks nobody."""
+        since = self._redis_state.gone_since
+        with self._lock:
+            return since is not None and self._held(since, self._clock()) == 0
+
+    def _held(self, gone_since: float, now: float) -> int | None:
+        """How many places are ours alone while others may hold what they were granted, even our share if we have not
+        asked for long; None once nobody holds anything.
+        """
+        lease = self._ceilings.lease_seconds
+        if self._last is None or now - gone_since >= lease:
+            return None
+        return self._last.places if gone_since - self._last_at < lease else 0
 
     def _share(self) -> Ceilings:
         return self._ceilings.divided_by(max(self._ceilings.processes, self._seen))

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 
 #: Seconds between two looks for another holder's answer: there are no hints here.
 LOOK_AGAIN_SECONDS = 0.3
+#: Ids for one transaction: for many more the server reads the whole table, and waits for rows that others have locked.
+MOST_AT_ONCE = 400
 #: How many rows are deleted at once.
 MOST_TIDIED = 1_000
 #: Tries: a row may be deleted after we saw it and before we lock it, but hardly twice in a row.
@@ -68,14 +70,18 @@ class DatabaseTier:
                 entry.acquire(acquired, token, waited_for.get(entry.score_id), self._lifetimes, now)
             return acquired
 
-        return self._change(ids, work)
+        acquired = Acquired()
+        for part in self._changes(ids, work):
+            acquired.add(part)
+        return acquired
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         def work(entries: list[FlightEntry], now: float) -> None:
             for entry in entries:
                 entry.renew(token, self._lifetimes, now)
 
-        self._change(ids, work)
+        for _ in self._changes(ids, work):
+            pass
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         def work(entries: list[FlightEntry], now: float) -> dict[ScoreId, Answer]:
@@ -86,7 +92,8 @@ class DatabaseTier:
                 entry.release(token)
             return standing
 
-        return self._change(dict.fromkeys([*ids, *answers]), work)
+        parts = self._changes(dict.fromkeys([*ids, *answers]), work)
+        return {score_id: answer for part in parts for score_id, answer in part.items()}
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
         query = select(score_flight, database_now().label("now")).where(score_flight.c.score_id.in_(_keys(ids)))
@@ -103,9 +110,13 @@ class DatabaseTier:
 
         yield listen
 
-    def _change(self, ids: Iterable[ScoreId], work: Callable[[list[FlightEntry], float], Result]) -> Result:
-        """Let *work* change the entries of *ids* while their rows are locked; writes back what it changed."""
+    def _changes(self, ids: Iterable[ScoreId], work: Callable[[list[FlightEntry], float], Result]) -> Iterator[Result]:
         keys = _keys(ids)
+        for start in range(0, len(keys), MOST_AT_ONCE):
+            yield self._change(keys[start : start + MOST_AT_ONCE], work)
+
+    def _change(self, keys: Sequence[str], work: Callable[[list[FlightEntry], float], Result]) -> Result:
+        """Let *work* change the entries of *keys* while their rows are locked; writes back what it changed."""
 
         def locked(connection: Connection) -> Result:
             rows = _locked_rows(connection, keys)

@@ -44,6 +44,9 @@ class Watched:
         self.reports.append(report)
         return Grant(starts=want, places=in_flight + waiting, rate=1e6, members=1)
 
+    def are_held_by_others(self) -> bool:
+        return False
+
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         return self.together(report, in_flight=in_flight, waiting=waiting, want=want)
 

@@ -82,11 +82,15 @@ class Scripted:
     exchanges: list[Exchange] = field(default_factory=list)
     #: What was asked where the answer was that the others can't be asked.
     alone_exchanges: list[Exchange] = field(default_factory=list)
+    is_held_by_others: bool = False
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant | None:
         exchange = Exchange(report, in_flight, waiting, want, now())
         self.exchanges.append(exchange)
         return self.answer(exchange)
+
+    def are_held_by_others(self) -> bool:
+        return self.is_held_by_others
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         exchange = Exchange(report, in_flight, waiting, want, now())
@@ -110,6 +114,9 @@ class Member:
         self.exchanges += 1
         self.crowd.now = now()
         return self.crowd.ask(self.name, report, in_flight=in_flight, waiting=waiting, want=want)
+
+    def are_held_by_others(self) -> bool:
+        return False
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         raise AssertionError("the others can be asked")

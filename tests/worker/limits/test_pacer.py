@@ -290,6 +290,12 @@ def test_as_many_requests_are_prepared_as_can_be_sent_soon(grant: Grant, allowed
     assert run(work) == allowed
 
 
+def test_nothing_is_prepared_while_others_may_hold_all_places() -> None:
+    limits = Scripted(all_that_is_wanted, is_held_by_others=True)
+
+    assert Pacer("http://endpoint", limits, patience=1).allowance("itwiki") == 0
+
+
 def test_a_wiki_of_which_much_waits_prepares_little_and_others_their_part() -> None:
     async def work() -> tuple[int, int]:
         pacer = await _known(a_grant(starts=0, places=0, rate=100.0))

@@ -201,10 +201,20 @@ def test_a_worker_that_is_idle_while_redis_goes_waits_for_others_from_that_momen
     ask(limits, want=1)
     own.connection_pool = gone().connection_pool
     clock.now += 600
+    assert not limits.are_held_by_others()
     state.is_gone(RedisError("the broker lost it"))
+    assert limits.are_held_by_others()
 
     clock.now += 10
+    assert not limits.are_held_by_others()
     assert ask(limits, want=1000).places == 40
+
+
+def test_a_worker_that_is_at_work_while_redis_goes_has_places_of_its_own(redis: Redis) -> None:
+    limits = limits_that_lost_redis(redis, Clock())
+    ask(limits, want=1)
+
+    assert not limits.are_held_by_others()
 
 
 def test_workers_that_were_last_seen_long_ago_get_no_share(redis: Redis) -> None:
