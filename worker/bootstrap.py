@@ -63,6 +63,9 @@ from worker.settings import Settings, load_settings, section_of
 #: How the front door asks the workers.
 SENDS = Sends(score=send_score, scores=send_scores, document=partial(send, DOCUMENT))
 
+#: Seconds for which answers stay in the memory of a process; at thousands a second they would soon fill it.
+BRIEF_SECONDS = 1.0
+
 #: Every lane that exists, whether or not anything is configured to serve it: the rooms imported above declare them.
 LANES = declared_lanes()
 
@@ -269,8 +272,8 @@ def _flights(
     """The single flight of each wiki; all share the process tier and Redis."""
     flight = settings.flight
     lifetimes = Lifetimes(lease=flight.lease_seconds, result=flight.result_ttl_seconds, error=flight.error_ttl_seconds)
-    # Long enough for those who waited. Later it is found in Redis, where it can be dropped for all.
-    briefly = replace(lifetimes, result=lifetimes.handover, error=lifetimes.handover)
+    # Long enough for most of those who waited. Later it is found in Redis, where it can be dropped for all.
+    briefly = replace(lifetimes, result=BRIEF_SECONDS, error=BRIEF_SECONDS)
     process_tier = ProcessTier(briefly)
     redis_tier = RedisTier(redis, _connect_async(settings), lifetimes, prefix=settings.redis_prefix)
     return {
