@@ -9,6 +9,7 @@ import multiprocessing
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,10 @@ from redis import Redis
 
 import tests.web.test_ores_faults as of_sharing
 from tests.endpoint import EmulatedEndpoint
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION, scores
-from tests.web.fronts import Front
+from tests.web.fronts import Front, Reply
 
 PATH = "/v3/scores/enwiki/1/damaging"
 ONE = scores(1, models=("damaging",))
@@ -38,12 +39,18 @@ def test_fault_13_the_limits_of_a_client_are_not_read_from_one_another(
     """ORES read `connections_per_ip_hard` from `connections_per_ip`, so that the hard limit was the soft one."""
     front = open_front(web={"requests_per_client": at_once, "waiting_per_client": waiting})
     front.http = front.client_at(CLIENT)
-    endpoint.set(latency_ms=100)
-
+    endpoint.set(**HANGS)
     # Each for another score, so that none is shared.
-    replies = front.at_once([f"/v3/scores/enwiki/{each}/damaging" for each in range(1, at_once + waiting + 3)])
+    paths = [f"/v3/scores/enwiki/{each}/damaging" for each in range(1, at_once + waiting + 3)]
 
-    found = [reply.status_code for reply in replies]
+    async def ask_and_wait_until_all_that_may_are_served() -> list[Reply]:
+        asking = asyncio.gather(*(front.http.get(path) for path in paths))
+        all_hang = partial(until, lambda: endpoint.summary()["peak_concurrency"] == at_once, "all are served")
+        await asyncio.to_thread(all_hang)
+        await asyncio.to_thread(endpoint.set, troubles=[])
+        return await asking
+
+    found = [reply.status_code for reply in front.run(ask_and_wait_until_all_that_may_are_served())]
     assert (found.count(200), found.count(429)) == (at_once + waiting, 2)
     assert endpoint.summary()["peak_concurrency"] == at_once
 

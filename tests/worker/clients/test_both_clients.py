@@ -127,7 +127,7 @@ def test_lift_wing_is_asked_for_each_other_score_by_itself(endpoint: EmulatedEnd
 
 @both
 def test_no_more_requests_are_under_way_than_allowed(kind: str, endpoint: EmulatedEndpoint) -> None:
-    endpoint.set(latency_ms=5)
+    endpoint.set(latency_ms=30)
 
     ask(kind, endpoint.url, ids(range(1, 41)), concurrency=3, scores_per_request=2)
 
