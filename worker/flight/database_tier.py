@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,8 +30,6 @@ Result = TypeVar("Result")
 
 #: Seconds between two looks for another holder's answer: there are no hints here.
 LOOK_AGAIN_SECONDS = 0.3
-#: Ids for one transaction: for many more the server reads the whole table, and waits for rows that others have locked.
-MOST_AT_ONCE = 400
 #: How many rows are deleted at once.
 MOST_TIDIED = 1_000
 #: Tries: a row may be deleted after we saw it and before we lock it, but hardly twice in a row.
@@ -70,18 +68,14 @@ class DatabaseTier:
                 entry.acquire(acquired, token, waited_for.get(entry.score_id), self._lifetimes, now)
             return acquired
 
-        acquired = Acquired()
-        for part in self._changes(ids, work):
-            acquired.add(part)
-        return acquired
+        return self._change(ids, work)
 
     def renew(self, ids: Collection[ScoreId], token: str) -> None:
         def work(entries: list[FlightEntry], now: float) -> None:
             for entry in entries:
                 entry.renew(token, self._lifetimes, now)
 
-        for _ in self._changes(ids, work):
-            pass
+        self._change(ids, work)
 
     def finish(self, ids: Collection[ScoreId], answers: Mapping[ScoreId, Answer], token: str) -> dict[ScoreId, Answer]:
         def work(entries: list[FlightEntry], now: float) -> dict[ScoreId, Answer]:
@@ -92,8 +86,7 @@ class DatabaseTier:
                 entry.release(token)
             return standing
 
-        parts = self._changes(dict.fromkeys([*ids, *answers]), work)
-        return {score_id: answer for part in parts for score_id, answer in part.items()}
+        return self._change(dict.fromkeys([*ids, *answers]), work)
 
     def ends(self, ids: Sequence[ScoreId]) -> dict[ScoreId, End]:
         query = select(score_flight, database_now().label("now")).where(score_flight.c.score_id.in_(_keys(ids)))
@@ -110,13 +103,9 @@ class DatabaseTier:
 
         yield listen
 
-    def _changes(self, ids: Iterable[ScoreId], work: Callable[[list[FlightEntry], float], Result]) -> Iterator[Result]:
+    def _change(self, ids: Iterable[ScoreId], work: Callable[[list[FlightEntry], float], Result]) -> Result:
+        """Let *work* change the entries of *ids* while their rows are locked; writes back what it changed."""
         keys = _keys(ids)
-        for start in range(0, len(keys), MOST_AT_ONCE):
-            yield self._change(keys[start : start + MOST_AT_ONCE], work)
-
-    def _change(self, keys: Sequence[str], work: Callable[[list[FlightEntry], float], Result]) -> Result:
-        """Let *work* change the entries of *keys* while their rows are locked; writes back what it changed."""
 
         def locked(connection: Connection) -> Result:
             rows = _locked_rows(connection, keys)

@@ -14,7 +14,7 @@ has died.
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol
 
 from worker.domain.scores import Answer, Final, Score, ScoreId
 
@@ -49,13 +49,6 @@ class Acquired:
     handed_over: dict[ScoreId, Answer] = field(default_factory=dict)
     under_way: dict[ScoreId, Lease] = field(default_factory=dict)
     ours: list[ScoreId] = field(default_factory=list)
-
-    def add(self, part: Self) -> None:
-        """Take in the state of other ids."""
-        self.cached |= part.cached
-        self.handed_over |= part.handed_over
-        self.under_way |= part.under_way
-        self.ours += part.ours
 
 
 class Tier(Protocol):
