@@ -121,6 +121,14 @@ class Front:
         return reply.status_code, error["code"], error["message"]
 
     def close(self) -> None:
+        """End requests that nobody waited for, as the server does, and then what they ask."""
+        self.run(self._end_requests())
         self.run(self.http.aclose())
         self.run(self.door.close())
         self._runner.close()
+
+    async def _end_requests(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -179,6 +179,7 @@ class Door:
 
     async def close(self) -> None:
         await self._hints.close()
+        await self._looks.close()
         await self._redis.aclose()
         self._senders.shutdown(wait=False, cancel_futures=True)
 

@@ -72,6 +72,12 @@ class Looks:
         except TimeoutError as error:
             raise RedisTimeout(f"no reply within {self._seconds:g} s") from error
 
+    async def close(self) -> None:
+        """Give up the look under way: as soon as its connection is closed it would open another one."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
     async def _values(self, keys: list[str]) -> Values:
         values: Any = await self.soon(lambda: self._redis.mget(keys))
         if isinstance(values, list) and len(values) == len(keys) and _KINDS.issuperset(map(type, values)):

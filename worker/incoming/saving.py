@@ -82,10 +82,13 @@ def save_alone(database: Database, edit: Promised) -> Fate:
         try:
             return database.run(partial(_keep_one, edit=edit))
         except DBAPIError as error:
-            if left and is_of_an_edit(error):
+            if left > 1 and is_of_an_edit(error):
                 continue
             if not (is_of_an_edit(error) and _takes_others(database, edit)):
                 raise
+            if left:
+                # Others may be taken because the trouble is over just now; then this one is, too.
+                continue
             reason, is_contradicting = server_text(error), isinstance(error, IntegrityError)
             break
     database.run(partial(add_dead_letter, lane=EDITS, payload=edit.encode(), reason=NOT_SAVED, error=reason))

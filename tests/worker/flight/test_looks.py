@@ -168,3 +168,26 @@ def test_an_error_of_who_asked_is_nobody_elses() -> None:
             return found, noted
 
     assert asyncio.run(look()) == ([b"b"], ["not taken"])
+
+
+def test_a_look_that_is_under_way_at_the_end_opens_no_connection_after_it() -> None:
+    async def look() -> int:
+        came, ended = asyncio.Event(), asyncio.Event()
+
+        async def held(_number: int, _keys: list[bytes], _writer: StreamWriter) -> None:
+            came.set()
+            await ended.wait()
+
+        async with scripted_redis(held) as server:
+            redis = AsyncRedis(port=server.port, retry=Retry(NoBackoff(), 1))
+            looks = Looks(redis, seconds=20)
+            looks.ask(["a"], lambda _: None)
+            await came.wait()
+            await looks.close()
+            await redis.aclose()
+            # Time for a connection that should not be.
+            await asyncio.sleep(0.05)
+            ended.set()
+            return server.count
+
+    assert asyncio.run(look()) == 1

@@ -10,9 +10,12 @@ from structlog.testing import capture_logs
 from outbox import EDITS, Edit
 from outbox.database import Database
 from outbox.dead_letters import list_dead_letters, requeue
+from outbox.page_changes import Promised
+from tests.builders import an_edit
 from tests.event_stream import EmulatedEventStream
 from tests.worker.incoming.listeners import listen, listening, position_of, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes
+from worker.incoming import saving
 
 #: What MariaDB says while it is read-only, out of an account's quota, out of rights, out of space; and what it has no
 #: number of its own for: a trigger of the wiki's that refuses.
@@ -32,7 +35,7 @@ def refusing(database: Database, number: int, *, if_: str = "TRUE") -> Iterator[
     try:
         yield
     finally:
-        sql(database, f"DROP TRIGGER {trigger}")
+        sql(database, f"DROP TRIGGER IF EXISTS {trigger}")
 
 
 def sql(database: Database, statement: str) -> None:
@@ -96,6 +99,23 @@ def test_an_edit_that_comes_alone_is_kept_aside_too_and_once_only(
 
     with database.reading() as connection:
         assert len(list_dead_letters(connection, EDITS)) == 1
+
+
+@ON_MARIADB
+def test_an_edit_is_not_at_fault_for_trouble_that_ends_just_before_others_are_tried(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes_others = saving._takes_others
+
+    def when_it_is_over(database: Database, edit: Promised) -> bool:
+        sql(database, f"DROP TRIGGER IF EXISTS {database.schema}.refusing")
+        return takes_others(database, edit)
+
+    monkeypatch.setattr(saving, "_takes_others", when_it_is_over)
+    with refusing(database, 1644):
+        assert saving.save_alone(database, an_edit(revision=1)) == "saved"
+
+    assert revisions(database) == [1]
 
 
 def test_what_is_told_of_an_edit_that_was_kept_aside_names_nobody(
