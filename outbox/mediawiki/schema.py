@@ -100,6 +100,7 @@ recentchanges = Table(
     **INNODB,
 )
 
+#: What an emulated wiki is made of.
 CORE = tuple(metadata.sorted_tables)
 #: Every wiki has these; their columns show whether the tables are a MediaWiki's or ours.
 DISTINCTIVE = (page, revision)
@@ -116,7 +117,7 @@ READ = {
 #: Where a MediaWiki keeps the revisions of deleted pages. An emulated wiki has none: there they stay where they are.
 archive = Table(
     "archive",
-    MetaData(),
+    metadata,
     Column("ar_namespace", Integer),
     Column("ar_title", BinaryString(255)),
     Column("ar_rev_id", UnsignedInt),

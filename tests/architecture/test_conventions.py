@@ -188,3 +188,14 @@ def test_no_lambda_stands_in_a_lambda() -> None:
 
 def test_a_lambda_in_a_lambda_is_noticed() -> None:
     assert lambdas_in_lambdas(ast.parse("later = lambda: again(lambda: 1)")) == [1]
+
+
+def test_tables_are_ours_or_the_wikis() -> None:
+    found = [
+        path
+        for path, tree in modules("outbox", "worker")
+        for call in calls(tree)
+        if ast.unparse(call.func).endswith("MetaData")
+    ]
+
+    assert found == ["outbox/mediawiki/schema.py", "outbox/tables.py"]

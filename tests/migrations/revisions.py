@@ -3,13 +3,15 @@
 from alembic.script import ScriptDirectory
 
 import worker.incoming.positions  # noqa: F401 - declares a table
+from outbox.mediawiki.schema import archive
 from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.ownership import made_here
 from outbox.tables import metadata
 from worker.bootstrap import LANES
 from worker.upkeep.migrating import MIGRATIONS, VERSION_TABLE
 
-WIKI = set(wiki_metadata.tables)
+#: Without what is only read, where a wiki has it.
+WIKI = set(wiki_metadata.tables) - {archive.name}
 OURS = set(metadata.tables)
 LANE_TABLES = {lane.name: {lane.messages.name, lane.waiting.name, lane.dead_letters.name} for lane in LANES}
 MADE_HERE = made_here.name

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Dialect, MetaData, types
 
 from outbox.database import Database
+from outbox.mediawiki.schema import archive
 from outbox.mediawiki.schema import metadata as wiki_metadata
 from outbox.tables import NAMING
 from outbox.tables import metadata as lane_metadata
@@ -25,7 +26,8 @@ from worker.upkeep.migrating import VERSION_TABLE, migrate
 OURS = MetaData(naming_convention=NAMING)
 for metadata in (lane_metadata, wiki_metadata):
     for table in metadata.tables.values():
-        table.to_metadata(OURS)
+        if table is not archive:
+            table.to_metadata(OURS)
 
 ORES_CLASSIFICATION = """\
 CREATE TABLE `ores_classification` (

@@ -229,6 +229,8 @@ def test_a_version_that_only_a_score_tells_is_known_from_then_on(
     front = open_front(endpoint={"kind": "lift_wing"}, knows_versions=False)
     first = front.json("/v3/scores/enwiki/5/")
     calls = endpoint.summary()["calls"]
+    # The worker replies before it has made the version current.
+    front.workers.close()
     versions = front.workers.services.wiki("enwiki").database.run(current_models)
 
     assert first == {"enwiki": {"models": VERSIONS, "scores": scores(5)}}

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import NullPool, create_engine
 
 from outbox.database import Database
-from outbox.mediawiki.schema import metadata as wiki_metadata
-from outbox.mediawiki.schema import recentchanges
+from outbox.mediawiki.schema import CORE, recentchanges
 from tests.builders import NOON, an_edit, edits
 from tests.examples import examples
 from tests.worker.classified import ANY_TIME, classify, columns_of
@@ -60,7 +59,7 @@ def test_pages_hold_each_change_once_however_many_share_a_second(
     database: Database, seconds: list[int], limit: int
 ) -> None:
     with database.transaction() as session:
-        for table in wiki_metadata.tables.values():
+        for table in CORE:
             session.execute(table.delete())
     moments = [NOON.replace(second=second) for second in seconds]
     save(database, [an_edit(revision=number, timestamp=moment) for number, moment in enumerate(moments, 1)])

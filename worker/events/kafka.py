@@ -33,6 +33,8 @@ OF_THE_TOPIC = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.TOPIC_EXCEPTION,
 }
+#: Given up by ourselves, which says nothing of why.
+PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
 
 #: Is told what became of an event.
 Acknowledge = Callable[[KafkaError | None, Message | None], None]
@@ -65,7 +67,7 @@ class KafkaSink:
         def acknowledged(place: int, error: KafkaError | None, _message: Message | None) -> None:
             if error is None:
                 failures.pop(place, None)
-            else:
+            elif error.code() not in PURGED:
                 failures[place] = _failure(error)
             waited_for.discard(place)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, func, select
+from sqlalchemy import Column, Connection, String, func, select
 
 import worker
 from outbox.database import Database, translated_errors
@@ -30,8 +31,6 @@ PATIENCE_SECONDS = 60
 #: Seconds to wait for a table that a migration changes or makes.
 LOCK_SECONDS = 60
 CONNECT_SECONDS = 10
-
-_version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True), **UTF8)
 
 
 def migrate(database: Database, revision: str = "head", *, emulated: bool = False) -> tuple[str | None, str | None]:
@@ -95,7 +94,7 @@ def _run(
             check(connection)
             # Made before Alembic makes it: in a database whose character set is `binary`, Alembic can't read its own
             # revision.
-            _version_table.create(connection, checkfirst=True)
+            _make_version_table(connection)
             before = _revision_of(connection)
             if not is_sqlite:
                 # Alembic commits each migration only if no transaction is open.
@@ -130,6 +129,12 @@ def _refuse_unknown(connection: Connection, database: Database) -> None:
             f"{here}, which this version of Outpatrol does not know; install the newer version that migrated it, "
             f"or correct wikis.{wiki}.database_url"
         )
+
+
+def _make_version_table(connection: Connection) -> None:
+    version = Column("version_num", String(32), primary_key=True)
+    operations = Operations(MigrationContext.configure(connection))
+    operations.create_table(VERSION_TABLE, version, if_not_exists=True, **UTF8)
 
 
 def _revision_of(connection: Connection) -> str | None:

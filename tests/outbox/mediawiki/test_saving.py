@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from outbox import EDITS, Edit, EditSource, PatrolStatus
 from outbox.database import Database
 from outbox.mediawiki.saving import save_edit
-from outbox.mediawiki.schema import actor, metadata, page, recentchanges, revision
+from outbox.mediawiki.schema import CORE, actor, page, recentchanges, revision
 from tests.builders import NOON, an_edit
 from tests.outbox.lanes import rows
 
-TABLES = [*metadata.tables.values(), EDITS.messages]
+TABLES = [*CORE, EDITS.messages]
 
 
 def save(database: Database, *edits: Edit) -> None:

@@ -127,7 +127,10 @@ def test_nobody_there_leaves_all_undelivered_with_a_sentence() -> None:
     with a_sink(f"127.0.0.1:{free_port()}", "", seconds=1) as sink:
         failures = sink.send(events("1", "2"))
 
-    assert failures == dict.fromkeys((0, 1), SinkUnavailable("Kafka: Local: Message timed out"))
+    assert kinds(dict(failures)) == {0: SinkUnavailable, 1: SinkUnavailable}
+    # Whoever notices first that the time is up.
+    late = {"Kafka: Local: Message timed out", "no acknowledgement within 1 s; see sinks.kafka"}
+    assert {failure.reason for failure in failures.values()} <= late
 
 
 def test_a_broker_that_died_leaves_all_undelivered(tmp_path: Path) -> None:
