@@ -32,6 +32,17 @@ def test_a_wiki_that_hangs_leaves_three_quarters_of_the_threads_and_a_place_for_
         assert held(bulkheads, stack, "frwiki", "endpoint") >= 1
 
 
+@pytest.mark.parametrize("threads", [32, 64])
+def test_a_wiki_whose_edits_and_scores_on_demand_hang_leaves_three_quarters_of_the_threads_too(threads: int) -> None:
+    bulkheads = Bulkheads(WorkerSettings(threads=threads).places)
+    with ExitStack() as stack:
+        assert held(bulkheads, stack, "frwiki", "endpoint", tries=1) == 1
+        hanging = held(bulkheads, stack, "enwiki", "endpoint") + held(bulkheads, stack, "enwiki", "on demand")
+        assert threads - hanging >= threads * 3 / 4
+        # Nothing that hangs keeps it from its sinks.
+        assert held(bulkheads, stack, "enwiki", "sink eventgate") == 1
+
+
 def test_an_endpoint_that_hangs_for_all_its_wikis_leaves_three_quarters_of_the_threads() -> None:
     bulkheads = Bulkheads(WorkerSettings(threads=64).places)
     with ExitStack() as stack:

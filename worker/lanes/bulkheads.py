@@ -23,7 +23,8 @@ def leaves_room(held: int, free: int) -> bool:
 class Bulkheads:
     """Places by the names of resources; at most *places* for each, so that one that hangs leaves threads for others.
 
-    The turns of one wiki never take all places of a resource: some are left for other wikis.
+    The turns of one wiki never take all places of a resource: some are left for other wikis. Beyond one with each
+    resource they are no more in all than they may be with one, however many of its resources hang.
     """
 
     def __init__(self, places: int) -> None:
@@ -34,6 +35,7 @@ class Bulkheads:
         self._wikis: set[str] = set()
         #: By resource and wiki.
         self._of_wiki: Counter[tuple[str, str]] = Counter()
+        self._turns: Counter[str] = Counter()
 
     @contextmanager
     def place(self, resources: Collection[str], *, wiki: str) -> Iterator[bool]:
@@ -43,13 +45,10 @@ class Bulkheads:
         """
         of_wiki = [(name, wiki) for name in resources]
         with self._lock:
-            free = {name: self._places - self._taken[name] for name in resources}
             self._wikis.add(wiki)
-            may_all = len(self._wikis) == 1
-            has_place = all(
-                free[name] > 0 and (may_all or leaves_room(self._of_wiki[name, wiki], free[name])) for name in resources
-            )
+            has_place = all(self._may_hold(name, wiki) for name in resources)
             if has_place:
+                self._turns[wiki] += 1
                 self._taken.update(resources)
                 self._of_wiki.update(of_wiki)
         try:
@@ -60,11 +59,19 @@ class Bulkheads:
                     self._taken.subtract(resources)
                     self._of_wiki.subtract(of_wiki)
                     self._of_wiki = +self._of_wiki
+                    self._turns[wiki] -= 1
 
     def taken(self) -> dict[str, int]:
         """How many places are taken, by resource."""
         with self._lock:
             return {name: count for name, count in self._taken.items() if count}
+
+    def _may_hold(self, name: str, wiki: str) -> bool:
+        """Whether *wiki* may have one more place of that resource; called with the lock held."""
+        held, free, turns = self._of_wiki[name, wiki], self._places - self._taken[name], self._turns[wiki]
+        if not held or len(self._wikis) == 1:
+            return free > 0
+        return leaves_room(held, free) and leaves_room(turns, self._places - turns)
 
 
 class Computing:
