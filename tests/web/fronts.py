@@ -17,7 +17,7 @@ from worker.bootstrap import Services, build_door
 from worker.domain.errors import WorkerError
 from worker.domain.scores import ScoreId
 from worker.flight.door import Sends
-from worker.scores.pipeline import score_on_demand, scores_on_demand
+from worker.scores.on_demand import score_on_demand, scores_on_demand
 from worker.settings import Settings
 from worker.tasks.documents import KINDS
 from worker.web.application import make_application

@@ -25,7 +25,7 @@ from worker.domain.models import with_overrides
 from worker.domain.scores import Score, ScoreId
 from worker.emulators.scoring.shapes import probabilities
 from worker.scores.model_versions import all_models, model_ids
-from worker.scores.pipeline import score_on_demand
+from worker.scores.on_demand import score_on_demand
 from worker.scores.tables import ores_classification, ores_model
 from worker.settings import Settings, describe
 

@@ -12,7 +12,7 @@ from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.scores import Score, ScoreId
 from worker.emulators.scoring.endpoint import probabilities
 from worker.flight.redis_tier import lease_key
-from worker.scores.pipeline import score_on_demand
+from worker.scores.on_demand import score_on_demand
 from worker.scores.tables import ores_classification
 
 WANTED = ScoreId("enwiki", "damaging", 1, "0.5.1")

@@ -20,7 +20,7 @@ from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Hear, NoAnswer, ScoreId, unheard
 from worker.flight.flight import FlightResult
 from worker.flight.redis_tier import lease_key, result_key
-from worker.scores.pipeline import score_on_demand
+from worker.scores.on_demand import score_on_demand
 from worker.tasks.on_demand import request_scores
 
 ONE = some_ids(1)[0]

@@ -23,8 +23,8 @@ from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
 from worker.domain.scores import Score, ScoreId
 from worker.endpoints import limits
+from worker.scores.on_demand import score_on_demand
 from worker.scores.own_tables import BACKFILL
-from worker.scores.pipeline import score_on_demand
 from worker.upkeep.populating import populate
 from worker.upkeep.reconciling import reconcile
 

@@ -15,7 +15,7 @@ from worker.bootstrap import Services, services
 from worker.domain.errors import CommandFailed, WorkerError
 from worker.domain.scores import UNKNOWN_VERSION, ScoreId
 from worker.lanes.rings import SCORE, SCORES
-from worker.scores.pipeline import score_on_demand, scores_on_demand
+from worker.scores.on_demand import score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import described, log_error, reported
 from worker.upkeep.versions import keep_versions
