@@ -51,7 +51,7 @@ class Closing(Server):
 class Hasty(Server):
     """Does not wait for the rest of a head of which something has come."""
 
-    head_seconds = PATIENCE_SECONDS
+    head_seconds: float = PATIENCE_SECONDS
 
     def data_received(self, data: bytes) -> None:
         self.head_seconds = 0.2
