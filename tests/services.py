@@ -191,5 +191,9 @@ def stop_process(pid: int) -> None:
 
 
 def _is_stopped(thread: Path) -> bool:
-    # The state comes after the name, which stands in brackets and may hold anything.
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    try:
+        # The state comes after the name, which stands in brackets and may hold anything.
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        # It has ended meanwhile.
+        return True
