@@ -22,6 +22,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.patience import PATIENCE_SECONDS
+from worker.demo.processes import free_port
+
 Behaviour = Literal["pass", "hang", "black_hole", "mute", "reset", "slow", "cut", "drip", "refuse"]
 
 HOST = "127.0.0.1"
@@ -116,7 +119,7 @@ class FaultProxy:
         self._loop.close()
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
 
     def _stand(self) -> None:
         """Listen, take connections or neither, as the behaviour has it."""
@@ -124,9 +127,10 @@ class FaultProxy:
         if self._behaviour == "refuse":
             return
         if self._listener is None:
+            # One that no outgoing connection can have while nobody listens there.
+            self.port = self.port or free_port()
             self._listener = socket.create_server((HOST, self.port))
             self._listener.setblocking(False)
-            self.port = self._listener.getsockname()[1]
         if self._behaviour == "black_hole":
             self._listener.listen(0)
             for _ in range(FILLERS):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any, cast
 
 from redis import Redis
 
@@ -66,26 +67,26 @@ class RefusingRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self.behind)) as behind, suppress(OSError):
-            while received := client.recv(65536):
-                if self.refusal is None:
-                    behind.sendall(received)
-                    client.sendall(_replies(behind))
-                else:
-                    commands = received.count(b"\r\n*") + received.startswith(b"*")
-                    self.refused += commands
-                    client.sendall(f"-{self.refusal}\r\n".encode() * commands)
-
-
-def _replies(behind: socket.socket) -> bytes:
-    """What comes back, until nothing has come for a moment."""
-    behind.settimeout(5)
-    replies = behind.recv(65536)
-    behind.settimeout(0.02)
-    with suppress(TimeoutError):
-        while more := behind.recv(65536):
-            replies += more
-    return replies
+        with (
+            client,
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.behind)) as behind,
+            DefaultSelector() as ends,
+        ):
+            for end, other in ((client, behind), (behind, client)):
+                ends.register(end, EVENT_READ, other)
+            while True:
+                for key, _ in ends.select():
+                    end, other = cast("socket.socket", key.fileobj), key.data
+                    received = end.recv(65536)
+                    if not received:
+                        return
+                    if end is behind or self.refusal is None:
+                        other.sendall(received)
+                    else:
+                        commands = received.count(b"\r\n*") + received.startswith(b"*")
+                        self.refused += commands
+                        client.sendall(f"-{self.refusal}\r\n".encode() * commands)
 
 
 @contextmanager

@@ -160,9 +160,11 @@ def test_a_drip_brings_one_byte_at_a_time_and_the_rest_at_once_when_it_is_over(p
     with connected(proxy) as client:
         proxy.set("drip", seconds=0.05)
         client.sendall(b"abc" * 1000 + b"\n")
-        assert [client.recv(100), client.recv(100)] == [b"A", b"B"]
+        # More than one only if we were late ourselves.
+        begun = client.recv(4000) + client.recv(4000)
         proxy.set("pass")
-        assert reply(client, 2999) == (b"ABC" * 1000 + b"\n")[2:]
+        assert 2 <= len(begun) < 100
+        assert begun + reply(client, 3001 - len(begun)) == b"ABC" * 1000 + b"\n"
 
 
 def test_nobody_listens_where_connections_are_refused(proxy: FaultProxy) -> None:
