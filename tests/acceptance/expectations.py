@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -172,5 +173,5 @@ def _saved(here: Running) -> int:
 def _lines(file: Path) -> Iterator[str]:
     if file.exists():
         with file.open(encoding="utf-8") as lines:
-            # The last one may be half written.
-            yield from (line for line in lines if line.endswith("\n"))
+            # The last one may be half written, and what would be read next is the rest of it.
+            yield from itertools.takewhile(lambda line: line.endswith("\n"), lines)

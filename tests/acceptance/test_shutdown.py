@@ -53,9 +53,8 @@ def test_a_worker_whose_turn_hangs_ends_in_time_and_gives_back_what_it_claimed(
         beat=False,
         worker_settings={"shutdown_seconds": shutdown_seconds},
         outbox={"lease_seconds": 600, "batch_size": 20, "max_attempts": 1},
-        # Longer than a process takes to end, and what was asked for is asked for again once they are over.
-        flight={"call_seconds": 8},
-        endpoint={"timeout_seconds": 7.5},
+        # Longer than a process takes to end.
+        **PATIENT,
     ) as here:
         here.endpoint.set(latency_ms=100_000)
         here.save(edits)
@@ -68,6 +67,8 @@ def test_a_worker_whose_turn_hangs_ends_in_time_and_gives_back_what_it_claimed(
         left = lane_of(here)
         log = (here.directory / "worker.log").read_text()
         here.endpoint.set(latency_ms=0)
+        # Else what was asked for would be asked for again only when the leases are over.
+        here.redis.flushall()
         here.start_worker()
         here.start_beat()
         here.until_all_is_kept()

@@ -51,10 +51,12 @@ def contact_of(process: str) -> str:
 
 
 def read_records(lines: Iterable[str]) -> Iterator[Record]:
-    """Read records back; the last line of a process that was killed may lack its end."""
+    """Read records back, up to a line that lacks its end: it is being written, or its process was killed."""
     for line in lines:
-        if line.endswith("\n"):
-            yield Record(**json.loads(line))
+        if not line.endswith("\n"):
+            # What is read next of a file that grows is the rest of it.
+            return
+        yield Record(**json.loads(line))
 
 
 def read_call(document: Mapping[str, Any], version: str) -> Call:
