@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from outbox.database import Database, Engines
+from outbox.database import Database
 from tests.event_stream import EmulatedEventStream
 from tests.services import create_database, drop_database
-from tests.wiki_tables import empty_tables, make_tables
+from tests.wiki_tables import empty_tables, make_tables, patient_engines
 from worker.incoming.reading import READER
 
 
@@ -26,7 +26,7 @@ def event_stream(event_stream: EmulatedEventStream) -> Iterator[EmulatedEventStr
 def _other_database(
     request: pytest.FixtureRequest, migrated_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Database]:
-    engines = Engines()
+    engines = patient_engines()
     if migrated_database.url.get_backend_name() == "sqlite":
         other = engines.open("frwiki", f"sqlite:///{tmp_path_factory.mktemp('database') / 'frwiki.db'}")
         make_tables(other)
