@@ -191,5 +191,10 @@ def stop_process(pid: int) -> None:
 
 
 def _is_stopped(thread: Path) -> bool:
+    try:
+        found = (thread / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        # It ended while we looked, so others may still run.
+        return False
     # The state comes after the name, which stands in brackets and may hold anything.
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return found.rpartition(")")[2].split()[0] == "T"
