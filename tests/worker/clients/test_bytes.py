@@ -262,7 +262,8 @@ def test_a_reply_that_drips_ends_with_the_time_of_one_request(kind: str) -> None
 
     assert isinstance(answer, NoAnswer)
     assert (answer.failure, "no reply within 0.2 s" in answer.error) == (Failure.LATE, True)
-    assert len(server.requests) == 1
+    # None where even connecting took as long.
+    assert len(server.requests) <= 1
 
 
 @pytest.mark.parametrize(("kind", "size"), [("ores", 50), ("lift_wing", 1)])
