@@ -22,6 +22,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.patience import PATIENCE_SECONDS
+from worker.demo.processes import free_port
+
 Behaviour = Literal["pass", "hang", "black_hole", "mute", "reset", "slow", "cut", "drip", "refuse"]
 
 HOST = "127.0.0.1"
@@ -94,6 +97,8 @@ class FaultProxy:
         self._call(forget())
 
     def start(self) -> None:
+        # Of those that nobody else gets while nobody listens.
+        self.port = free_port()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy", daemon=True)
         self._thread.start()
         self.set("pass")
@@ -116,7 +121,7 @@ class FaultProxy:
         self._loop.close()
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
 
     def _stand(self) -> None:
         """Listen, take connections or neither, as the behaviour has it."""
@@ -126,7 +131,6 @@ class FaultProxy:
         if self._listener is None:
             self._listener = socket.create_server((HOST, self.port))
             self._listener.setblocking(False)
-            self.port = self._listener.getsockname()[1]
         if self._behaviour == "black_hole":
             self._listener.listen(0)
             for _ in range(FILLERS):
@@ -168,12 +172,16 @@ class FaultProxy:
                 return
             server, to_server = await asyncio.open_connection(HOST, self.behind)
             link.ends.append(to_server)
-            await asyncio.gather(self._requests(link, client, to_server), self._replies(link, server, to_client))
+            await _both(self._requests(link, client, to_server), self._replies(link, server, to_client))
         except OSError:
             link.end(reset=True)
         finally:
-            del self._links[link]
             link.end()
+            try:
+                # Until then it may hold bytes that its end has not taken, and is to be reset with the others.
+                await asyncio.gather(*(writer.wait_closed() for writer in link.ends), return_exceptions=True)
+            finally:
+                del self._links[link]
 
     async def _requests(self, link: _Link, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await client.read(CHUNK):
@@ -216,6 +224,17 @@ class FaultProxy:
                 await self._changed.wait()
         finally:
             self.held -= 1
+
+
+async def _both(*ways: Coroutine[Any, Any, None]) -> None:
+    """Run them until all have ended, or until one fails; then none is left."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
