@@ -1,16 +1,17 @@
 """A Redis that refuses to serve: a real one that is told to, or somebody who stands before one and says no."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from redis import Redis
 
 from tests.listening_port import listening_port
+from tests.patience import until
 
 #: What each word of Redis looks like on the wire, as 7.0 writes them.
 REFUSALS = {
@@ -38,8 +39,7 @@ def break_disk(redis: Redis, directory: Path) -> None:
     (directory / "dump.rdb" / "full").mkdir(parents=True, exist_ok=True)
     redis.config_set("save", "3600 1")
     redis.bgsave()
-    while redis.info("persistence")["rdb_last_bgsave_status"] != "err":
-        time.sleep(0.01)
+    until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "a Redis that can't save")
 
 
 Command = tuple[str, ...]
@@ -66,26 +66,33 @@ class RefusingRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self.behind)) as behind, suppress(OSError):
-            while received := client.recv(65536):
-                if self.refusal is None:
-                    behind.sendall(received)
-                    client.sendall(_replies(behind))
-                else:
-                    commands = received.count(b"\r\n*") + received.startswith(b"*")
-                    self.refused += commands
-                    client.sendall(f"-{self.refusal}\r\n".encode() * commands)
+        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self.behind)) as behind:
+            replies = Thread(target=_pass_on, args=(behind, client))
+            replies.start()
+            try:
+                self._hear(client, behind)
+            finally:
+                with suppress(OSError):
+                    behind.shutdown(socket.SHUT_RDWR)
+                replies.join()
+
+    def _hear(self, client: socket.socket, behind: socket.socket) -> None:
+        while received := client.recv(65536):
+            if self.refusal is None:
+                behind.sendall(received)
+            else:
+                commands = received.count(b"\r\n*") + received.startswith(b"*")
+                self.refused += commands
+                client.sendall(f"-{self.refusal}\r\n".encode() * commands)
 
 
-def _replies(behind: socket.socket) -> bytes:
-    """What comes back, until nothing has come for a moment."""
-    behind.settimeout(5)
-    replies = behind.recv(65536)
-    behind.settimeout(0.02)
-    with suppress(TimeoutError):
-        while more := behind.recv(65536):
-            replies += more
-    return replies
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while received := source.recv(65536):
+            target.sendall(received)
+    # Who waits for it hears of the end.
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

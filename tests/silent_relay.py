@@ -19,7 +19,9 @@ class SilentRelay:
     #: Connections that were made so far.
     connections: int = 0
     _generation: int = 0
-    _sockets: list[socket.socket] = field(default_factory=list)
+    #: None once it is closed.
+    _sockets: list[socket.socket] | None = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def to(self, port: int) -> int:
         """Stand before the server at *port*; returns the port to connect to instead."""
@@ -31,16 +33,26 @@ class SilentRelay:
         self._generation += 1
 
     def serve(self, client: socket.socket) -> None:
-        self.connections += 1
-        self._sockets.append(client)
-        try:
+        with self._lock:
+            self.connections += 1
+            generation = self._generation
+        with suppress(OSError):
+            self._keep(client)
             behind = socket.create_connection(("127.0.0.1", self.behind))
-        except OSError:
-            client.close()
+            self._keep(behind)
+            for source, target in ((client, behind), (behind, client)):
+                threading.Thread(target=self._pump, args=(source, target, generation), daemon=True).start()
             return
-        self._sockets.append(behind)
-        for source, target in ((client, behind), (behind, client)):
-            threading.Thread(target=self._pump, args=(source, target, self._generation), daemon=True).start()
+        client.close()
+
+    def _keep(self, each: socket.socket) -> None:
+        """Have it closed at the end, which may have come."""
+        with self._lock:
+            if self._sockets is not None:
+                self._sockets.append(each)
+                return
+        each.close()
+        raise ConnectionAbortedError
 
     def _pump(self, source: socket.socket, target: socket.socket, generation: int) -> None:
         with suppress(OSError):
@@ -55,7 +67,9 @@ class SilentRelay:
                     each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        for each in self._sockets:
+        with self._lock:
+            sockets, self._sockets = self._sockets or [], None
+        for each in sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
