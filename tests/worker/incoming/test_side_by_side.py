@@ -82,9 +82,9 @@ def listening(
 def test_a_server_that_hangs_holds_up_no_wiki_on_another_and_loses_nothing(
     engines: Engines, here: Database, event_stream: EmulatedEventStream
 ) -> None:
-    with own_mariadb_server() as (url, process), closing(patient_engines()) as patient:
-        there, seen = (each.open("frwiki", f"{url}/hanging") for each in (engines, patient))
-        create_database(url, "hanging")
+    with own_mariadb_server() as (server, process), closing(patient_engines()) as patient:
+        url = create_database(server, "hanging")
+        there, seen = (each.open("frwiki", url) for each in (engines, patient))
         make_tables(there)
         with listening(event_stream.stream(), {"enwiki": here, "frwiki": there}) as listeners:
 
