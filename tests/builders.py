@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outbox import Claim, Edit, EditSource, PageChange, PageChangeKind
+from tests.patience import PATIENCE_SECONDS
 from worker.domain.scores import Score, ScoreError
 from worker.events.sinks import OutgoingEvent
 from worker.settings import Settings
@@ -91,6 +92,8 @@ def some_settings(
             # By default each request but the first five would come ten milliseconds after another.
             "endpoint": {"url": scoring_url, "requests_per_second": 10_000} | (endpoint or {}),
             "models": scoring_models or {},
+            # Answers of two models may come seconds apart where the machine has much else to do.
+            "flight": {"late_seconds": PATIENCE_SECONDS},
             "wikis": {
                 wiki: {
                     "database_url": database_url.replace("{wiki}", wiki),

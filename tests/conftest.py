@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import certifi
 import pytest
@@ -47,7 +48,8 @@ SERVED = {
 }
 SERVED_FOLDERS = {"acceptance", "benchmarks", "docker", "installation", "migrations"}
 #: Who imports one of these starts processes.
-STARTERS = {"subprocess", "Processes", "outpatrol"}
+STARTERS = {"subprocess", "Processes", "outpatrol", "own_mariadb_server", "mock_broker"}
+NO_CASE = SimpleNamespace(params={})
 
 # Of the thousands of tests that are made now nothing is garbage, and looking through them again and again takes long.
 gc.disable()
@@ -63,7 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("property")
         names = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", item))}
-        if folder not in SERVED_FOLDERS and names.isdisjoint(SERVED | STARTERS):
+        is_on_mariadb = "mariadb" in getattr(item, "callspec", NO_CASE).params.values()
+        if folder not in SERVED_FOLDERS and not is_on_mariadb and names.isdisjoint(SERVED | STARTERS):
             item.add_marker("pure")
     # Here those are left out that are not asked for.
     yield

@@ -129,6 +129,8 @@ class FaultProxy:
         if self._behaviour == "refuse":
             return
         if self._listener is None:
+            # One that no outgoing connection can have while nobody listens there.
+            self.port = self.port or free_port()
             self._listener = socket.create_server((HOST, self.port))
             self._listener.setblocking(False)
         if self._behaviour == "black_hole":

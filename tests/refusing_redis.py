@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any, cast
 
 from redis import Redis
 
@@ -66,33 +66,26 @@ class RefusingRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self.behind)) as behind:
-            replies = Thread(target=_pass_on, args=(behind, client))
-            replies.start()
-            try:
-                self._hear(client, behind)
-            finally:
-                with suppress(OSError):
-                    behind.shutdown(socket.SHUT_RDWR)
-                replies.join()
-
-    def _hear(self, client: socket.socket, behind: socket.socket) -> None:
-        while received := client.recv(65536):
-            if self.refusal is None:
-                behind.sendall(received)
-            else:
-                commands = received.count(b"\r\n*") + received.startswith(b"*")
-                self.refused += commands
-                client.sendall(f"-{self.refusal}\r\n".encode() * commands)
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while received := source.recv(65536):
-            target.sendall(received)
-    # Who waits for it hears of the end.
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+        with (
+            client,
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.behind)) as behind,
+            DefaultSelector() as ends,
+        ):
+            for end, other in ((client, behind), (behind, client)):
+                ends.register(end, EVENT_READ, other)
+            while True:
+                for key, _ in ends.select():
+                    end, other = cast("socket.socket", key.fileobj), key.data
+                    received = end.recv(65536)
+                    if not received:
+                        return
+                    if end is behind or self.refusal is None:
+                        other.sendall(received)
+                    else:
+                        commands = received.count(b"\r\n*") + received.startswith(b"*")
+                        self.refused += commands
+                        client.sendall(f"-{self.refusal}\r\n".encode() * commands)
 
 
 @contextmanager

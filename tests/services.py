@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
     installer = _program("mariadb-install-db", "mariadb-server", MARIADB_VARIABLE)
     user = "mysql" if os.geteuid() == 0 else None
     with _directory("mariadb", user) as directory, Processes(directory) as processes:
-        data, socket, port = directory / "data", directory / "socket", free_port()
+        data, socket_path, port = directory / "data", directory / "socket", free_port()
         done = subprocess.run(
             [
                 installer,
@@ -95,7 +96,7 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
                 server,
                 "--no-defaults",
                 f"--datadir={data}",
-                f"--socket={socket}",
+                f"--socket={socket_path}",
                 # Of its own: a server that starts removes what it takes for its own leftovers there.
                 f"--tmpdir={data}",
                 f"--port={port}",
@@ -105,11 +106,17 @@ def own_mariadb_server(options: Sequence[str] = QUICK) -> Iterator[tuple[str, in
             cwd=directory,
             user=user,
         )
-        processes.wait_until(child, lambda: socket.exists() and answers(port), seconds=PATIENCE_SECONDS)
-        with pymysql.connect(unix_socket=str(socket), user="root") as connection, connection.cursor() as cursor:
+        # The socket is there before anybody listens on it.
+        processes.wait_until(child, lambda: _listens(socket_path) and answers(port), seconds=PATIENCE_SECONDS)
+        with pymysql.connect(unix_socket=str(socket_path), user="root") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER outpatrol@'127.0.0.1' IDENTIFIED BY 'secret'")
             cursor.execute("GRANT ALL ON *.* TO outpatrol@'127.0.0.1' WITH GRANT OPTION")
         yield f"mariadb+pymysql://outpatrol:secret@127.0.0.1:{port}", child.process.pid
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 @contextmanager
@@ -192,9 +199,8 @@ def stop_process(pid: int) -> None:
 
 def _is_stopped(thread: Path) -> bool:
     try:
-        found = (thread / "stat").read_text()
+        # The state comes after the name, which stands in brackets and may hold anything.
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
     except (FileNotFoundError, ProcessLookupError):
-        # It ended while we looked, so others may still run.
-        return False
-    # The state comes after the name, which stands in brackets and may hold anything.
-    return found.rpartition(")")[2].split()[0] == "T"
+        # It ended meanwhile.
+        return True

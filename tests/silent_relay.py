@@ -2,10 +2,11 @@
 firewall its table; who connects anew is served."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from selectors import EVENT_READ, DefaultSelector
+from typing import cast
 
 from tests.listening_port import listening_port
 
@@ -19,9 +20,8 @@ class SilentRelay:
     #: Connections that were made so far.
     connections: int = 0
     _generation: int = 0
-    #: None once it is closed.
-    _sockets: list[socket.socket] | None = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Connections behind, whose clients have gone without a word.
+    _forgotten: list[socket.socket] = field(default_factory=list)
 
     def to(self, port: int) -> int:
         """Stand before the server at *port*; returns the port to connect to instead."""
@@ -33,45 +33,38 @@ class SilentRelay:
         self._generation += 1
 
     def serve(self, client: socket.socket) -> None:
-        with self._lock:
-            self.connections += 1
-            generation = self._generation
-        with suppress(OSError):
-            self._keep(client)
+        self.connections += 1
+        generation = self._generation
+        with client, suppress(OSError):
             behind = socket.create_connection(("127.0.0.1", self.behind))
-            self._keep(behind)
-            for source, target in ((client, behind), (behind, client)):
-                threading.Thread(target=self._pump, args=(source, target, generation), daemon=True).start()
-            return
-        client.close()
+            try:
+                self._pass_on(client, behind, generation)
+            finally:
+                if generation == self._generation:
+                    behind.close()
+                else:
+                    self._forgotten.append(behind)
 
-    def _keep(self, each: socket.socket) -> None:
-        """Have it closed at the end, which may have come."""
-        with self._lock:
-            if self._sockets is not None:
-                self._sockets.append(each)
-                return
-        each.close()
-        raise ConnectionAbortedError
-
-    def _pump(self, source: socket.socket, target: socket.socket, generation: int) -> None:
-        with suppress(OSError):
-            while received := source.recv(65536):
-                if generation != self._generation:
-                    # Taken and forgotten: the sender sees no difference to a server that takes its time.
-                    continue
-                target.sendall(received)
-        if generation == self._generation:
-            for each in (source, target):
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+    def _pass_on(self, client: socket.socket, behind: socket.socket, generation: int) -> None:
+        """Pass bytes on until the client has gone or, while nothing is silent, the server."""
+        with DefaultSelector() as ends:
+            for end, other in ((client, behind), (behind, client)):
+                ends.register(end, EVENT_READ, other)
+            while True:
+                for key, _ in ends.select():
+                    end = cast("socket.socket", key.fileobj)
+                    received = end.recv(65536)
+                    is_silent = generation != self._generation
+                    if received and not is_silent:
+                        key.data.sendall(received)
+                    elif not received and (end is client or not is_silent):
+                        return
+                    elif not received:
+                        # Taken and forgotten: the client sees no difference to a server that takes its time.
+                        ends.unregister(end)
 
     def close(self) -> None:
-        with self._lock:
-            sockets, self._sockets = self._sockets or [], None
-        for each in sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        for each in self._forgotten:
             each.close()
 
 

@@ -172,4 +172,5 @@ def _saved(here: Running) -> int:
 def _lines(file: Path) -> Iterator[str]:
     if file.exists():
         with file.open(encoding="utf-8") as lines:
-            yield from lines
+            # The last one may be half written.
+            yield from (line for line in lines if line.endswith("\n"))

@@ -9,7 +9,6 @@ from typing import Any, cast
 from outbox.backoff import FIRST, backoff
 from worker.endpoints import circuits as of_endpoints
 from worker.lanes import circuits, consuming
-from worker.tasks import passing
 
 SHARE = 10
 
@@ -30,6 +29,5 @@ _change_defaults(backoff, first=FIRST / SHARE)
 of_endpoints.NARROW_SECONDS /= SHARE
 of_endpoints.WIDE_SECONDS /= SHARE
 of_endpoints.SPREAD_SECONDS /= SHARE
-passing.REST_SECONDS /= SHARE
 # Not a tenth: on a busy machine Celery's thread has to wait for a core.
 consuming.SILENT_SECONDS = 3.0

@@ -119,7 +119,7 @@ def test_wikis_whose_databases_refuse_are_told_of_and_the_others_served(
         here.until(lambda: pending(here.services.wiki("frwiki").database) == 0, "the scores of frwiki")
         failing = {"aawiki", "abwiki", "acwiki"}
         here.until(
-            lambda: {line["wiki"] for line in here.logged("task_failed")} == failing, "a line about each that fails"
+            lambda: {line["wiki"] for line in here.logged("task_failed")} >= failing, "a line about each that fails"
         )
         abwiki = here.services.wiki("abwiki").database
         here.until(lambda: claimed(abwiki) == 0, "the end of its claims")

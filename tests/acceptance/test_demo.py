@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from tests.acceptance.commands import OUTPATROL, call, outpatrol, session_members
 from tests.acceptance.running import environment
+from tests.endpoint import EmulatedEndpoint
 from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.counts import json_lines
 from worker.demo.surroundings import SAMPLE
@@ -146,6 +148,23 @@ def is_answered(address: str) -> bool:
         return False
 
 
+def hold(settings: Path) -> None:
+    """Let the endpoint of a demo answer nothing about one wiki, so that the demo does not end by itself."""
+    first = sample()[0]["wiki"]
+    # Another than that of the score that the demo says can be asked for.
+    held = next(edit["wiki"] for edit in sample() if edit["wiki"] != first)
+
+    def is_held() -> bool:
+        if not (settings.exists() and (url := re.search(r'^url = "(.*)"$', settings.read_text(), re.MULTILINE))):
+            return False
+        with suppress(httpx.TransportError):
+            EmulatedEndpoint(url[1]).set(troubles=[{"wikis": [held], "latency_ms": 3_600_000}])
+            return True
+        return False
+
+    until(is_held, "the demo's endpoint")
+
+
 def test_it_can_be_limited_and_what_it_prints_ends_with_a_command_that_shows_the_changes_again(tmp_path: Path) -> None:
     """In an encoding, too, that lacks some letters of the titles and the signs of the bars."""
     latin = {"PYTHONIOENCODING": "latin-1"}
@@ -162,8 +181,8 @@ def test_it_can_be_limited_and_what_it_prints_ends_with_a_command_that_shows_the
 
 
 def test_while_it_runs_a_score_can_be_asked_for_and_interrupted_it_leaves_no_process_behind(tmp_path: Path) -> None:
-    # Of all wikis, so that it is far from its end when it is asked and interrupted.
     process = start_demo(tmp_path)
+    hold(tmp_path / "kept" / "outpatrol.toml")
     said, events = tmp_path / "said.log", tmp_path / "kept" / "events"
     until(lambda: address_in(said) is not None, "the address of a score")
     address = address_in(said) or ""

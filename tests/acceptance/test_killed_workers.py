@@ -52,7 +52,11 @@ def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
 
 def test_the_children_of_a_killed_worker_do_not_outlive_it(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
     with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, beat=False) as here:
-        here.until(lambda: len(here.worker_children()) == 2, "two children of the worker")
+        # By then each has asked to die with its parent.
+        here.until(
+            lambda: here.children["worker"].log.read_text().count(" ready.") == 2, "two processes that are ready"
+        )
         children = here.worker_children()
+        assert len(children) == 2
         os.kill(here.children["worker"].process.pid, signal.SIGKILL)
         here.until(lambda: not any(map(exists, children)), "the end of the children")

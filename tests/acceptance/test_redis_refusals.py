@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from outbox import Edit
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.expectations import assert_every_promise_was_kept, sample_edits
-from tests.acceptance.running import Running, running
+from tests.acceptance.running import PATIENT, Running, running
 from tests.refusing_redis import FAULTS, refusing
 from worker.domain.redis_refusals import CURES
 
 SOME = 30
-SHORT_MS = 50
+LATENCY_MS = 50
 #: Of a call that must not end before Redis refuses.
-LONG_MS = 1_000
+ENDLESS: Any = [{"latency_ms": 3_600_000}]
 
 
 @dataclass(slots=True)
@@ -58,8 +59,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     directory = tmp_path_factory.mktemp("refusals")
     # What is told is that it refuses, and never that it was silent because the machine had no time for it.
     databases = {"itwiki": f"sqlite:///{directory}/itwiki.db"}
-    with running(directory, databases, redis_timeout_seconds=30) as here:
-        here.endpoint.set(latency_ms=SHORT_MS)
+    with running(directory, databases, **PATIENT) as here:
+        here.endpoint.set(latency_ms=LATENCY_MS)
         yield Shared(here, iter(sample_edits("itwiki", 400)))
 
 
@@ -69,11 +70,11 @@ def test_a_redis_that_refuses_while_all_runs_costs_time_only(shared: Shared, fau
     since = {process: len(here.children[process].log.read_text()) for process in ("worker", "beat")}
     # So that calls are under way when Redis begins to refuse, and one more wave is saved when it does. Without any a
     # worker would not notice: nobody can ring then, and the commands with which it waits are not refused.
-    here.endpoint.set(latency_ms=LONG_MS)
+    here.endpoint.set(troubles=ENDLESS)
     shared.save()
     here.until(lambda: here.endpoint.summary()["in_flight"] > 0, "a call under way")
     with refusing(here.redis, fault, here.directory):
-        here.endpoint.set(latency_ms=SHORT_MS)
+        here.endpoint.set(troubles=None)
         shared.save()
         for process, start in since.items():
             shared.until_log_names(process, fault, start)

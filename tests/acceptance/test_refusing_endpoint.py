@@ -82,6 +82,7 @@ def test_an_endpoint_that_lets_nobody_in_costs_no_edit_and_everybody_is_told_how
         assert server.url in opening["of"]
         words = (f"{server.url}/v3/scores/enwiki/: status 403: Please set a user-agent", "; set endpoint.contact")
         assert all(word in opening["reason"] for word in words)
+        here.until(lambda: outpatrol(tmp_path, "status").code == 3, "the alarm, which is told a moment later")
         for command in ("status", "streams"):
             assert_alarms(outpatrol(tmp_path, command), words)
         assert [event["rev_id"] for event in events_of(tmp_path)] == [100]

@@ -157,7 +157,9 @@ def test_a_task_of_a_wiki_that_a_worker_lacks_reaches_the_worker_that_has_it(
 
 
 def test_a_task_of_a_wiki_that_nobody_has_ends_with_the_cure(tmp_path: Path, sqlite_databases: NewDatabase) -> None:
-    with running(tmp_path, {"itwiki": sqlite_databases("itwiki")}, worker_settings=ONE) as here:
+    databases = {"itwiki": sqlite_databases("itwiki")}
+    with running(tmp_path, databases, worker_settings=ONE, worker=False) as here:
+        here.start_worker("tests.acceptance.short_passes")
         here.client.send_task(TURN, args=["nowiki", "outbox"])
         asked = here.client.send_task(SCORE, task_id="nowiki:damaging:7:0.5.1")
         with pytest.raises(SettingsInvalid, match=r"add \[wikis\.nowiki\]"):

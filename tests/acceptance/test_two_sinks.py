@@ -123,7 +123,7 @@ def test_a_kafka_that_is_down_costs_no_event_and_does_not_hold_up_the_files(
         with running(tmp_path, {WIKI: mariadb_databases(WIKI)}, sinks={"file": {}, "kafka": kafka}) as here:
             here.save(before)
             here.until_all_is_kept()
-            taken = broker.values(topic, len(before))
+            taken = broker.distinct_values(topic, len(before))
             cluster.close()
             here.save(after)
             until_the_files_are_complete(here, after)
@@ -132,7 +132,7 @@ def test_a_kafka_that_is_down_costs_no_event_and_does_not_hold_up_the_files(
             with mock_broker(tmp_path_factory.mktemp("other_kafka")) as other:
                 restart_with(here, broker.address, other.address)
                 here.until_all_is_kept()
-                taken += other.values(topic, len(after))
+                taken += other.distinct_values(topic, len(after))
 
             assert_announced([json.loads(event) for event in taken], [*before, *after])
             assert_every_promise_was_kept(here, [*before, *after])

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,17 +53,17 @@ def test_a_replayed_sample_is_scored_stored_and_announced_in_containers(
 
     wait_for_migration(compose)
     run([*compose, "run", "--rm", "-T", "migrate", "outpatrol", "replay", "-", "--strict"], "".join(lines))
-    database = Engines().open(
-        WIKI, f"mariadb+pymysql://outpatrol:outpatrol@127.0.0.1:{os.environ['OUTPATROL_MARIADB_PORT']}/{WIKI}"
-    )
+    url = f"mariadb+pymysql://outpatrol:outpatrol@127.0.0.1:{os.environ['OUTPATROL_MARIADB_PORT']}/{WIKI}"
+    with closing(Engines()) as engines:
+        database = engines.open(WIKI, url)
 
-    def pending() -> int:
+        def pending() -> int:
+            with database.reading() as connection:
+                return sum(inspect_lane(connection, lane).pending for lane in LANES)
+
+        until(lambda: pending() == 0, "the end of all promises", progress=pending, pause=0.5)
         with database.reading() as connection:
-            return sum(inspect_lane(connection, lane).pending for lane in LANES)
-
-    until(lambda: pending() == 0, "the end of all promises", progress=pending, pause=0.5)
-    with database.reading() as connection:
-        rows = connection.execute(select(func.count()).select_from(ores_classification)).scalar_one()
+            rows = connection.execute(select(func.count()).select_from(ores_classification)).scalar_one()
     events = run([*compose, "exec", "-T", "worker", "cat", "events/mediawiki.revision-score.ndjson"]).splitlines()
 
     assert rows == 2 * len(unpatrolled)

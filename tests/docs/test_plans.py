@@ -1,6 +1,7 @@
 """What questions to the views cost on a wiki of some size: as little as the same questions to the tables."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,11 @@ def test_all_worked_queries_but_the_count_of_rows_are_bound_in_time() -> None:
 
 
 def test_sqlite_looks_up_no_model_that_is_not_asked_for(tmp_path: Path) -> None:
-    database = Engines().open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
-    make_tables(database)
+    with closing(Engines()) as engines:
+        database = engines.open("enwiki", f"sqlite:///{tmp_path / 'enwiki.db'}")
+        make_tables(database)
 
-    steps = query(database, f"EXPLAIN QUERY PLAN {PATROLLING}")
+        steps = query(database, f"EXPLAIN QUERY PLAN {PATROLLING}")
 
     looked_at = " ".join(step["detail"] for step in steps)
     assert "damaging_score" in looked_at

@@ -89,7 +89,11 @@ class ReaderFolder:
 
     def waits_for_nothing(self) -> bool:
         counted = outpatrol(self.directory, "status", "--json", variables=self.variables)
-        return not re.search(r'"(ready|claimed|waiting)": [1-9]', counted.out)
+        return '"ready"' in counted.out and not re.search(r'"(ready|claimed|waiting)": [1-9]', counted.out)
+
+    def announced(self) -> int:
+        """How many bytes of events there are."""
+        return sum(file.stat().st_size for file in self.directory.glob("events/*"))
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ def test_every_command_works_in_order(newcomer: ReaderFolder, is_typed: bool) ->
         with_port = command.replace("--port 8080", f"--port {newcomer.scoring_port}")
         said[command.partition(" --")[0]] = newcomer.run(with_port, is_typed=is_typed)
         if command.startswith("outpatrol replay"):
-            until(newcomer.waits_for_nothing, "the end of all that was promised")
+            until(newcomer.waits_for_nothing, "the end of all that was promised", progress=newcomer.announced)
 
     assert len(said["outpatrol recentchanges"].splitlines()) > 5
     assert '"database":"frwiki"' in said["tail -n 1 events/mediawiki.revision-score.ndjson"].replace(": ", ":")

@@ -90,7 +90,11 @@ def test_it_is_forked_and_gets_signals_and_its_end_is_seen() -> None:
 
 def test_it_ends_with_its_parent_where_that_is_wished() -> None:
     with forked_commands():
-        child = subprocess.Popen([*COMMAND, "wait"], stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)  # noqa: PLW1509
+        child = subprocess.Popen([*COMMAND, "wait"], stdout=subprocess.PIPE, preexec_fn=die_with_parent)  # noqa: PLW1509
+        assert child.stdout is not None
+        with child.stdout as said:
+            # By then it has asked to.
+            assert said.readline() == b"waits\n"
         (parent,) = [each for each in children_of(os.getpid()) if child.pid in children_of(each)]
         os.kill(parent, signal.SIGKILL)
         until(lambda: not exists(child.pid), "the end of the child")

@@ -16,7 +16,10 @@ from tests.web.documents import VERSION
 from tests.web.fronts import Front, Workers
 from tests.wiki_tables import empty_tables, make_tables
 from worker.bootstrap import build_services
+from worker.flight import documents as flight_documents
 from worker.flight import door
+from worker.tasks import documents as task_documents
+from worker.web import repeats
 
 WIKIS = ("enwiki", "frwiki")
 #: Builds a front door; what is given are settings, and whether the versions of the models are known already.
@@ -69,6 +72,21 @@ def open_front(
 def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers are there, and are not to be asked again because the machine had no time for them."""
     monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def kept_until_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the workers found is there when the door looks, though nobody asks them again."""
+    monkeypatch.setattr(flight_documents, "INCOMPLETE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(task_documents, "FAILED_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(task_documents, "STORED_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def known_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the door was told or has replied a moment ago is still known, however slow the machine is."""
+    monkeypatch.setattr(door, "KNOWN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(repeats, "REPEATED_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ All else is as it is in life: the routes, Redis, the workers' own code, single f
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -37,6 +37,7 @@ class Workers:
     #: What was sent, by the name of the task.
     sent: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
+    _at_work: list[Future[None]] = field(default_factory=list)
 
     def sends(self) -> Sends:
         return Sends(score=self._score, scores=self._scores, document=self._document)
@@ -47,6 +48,10 @@ class Workers:
     async def until_sent(self, name: str) -> None:
         """Wait until that task was sent."""
         await asyncio.to_thread(until, lambda: self.tasks(name) > 0, f"a task {name}")
+
+    def until_idle(self) -> None:
+        """Wait until all that was sent is done with: a reply may come before what was held for it is given back."""
+        wait(self._at_work)
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -76,7 +81,7 @@ class Workers:
     def _do(self, name: str, work: Callable[[], None], *arguments: Any) -> None:
         self.sent.append((name, arguments))
         if self.are_there:
-            self._threads.submit(work)
+            self._at_work.append(self._threads.submit(work))
 
 
 class Front:

@@ -10,12 +10,13 @@ import pytest
 from redis import Redis
 
 from tests.endpoint import EmulatedEndpoint
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.silent_relay import silent_relay
 from tests.web.conftest import OpenFront
 from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.demo.processes import free_port
+from worker.flight import door
 from worker.web.handling import NOBODY_THERE
 
 #: Where nothing comes; and where something else comes, for which the machine has to have time.
@@ -143,6 +144,7 @@ def test_an_endpoint_that_wants_to_be_asked_later_is_asked_later(front: Front, e
 def test_a_failure_is_not_kept(front: Front, endpoint: EmulatedEndpoint) -> None:
     endpoint.set(failures={"rate": 1, "status": 500})
     front.json("/v3/scores/enwiki/1/damaging")
+    front.workers.until_idle()
     endpoint.set(failures=None)
 
     assert front.json("/v3/scores/enwiki/1/damaging")["enwiki"]["scores"] == scores(1, models=("damaging",))
@@ -162,7 +164,7 @@ def test_connections_to_redis_that_fall_silent_are_given_up_and_made_anew(
     open_front: OpenFront, redis_url: str, redis: Redis
 ) -> None:
     with silent_relay(int(redis_url.rpartition(":")[2].partition("/")[0])) as relay:
-        front = open_front(redis_url=f"redis://127.0.0.1:{relay.port}/0", redis_timeout_seconds=1)
+        front = open_front(redis_url=f"redis://127.0.0.1:{relay.port}/0", redis_timeout_seconds=3)
         other = open_front()
         other.json("/v3/scores/enwiki/?models=damaging&revids=2|3|4")
         front.json("/v3/scores/enwiki/1/damaging")
@@ -206,8 +208,13 @@ def test_a_client_that_goes_away_amid_its_body_made_no_bad_request(front: Front,
         "/w/enwiki/api.php?action=query&meta=ores",
     ],
 )
-def test_what_no_worker_looks_up_in_time_is_a_time_out(open_front: OpenFront, path: str) -> None:
+def test_what_no_worker_looks_up_in_time_is_a_time_out(
+    open_front: OpenFront, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is there already is known before the time counts.
+    monkeypatch.setattr(door, "KNOWN_SECONDS", PATIENCE_SECONDS)
     front = open_front(web=HASTY)
+    until(lambda: front.get("/v3/scores/enwiki/").json()["enwiki"]["models"]["damaging"] != {}, "the versions")
     front.workers.are_there = False
 
     assert front.error(path)[:2] == (504, "request_timeout")

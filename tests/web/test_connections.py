@@ -8,6 +8,7 @@ import struct
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import uvicorn
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from worker.web.connections import MOST_HEAD_BYTES, HttpProtocol
 
 GET = b"GET /one HTTP/1.1\r\nHost: door\r\n"
@@ -24,8 +25,57 @@ POST = b"POST /one HTTP/1.1\r\nHost: door\r\n"
 END = b"\r\n"
 
 
-class Hasty(HttpProtocol):
+class Server(HttpProtocol):
+    """Counts the bytes that come; it waits as long as a test may take for what comes next."""
+
+    taken = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.timeout_keep_alive = PATIENCE_SECONDS
+        super().connection_made(transport)
+        CONNECTIONS.append(self)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.taken += len(data)
+
+
+class Closing(Server):
+    """Closes a connection soon after an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive = 1
+
+
+class Hasty(Server):
+    """Does not wait for the rest of a head of which something has come."""
+
+    head_seconds: float = PATIENCE_SECONDS
+
+    def data_received(self, data: bytes) -> None:
+        self.head_seconds = 0.2
+        super().data_received(data)
+
+
+class AtOnce(Server):
+    """Does not wait for the first byte."""
+
     head_seconds = 0.2
+
+
+class LooksEarly(Server):
+    """Looks at the time after that of a short head, while the head has more."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        assert self._timer is not None
+        self._timer.cancel()
+        self._timer = self.loop.call_later(0.2, self._look_at_time)
+
+
+#: Those of the test that runs.
+CONNECTIONS: list[Server] = []
 
 
 async def path_and_body(scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,9 +88,8 @@ async def path_and_body(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def a_server(protocol: type[HttpProtocol]) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        path_and_body, log_config=None, log_level="error", lifespan="off", ws="none", timeout_keep_alive=1
-    )
+    CONNECTIONS.clear()
+    config = uvicorn.Config(path_and_body, log_config=None, log_level="error", lifespan="off", ws="none")
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
     server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
@@ -50,14 +99,20 @@ async def a_server(protocol: type[HttpProtocol]) -> AsyncIterator[int]:
             connection.transport.close()
 
 
-def answer(*pieces: bytes, protocol: type[HttpProtocol] = HttpProtocol) -> bytes:
+def answer(*pieces: bytes, protocol: type[HttpProtocol] = Server) -> bytes:
     """All that comes back until the server closes the connection, once it has got these *pieces*, one by one."""
+
+    def is_taken(count: int) -> bool:
+        return bool(CONNECTIONS) and (CONNECTIONS[0].taken >= count or CONNECTIONS[0].transport.is_closing())
 
     async def ask() -> bytes:
         async with a_server(protocol) as port, asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            written = 0
             for piece in pieces:
                 writer.write(piece)
+                written += len(piece)
+                await asyncio.to_thread(until, partial(is_taken, written), "a piece to arrive", pause=0.001)
                 await asyncio.sleep(0.01)
             try:
                 return await reader.read()
@@ -129,11 +184,11 @@ def test_a_head_that_does_not_come_is_not_waited_for(pieces: Sequence[bytes]) ->
 
 
 def test_a_connection_that_is_kept_for_the_next_request_is_closed_in_its_time_without_a_word() -> None:
-    assert answer(GET + END, protocol=Hasty).count(b"HTTP/1.1 ") == 1
+    assert answer(GET + END, protocol=Closing).count(b"HTTP/1.1 ") == 1
 
 
 def test_a_connection_that_is_kept_may_be_used_after_the_time_of_a_head() -> None:
-    reply = answer(GET + END, *[b""] * 40, GET + b"Connection: close\r\n\r\n", protocol=Hasty)
+    reply = answer(GET + END, *[b""] * 40, GET + b"Connection: close\r\n\r\n", protocol=LooksEarly)
 
     assert reply.count(b"HTTP/1.1 200 OK") == 2
 
@@ -163,7 +218,7 @@ def test_nothing_is_left_of_a_connection_that_was_reset() -> None:
 
 
 def test_a_connection_on_which_nothing_comes_is_closed_without_a_word() -> None:
-    assert answer(protocol=Hasty) == b""
+    assert answer(protocol=AtOnce) == b""
 
 
 def test_a_body_has_a_time_of_its_own() -> None:

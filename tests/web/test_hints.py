@@ -3,14 +3,23 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.client import PubSub
 
+from tests.patience import PATIENCE_SECONDS
+from worker.flight import hints as hints_
 from worker.flight.hints import Hints
 
-#: Less than after so long somebody looks without any hint; longer than the machine has no time for one.
-SOON = 30.0
+
+@pytest.fixture(autouse=True)
+def never_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks without a hint, nor goes on without a confirmation, because the machine had no time for one."""
+    monkeypatch.setattr(hints_, "LONGEST_LISTEN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(hints_, "CONFIRM_SECONDS", PATIENCE_SECONDS)
 
 
 def with_hints(redis_url: str, work: Callable[[Hints], Awaitable[None]]) -> None:
@@ -29,12 +38,12 @@ async def publish(redis: Redis, name: str) -> None:
 
 
 async def hears(hints: Hints, name: str, listening: asyncio.Event) -> bool:
-    """Whether a hint comes soon, once it is *listening*."""
+    """Whether a hint comes, once it is *listening*."""
     async with hints.listening([name]) as listen:
         listening.set()
         began = time.monotonic()
-        await listen(SOON)
-        return time.monotonic() - began < SOON
+        await listen(PATIENCE_SECONDS)
+        return time.monotonic() - began < PATIENCE_SECONDS
 
 
 def test_all_who_come_at_once_hear_each_their_own(redis: Redis, redis_url: str) -> None:
@@ -82,12 +91,48 @@ def test_after_a_connection_broke_off_those_who_come_hear_again(redis: Redis, re
     with_hints(redis_url, work)
 
 
-def test_nobody_is_subscribed_to_what_nobody_waits_for(redis: Redis, redis_url: str) -> None:
+def test_who_comes_while_a_broken_connection_is_still_being_closed_hears_too(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, may_close, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    close: Any = PubSub.aclose
+
+    async def close_later(channel: PubSub) -> None:
+        closing.set()
+        await may_close.wait()
+        await close(channel)
+        closed.set()
+
     async def work(hints: Hints) -> None:
-        async with hints.listening(["name"]):
-            assert redis.pubsub_channels() == [b"name"]
+        first, second = asyncio.Event(), asyncio.Event()
+        cut = asyncio.create_task(hears(hints, "one", first))
+        await first.wait()
+        await asyncio.to_thread(redis.client_kill_filter, _type="pubsub")
+        await closing.wait()
+        assert await cut
+        task = asyncio.create_task(hears(hints, "another", second))
+        try:
+            await asyncio.wait_for(second.wait(), PATIENCE_SECONDS / 2)
+            await publish(redis, "another")
+            assert await task
+        finally:
+            may_close.set()
+        await closed.wait()
+
+    monkeypatch.setattr(PubSub, "aclose", close_later)
+    with_hints(redis_url, work)
+
+
+def test_nobody_is_subscribed_to_what_nobody_waits_for(redis: Redis, redis_url: str) -> None:
+    def subscribed() -> set[bytes]:
+        # Connections of other tests may not be closed yet.
+        return {b"here", b"there"}.intersection(redis.pubsub_channels())
+
+    async def work(hints: Hints) -> None:
+        async with hints.listening(["here"]):
+            assert subscribed() == {b"here"}
         await asyncio.sleep(0)
-        async with hints.listening(["other"]):
-            assert redis.pubsub_channels() == [b"other"]
+        async with hints.listening(["there"]):
+            assert subscribed() == {b"there"}
 
     with_hints(redis_url, work)

@@ -67,11 +67,11 @@ def test_what_the_endpoint_does_not_know_is_a_bad_request(front: Front, path: st
 
 def test_an_answer_is_kept_for_everybody(front: Front, endpoint: EmulatedEndpoint) -> None:
     front.json("/v3/scores/enwiki/?models=damaging&model_info=type")
-    calls = endpoint.summary()["calls"]
+    calls = endpoint.summary()["info_calls"]
 
     front.at_once(["/v3/scores/enwiki/?models=damaging&model_info=type"] * 10)
 
-    assert endpoint.summary()["calls"] == calls
+    assert endpoint.summary()["info_calls"] == calls
     assert front.workers.tasks("document") == 1
 
 
@@ -115,7 +115,7 @@ def test_for_a_model_that_the_endpoint_lacks_it_is_not_asked_again_and_again(
     front = open_front(knows_versions=False)
 
     assert front.json("/v3/scores/")["enwiki"]["models"] == {"damaging": {"version": VERSION}}
-    calls = endpoint.summary()["calls"]
+    calls = endpoint.summary()["info_calls"]
     for _ in range(3):
         KINDS["versions"](front.workers.services, front.workers.services.wiki("enwiki"), "name")
-    assert endpoint.summary()["calls"] == calls
+    assert endpoint.summary()["info_calls"] == calls

@@ -45,6 +45,7 @@ def test_fault_01_requests_that_come_during_a_slow_call_start_no_second_one(
 def test_fault_02_a_call_that_failed_is_no_answer_to_who_comes_later(front: Front, endpoint: EmulatedEndpoint) -> None:
     endpoint.set(failures={"rate": 1, "status": 500})
     failed = front.json(PATH)["enwiki"]["scores"]["1"]["damaging"]
+    front.workers.until_idle()
     endpoint.set(failures=None)
 
     assert failed.keys() == {"error"}

@@ -11,9 +11,12 @@ from tests.endpoint import EmulatedEndpoint
 from tests.web.conftest import OpenFront
 from tests.web.documents import scores
 from tests.web.fronts import Front
+from worker.web import repeats as repeats_
 from worker.web.questions import Question
-from worker.web.repeats import MOST_REPEATED, REPEATED_SECONDS, Repeats
+from worker.web.repeats import MOST_REPEATED, Repeats
 from worker.web.replies import JSON, Ready
+
+pytestmark = pytest.mark.usefixtures("known_for_long")
 
 PATH = "/v3/scores/enwiki/1/damaging"
 CACHED = Question("enwiki", ("damaging",), (1,))
@@ -86,6 +89,7 @@ def test_an_error_is_not_repeated(open_front: OpenFront, endpoint: EmulatedEndpo
     front = open_front()
     endpoint.set(failures={"rate": 1, "status": 500})
     assert front.json(PATH)["enwiki"]["scores"]["1"]["damaging"].keys() == {"error"}
+    front.workers.until_idle()
     endpoint.set(failures=None)
 
     assert front.json(PATH)["enwiki"]["scores"] == scores(1, models=("damaging",))
@@ -97,7 +101,8 @@ def test_a_repeated_reply_is_counted_as_any_other(front: Front) -> None:
     with capture_logs() as lines:
         front.application.handling.counts.tell()
 
-    (line,) = lines
+    # Of the workers, which may not be done with the first one, there may be lines as well.
+    (line,) = [each for each in lines if each["event"] == "requests_answered"]
     assert (line["scores_request"], line["response_200"], line["score_cache_hit"]) == (5, 5, 4)
 
 
@@ -106,7 +111,7 @@ def test_a_reply_is_repeated_for_a_second_only() -> None:
     repeats.keep(a_scope(), READY, CACHED)
 
     assert repeats.find(a_scope()) is not None
-    clock.now += REPEATED_SECONDS
+    clock.now += repeats_.REPEATED_SECONDS
     assert repeats.find(a_scope()) is None
 
 
@@ -132,7 +137,7 @@ def test_only_what_is_got_is_repeated(front: Front, method: str) -> None:
 def test_no_more_than_so_many_replies_are_kept() -> None:
     repeats = Repeats(clock := Clock())
     for number in range(3 * MOST_REPEATED):
-        clock.now += REPEATED_SECONDS / MOST_REPEATED / 2
+        clock.now += repeats_.REPEATED_SECONDS / MOST_REPEATED / 2
         repeats.keep(a_scope(query=str(number).encode()), READY, CACHED)
 
     assert len(repeats) <= MOST_REPEATED

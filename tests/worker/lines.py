@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +11,8 @@ from typing import Any
 from sqlalchemy import Table, event, func, select, text, update
 
 from outbox import EDITS, Claim, Edit, Lane, claim
+from outbox.backoff import FIRST
+from outbox.columns import database_now
 from outbox.database import Database
 from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki.saving import save_edit
@@ -25,6 +28,8 @@ from worker.scores.tables import ores_classification, ores_model
 
 LONG_AGO = text("'2001-01-01 00:00:00.000000'")
 FOREVER = timedelta(hours=1)
+#: Seconds; nothing that failed is tried again sooner.
+SHORTEST_PAUSE = FIRST.total_seconds() / 2
 
 
 def save(database: Database, edits: Sequence[Edit]) -> None:
@@ -51,14 +56,24 @@ class RecordingBell:
 
 def serve(services: Services, lane: Lane, wiki: Wiki | None = None) -> RecordingBell:
     """Take turns at *lane* until nothing is ready; returns what was rung for."""
-    bell = RecordingBell()
+    wiki = wiki or services.wiki("enwiki")
+    bell, began, served = RecordingBell(), time.monotonic(), Served(goes_on=True)
     turns = dataclasses.replace(services.turns, consumers=services.consumers, bell=bell)
-    served = Served(goes_on=True)
     while served.goes_on:
-        served = turns.take(wiki or services.wiki("enwiki"), lane.name)
+        served = turns.take(wiki, lane.name)
         if served.follows is not None:
-            bell.turn((wiki or services.wiki("enwiki")).id, served.follows)
+            bell.turn(wiki.id, served.follows)
+        if time.monotonic() - began > SHORTEST_PAUSE:
+            _keep_waiting(wiki.database, lane, timedelta(seconds=time.monotonic() - began))
     return bell
+
+
+def _keep_waiting(database: Database, lane: Lane, elapsed: timedelta) -> None:
+    """What was to be tried again in a while is not tried in the same drain, however long its turns take."""
+    due_at = lane.waiting.c.due_at
+    is_of_this_drain = due_at.between(database_now(-elapsed), database_now(FOREVER))
+    with database.transaction() as session:
+        session.execute(update(lane.waiting).where(is_of_this_drain).values(due_at=database_now(FOREVER)))
 
 
 def drain(services: Services, wiki: Wiki | None = None) -> list[str]:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.clock import Clock
 from tests.fault_proxy import fault_proxy
-from tests.patience import PATIENCE_SECONDS, until
+from tests.patience import PATIENCE_SECONDS
 from worker.config.redis_state import RedisState
 from worker.lanes.broker import hear_of_redis
 from worker.lanes.consuming import SILENT_SECONDS, CeleryWaits, Consuming
@@ -63,12 +63,18 @@ def test_an_end_without_redis_is_told_at_once(consuming: Consuming) -> None:
     assert lost == [error]
 
 
-def test_a_silent_celery_says_nothing_of_a_redis_that_answers_others(redis: Redis) -> None:
-    state = RedisState()
+def hear_and_ask(redis: Redis, state: RedisState) -> None:
+    """Hear that Celery is silent, and return once *redis* was asked."""
     hear_of_redis(redis, state, CeleryWaits())
     asking = [thread for thread in threading.enumerate() if thread.name == "redis trial"]
     for thread in asking:
         thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def test_a_silent_celery_says_nothing_of_a_redis_that_answers_others(redis: Redis) -> None:
+    state = RedisState()
+    hear_and_ask(redis, state)
     assert state.gone_since is None
 
 
@@ -77,5 +83,5 @@ def test_a_redis_that_answers_nobody_is_gone_for_all_once_celery_is_silent(redis
     with fault_proxy(redis.connection_pool.connection_kwargs["port"]) as way:
         way.set("hang")
         with Redis(port=way.port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0)) as silent, capture_logs():
-            hear_of_redis(silent, state, CeleryWaits())
-            until(lambda: state.gone_since is not None, "somebody who asked Redis in vain")
+            hear_and_ask(silent, state)
+    assert state.gone_since is not None

@@ -5,6 +5,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from structlog.testing import capture_logs
 
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import no_redis
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.rings import CHECK_MODEL_VERSIONS, MOST_WAITING, QUEUE_OF, TURN
@@ -180,7 +181,10 @@ def test_a_broker_that_is_gone_costs_the_ring_and_no_more(redis: Redis, rings: R
     assert [line["event"] for line in logs] == ["doorbell_silent"]
 
 
-def test_after_a_failure_a_producer_is_not_held_up_again_at_once(redis: Redis, rings: Rings) -> None:
+def test_after_a_failure_a_producer_is_not_held_up_again_at_once(
+    redis: Redis, rings: Rings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.lanes.doorbell.SILENT_SECONDS", PATIENCE_SECONDS)
     doorbell = broken_broker(redis, rings)
     for wiki in ("enwiki", "frwiki", "itwiki"):
         doorbell.ring("drain_edits", wiki)

@@ -83,6 +83,7 @@ def test_a_final_error_is_shared_too(redis: Redis) -> None:
 
 
 def test_what_one_batch_wants_twice_is_asked_for_once_and_not_waited_for(redis: Redis) -> None:
+    asyncio.run(a_flight(redis).scores(IDS[1:], CountingEndpoint()))
     endpoint = CountingEndpoint()
     redis.config_resetstat()
 

@@ -1,5 +1,6 @@
 """What a batch of 200 costs in statements, HTTP calls and Redis commands: exact numbers, whatever the machine."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from outbox import EDITS
 from outbox.database import Database
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import until
 from tests.worker.asking import RISK
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import drain, publish, save, statements, status
@@ -109,10 +111,12 @@ def test_a_batch_costs_two_round_trips_to_redis_and_a_few_for_the_limits(
     services: Services, database: Database, endpoint: EmulatedEndpoint, redis: Redis
 ) -> None:
     warmed_up(services, database, endpoint)
+    until(lambda: not held_places(redis), "the end of the last exchange")
     redis.config_resetstat()
 
     drain(services)
 
+    until(lambda: not held_places(redis), "the end of the last exchange, which comes beside the work")
     commands = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in redis.info("commandstats").items()}
     # GET, SET, DEL and PUBLISH run inside of the scripts.
     scripts = {name: calls for name, calls in commands.items() if name in {"evalsha", "eval", "script|load"}}
@@ -122,6 +126,13 @@ def test_a_batch_costs_two_round_trips_to_redis_and_a_few_for_the_limits(
     assert scripts == {"evalsha": 2 + 2 * exchanges}
     # A lease and an answer for each score, and the state of the limits at each exchange.
     assert commands["set"] == 4 * BATCH + exchanges
+
+
+def held_places(redis: Redis) -> dict[str, Any]:
+    """Of the endpoint, by their holders."""
+    (key,) = redis.scan_iter("ores-endpoint:*")
+    held: dict[str, Any] = json.loads(redis.get(key) or b"")["members"]
+    return held
 
 
 def test_the_second_batch_of_a_kind_has_no_statement_compiled_anew(

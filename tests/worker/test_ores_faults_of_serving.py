@@ -25,6 +25,7 @@ from tests.endpoint import EmulatedEndpoint
 from tests.patience import PATIENCE_SECONDS, until
 from tests.worker.asking import ask_raw, ids
 from tests.worker.flights import CountingEndpoint, a_flight
+from tests.worker.limits.pacing import at_once
 from tests.worker.raw_server import Request, http, raw_server
 from worker.app import configuration
 from worker.bootstrap import Services, build_services, connect_redis
@@ -86,9 +87,10 @@ def test_fault_13_the_limit_of_requests_at_once_is_not_read_from_another_setting
 
     Source: ores/lock_manager/poolcounter.py.
     """
-    endpoint.set(latency_ms=50)
+    # Held until there is one of each.
+    endpoint.set(troubles=[{"latency_ms": 3_600_000}])
     limits = {"concurrency": 2, "requests_per_second": 1000, "scores_per_request": 2}
-    settings = some_settings(redis_url=redis_url, scoring_url=endpoint.url, endpoint=limits)
+    settings = some_settings(redis_url=redis_url, scoring_url=endpoint.url, endpoint=limits, worker={"processes": 2})
 
     def ask_for_ten(worker: Services) -> None:
         worker.runner.run(worker.client.score(ids(range(1, 11))))
@@ -98,7 +100,11 @@ def test_fault_13_the_limit_of_requests_at_once_is_not_read_from_another_setting
         closing(build_services(settings)) as other,
         ThreadPoolExecutor(2) as threads,
     ):
-        list(threads.map(ask_for_ten, (one, other)))
+        asked = [threads.submit(ask_for_ten, worker) for worker in (one, other)]
+        until(lambda: endpoint.summary()["in_flight"] == 2, "two requests at once")
+        endpoint.set(troubles=[], latency_ms=50)
+        for each in asked:
+            each.result()
 
     summary = endpoint.summary()
     assert (summary["calls"], summary["peak_concurrency"]) == (20, 2)
@@ -124,7 +130,8 @@ def test_fault_14_a_slot_is_held_during_a_request_and_given_back_when_it_fails(r
         async with raw_server(fail) as server:
             limits = SharedLimits(server.url, ceilings, "worker", redis, RedisState(), time.monotonic)
             settings = some_settings(scoring_url=server.url).endpoints_by_name["default"]
-            endpoint = Endpoint(settings, Pacer(server.url, limits, patience=10))
+            # A Redis that takes a moment is waited for here.
+            endpoint = Endpoint(settings, Pacer(server.url, limits, patience=10, in_thread=at_once))
             for _ in range(3):
                 with pytest.raises(EndpointUnavailable, match="status 500"):
                     await endpoint.ask("GET", "/", TypeAdapter(dict[str, Any]), wiki="enwiki")
@@ -150,7 +157,8 @@ def test_fault_15_a_request_is_given_up_in_time_in_whichever_thread_it_was_made(
     answer = answers[score_id]
     assert isinstance(answer, NoAnswer)
     assert answer.failure is Failure.LATE
-    assert len(server.requests) == 1
+    # None where it was late before it was sent.
+    assert len(server.requests) <= 1
 
 
 def test_fault_16_whoever_scores_can_tell_the_model_versions_and_starts_no_process(

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from outbox.database import Engines
 from tests.builders import some_settings
+from tests.clock import Clock
 from tests.refusing_redis import REFUSALS, RefusingRedis, refusing_redis
 from tests.worker.flight.own_redis import connect
 from worker.app import configuration
@@ -184,7 +185,7 @@ def test_a_refusal_in_a_pipeline_is_told_without_the_command(redis: Redis) -> No
 def test_who_waits_for_others_hears_at_once_that_the_broker_is_gone(
     app: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = RedisState()
+    state = RedisState(Clock())
     consuming = Consuming()
     consuming.lost.append(state.is_gone)
     monkeypatch.setattr(broker, "CONSUMING", consuming)

@@ -55,6 +55,8 @@ def test_a_final_error_is_the_failure_of_the_task_of_its_id(redis: Redis, app: C
 
 def test_a_failure_is_the_failure_of_the_task_for_those_who_wait_for_it(redis: Redis, app: Celery) -> None:
     fly(redis, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE)))
+    # However long it takes us to look.
+    redis.persist(f"ores:{SCORE_ID}")
 
     with pytest.raises(EndpointUnavailable, match=f"^{SCORE_ID}: down$"):
         AsyncResult(SCORE_ID, app=app).get(timeout=PATIENCE_SECONDS)

@@ -112,12 +112,18 @@ def test_it_leaves_all_to_the_broker_while_tasks_come(ran: TaskRecorder, new_sta
 
 def test_without_a_broker_a_ring_is_answered_here(ran: TaskRecorder, new_standby: NewStandby, redis: Redis) -> None:
     doorbell = Doorbell(redis, lambda *_: pytest.fail("nobody would take it"), unanswered_seconds=60)
-    doorbell.stand_by(new_standby())
+    standby = new_standby(threads=1)
+    doorbell.stand_by(standby)
+    # Meanwhile no ring is answered, however late it is.
+    ran.may_go_on.clear()
+    standby.ring(0, POLL)
+    ran.until(1)
     for wiki in ("enwiki", "enwiki", "enwiki", "frwiki"):
         doorbell.turn(wiki, "outbox", after=0.1)
-    ran.until(2)
+    ran.may_go_on.set()
+    ran.until(3)
 
-    assert ran.all == [(TURN, "enwiki", "outbox"), (TURN, "frwiki", "outbox")]
+    assert ran.all == [(POLL,), (TURN, "enwiki", "outbox"), (TURN, "frwiki", "outbox")]
     assert redis.dbsize() == 0
 
 
@@ -126,7 +132,7 @@ def test_a_ring_that_redis_does_not_take_is_answered_here_before_anybody_else_no
 ) -> None:
     with no_redis() as gone:
         doorbell = Doorbell(gone, lambda *_: None, unanswered_seconds=60)
-        doorbell.stand_by(new_standby(is_needed=False))
+        doorbell.stand_by(new_standby(is_needed=False, threads=1))
         for wiki in ("enwiki", "frwiki"):
             doorbell.turn(wiki, "outbox", after=0)
         ran.until(2)

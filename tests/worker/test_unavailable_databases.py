@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -173,6 +174,33 @@ def test_a_server_that_stays_away_is_told_once_a_minute_and_asked_all_the_time(
     assert "start it" in logs[0]["error"]
     assert "hidden-word" not in str(logs)
     assert back == []
+
+
+def test_a_server_that_is_gone_again_before_it_is_told_to_be_back_is_watched_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watch = ServerWatch(rest=0.01)
+    engines = Engines(tell=watch.tell)
+    server = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db").server
+    back: list[bool] = []
+    watch.start(lambda server: back.append(not server.circuit.is_open))
+    asked: list[bool] = []
+    probe = Server.probe
+
+    def gone_again(server: Server) -> bool:
+        asked.append(probe(server))
+        if len(asked) == 1:
+            server.circuit.opened("is gone again; start it")
+        return asked[-1]
+
+    monkeypatch.setattr(Server, "probe", gone_again)
+    with capture_logs():
+        server.circuit.opened("is gone; start it")
+        until(lambda: bool(back), "a server that is back")
+    watch.close()
+    engines.close()
+
+    assert (asked, back) == ([True, True], [True])
 
 
 def test_a_server_that_is_gone_when_the_process_ends_is_not_told_to_be_back() -> None:

@@ -24,15 +24,16 @@ class Turns:
     def release_all(self, error, seconds): {release_all}
 
 configure_logging()
+{first}
 settings = WorkerSettings(silent_seconds=0.5)
 Watchdog(loop=Loop(), turns=Turns(), tasks=Tasks(), settings=settings).start()
-{before}
+{then}
 time.sleep(1000)
 """
 
 
 @pytest.mark.parametrize(
-    ("release_all", "before"),
+    ("release_all", "then"),
     [
         ("return 0", "pass"),
         ("raise RuntimeError('broken')", "pass"),
@@ -41,8 +42,8 @@ time.sleep(1000)
     ],
     ids=["nothing", "giving_back", "log", "stream"],
 )
-def test_a_stuck_process_ends_though_more_is_broken_in_it(release_all: str, before: str) -> None:
-    script = STUCK_PROCESS.format(release_all=release_all, before=before)
+def test_a_stuck_process_ends_though_more_is_broken_in_it(release_all: str, then: str) -> None:
+    script = STUCK_PROCESS.format(release_all=release_all, first="", then=then)
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE_SECONDS)
 
     assert ended.returncode == STUCK
@@ -63,7 +64,7 @@ os.dup2(writer, 2)
 
 def test_a_stuck_process_ends_though_its_log_takes_nothing() -> None:
     quick = "import worker.lanes.watchdog as it\nit.MARGIN_SECONDS = it.WRITING_SECONDS = 0.3\n"
-    script = quick + STUCK_PROCESS.format(release_all="return 0", before=FULL_LOG)
+    script = quick + STUCK_PROCESS.format(release_all="return 0", first=FULL_LOG, then="")
     ended = subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_SECONDS)
 
     assert ended.returncode == -signal.SIGALRM

@@ -87,7 +87,7 @@ class Processes:
         self.children.append(child)
         return child
 
-    def wait_until(self, child: Child, is_ready: Callable[[], bool], *, seconds: float = 30) -> None:
+    def wait_until(self, child: Child, is_ready: Callable[[], bool], *, seconds: float = 120) -> None:
         """Wait until *child* is ready.
 
         Raises:

@@ -32,7 +32,9 @@ class Hints:
         self._confirmed: dict[str, asyncio.Event] = {}
         self._redis: AsyncRedis | None = None
         self._channel: Any = None
-        self._reading: asyncio.Task[None] | None = None
+        #: The channel that somebody reads, and all who read: who reads a broken one may still be closing it.
+        self._read_channel: Any = None
+        self._reading: set[asyncio.Task[None]] = set()
         #: One command at a time: for two at once the client would connect twice.
         self._speaking = asyncio.Lock()
 
@@ -57,9 +59,10 @@ class Hints:
             await self._leave(names, heard)
 
     async def close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        reading = list(self._reading)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
         await self._drop()
 
     async def _subscribe(self, names: Collection[str]) -> None:
@@ -73,9 +76,15 @@ class Hints:
                     self._redis = self._connect()
                     self._channel = self._redis.pubsub()
                     names = list(self._waiting)
+                    for name in names:
+                        # The last connection may have broken off after we had asked for some of them.
+                        self._confirmed.setdefault(name, asyncio.Event())
                 await self._channel.subscribe(*names)
-                if self._reading is None or self._reading.done():
-                    self._reading = asyncio.create_task(self._read(self._channel))
+                if self._read_channel is not self._channel:
+                    self._read_channel = self._channel
+                    task = asyncio.create_task(self._read(self._channel))
+                    self._reading.add(task)
+                    task.add_done_callback(self._reading.discard)
             except BROKEN:
                 await self._drop()
 
@@ -105,7 +114,11 @@ class Hints:
                 self._hear(await channel.get_message(timeout=READ_SECONDS))
         except BROKEN:
             # The connection broke off: all waiters look by themselves, and the next one connects anew.
-            await self._drop()
+            if channel is self._channel:
+                await self._drop()
+        finally:
+            if channel is self._read_channel:
+                self._read_channel = None
 
     def _hear(self, message: dict[str, Any] | None) -> None:
         if message is None:

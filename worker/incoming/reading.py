@@ -121,15 +121,25 @@ class Reader:
         timeout = httpx.Timeout(10, read=self._patience.silence.total_seconds())
         with httpx.Client(timeout=timeout, trust_env=False, proxy=self._proxy, verify=self._tls) as client:
             while not self._end.is_set():
-                try:
-                    self._read_connection(client, since)
-                    pause = self._next_pause("the stream ended")
-                    log.info("stream_ended", url=self._url, again_in_seconds=round(pause, 1))
-                except (httpx.HTTPError, StreamBroken) as error:
-                    trouble = f"{type(error).__name__}: {error}"
-                    pause = self._next_pause(trouble)
-                    log.warning("stream_interrupted", url=self._url, error=trouble, again_in_seconds=round(pause, 1))
+                trouble = self._trouble_with_connection(client, since)
+                if self._end.is_set():
+                    # Whoever listened has gone, perhaps long ago.
+                    return
+                pause = self._next_pause(trouble or "the stream ended")
+                seconds = round(pause, 1)
+                if trouble is None:
+                    log.info("stream_ended", url=self._url, again_in_seconds=seconds)
+                else:
+                    log.warning("stream_interrupted", url=self._url, error=trouble, again_in_seconds=seconds)
                 self.rest(pause)
+
+    def _trouble_with_connection(self, client: httpx.Client, since: str | None) -> str | None:
+        """Read one connection to its end; returns what broke it off, or None if the stream ended it."""
+        try:
+            self._read_connection(client, since)
+        except (httpx.HTTPError, StreamBroken) as error:
+            return f"{type(error).__name__}: {error}"
+        return None
 
     def _next_pause(self, trouble: str) -> float:
         """Seconds until the next connection, since *trouble* ended this one."""

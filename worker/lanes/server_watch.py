@@ -49,11 +49,9 @@ class ServerWatch:
             except Exception as error:  # noqa: BLE001 - whatever a driver raises, the server is to be asked again
                 log.error("server_watch_failed", server=server.name, error=f"{type(error).__name__}: {error}")
                 is_back = False
-            if is_back:
+            if is_back and self._leaves(server):
                 break
             self._closed.wait(self._rest)
-        with self._lock:
-            self._watched.discard(server.name)
         if self._closed.is_set():
             # It is not known whether it is back.
             return
@@ -61,6 +59,14 @@ class ServerWatch:
             log.info("database_back", server=server.name)
         if self._is_back is not None:
             self._is_back(server)
+
+    def _leaves(self, server: Server) -> bool:
+        """Whether *server* can be watched no longer: it may be gone again, and that was not told to us twice."""
+        with self._lock:
+            if server.circuit.is_open:
+                return False
+            self._watched.discard(server.name)
+            return True
 
     def _say_why(self, server: Server) -> bool:
         """Write a line, unless one was written about this server a short time ago."""

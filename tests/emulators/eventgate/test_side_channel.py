@@ -132,12 +132,19 @@ def test_each_request_is_noted_with_who_sent_what() -> None:
 
 def test_the_peak_is_the_most_requests_at_once() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        await asyncio.gather(*(post(client, a_score_event(str(number))) for number in range(3)))
-        await post(client, a_score_event())
+        under_way = [asyncio.create_task(post(client, a_score_event(str(number)))) for number in range(3)]
+        while (await summary(client))["in_flight"] < len(under_way):  # noqa: ASYNC110 - in another process, as it were
+            await asyncio.sleep(0.01)
+        await client.patch("/_emulator/settings", json={"latency_ms": 0})
+        for number in range(3, 5):
+            await post(client, a_score_event(str(number)))
         totals = await summary(client)
-        assert (totals["peak_concurrency"], totals["in_flight"]) == (3, 0)
+        assert (totals["peak_concurrency"], totals["in_flight"]) == (4, 3)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
-    with_eventgate(conversation, EventGateSettings(latency_ms=1000))
+    with_eventgate(conversation, EventGateSettings(latency_ms=3_600_000))
 
 
 def test_a_reset_forgets_what_was_taken_and_all_totals() -> None:

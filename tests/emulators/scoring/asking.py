@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 
 from tests.emulators.conversations import Conversation, with_app
+from tests.patience import PATIENCE_SECONDS
 from worker.emulators.scoring.endpoint import EmulatorSettings, make_app
 
 DAMAGING = "/v1/models/enwiki-damaging:predict"
-#: Long enough for other calls to come in meanwhile.
-LATENCY_MS = 1000
+LATENCY_MS = 100
 #: Longer than any test: such calls are in flight until they are given up.
 ENDLESS_MS = 3_600_000
+#: The same, until it is taken away: see `let_go`.
+ENDLESS: Any = [{"latency_ms": ENDLESS_MS}]
 
 
 def server(name: str) -> str:
@@ -79,8 +81,14 @@ async def summary(client: httpx.AsyncClient) -> dict[str, Any]:
 
 async def in_flight(client: httpx.AsyncClient, count: int) -> None:
     """Come back when *count* scoring calls are in flight."""
-    while (await summary(client))["in_flight"] != count:
-        pass
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await summary(client))["in_flight"] != count:
+            pass
+
+
+async def let_go(client: httpx.AsyncClient) -> None:
+    """Let the calls go on that wait for the end of `ENDLESS`."""
+    await client.patch("/_emulator/settings", json={"troubles": None})
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.emulators.conversations import refusal_of
-from tests.emulators.scoring.asking import DAMAGING, LATENCY_MS, in_flight, summary, with_endpoint
+from tests.emulators.scoring.asking import DAMAGING, ENDLESS, LATENCY_MS, in_flight, let_go, summary, with_endpoint
 from tests.patience import PATIENCE_SECONDS
 from worker.emulators.scoring.endpoint import EmulatorSettings, serve
 
@@ -84,31 +84,36 @@ def test_the_totals_outlive_the_calls_that_are_kept() -> None:
 
 def test_only_a_score_asked_for_while_the_same_one_is_in_flight_is_an_overlap() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        await asyncio.gather(
+        at_once = asyncio.gather(
             client.get("/v3/scores/enwiki?models=damaging&revids=1|2"),
             client.post(DAMAGING, json={"rev_id": 2}),
             client.post("/v1/models/enwiki-goodfaith:predict", json={"rev_id": 2}),
         )
+        await in_flight(client, 3)
+        await let_go(client)
+        await at_once
         await client.post(DAMAGING, json={"rev_id": 2})
         totals = await summary(client)
         assert (totals["overlaps"], totals["peak_concurrency"], totals["in_flight"]) == (1, 3, 0)
 
-    with_endpoint(conversation, EmulatorSettings(latency_ms=LATENCY_MS))
+    with_endpoint(conversation, EmulatorSettings(troubles=ENDLESS))
 
 
 def test_a_reset_forgets_calls_and_totals_and_calls_under_way_are_still_in_flight() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
         await client.post(DAMAGING, json={"rev_id": 1})
+        await client.patch("/_emulator/settings", json={"troubles": ENDLESS})
         under_way = asyncio.create_task(client.post(DAMAGING, json={"rev_id": 2}))
         await in_flight(client, 1)
         assert (await client.delete("/_emulator/calls")).status_code == 204
         totals = await summary(client)
         assert (totals["calls"], totals["distinct_scores"], totals["in_flight"]) == (0, 0, 1)
+        await let_go(client)
         await under_way
         totals = await summary(client)
         assert (totals["calls"], totals["in_flight"]) == (0, 0)
 
-    with_endpoint(conversation, EmulatorSettings(latency_ms=LATENCY_MS))
+    with_endpoint(conversation)
 
 
 def test_the_log_file_is_appended_to_and_complete_when_the_calls_are_read(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_a_reply_that_drips_ends_with_the_time_of_one_request(kind: str) -> None
 
     assert isinstance(answer, NoAnswer)
     assert (answer.failure, "no reply within 0.2 s" in answer.error) == (Failure.LATE, True)
-    # None where even connecting took as long.
+    # None where the machine had no time for it.
     assert len(server.requests) <= 1
 
 

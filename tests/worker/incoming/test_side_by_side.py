@@ -240,5 +240,6 @@ def test_what_ends_one_ends_all_with_its_sentence(
     nowhere = engines.open("frwiki", f"mariadb+pymysql://somebody:secret@127.0.0.1:{free_port()}/frwiki")
     both = {"enwiki": here, "frwiki": nowhere}
 
-    with listening(f"{event_stream.url}/nothing", both, ends_with=CommandFailed):
+    with listening(f"{event_stream.url}/nothing", both, ends_with=CommandFailed) as listeners:
+        until(lambda: listeners.listened.connections > 0)
         until(lambda: not any(thread.name == "listener" for thread in threading.enumerate()))

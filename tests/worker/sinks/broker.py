@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,16 +38,28 @@ class Broker:
 
     def messages(self, topic: str, count: int) -> list[Message]:
         """The first *count* messages of *topic*, those of one partition in their order."""
+        found: list[Message] = []
+        self._consume(topic, found, lambda: len(found) >= count)
+        return found[:count]
+
+    def distinct_values(self, topic: str, count: int) -> list[str]:
+        """What the messages of *topic* carry that are there once there are *count* different ones, sorted.
+
+        One that the broker had answered for too late was sent again.
+        """
+        found: list[Message] = []
+        self._consume(topic, found, lambda: len({text(message) for message in found}) >= count)
+        return sorted({text(message) for message in found})
+
+    def _consume(self, topic: str, found: list[Message], is_enough: Callable[[], bool]) -> None:
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": "tests", "fetch.wait.max.ms": 20})
         consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-        found: list[Message] = []
 
         def take() -> None:
-            found.extend(message for message in consumer.consume(count - len(found), 0.1) if message.error() is None)
+            found.extend(message for message in consumer.consume(1000, 0.1) if message.error() is None)
 
-        until(lambda: len(found) == count, f"{count} messages", progress=lambda: len(found), meanwhile=take, pause=0)
+        until(is_enough, "messages", progress=lambda: len(found), meanwhile=take, pause=0)
         consumer.close()
-        return found
 
     def values(self, topic: str, count: int) -> list[str]:
         """What the first *count* messages of *topic* carry, sorted."""

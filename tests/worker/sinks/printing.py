@@ -3,6 +3,7 @@
 import json
 import sys
 
+from tests.patience import PATIENCE_SECONDS
 from worker.events.sinks import OutgoingEvent
 from worker.events.stdout_sink import StdoutSink
 
@@ -10,7 +11,7 @@ from worker.events.stdout_sink import StdoutSink
 def main() -> None:
     """Print the events, two at a time; on standard error goes what the sink said of each pair that it did not take."""
     name, count = sys.argv[1], int(sys.argv[2])
-    sink = StdoutSink(timeout_seconds=60)
+    sink = StdoutSink(timeout_seconds=PATIENCE_SECONDS)
     for number in range(0, count, 2):
         # Larger than what a pipe takes in one piece.
         bodies = [json.dumps({"id": f"{name}-{each}", "padding": name * 5000}) for each in (number, number + 1)]

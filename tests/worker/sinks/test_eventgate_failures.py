@@ -151,14 +151,13 @@ def test_what_was_taken_before_the_connection_closed_comes_again_with_the_same_i
     assert eventgate.summary()["distinct_ids"] == 3
 
 
-def test_an_answer_that_comes_too_late_leaves_all_undelivered(eventgate: EmulatedEventGate) -> None:
-    eventgate.set(late={"ms": 2000})
-
-    failures = sent(eventgate.url, scores(2), timeout_seconds=0.2)
+def test_an_answer_that_comes_too_late_leaves_all_undelivered() -> None:
+    with raw_server_beside(lambda _request: None) as server:
+        failures = sent(server.url, scores(2), timeout_seconds=0.2)
 
     assert kinds(failures) == unavailable(2)
     assert reasons(failures) == {
-        f"{eventgate.events_url}: no whole reply within 0.2 s; start it, or correct sinks.eventgate.url"
+        f"{server.url}/v1/events: no whole reply within 0.2 s; start it, or correct sinks.eventgate.url"
     }
 
 

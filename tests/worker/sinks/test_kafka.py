@@ -11,6 +11,7 @@ from zlib import crc32
 import pytest
 
 from tests.builders import an_event, some_settings
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.sinks.broker import PARTITIONS, Broker, key, mock_broker, text
 from worker.bootstrap import build_services
 from worker.demo.processes import free_port
@@ -33,11 +34,23 @@ def events(*bodies: str, page: int = 1) -> list[OutgoingEvent]:
 
 
 @contextmanager
-def a_sink(address: str, prefix: str, *, seconds: float = 20, **options: Any) -> Iterator[KafkaSink]:
+def a_sink(address: str, prefix: str, *, seconds: float = PATIENCE_SECONDS, **options: Any) -> Iterator[KafkaSink]:
     settings = {"bootstrap.servers": address} | QUIET | options
     sink = KafkaSink(settings, topic_prefix=prefix, timeout_seconds=seconds)
-    yield sink
-    sink.close()
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+@contextmanager
+def impatient(sink: KafkaSink) -> Iterator[None]:
+    """Meanwhile it is sure to give up what no broker acknowledges, and soon."""
+    before, sink._timeout = sink._timeout, 1.0
+    try:
+        yield
+    finally:
+        sink._timeout = before
 
 
 def sent(broker: Broker, prefix: str, outgoing: Sequence[OutgoingEvent], **options: Any) -> dict[int, DeliveryFailure]:
@@ -134,18 +147,19 @@ def test_nobody_there_leaves_all_undelivered_with_a_sentence() -> None:
 
 
 def test_a_broker_that_died_leaves_all_undelivered(tmp_path: Path) -> None:
-    with mock_broker(tmp_path) as broker, a_sink(broker.address, "", seconds=3) as sink:
+    with mock_broker(tmp_path) as broker, a_sink(broker.address, "") as sink:
         assert sink.send(events("1")) == {}
         broker.child.process.kill()
         broker.child.process.wait()
 
-        assert kinds(dict(sink.send(events("2", "3")))) == {0: SinkUnavailable, 1: SinkUnavailable}
+        with impatient(sink):
+            assert kinds(dict(sink.send(events("2", "3")))) == {0: SinkUnavailable, 1: SinkUnavailable}
 
 
 def test_events_arrive_in_order_once_the_broker_answers_again(broker: Broker, prefix: str) -> None:
-    with a_sink(broker.address, prefix, seconds=4) as sink:
-        sink.send(events("0"))
-        with broker.frozen():
+    with a_sink(broker.address, prefix) as sink:
+        assert sink.send(events("0")) == {}
+        with broker.frozen(), impatient(sink):
             assert kinds(dict(sink.send(events("1", "2")))) == {0: SinkUnavailable, 1: SinkUnavailable}
         assert sink.send(events("1", "2", "3")) == {}
 

@@ -109,7 +109,7 @@ def test_another_sink_goes_on_while_the_reader_of_standard_output_stands_still(
     services: Services, database: Database
 ) -> None:
     with a_pipe() as (writing, reader):
-        stdout, other = StdoutSink(timeout_seconds=60, descriptor=writing), FakeSink()
+        stdout, other = StdoutSink(timeout_seconds=PATIENCE_SECONDS, descriptor=writing), FakeSink()
         here = with_sinks(services, stdout=stdout, eventgate=other)
         promise(here, edits(40))
         publishing = threading.Thread(target=publish, args=(here, "stdout"))
