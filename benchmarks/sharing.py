@@ -52,6 +52,8 @@ def measure_sharing(servers: Servers, announce: Announce) -> list[Sharing]:
 def _measure(servers: Servers, askers: int, first: int) -> Sharing:
     settings = some_settings(
         redis_url=servers.redis_url,
+        # Who does not wait for Redis does not share.
+        redis_timeout_seconds=60,
         scoring_url=servers.endpoint.url,
         database_url=f"sqlite:///{servers.directory / 'sharing.db'}",
         endpoint={"requests_per_second": 100_000, "concurrency": 256, "scores_per_request": 1},

@@ -132,7 +132,7 @@ def test_what_an_endpoint_tells_of_a_model_comes_from_the_workers(front: Front) 
 
 
 def test_a_worker_that_is_killed_under_waiting_requests_costs_them_time_only(front: Front) -> None:
-    front.here.endpoint.set(latency_ms=700)
+    front.here.endpoint.set(troubles=[{"latency_ms": 3_600_000}])
 
     async def ask() -> list[httpx.Response]:
         async with front.client(10) as client:
@@ -142,6 +142,7 @@ def test_a_worker_that_is_killed_under_waiting_requests_costs_them_time_only(fro
             )
             for child in front.here.worker_children():
                 os.kill(child, signal.SIGKILL)
+            await asyncio.to_thread(front.here.endpoint.set, troubles=None)
             return await asyncio.gather(*asked)
 
     replies = asyncio.run(ask())

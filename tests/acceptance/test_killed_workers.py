@@ -18,7 +18,7 @@ def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
         here.endpoint.set(latency_ms=1_000)
         here.save(edits)
         killed = set()
-        for left in (290, 200, 110):
+        for left in (290, 240, 190):
             here.until_at_most(left, EDITS)
             assert here.pending(EDITS) > 0
             killed.add(here.kill_a_worker_child())
@@ -38,7 +38,7 @@ def test_killing_the_whole_worker_in_the_middle_of_a_run_changes_no_final_count(
     with running(tmp_path, {"itwiki": mariadb_databases("itwiki")}, **SLOWLY) as here:
         here.endpoint.set(latency_ms=1_000)
         here.save(edits)
-        here.until_at_most(140, EDITS)
+        here.until_at_most(180, EDITS)
         here.kill("worker")
         assert here.pending(EDITS) > 0
         here.endpoint.set(latency_ms=0)

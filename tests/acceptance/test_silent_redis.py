@@ -69,7 +69,8 @@ def answer(here: Running, score_id: str) -> Any:
     found: list[Any] = []
 
     def is_had() -> bool:
-        with suppress(exceptions.TimeoutError, KombuError, RedisError, EndpointUnavailable):
+        # An AttributeError is what kombu says when it has closed the channel itself.
+        with suppress(exceptions.TimeoutError, KombuError, RedisError, EndpointUnavailable, AttributeError):
             found.append(here.client.send_task(SCORE, task_id=score_id).get(timeout=2)["probability"])
         return bool(found)
 

@@ -24,7 +24,8 @@ def never_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_hints(redis_url: str, work: Callable[[Hints], Awaitable[None]]) -> None:
     async def run() -> None:
-        hints = Hints(lambda: AsyncRedis.from_url(redis_url))
+        silence: dict[str, Any] = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+        hints = Hints(lambda: AsyncRedis.from_url(redis_url, **silence))
         try:
             await work(hints)
         finally:

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.builders import a_score
+from tests.patience import PATIENCE_SECONDS
 from worker.config.settings_sections import FlightSettings
 from worker.demo.processes import free_port
 from worker.domain.scores import Answer, Hear, ScoreId, unheard
@@ -30,7 +31,10 @@ def some_ids(count: int, *, version: str = "0.5.1") -> list[ScoreId]:
 
 def a_redis_tier(redis: Redis, lifetimes: Lifetimes = LIFETIMES) -> RedisTier:
     at = redis.connection_pool.connection_kwargs
-    return RedisTier(redis, partial(AsyncRedis, host=at.get("host", "localhost"), port=at["port"]), lifetimes)
+    # Its own time-outs are five seconds, which a busy loop may need before it sees a reply.
+    silence: dict[str, Any] = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+    connect = partial(AsyncRedis, host=at.get("host", "localhost"), port=at["port"], **silence)
+    return RedisTier(redis, connect, lifetimes)
 
 
 def lifetimes_of(settings: FlightSettings) -> Lifetimes:
