@@ -16,7 +16,7 @@ import structlog
 from hypothesis import is_hypothesis_test, settings
 from redis import Redis
 
-from outbox.database import Database, Engines
+from outbox.database import Database
 from tests.endpoint import EmulatedEndpoint, emulated_endpoint
 from tests.event_stream import EmulatedEventStream, emulated_event_stream
 from tests.eventgate import EmulatedEventGate, emulated_eventgate
@@ -31,7 +31,7 @@ from tests.services import (
     mariadb_server,
     redis_server,
 )
-from tests.wiki_tables import empty_tables, make_tables
+from tests.wiki_tables import empty_tables, make_tables, patient_engines
 
 BACKENDS = ("sqlite", "mariadb")
 #: Who uses one of these needs a server or a process, as do all the tests of these folders.
@@ -206,7 +206,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def migrated_database(database_url: str) -> Iterator[Database]:
-    engines = Engines()
+    engines = patient_engines()
     database = engines.open("enwiki", database_url)
     make_tables(database)
     yield database

@@ -46,8 +46,8 @@ def emulated_wiki(**settings: Any) -> Iterator[EmulatedWiki]:
     runner = web.AppRunner(make_app(EmulatedWikiSettings(**settings)), access_log=None, shutdown_timeout=0.01)
     try:
         yield EmulatedWiki(asyncio.run_coroutine_threadsafe(_start(runner), loop).result())
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
     finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -97,6 +97,8 @@ class FaultProxy:
         self._call(forget())
 
     def start(self) -> None:
+        # Of those that nobody else gets while nobody listens.
+        self.port = free_port()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy", daemon=True)
         self._thread.start()
         self.set("pass")
@@ -172,12 +174,16 @@ class FaultProxy:
                 return
             server, to_server = await asyncio.open_connection(HOST, self.behind)
             link.ends.append(to_server)
-            await asyncio.gather(self._requests(link, client, to_server), self._replies(link, server, to_client))
+            await _both(self._requests(link, client, to_server), self._replies(link, server, to_client))
         except OSError:
             link.end(reset=True)
         finally:
-            del self._links[link]
             link.end()
+            try:
+                # Until then it may hold bytes that its end has not taken, and is to be reset with the others.
+                await asyncio.gather(*(writer.wait_closed() for writer in link.ends), return_exceptions=True)
+            finally:
+                del self._links[link]
 
     async def _requests(self, link: _Link, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await client.read(CHUNK):
@@ -220,6 +226,17 @@ class FaultProxy:
                 await self._changed.wait()
         finally:
             self.held -= 1
+
+
+async def _both(*ways: Coroutine[Any, Any, None]) -> None:
+    """Run them until all have ended, or until one fails; then none is left."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

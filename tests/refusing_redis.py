@@ -1,7 +1,6 @@
 """A Redis that refuses to serve: a real one that is told to, or somebody who stands before one and says no."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 from redis import Redis
 
 from tests.listening_port import listening_port
+from tests.patience import until
 
 #: What each word of Redis looks like on the wire, as 7.0 writes them.
 REFUSALS = {
@@ -39,8 +39,7 @@ def break_disk(redis: Redis, directory: Path) -> None:
     (directory / "dump.rdb" / "full").mkdir(parents=True, exist_ok=True)
     redis.config_set("save", "3600 1")
     redis.bgsave()
-    while redis.info("persistence")["rdb_last_bgsave_status"] != "err":
-        time.sleep(0.01)
+    until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "a Redis that can't save")
 
 
 Command = tuple[str, ...]

@@ -16,10 +16,19 @@ from pymysql.constants import CLIENT
 from sqlalchemy import URL, text
 
 from outbox.database import Database, Engines
+from tests.patience import PATIENCE_SECONDS
 from tests.services import create_database, drop_database
 from worker.upkeep.migrating import migrate
 
 NAME = "template"
+#: More than any test has threads. With fewer places some would wait for others, and be refused where those stand still
+#: for two seconds.
+PLACES = 64
+
+
+def patient_engines() -> Engines:
+    """Engines that a machine that stands still for a while makes no trouble for."""
+    return Engines(places=PLACES, seconds=PATIENCE_SECONDS)
 
 
 def make_tables(database: Database) -> None:
@@ -38,7 +47,7 @@ def make_tables(database: Database) -> None:
 @contextmanager
 def made_on_mariadb(mariadb_url: str, name: str) -> Iterator[Database]:
     """A database of that *name* with all tables, until the end."""
-    engines = Engines()
+    engines = patient_engines()
     database = engines.open("enwiki", create_database(mariadb_url, name))
     make_tables(database)
     yield database

@@ -119,7 +119,8 @@ def test_a_transaction_that_lost_a_deadlock_is_run_again(mariadb: Database) -> N
         for done in [pool.submit(crosswise, "up", low, high), pool.submit(crosswise, "down", high, low)]:
             done.result()
 
-    assert len(tries) == 3
+    # One more for each time that the other stood still for longer than a lock is waited for.
+    assert len(tries) >= 3
     assert [row["attempt"] for row in rows(mariadb, EDITS.messages)] == [2, 2]
 
 
@@ -299,23 +300,22 @@ def test_connections_that_a_burst_left_are_closed_and_the_next_one_is_opened_uns
 ) -> None:
     monkeypatch.setattr("outbox.server.IDLE_SECONDS", 1)
     monkeypatch.setattr("outbox.server.FRESH_SECONDS", 0.1)
-    engines, at_once = Engines(places=4), Barrier(2)
+    engines = Engines(places=4)
     wikis = [engines.open(wiki, url) for wiki, url in zip(["enwiki", "frwiki"], two_databases, strict=True)]
-
-    def ask(wiki: Database) -> int:
-        with wiki.reading() as connection:
-            at_once.wait(PATIENCE_SECONDS)
-            return int(connection.execute(text("SELECT CONNECTION_ID()")).scalar_one())
-
-    with ThreadPoolExecutor(2) as pool:
-        first = set(pool.map(ask, wikis))
+    # Neither is at rest for long before it is given back.
+    with wikis[0].reading() as one, wikis[1].reading() as other:
+        first = {number_of(one), number_of(other)}
     until(lambda: not first & connections(mariadb), "the end of connections that nobody uses")
     with wikis[0].reading() as connection:
-        again = connection.execute(text("SELECT CONNECTION_ID()")).scalar_one()
+        again = number_of(connection)
 
     engines.close()
     assert len(first) == 2
     assert again not in first
+
+
+def number_of(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT CONNECTION_ID()")).scalar_one())
 
 
 def connections(database: Database) -> set[int]:

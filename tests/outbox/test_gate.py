@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from outbox.errors import DatabaseUnavailable, ServerGone
 from outbox.gate import Places, ServerCircuit, rest_before
 from tests.clock import Clock
+from tests.patience import PATIENCE_SECONDS
 
 ages = st.lists(st.floats(0, 100), max_size=20)
 
@@ -57,8 +58,8 @@ def test_a_wiki_that_hangs_holds_half_of_the_places_at_most() -> None:
 
 
 def test_a_place_that_becomes_free_is_taken_by_who_waits() -> None:
-    places = Places(2, patience=30)
-    leave, waiting = Event(), Barrier(2, timeout=30)
+    places = Places(2, patience=PATIENCE_SECONDS, hang=PATIENCE_SECONDS)
+    leave, waiting = Event(), Barrier(2, timeout=PATIENCE_SECONDS)
 
     def hold() -> None:
         with places.place("enwiki"):
@@ -76,8 +77,8 @@ def test_a_place_that_becomes_free_is_taken_by_who_waits() -> None:
         assert not taker.done()
         leave.set()
 
-        assert taker.result(timeout=30) == "taken"
-        holder.result(timeout=30)
+        assert taker.result(timeout=PATIENCE_SECONDS) == "taken"
+        holder.result(timeout=PATIENCE_SECONDS)
 
 
 def test_nobody_waits_for_longer_than_the_deadline_however_the_others_get_on() -> None:

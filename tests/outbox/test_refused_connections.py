@@ -15,6 +15,7 @@ from outbox.database import Engines
 from outbox.errors import DatabaseRefuses, DatabaseUnavailable
 from tests.builders import an_edit
 from tests.certificates import Certificate, make_certificate
+from tests.patience import PATIENCE_SECONDS
 from tests.services import QUICK, own_mariadb_server
 from tests.wiki_tables import make_tables
 
@@ -42,7 +43,7 @@ def server(certificate: Certificate) -> Iterator[str]:
 
 def refusal(url: str) -> str:
     """What is said where *url* is connected to."""
-    engines = Engines(seconds=2)
+    engines = Engines(seconds=PATIENCE_SECONDS)
 
     def ask() -> None:
         with engines.open("enwiki", url).reading() as connection:

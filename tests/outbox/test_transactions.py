@@ -71,6 +71,8 @@ def test_what_is_no_session_is_refused_by_name(make: Callable[[], Any], kind: st
         assert way_out in str(refusal.value)
     if hasattr(handed, "close"):
         handed.close()
+    if isinstance(handed, sqlite3.Cursor):
+        handed.connection.close()
 
 
 def test_a_session_that_was_not_awaited_is_refused() -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tests.builders import some_settings
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.raw_server import RawReply, RawServer, Request, raw_server
 from worker.domain.scores import Answer, Sample, ScoreId
 from worker.endpoints.client import Endpoint
@@ -47,7 +48,7 @@ def ids(
 
 def make_client(kind: str, url: str, **endpoint: Any) -> ScoringClient:
     settings = some_settings(scoring_url=url, endpoint={"kind": kind} | endpoint)
-    pacer = Pacer(url, Unlimited(), patience=10)
+    pacer = Pacer(url, Unlimited(), patience=PATIENCE_SECONDS)
     if kind == "ores":
         return OresClient(Endpoint(settings.endpoints_by_name["default"], pacer))
     return LiftWingClient(Endpoint(settings.endpoints_by_name["default"], pacer), settings.scoring_models(), LANGUAGES)

@@ -20,7 +20,9 @@ from worker.flight.flight import Flight
 from worker.flight.redis_tier import RedisTier
 from worker.flight.tiers import Lifetimes
 
-LIFETIMES = Lifetimes(lease=35, result=3600, error=300)
+#: Those who waited come and look within this time, however slow the machine is.
+HANDOVER_SECONDS = 100
+LIFETIMES = Lifetimes(lease=35, result=3600, error=300, handover=HANDOVER_SECONDS)
 
 
 def some_ids(count: int, *, version: str = "0.5.1") -> list[ScoreId]:
@@ -36,7 +38,12 @@ def a_redis_tier(redis: Redis, lifetimes: Lifetimes = LIFETIMES) -> RedisTier:
 
 
 def lifetimes_of(settings: FlightSettings) -> Lifetimes:
-    return Lifetimes(lease=settings.lease_seconds, result=settings.result_ttl_seconds, error=settings.error_ttl_seconds)
+    return Lifetimes(
+        lease=settings.lease_seconds,
+        result=settings.result_ttl_seconds,
+        error=settings.error_ttl_seconds,
+        handover=HANDOVER_SECONDS,
+    )
 
 
 def a_flight(redis: Redis, **settings: Any) -> Flight:

@@ -108,6 +108,7 @@ def raw_server_beside(reply: Callable[[Request], RawReply], port: int = 0) -> It
         yield server
     finally:
         asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result()
+        # Replies that nobody took to their ends.
         asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -147,13 +147,22 @@ class Listener:
         is_time = time.monotonic() > self._position_saved_at + QUIET_SECONDS
         due = {wiki: edits.get(wiki, []) for wiki in self._databases if wiki in edits or is_time}
         # Once around without waiting, so that a wiki whose database refuses comes after all others.
-        late = {wiki: error for wiki, ours in due.items() if (error := self._keep_at_once(wiki, ours, last))}
-        for wiki, error in late.items():
-            if not self._leaves(wiki, due[wiki], last, error, late):
+        late = self._late(due, last)
+        while late:
+            wiki, error = next(iter(late.items()))
+            is_left = self._leaves(wiki, due[wiki], last, error, late)
+            del late[wiki]
+            if not is_left:
                 self._keep(wiki, due[wiki], last)
+                # What kept the others from being saved may be over, too.
+                late = self._late({other: due[other] for other in late}, last)
         if is_time:
             self._position_saved_at = time.monotonic()
         self._reader.are_saved(events)
+
+    def _late(self, due: Mapping[str, Sequence[Promised]], last: str | None) -> dict[str, Exception]:
+        """Save what is *due*; returns the wikis whose databases do not let us, and why."""
+        return {wiki: error for wiki, ours in due.items() if (error := self._keep_at_once(wiki, ours, last))}
 
     def _keep_at_once(self, wiki: str, edits: Sequence[Promised], last: str | None) -> Exception | None:
         """Save *edits* and the position; returns why the database does not let us, if somebody else can wait for it."""

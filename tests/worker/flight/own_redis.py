@@ -13,7 +13,7 @@ from worker.demo.surroundings import redis_command
 
 def connect(port: int) -> Redis:
     """As a worker does: fails at once where nobody listens, and tries once more where a connection was lost."""
-    return Redis(port=port, retry=Retry(NoBackoff(), 1), socket_timeout=2, socket_connect_timeout=2)
+    return Redis(port=port, retry=Retry(NoBackoff(), 1), socket_timeout=PATIENCE_SECONDS)
 
 
 class OwnRedis:

@@ -4,7 +4,7 @@ from redis import Redis
 
 from tests.clock import Clock
 from tests.patience import PATIENCE_SECONDS
-from worker.demo.processes import free_port
+from tests.worker.flights import no_redis
 from worker.flight.documents import (
     INCOMPLETE_SECONDS,
     REPEAT_SECONDS,
@@ -63,5 +63,5 @@ def test_two_deployments_keep_documents_under_names_of_their_own(redis: Redis) -
 
 
 def test_a_redis_that_is_gone_stops_no_worker() -> None:
-    with Redis(port=free_port()) as gone:
+    with no_redis() as gone:
         Documents(gone).keep_versions("enwiki", VERSIONS)

@@ -1,17 +1,18 @@
 """Single flight through both tiers: threads and coroutines of a process share a call, and so do processes."""
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from redis import Redis
 
 from tests.builders import a_score, a_score_error
+from tests.worker.flight.timed_tiers import LIFETIMES as LONG_LIFETIMES
+from tests.worker.flight.timed_tiers import ProcessTimedTier, RedisTimedTier, TimedTier
 from tests.worker.flight.two_tiers import Calls, a_process, in_threads, started, until
 from tests.worker.flights import CountingEndpoint, a_redis_tier, some_ids
+from worker.config.settings_sections import FlightSettings
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, Hear, NoAnswer, ScoreId
 from worker.flight.flight import Flight, FlightResult
@@ -229,21 +230,31 @@ def test_a_score_whose_holder_died_in_another_process_is_called_once_by_those_wh
     assert endpoint.asked == {ONE: 1}
 
 
+class OftenRenewed(FlightSettings):
+    """Leases are renewed each third of a second, however long they last."""
+
+    @property
+    def lease_seconds(self) -> float:
+        return 1.0
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["in one process", "in two processes"])
 def test_a_lease_is_renewed_while_a_call_lasts_longer_than_it(redis: Redis, same: bool) -> None:
-    """It is renewed each 2.5 seconds, a third of what a call may take, and lasts for 4.5; the call takes longer."""
-    brief: dict[str, Any] = {"lease": 4.5, "call_seconds": 7.4, "lease_margin_seconds": 0.1}
-    holder = a_process(redis, **brief)
-    waiter = holder if same else a_process(redis, **brief)
-    endpoint, left = Calls(), [math.inf]
+    """Its time passes when the test says so."""
+    tiers: list[TimedTier] = [ProcessTimedTier(), RedisTimedTier(redis)]
+    settings = OftenRenewed(call_seconds=600, patience_seconds=600)
+    holder = Flight([each.tier for each in tiers], settings)
+    waiter = holder if same else Flight([ProcessTimedTier().tier, tiers[1].tier], settings)
+    endpoint, most = Calls(), LONG_LIFETIMES.lease - 50
 
     def is_renewed() -> bool:
-        left.append(redis.pttl(lease_key(ONE)))
-        return left[-1] > left[-2]
+        return all(each.tier.acquire([ONE], OTHER, {}).under_way[ONE].seconds > 50 for each in tiers)
 
     async def ask() -> list[FlightResult]:
-        asking = [await started(flight.scores([ONE], endpoint, patience=60)) for flight in (holder, waiter)]
-        for _ in range(2):
+        asking = [await started(flight.scores([ONE], endpoint)) for flight in (holder, waiter)]
+        for _ in range(3):
+            for each in tiers:
+                each.advance(most)
             await until(is_renewed)
         endpoint.unblock()
         return await asyncio.gather(*asking)

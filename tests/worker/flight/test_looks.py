@@ -10,7 +10,9 @@ from redis import RedisError
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError as RedisTimeout
 
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.flight.scripted_redis import Script, reset, scripted_redis, the_keys
 from worker.flight.looks import Looks, Values
 
@@ -57,11 +59,6 @@ async def then_reset(_number: int, keys: list[bytes], writer: StreamWriter) -> N
     reset(writer)
 
 
-async def late(number: int, keys: list[bytes], writer: StreamWriter) -> None:
-    await asyncio.sleep(3 if number == 0 else 0)
-    writer.write(the_keys(keys))
-
-
 def first(reply: bytes) -> Script:
     """Answers the first MGET with *reply*."""
 
@@ -71,14 +68,19 @@ def first(reply: bytes) -> Script:
     return script
 
 
-def looked(script: Script, *steps: Sequence[str], seconds: float = 20) -> list[Values | type[Exception]]:
+def patient(port: int) -> AsyncRedis:
+    """Tries once more where a connection was lost."""
+    return AsyncRedis(port=port, socket_timeout=PATIENCE_SECONDS, retry=Retry(NoBackoff(), 1))
+
+
+def looked(script: Script, *steps: Sequence[str]) -> list[Values | type[Exception]]:
     """What each of *steps* got, one after the other, with a little time between them."""
 
     async def look() -> list[Values | type[Exception]]:
         found: list[Values | type[Exception]] = []
         async with scripted_redis(script) as server:
-            redis = AsyncRedis(port=server.port, socket_timeout=seconds, retry=Retry(NoBackoff(), 1))
-            looks = Looks(redis, seconds=seconds)
+            redis = patient(server.port)
+            looks = Looks(redis, seconds=PATIENCE_SECONDS)
             for keys in steps:
                 try:
                     found.append(await looks.at(keys))
@@ -106,10 +108,28 @@ def test_a_big_value_is_read_whole() -> None:
 
 
 def test_a_reply_that_comes_too_late_is_nobody_elses() -> None:
-    (failed, *others) = looked(late, ["a"], ["b"], ["c"], seconds=2)
+    async def look() -> list[Values]:
+        is_late = asyncio.Event()
 
-    assert isinstance(failed, type)
-    assert others == [[b"b"], [b"c"]]
+        async def late(_number: int, keys: list[bytes], writer: StreamWriter) -> None:
+            if keys == [b"a"]:
+                await is_late.wait()
+            writer.write(the_keys(keys))
+
+        async with scripted_redis(late) as server:
+            redis = patient(server.port)
+            hasty, others = (Looks(redis, seconds=seconds) for seconds in (0.1, PATIENCE_SECONDS))
+            # Connecting takes no time of the hasty one.
+            await others.at(["z"])
+            with pytest.raises(RedisTimeout):
+                await hasty.at(["a"])
+            is_late.set()
+            found = [await others.at([key]) for key in "bc"]
+            await redis.aclose()
+        return found
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(look()) == [[b"b"], [b"c"]]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +164,7 @@ def test_callers_of_one_step_share_a_look() -> None:
         async with scripted_redis(first(b"")) as server:
             server.count = 1
             redis = AsyncRedis(port=server.port)
-            looks = Looks(redis, seconds=20)
+            looks = Looks(redis, seconds=PATIENCE_SECONDS)
             found = await asyncio.gather(*(looks.at([key]) for key in "abcdef"))
             await redis.aclose()
             return found, server.count - 1
@@ -161,7 +181,7 @@ def test_an_error_of_who_asked_is_nobody_elses() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: noted.append(str(context["exception"])))
         async with scripted_redis(then_closed) as server:
             redis = AsyncRedis(port=server.port)
-            looks = Looks(redis, seconds=20)
+            looks = Looks(redis, seconds=PATIENCE_SECONDS)
             looks.ask(["a"], fail)
             found = await looks.at(["b"])
             await redis.aclose()
@@ -180,7 +200,7 @@ def test_a_look_that_is_under_way_at_the_end_opens_no_connection_after_it() -> N
 
         async with scripted_redis(held) as server:
             redis = AsyncRedis(port=server.port, retry=Retry(NoBackoff(), 1))
-            looks = Looks(redis, seconds=20)
+            looks = Looks(redis, seconds=PATIENCE_SECONDS)
             looks.ask(["a"], lambda _: None)
             await came.wait()
             await looks.close()

@@ -15,16 +15,14 @@ from worker.config.settings_sections import FlightSettings
 from worker.domain.scores import Answer, Hear, ScoreId, unheard
 from worker.flight.flight import Flight
 from worker.flight.process_tier import ProcessTier
-from worker.flight.tiers import Lifetimes
 
 Result = TypeVar("Result")
 
 
-def a_process(redis: Redis, *, lease: float | None = None, **settings: Any) -> Flight:
-    """The flight of one process; with *lease* its leases are shorter than those of its settings."""
-    flight = FlightSettings(**settings)
-    usual = lifetimes_of(flight)
-    lifetimes = Lifetimes(lease=lease or usual.lease, result=usual.result, error=usual.error)
+def a_process(redis: Redis, **settings: Any) -> Flight:
+    """The flight of one process, which by itself waits for others for as long as a slow machine may take."""
+    flight = FlightSettings(**({"patience_seconds": PATIENCE_SECONDS} | settings))
+    lifetimes = lifetimes_of(flight)
     return Flight([ProcessTier(lifetimes), a_redis_tier(redis, lifetimes)], flight)
 
 
@@ -50,6 +48,13 @@ async def until(is_so: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_so():  # noqa: ASYNC110 - nobody would tell
             await asyncio.sleep(0.005)
+
+
+async def until_others_have_ended() -> None:
+    """Let every other task of this event loop end, with all that it does in threads."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def started(work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":

@@ -6,11 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from outbox.database import Database, Engines
+from outbox.database import Database
 from tests.event_stream import EmulatedEventStream
+from tests.patience import PATIENCE_SECONDS
 from tests.services import create_database, drop_database
-from tests.wiki_tables import empty_tables, make_tables
+from tests.wiki_tables import empty_tables, make_tables, patient_engines
 from worker.incoming.reading import READER
+
+
+@pytest.fixture(autouse=True)
+def no_reader_is_left() -> Iterator[None]:
+    """A listener does not wait for its reader, which would log what it finds in the tests after it."""
+    yield
+    # Whatever they read from has ended by now.
+    for thread in threading.enumerate():
+        if thread.name == READER:
+            thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -26,7 +37,7 @@ def event_stream(event_stream: EmulatedEventStream) -> Iterator[EmulatedEventStr
 def _other_database(
     request: pytest.FixtureRequest, migrated_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Database]:
-    engines = Engines()
+    engines = patient_engines()
     if migrated_database.url.get_backend_name() == "sqlite":
         other = engines.open("frwiki", f"sqlite:///{tmp_path_factory.mktemp('database') / 'frwiki.db'}")
         make_tables(other)

@@ -99,7 +99,8 @@ def test_a_silent_connection_is_given_up_for_another(database: Database, event_s
     run = listen(event_stream.stream(), {"enwiki": database}, patience=SHORT_SILENCE, limit=30)
 
     assert revisions(database) == list(range(1, 31))
-    assert run.listened.connections == 3
+    # More where the machine was silent for as long.
+    assert run.listened.connections >= 3
 
 
 def test_comments_are_signs_of_life(database: Database, event_stream: EmulatedEventStream) -> None:
@@ -219,20 +220,38 @@ def test_who_is_stopped_while_the_database_is_away_says_so(tmp_path: Path, event
         until(lambda: run.listened.trouble is not None)
 
 
+def whole_revisions(database: Database) -> list[int]:
+    """As `revisions`, once the server has come to the end of what the dead told it last."""
+    found: list[int] = []
+
+    def are_whole() -> bool:
+        try:
+            found[:] = revisions(database)
+        except AssertionError:
+            return False
+        return True
+
+    until(are_whole)
+    return found
+
+
 def test_a_killed_listener_leaves_nothing_half_done_and_the_next_one_goes_on(
     database: Database, event_stream: EmulatedEventStream, tmp_path: Path
 ) -> None:
     url = event_stream.stream()
     write_settings(tmp_path, database_url=database.url.render_as_string(hide_password=False))
     command = [sys.executable, "-m", "worker.cli", "listen", url, "--since", "2026-01-01"]
+    # So that it can't be done before it is killed.
+    event_stream.set(interruption={"after_events": 900, "how": "silence"})
     event_stream.send(*changes(1000))
     with Processes(tmp_path) as processes:
         first = processes.start("first", command, environment=environment(tmp_path / "outpatrol.toml"))
         processes.wait_until(first, lambda: count(database, revision) > 0, seconds=PATIENCE_SECONDS)
         kill_group(first)
         first.process.wait()
-        assert 0 < len(revisions(database)) < 1000
+        assert 0 < len(whole_revisions(database)) < 1000
         assert position_of(database, url) is not None
+        event_stream.set(interruption=None)
 
         event_stream.send(*changes(100, first=1001))
         second = processes.start("second", command, environment=environment(tmp_path / "outpatrol.toml"))

@@ -63,7 +63,7 @@ def test_the_time_that_a_stream_asks_for_holds_for_all_later_connections(databas
 def test_a_refusal_is_an_end_only_before_the_first_success(database: Database) -> None:
     with a_stream(STREAM + EVENT, refusal(404), refusal(403), refusal(400), STREAM + EVENT) as (server, asked):
         with capture_logs() as logs, listening(server.url, {"enwiki": database}) as run:
-            until(lambda: len(asked) >= 5)
+            until(lambda: len(asked) >= 5 and run.saved == 1)
         assert run.saved == 1
     warned = [each["error"] for each in logs if each["event"] == "stream_interrupted"]
     assert [each.rpartition(" ")[2] for each in warned[:3]] == ["404", "403", "400"]
