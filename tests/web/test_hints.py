@@ -124,6 +124,36 @@ def test_who_comes_while_a_broken_connection_is_still_being_closed_hears_too(
     with_hints(redis_url, work)
 
 
+def test_a_connection_whose_closing_is_cancelled_is_closed_at_the_end(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close: Any = PubSub.aclose
+    tries: list[PubSub] = []
+    closing = asyncio.Event()
+
+    async def close_at_the_second_try(channel: PubSub) -> None:
+        tries.append(channel)
+        if len(tries) == 1:
+            closing.set()
+            await asyncio.sleep(PATIENCE_SECONDS)
+        await close(channel)
+
+    async def work(hints: Hints) -> None:
+        first = asyncio.Event()
+        cut = asyncio.create_task(hears(hints, "here", first))
+        await first.wait()
+        await asyncio.to_thread(redis.client_kill_filter, _type="pubsub")
+        await closing.wait()
+        assert await cut
+
+    monkeypatch.setattr(PubSub, "aclose", close_at_the_second_try)
+    with_hints(redis_url, work)
+
+    assert len(tries) == 2
+    assert tries[0] is tries[1]
+    assert tries[0].connection is None
+
+
 def test_nobody_is_subscribed_to_what_nobody_waits_for(redis: Redis, redis_url: str) -> None:
     def subscribed() -> set[bytes]:
         # Connections of other tests may not be closed yet.

@@ -35,6 +35,8 @@ class Hints:
         #: The channel that somebody reads, and all who read: who reads a broken one may still be closing it.
         self._read_channel: Any = None
         self._reading: set[asyncio.Task[None]] = set()
+        #: What is no longer used, and to be closed.
+        self._dropped: list[Any] = []
         #: One command at a time: for two at once the client would connect twice.
         self._speaking = asyncio.Lock()
 
@@ -131,14 +133,15 @@ class Hints:
                 heard.set()
 
     async def _drop(self) -> None:
-        channel, redis = self._channel, self._redis
+        self._dropped += [each for each in (self._channel, self._redis) if each is not None]
         self._channel = self._redis = None
         self._confirmed.clear()
         for events in self._waiting.values():
             for heard in events:
                 heard.set()
-        with contextlib.suppress(*BROKEN):
-            if channel is not None:
-                await channel.aclose()
-            if redis is not None:
-                await redis.aclose()
+        for each in tuple(self._dropped):
+            # Whoever closes it may be cancelled meanwhile; then the next one does.
+            with contextlib.suppress(*BROKEN):
+                await each.aclose()
+            if each in self._dropped:
+                self._dropped.remove(each)
