@@ -13,10 +13,13 @@ from redis import Redis
 
 from tests.builders import a_score, a_score_error
 from tests.patience import PATIENCE_SECONDS
-from tests.worker.flights import CountingEndpoint, a_flight
+from tests.worker.flights import CountingEndpoint, a_flight, a_redis_tier
+from worker.config.settings_sections import FlightSettings
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
 from worker.domain.failures import Failure
 from worker.domain.scores import NoAnswer, ScoreId
+from worker.flight.flight import Flight
+from worker.flight.tiers import Lifetimes
 
 SCORE_ID = "enwiki:damaging:745065890:0.5.1"
 
@@ -63,7 +66,10 @@ def test_a_failure_is_the_failure_of_the_task_for_those_who_wait_for_it(redis: R
 
 
 def test_a_failure_is_forgotten_within_seconds(redis: Redis) -> None:
-    fly(redis, CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE)))
+    as_long_as_by_default = a_redis_tier(redis, Lifetimes(lease=35, result=3600, error=300))
+    flight = Flight([as_long_as_by_default], FlightSettings())
+    down = CountingEndpoint(lambda _: NoAnswer("down", Failure.OUTAGE))
+    asyncio.run(flight.scores([ScoreId.parse(SCORE_ID)], down))
 
     assert 0 < redis.pttl(f"ores:{SCORE_ID}") <= 5_000
 
