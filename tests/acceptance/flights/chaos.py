@@ -112,7 +112,9 @@ class Chaos:
 
     def flush_in_a_call(self) -> None:
         """Empty Redis while the endpoint is being asked."""
-        self._until(lambda: bool(self.here.endpoint.summary()["in_flight"]), "a call under way")
+        if not self._sees_a_call():
+            # We are late: its calls have ended.
+            self.here.until(self._sees_a_call, "a call under way", meanwhile=self.next_generation)
         self.flush()
 
     def kill_redis(self) -> None:
@@ -240,6 +242,14 @@ class Chaos:
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for *condition* while other ids become hot, for only who asks for something new looks."""
         self.here.until(condition, what, meanwhile=partial(self.pass_time, GENERATION_SECONDS))
+
+    def _sees_a_call(self) -> bool:
+        """Whether a call is under way at some moment of as long as a generation lasts."""
+        began = time.monotonic()
+        while time.monotonic() - began < GENERATION_SECONDS:
+            if self.here.endpoint.summary()["in_flight"]:
+                return True
+        return False
 
     def _all_logged(self, event: str, since: float) -> bool:
         """Whether each asker has written that event since that moment."""
