@@ -1,9 +1,11 @@
-"""A free loopback port, whose connections are handed to a function."""
+"""A free loopback port, whose connections are handed to a function, and what comes from both ends of a relay."""
 
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
+from typing import cast
 
 
 @contextmanager
@@ -37,3 +39,17 @@ def listening_port(serve: Callable[[socket.socket], None]) -> Iterator[int]:
                 with suppress(OSError):
                     client.shutdown(socket.SHUT_RDWR)
                 thread.join()
+
+
+def pieces(client: socket.socket, behind: socket.socket) -> Iterator[tuple[socket.socket, socket.socket, bytes]]:
+    """What comes from either end as it comes: that end, the other one, and bytes; the last piece of an end is empty."""
+    with DefaultSelector() as ends:
+        for end, other in ((client, behind), (behind, client)):
+            ends.register(end, EVENT_READ, other)
+        while ends.get_map():
+            for key, _ in ends.select():
+                end = cast("socket.socket", key.fileobj)
+                received = end.recv(65536)
+                if not received:
+                    ends.unregister(end)
+                yield end, key.data, received

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
-from typing import Any, cast
+from typing import Any
 
 from redis import Redis
 
-from tests.listening_port import listening_port
+from tests.listening_port import listening_port, pieces
 from tests.patience import until
 
 #: What each word of Redis looks like on the wire, as 7.0 writes them.
@@ -66,26 +65,16 @@ class RefusingRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def serve(self, client: socket.socket) -> None:
-        with (
-            client,
-            suppress(OSError),
-            socket.create_connection(("127.0.0.1", self.behind)) as behind,
-            DefaultSelector() as ends,
-        ):
-            for end, other in ((client, behind), (behind, client)):
-                ends.register(end, EVENT_READ, other)
-            while True:
-                for key, _ in ends.select():
-                    end, other = cast("socket.socket", key.fileobj), key.data
-                    received = end.recv(65536)
-                    if not received:
-                        return
-                    if end is behind or self.refusal is None:
-                        other.sendall(received)
-                    else:
-                        commands = received.count(b"\r\n*") + received.startswith(b"*")
-                        self.refused += commands
-                        client.sendall(f"-{self.refusal}\r\n".encode() * commands)
+        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self.behind)) as behind:
+            for end, other, received in pieces(client, behind):
+                if not received:
+                    return
+                if end is behind or self.refusal is None:
+                    other.sendall(received)
+                else:
+                    commands = received.count(b"\r\n*") + received.startswith(b"*")
+                    self.refused += commands
+                    client.sendall(f"-{self.refusal}\r\n".encode() * commands)
 
 
 @contextmanager

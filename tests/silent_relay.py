@@ -5,10 +5,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from selectors import EVENT_READ, DefaultSelector
-from typing import cast
 
-from tests.listening_port import listening_port
+from tests.listening_port import listening_port, pieces
 
 
 @dataclass(slots=True)
@@ -47,21 +45,13 @@ class SilentRelay:
 
     def _pass_on(self, client: socket.socket, behind: socket.socket, generation: int) -> None:
         """Pass bytes on until the client has gone or, while nothing is silent, the server."""
-        with DefaultSelector() as ends:
-            for end, other in ((client, behind), (behind, client)):
-                ends.register(end, EVENT_READ, other)
-            while True:
-                for key, _ in ends.select():
-                    end = cast("socket.socket", key.fileobj)
-                    received = end.recv(65536)
-                    is_silent = generation != self._generation
-                    if received and not is_silent:
-                        key.data.sendall(received)
-                    elif not received and (end is client or not is_silent):
-                        return
-                    elif not received:
-                        # Taken and forgotten: the client sees no difference to a server that takes its time.
-                        ends.unregister(end)
+        for end, other, received in pieces(client, behind):
+            is_silent = generation != self._generation
+            if not received and (end is client or not is_silent):
+                return
+            # Else taken and forgotten: the client sees no difference to a server that takes its time.
+            if received and not is_silent:
+                other.sendall(received)
 
     def close(self) -> None:
         for each in self._forgotten:
