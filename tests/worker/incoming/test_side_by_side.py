@@ -165,17 +165,27 @@ def test_a_wiki_whose_database_alone_does_not_answer_holds_up_no_other_and_loses
     assert all(revisions(database) == list(range(1, 12)) for database in files.values())
 
 
-def test_where_no_database_answers_all_are_waited_for_by_one(
-    files: dict[str, Database], event_stream: EmulatedEventStream
-) -> None:
-    with listening(event_stream.stream(), files) as listeners, ExitStack() as stack:
+@contextmanager
+def all_locked(
+    files: dict[str, Database], event_stream: EmulatedEventStream, *wikis: str
+) -> Iterator[tuple[SideBySide, ExitStack]]:
+    """Listeners that were served and wait for a database now, since *wikis* have an edit more; the locks end with the
+    stack."""
+    with listening(event_stream.stream(), files) as listeners, ExitStack() as locks:
         event_stream.send(*changes(1))
         until(lambda: listeners.listened.edits == 1)
         for database in files.values():
-            stack.enter_context(locked(database))
-        event_stream.send(*(change for wiki in files for change in changes(1, first=2, wiki=wiki)))
+            locks.enter_context(locked(database))
+        event_stream.send(*(change for wiki in wikis for change in changes(1, first=2, wiki=wiki)))
         until(lambda: listeners.listened.trouble is not None)
-        stack.close()
+        yield listeners, locks
+
+
+def test_where_no_database_answers_all_are_waited_for_by_one(
+    files: dict[str, Database], event_stream: EmulatedEventStream
+) -> None:
+    with all_locked(files, event_stream, *files) as (listeners, locks):
+        locks.close()
         until(lambda: listeners.listened.edits == 5)
         assert listeners.listened.connections == 1
 
@@ -183,14 +193,8 @@ def test_where_no_database_answers_all_are_waited_for_by_one(
 def test_a_wiki_whose_trouble_ends_while_another_is_waited_for_is_not_set_apart(
     files: dict[str, Database], event_stream: EmulatedEventStream
 ) -> None:
-    with listening(event_stream.stream(), files) as listeners, ExitStack() as stack:
-        event_stream.send(*changes(1))
-        until(lambda: listeners.listened.edits == 1)
-        for database in files.values():
-            stack.enter_context(locked(database))
-        event_stream.send(*changes(1, wiki="dewiki"), *changes(1, wiki="frwiki"))
-        until(lambda: listeners.listened.trouble is not None)
-        stack.close()
+    with all_locked(files, event_stream, "dewiki", "frwiki") as (listeners, locks):
+        locks.close()
         until(lambda: listeners.listened.edits == 3)
         assert listeners.listened.connections == 1
 
