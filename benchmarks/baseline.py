@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import sys
+from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,8 @@ from worker.events.build import Announcing
 from worker.events.file_sink import FILE
 from worker.scores.autopatrol import must_be_stored
 from worker.scores.model_versions import KnownModels, current_models
-from worker.scores.rows import Classification, rows_of
+from worker.scores.rows import rows_of
+from worker.scores.store import COLUMNS as COLUMNS_OF_ROWS
 from worker.scores.tables import ores_classification
 
 #: Names the JSON object with `redis_url`, `database_url`, `endpoint_url` and `column`.
@@ -63,23 +65,13 @@ def score_edit(payload: str) -> None:
     with Session(_engine()) as session, session.begin():
         if must_be_stored(edit):
             rows = [
-                _row_of(row)
+                dict(zip(COLUMNS_OF_ROWS, astuple(row), strict=True))
                 for score in scores
                 for row in rows_of(score, edit.revision, known[score.model].id, DEFAULT_MODELS[score.model])
             ]
             if rows:
                 session.execute(insert(ores_classification).prefix_with("IGNORE"), rows)
         session.execute(insert(FILE.lane.messages).values(payload=event.encode()))
-
-
-def _row_of(row: Classification) -> dict[str, Any]:
-    return {
-        "oresc_rev": row.revision,
-        "oresc_model": row.model_id,
-        "oresc_class": row.class_id,
-        "oresc_probability": row.probability,
-        "oresc_is_predicted": row.is_predicted,
-    }
 
 
 def ask(http: httpx.Client, column: Column, revision: int) -> list[Score]:

@@ -4,11 +4,15 @@ A run that settles nothing for a while ends with `CommandFailed`, and so does on
 That it is fast is no matter here. `ores-0` is run by `test_benchmarks.py`, through the command.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.baseline import VARIABLE
 from benchmarks.columns import COLUMNS
 from benchmarks.contenders import Tell, one_task_an_edit, outpatrol
 from benchmarks.measuring import measure
@@ -61,3 +65,11 @@ def test_the_baseline_asks_for_each_edit_and_model(
 
 def test_no_column_is_left_out() -> None:
     assert set(COLUMNS) == {"ores-0", "liftwing-0", "revertrisk-0", "ores-50", "liftwing-50", "revertrisk-50"}
+
+
+def test_the_baseline_reads_redis_as_a_plain_celery_does() -> None:
+    command = "import benchmarks.baseline, redis.utils; print(redis.utils.HIREDIS_AVAILABLE)"
+    environment = os.environ | {VARIABLE: "{}"}
+    ended = subprocess.run([sys.executable, "-c", command], env=environment, check=True, capture_output=True, text=True)
+
+    assert ended.stdout == "False\n"
