@@ -33,7 +33,7 @@ class Bulkheads:
         self._taken: Counter[str] = Counter()
         #: Wikis that ever had a turn; a wiki that is the only one need not leave places for others.
         self._wikis: set[str] = set()
-        #: By resource and wiki.
+        #: Places by resource and wiki; and turns by wiki, each of which may hold several.
         self._of_wiki: Counter[tuple[str, str]] = Counter()
         self._turns: Counter[str] = Counter()
 
