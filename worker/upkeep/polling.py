@@ -18,7 +18,7 @@ from worker.lanes.rings import Bell
 #: Stands for a lane when the question is whether rows of `score_flight` have run out.
 TIDY = "tidy"
 #: Every so many polls look for everything.
-PATIENT_POLLS = 3
+PATIENT_POLLS = 6
 
 
 def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
@@ -32,7 +32,7 @@ def groups(wikis: Mapping[str, Wiki]) -> dict[str, list[Wiki]]:
 class WikiPoll:
     """Looks for work in the *lanes* that have a consumer, and for rows that have run out.
 
-    The *patient* lanes, and rows that have run out, are asked for in every third poll of a server only, from the first
+    The *patient* lanes, and rows that have run out, are asked for in every sixth poll of a server only, from the first
     on: for a server with many wikis, opening tables is most of what a poll costs, and no edit waits for these.
     """
 
@@ -55,6 +55,9 @@ class WikiPoll:
         """
         group = databases[0].server.group if databases else ""
         poll = self._urgent if self._polls[group] % PATIENT_POLLS else self._all
+        # A server keeps open the tables that were used last. Asked to and fro, it is asked for these first; always in the
+        # same order, it would have closed each table by the time that it comes again.
+        databases = databases[::-1] if self._polls[group] % 2 else databases
         self._polls[group] += 1
         late = [each for each in databases if each.wiki in self._late]
         found = self._ring_for(poll, [each for each in databases if each not in late], bell)

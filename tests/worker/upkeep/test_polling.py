@@ -61,14 +61,14 @@ def promise(database: Database, lane: Lane, edit: Edit) -> None:
             record_payloads(session, lane, [edit.encode()])
 
 
-def test_of_three_polls_two_open_no_table_of_what_can_wait(wiki: Database) -> None:
+def test_of_six_polls_five_open_no_table_of_what_can_wait(wiki: Database) -> None:
     poll = WikiPoll(LANES, patient=[BACKFILL])
     with tables_asked(wiki) as asked:
         for _ in range(2 * PATIENT_POLLS):
             poll.ring_for([wiki], Rings())
 
     assert poll.tables == 7
-    assert asked == [7, 4, 4, 7, 4, 4]
+    assert asked == 2 * [7, 4, 4, 4, 4, 4]
 
 
 @pytest.mark.parametrize("lane", [EDITS, FILE.lane], ids=lambda lane: lane.name)
@@ -81,7 +81,7 @@ def test_every_poll_finds_edits_and_events(wiki: Database, lane: Lane) -> None:
     assert rings == [("frwiki", lane.name)] * PATIENT_POLLS
 
 
-def test_edits_of_the_past_are_found_by_the_first_poll_and_by_every_third_one(wiki: Database) -> None:
+def test_edits_of_the_past_are_found_by_the_first_poll_and_by_every_sixth_one(wiki: Database) -> None:
     promise(wiki, BACKFILL, an_edit())
     poll = WikiPoll(LANES, patient=[BACKFILL])
     found = []
@@ -90,7 +90,7 @@ def test_edits_of_the_past_are_found_by_the_first_poll_and_by_every_third_one(wi
         poll.ring_for([wiki], rings)
         found.append(bool(rings))
 
-    assert found == [True, False, False, True]
+    assert found == [True, *[False] * (PATIENT_POLLS - 1), True]
 
 
 def test_polls_of_one_server_do_not_count_for_another(wiki: Database, mariadb: Database) -> None:
@@ -104,6 +104,20 @@ def test_polls_of_one_server_do_not_count_for_another(wiki: Database, mariadb: D
         first, *others = counts
         assert others == [min(counts)] * (PATIENT_POLLS - 1)
         assert first > min(counts)
+
+
+def test_wikis_of_one_server_are_asked_to_and_fro(mariadb: Database) -> None:
+    engines, address = Engines(), mariadb.url.render_as_string(hide_password=False)
+    one, other = (engines.open(name, address) for name in ("frwiki", "itwiki"))
+    promise(mariadb, EDITS, an_edit())
+    poll, orders = WikiPoll([EDITS]), []
+    for _ in range(3):
+        rings = Rings()
+        poll.ring_for([one, other], rings)
+        orders.append([name for name, _ in rings])
+    engines.close()
+
+    assert orders == [["frwiki", "itwiki"], ["itwiki", "frwiki"], ["frwiki", "itwiki"]]
 
 
 def test_a_poll_of_no_wikis_asks_nobody() -> None:
