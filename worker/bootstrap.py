@@ -22,6 +22,7 @@ from worker.config.redis_state import RedisState
 from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
+from worker.domain.models import ScoringModel
 from worker.domain.thresholds import with_thresholds
 from worker.endpoints.client import Endpoint
 from worker.endpoints.http_requests import user_agent
@@ -149,7 +150,7 @@ class Services:
 def build_services(settings: Settings, *, send: Callable[..., None] = send) -> Services:
     """Build everything for *settings*; does not connect yet."""
     runner, http_loop = ThreadLoops(), HttpLoop()
-    bulkheads, computing = Bulkheads(settings.worker.places), Computing(settings.worker.computing)
+    bulkheads, computing = Bulkheads(settings.worker.places, settings.wikis), Computing(settings.worker.computing)
     watch = ServerWatch()
     engines = Engines(
         places=settings.worker.places,
@@ -366,13 +367,18 @@ async def _client(
     async def pages(wiki: str, revisions: Collection[int]) -> Mapping[int, int] | None:
         return await wiki_apis[wiki].pages_of_revisions(revisions) if wiki in wiki_apis else None
 
-    clients = {}
+    models_by_wiki, clients = settings.models_by_wiki(), {}
     for name, here in settings.endpoints_by_name.items():
         patience = settings.flight.call_seconds - here.timeout_seconds
-        pacer = Pacer(here.url, limits[name], patience=patience)
+        pacer = Pacer(here.url, limits[name], patience=patience, wikis=_wikis_of(name, models_by_wiki))
         endpoint = Endpoint(here, pacer, settings.routes, section_of(name))
         clients[name] = KINDS[here.kind].open(endpoint, models, languages, pages)
     return EndpointRouter(clients, models)
+
+
+def _wikis_of(endpoint: str, models: Mapping[str, Mapping[str, ScoringModel]]) -> list[str]:
+    """The wikis that ask *endpoint*, by the *models* of each wiki."""
+    return [wiki for wiki, those in models.items() if any(model.endpoint == endpoint for model in those.values())]
 
 
 async def _wiki_apis(

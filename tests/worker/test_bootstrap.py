@@ -1,11 +1,17 @@
 """Putting the parts together."""
 
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any
+
 import pytest
 
 from tests.builders import some_settings
+from worker import bootstrap
 from worker.app import configuration
 from worker.bootstrap import build_services
 from worker.domain.errors import SettingsInvalid
+from worker.endpoints.pacer import Pacer
 from worker.events.kinds import EVENT_LANES, SINKS
 from worker.lanes.rings import POLL, QUEUE_OF
 
@@ -41,6 +47,31 @@ def test_a_wikis_models_keep_the_order_of_its_settings() -> None:
     services.close()
 
     assert list(services.wiki("enwiki").models) == ["goodfaith", "damaging"]
+
+
+def test_each_endpoint_and_the_turns_are_told_which_wikis_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, list[str]] = {}
+
+    def pacer(url: str, *_: Any, wikis: Iterable[str] = (), **__: Any) -> Pacer:
+        told[url] = list(wikis)
+        return Pacer(url, *_, wikis=wikis, **__)
+
+    monkeypatch.setattr(bootstrap, "Pacer", pacer)
+    services = build_services(
+        some_settings(
+            wikis=["enwiki", "frwiki"],
+            scoring_url="http://near.test",
+            endpoints={"far": {"url": "http://far.test"}},
+            models=["damaging"],
+            scoring_models={"damaging": {"endpoint": "far"}},
+        )
+    )
+    with ExitStack() as stack:
+        places = [stack.enter_context(services.turns.bulkheads.place(["far"], wiki="frwiki")) for _ in range(100)]
+    services.close()
+
+    assert told == {"http://near.test": [], "http://far.test": ["enwiki", "frwiki"]}
+    assert places.count(True) < services.settings.worker.places
 
 
 def test_celery_takes_and_gives_json_only() -> None:

@@ -52,9 +52,16 @@ def test_an_endpoint_that_hangs_for_all_its_wikis_leaves_three_quarters_of_the_t
 
 
 def test_a_wiki_that_is_alone_may_hold_all_places_of_an_endpoint() -> None:
-    bulkheads = Bulkheads(8)
+    bulkheads = Bulkheads(8, ["enwiki"])
     with ExitStack() as stack:
         assert held(bulkheads, stack, "enwiki", "endpoint") == 8
+
+
+def test_a_wiki_that_has_its_turns_first_leaves_places_for_the_others_too() -> None:
+    bulkheads = Bulkheads(8, ["enwiki", "frwiki"])
+    with ExitStack() as stack:
+        assert held(bulkheads, stack, "enwiki", "endpoint") < 8
+        assert held(bulkheads, stack, "frwiki", "endpoint", tries=1) == 1
 
 
 def test_who_lacks_a_place_with_one_of_several_holds_none_of_the_others() -> None:

@@ -142,6 +142,8 @@ class Grant:
     interval: float = 0.0
     #: Requests it may have under way; none is started while there are more.
     places: int = 0
+    #: Requests it might have under way if as many waited: its share, as far as nobody else holds it yet.
+    share: int = 0
     #: Seconds in which nothing may be sent: the endpoint wants to be left alone.
     pause: float = 0.0
     #: Seconds after which it makes sense to ask for more starts.
@@ -173,7 +175,8 @@ def exchange(
     _adapt(state, ceilings, report, now)
     state.members = {name: held for name, held in state.members.items() if held[1] > now and name != member}
     members = len(state.members) + 1
-    places = _places(state, ceilings, member, in_flight, waiting, now)
+    share = _share(state, ceilings, member, now)
+    places = min(in_flight + waiting, share)
     pause, interval = state.paused_until - now, SLACK / state.rate
     want = min(want, waiting) if places and pause <= 0 else 0
     starts, delay = _starts(state, interval, want, member, members, now)
@@ -186,6 +189,7 @@ def exchange(
         delay=delay,
         interval=interval,
         places=places,
+        share=share,
         pause=max(0.0, pause),
         again=max(0.0, state.next_start - now - (LEAD_SECONDS if member in state.in_vain else LEAD_SECONDS / 2)),
         rate=state.rate,
@@ -251,8 +255,8 @@ def _lowered(state: State, report: Report) -> float:
     return min(state.rate, used or state.rate) * LOWER_BY
 
 
-def _places(state: State, ceilings: Ceilings, member: str, in_flight: int, waiting: int, now: float) -> int:
-    """As many of the free places as *member* can use, but no more than its even share.
+def _share(state: State, ceilings: Ceilings, member: str, now: float) -> int:
+    """How many of the free places *member* may have: no more than its even share.
 
     All shares add up to the concurrency (Hermite's identity); places that can't be divided go round.
     """
@@ -263,7 +267,7 @@ def _places(state: State, ceilings: Ceilings, member: str, in_flight: int, waiti
         # Others may be at work that have not reported yet, for example after Redis was emptied.
         share = min(share, max(1, ceilings.concurrency // ceilings.processes))
     free = ceilings.concurrency - sum(places for places, _ in state.members.values())
-    return max(0, min(in_flight + waiting, share, free))
+    return max(0, min(share, free))
 
 
 def _starts(state: State, interval: float, want: int, member: str, members: int, now: float) -> tuple[int, float]:

@@ -70,7 +70,8 @@ class _Waiting:
 class Pacer:
     """Lets requests start when the limits allow it.
 
-    Used in one event loop, except `allowance`. Calls that wait for Redis run *in_thread*.
+    Used in one event loop, except `allowance`. Of the *wikis* that share the endpoint each leaves room for the others,
+    whether or not they have asked for anything yet. Calls that wait for Redis run *in_thread*.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Pacer:
         limits: Limits,
         *,
         patience: float,
+        wikis: Iterable[str] = (),
         in_thread: Callable[[Callable[[], Grant | None]], Awaitable[Grant | None]] = asyncio.to_thread,
     ) -> None:
         self._endpoint = endpoint
@@ -91,8 +93,8 @@ class Pacer:
         self._waiting: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
         self._in_flight = 0
-        #: The wikis and the models that requests were for; one that is alone need not leave room for others.
-        self._known: tuple[set[str], set[str]] = (set(), set())
+        #: The wikis and the models that requests may be for; one that is alone need not leave room for others.
+        self._known: tuple[set[str], set[str]] = ({_wiki_group(wiki) for wiki in wikis}, set())
         self._report = Report()
         self._grant: Grant | None = None
         self._granted_at = self._ask_at = self._paused_until = 0.0
@@ -219,19 +221,21 @@ class Pacer:
         waiting = self._waiting.total()
         if self._grant is None or not self._grant.places:
             return waiting
-        free = self._grant.places - self._in_flight if any(map(self._has_room, self._queue.paths())) else 0
+        free = self._grant.share - self._in_flight if any(map(self._has_room, self._queue.paths())) else 0
         seconds = max(self._seconds_a_request, now - self._ended_at)
         return min(waiting, max(0, free) + int(self._in_flight * LEAD_SECONDS / max(seconds, 1e-3)))
 
     def _has_room(self, path: Path) -> bool:
-        """Whether one more request may be under way there."""
-        free = (self._grant.places if self._grant else 0) - self._in_flight
+        """Whether one more request may be under way there, as far as our share goes, of which others need some."""
+        free = (self._grant.share if self._grant else 0) - self._in_flight
         groups = [group for group, known in zip(path[1:], self._known, strict=True) if len(known) > 1]
         return free > 0 and all(leaves_room(self._under_way[group], free) for group in groups)
 
     def _start_next(self, now: float) -> bool:
         """Let the next request start, if a start is due and there is room; returns whether one did."""
         if not self._starts or self._starts[0] > now + EARLY_SECONDS:
+            return False
+        if self._grant is None or self._grant.places <= self._in_flight:
             return False
         while (waiting := self._queue.take(self._has_room)) is not None:
             if not waiting.turn.done():
@@ -304,4 +308,8 @@ def _take_one(counts: Counter[str], name: str) -> None:
 
 def _path(wiki: str, models: Iterable[str]) -> Path:
     """The queue in which a request waits, and the counts to which it belongs while under way."""
-    return ("on demand" if _on_demand.get() else "edits", f"{WIKI}{wiki}", f"models {'|'.join(models)}")
+    return ("on demand" if _on_demand.get() else "edits", _wiki_group(wiki), f"models {'|'.join(models)}")
+
+
+def _wiki_group(wiki: str) -> str:
+    return f"{WIKI}{wiki}"

@@ -93,7 +93,8 @@ class SharedLimits:
                 self._careful_until = now + self._ceilings.lease_seconds
             self._last, self._last_at, self._alone = grant, now, None
             if now < self._careful_until:
-                grant = replace(grant, places=min(grant.places, self._share().concurrency))
+                most = self._share().concurrency
+                grant = replace(grant, places=min(grant.places, most), share=min(grant.share, most))
         return grant
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
@@ -159,7 +160,9 @@ class SharedLimits:
                 return grant
         # Nothing was sold to us, since the others were served; we ask again in a moment.
         self._untold = report
-        return Grant(places=in_flight, rate=state.rate, members=max(self._seen, len(state.members) + 1))
+        return Grant(
+            places=in_flight, share=in_flight, rate=state.rate, members=max(self._seen, len(state.members) + 1)
+        )
 
     def _loaded(self) -> tuple[State, float, bytes | None]:
         seconds, microseconds, before = self._load(keys=[self._key])

@@ -5,7 +5,7 @@ The counts are in this process' memory only: counts that processes share leak wh
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 #: Nobody holds more than this many times as many places as are left free.
@@ -23,16 +23,17 @@ def leaves_room(held: int, free: int) -> bool:
 class Bulkheads:
     """Places by the names of resources; at most *places* for each, so that one that hangs leaves threads for others.
 
-    The turns of one wiki never take all places of a resource: some are left for other wikis. Beyond one with each
-    resource they are no more in all than they may be with one, however many of its resources hang.
+    The turns of one wiki never take all places of a resource: some are left for the other *wikis*, whether or not they
+    have had a turn yet. Beyond one with each resource they are no more in all than they may be with one, however many
+    of its resources hang.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, wikis: Iterable[str] = ()) -> None:
         self._places = places
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
-        #: Wikis that ever had a turn; a wiki that is the only one need not leave places for others.
-        self._wikis: set[str] = set()
+        #: Wikis that may have turns; a wiki that is the only one need not leave places for others.
+        self._wikis = set(wikis)
         #: Places by resource and wiki; and turns by wiki, each of which may hold several.
         self._of_wiki: Counter[tuple[str, str]] = Counter()
         self._turns: Counter[str] = Counter()

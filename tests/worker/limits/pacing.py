@@ -2,7 +2,7 @@
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -60,6 +60,7 @@ def block(seconds: float) -> None:
 
 def a_grant(**fields: Any) -> Grant:
     defaults: dict[str, Any] = {"starts": 1, "places": 1, "rate": 100.0, "members": 1}
+    defaults["share"] = fields.get("places", 1)
     return Grant(**(defaults | fields))
 
 
@@ -135,8 +136,9 @@ def pacer_of(
     limits: Limits,
     patience: float = 60.0,
     in_thread: Callable[[Callable[[], Grant | None]], Awaitable[Grant | None]] = at_once,
+    wikis: Iterable[str] = (),
 ) -> Pacer:
-    return Pacer(ENDPOINT, limits, patience=patience, in_thread=in_thread)
+    return Pacer(ENDPOINT, limits, patience=patience, wikis=wikis, in_thread=in_thread)
 
 
 @dataclass(slots=True)

@@ -215,13 +215,15 @@ def test_wikis_that_wait_get_about_as_many_starts_each_however_much_is_behind_ea
     assert max(counts) - min(counts) <= 1 < min(counts)
 
 
-def test_a_wiki_whose_requests_hang_leaves_places_for_the_others() -> None:
+@pytest.mark.parametrize("was_first", [False, True])
+def test_a_wiki_whose_requests_hang_leaves_places_for_the_others(*, was_first: bool) -> None:
     endpoint = Endpoint(seconds=0.05)
     (member,) = members(1, requests_per_second=1000, concurrency=16)
 
     async def work() -> float:
-        pacer = pacer_of(member, patience=1e6)
-        await endpoint.serve(pacer, wiki="healthy")
+        pacer = pacer_of(member, patience=1e6, wikis=["healthy", "hung"])
+        if not was_first:
+            await endpoint.serve(pacer, wiki="healthy")
         hung = [
             asyncio.create_task(endpoint.serve(pacer, seconds=1e6, wiki="hung", model=f"m{number % 2}"))
             for number in range(1000)
@@ -236,6 +238,36 @@ def test_a_wiki_whose_requests_hang_leaves_places_for_the_others() -> None:
 
     assert run(work) <= 0.05 + 0.1
     assert endpoint.peak <= 16
+
+
+def test_few_requests_that_hang_leave_the_places_that_nobody_asked_for_to_others() -> None:
+    endpoint = Endpoint(seconds=0.05)
+    (member,) = members(1, requests_per_second=1000, concurrency=50)
+
+    async def work() -> float:
+        pacer = pacer_of(member, patience=1e6, wikis=["healthy", "hung"])
+        await endpoint.serve(pacer, wiki="healthy", model="another")
+        hung = [asyncio.create_task(endpoint.serve(pacer, seconds=1e6, wiki="hung")) for _ in range(8)]
+        await asyncio.sleep(5.0)
+        began = now()
+        await endpoint.serve(pacer, wiki="healthy")
+        for task in hung:
+            task.cancel()
+        return now() - began
+
+    assert run(work) <= 0.05 + 0.1
+
+
+def test_the_only_wiki_of_an_endpoint_may_have_all_its_places() -> None:
+    endpoint = Endpoint()
+    (member,) = members(1, requests_per_second=1000, concurrency=16)
+
+    async def work() -> None:
+        pacer = pacer_of(member, patience=1e6, wikis=["enwiki"])
+        await asyncio.gather(*(endpoint.serve(pacer, seconds=10, wiki="enwiki") for _ in range(40)))
+
+    run(work)
+    assert endpoint.peak == 16
 
 
 def test_where_requests_hang_few_exchanges_are_made() -> None:
