@@ -35,8 +35,8 @@ class OwnTransaction:
 
     edits: int
     mediawiki: InMediaWiki
-    #: Of an edit that `outbox.mediawiki.saving` saves. A promise is what a second one in the same transaction costs, for
-    #: which the edit is at hand and all is warm.
+    #: Of an edit that `outbox.mediawiki.saving` saves. A promise is what a second one in the same transaction costs,
+    #: for which the edit is at hand and all is warm.
     emulated: Share
     #: An emulated wiki's, while two worker processes drain the same lane, by two savers at once.
     beside_a_drain: Latencies
