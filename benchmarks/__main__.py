@@ -176,9 +176,7 @@ def scale(
     idle_seconds: Annotated[float, typer.Option(min=1, help="Seconds in which nothing happens.")] = 60,
     burst: Annotated[int, typer.Option(min=1, help="Wikis that get an edit at once.")] = 300,
     backlogs: Annotated[str, typer.Option(help="Messages waiting, with commas between.")] = "1000,10000,100000,1000000",
-    saved: Annotated[
-        int, typer.Option(min=2, help="Edits saved with one promise, with two, and beside a drain.")
-    ] = 1000,
+    saved: Annotated[int, typer.Option(min=2, help="Edits saved each way, and beside a drain.")] = 1000,
     table_open_cache: Annotated[
         int, typer.Option(min=10, help="As MariaDB's setting of that name; its default is 2,000.")
     ] = 16_000,

@@ -14,6 +14,7 @@ from benchmarks.contenders import wait_until_done
 from benchmarks.many_wikis import ManyWikis, many_wikis
 from benchmarks.measuring import Announce
 from benchmarks.scale.backlog import WARM_UP_EDITS, fill
+from benchmarks.scale.promise import InMediaWiki, Share, measure_in_mediawiki
 from benchmarks.servers import Servers, connect, migrated_database, url_of
 from benchmarks.settled import Settled
 from benchmarks.traffic import Latencies, latencies_of
@@ -30,27 +31,24 @@ WANTED_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnTransaction:
-    """From BEGIN to COMMIT of an edit that `outbox.mediawiki.saving` saves."""
+    """What a promise costs there, and what savers meet beside a drain."""
 
     edits: int
-    #: Median; one promise is among it.
-    milliseconds: float
-    #: Of one promise: what a second one in the same transaction costs.
-    promise_milliseconds: float
-    #: While two worker processes drain the same lane, by two savers at once.
+    mediawiki: InMediaWiki
+    #: Of an edit that `outbox.mediawiki.saving` saves. A promise is what a second one in the same transaction costs,
+    #: for which the edit is at hand and all is warm.
+    emulated: Share
+    #: An emulated wiki's, while two worker processes drain the same lane, by two savers at once.
     beside_a_drain: Latencies
     #: How often a saver met a lock that it would have had to wait for.
     lock_waits: int
     #: Edits that the workers settled meanwhile.
     drained: int
 
-    @property
-    def share(self) -> float:
-        return self.promise_milliseconds / self.milliseconds
-
 
 def measure_own_transaction(servers: Servers, saved: int, announce: Announce) -> OwnTransaction:
-    """Save edits with one promise and with two, in turns; then *saved* edits beside a drain."""
+    """Save edits by MediaWiki's statements, edits of an emulated wiki, and *saved* of these beside a drain."""
+    mediawiki = measure_in_mediawiki(servers, saved, announce)
     numbers = count(1_000)
     with ExitStack() as stack:
         database = stack.enter_context(migrated_database(servers, "bench_edit"))
@@ -66,8 +64,8 @@ def measure_own_transaction(servers: Servers, saved: int, announce: Announce) ->
         beside, waits, drained = _beside_a_drain(database, here, numbers, saved, announce)
     return OwnTransaction(
         edits=saved,
-        milliseconds=one,
-        promise_milliseconds=two - one,
+        mediawiki=mediawiki,
+        emulated=Share(milliseconds=one, promise_milliseconds=two - one),
         beside_a_drain=beside,
         lock_waits=waits,
         drained=drained,

@@ -3,9 +3,12 @@
 import pytest
 
 from benchmarks.scale.bench import Amount, Scale, measure_scale
-from benchmarks.scale.own_transaction import measure_own_transaction
-from benchmarks.scale.report import rows, scale_table
+from benchmarks.scale.mediawiki_edit import Spent
+from benchmarks.scale.own_transaction import OwnTransaction, measure_own_transaction
+from benchmarks.scale.promise import InMediaWiki, Share, added
+from benchmarks.scale.report import is_ok, rows, scale_table
 from benchmarks.servers import Servers
+from benchmarks.traffic import latencies_of
 from tests.benchmarks.silence import silent
 from tests.endpoint import EmulatedEndpoint
 from worker.config.settings_sections import UpkeepSettings
@@ -78,5 +81,33 @@ def test_saving_an_edit_waits_for_no_lock_of_those_who_drain(servers: Servers) -
     # More than were asked for where nothing was drained meanwhile.
     assert edit.beside_a_drain.edits >= 60
     assert edit.drained > 0
-    # What the promise costs is a difference of two times, which means nothing for so few edits.
+    # What a promise costs there is a difference of two times, which means nothing for so few edits.
     assert edit.edits == 60
+    assert 0 < edit.mediawiki.empty_share < 1
+
+
+def test_a_promise_adds_its_call_and_what_the_commit_is_longer_by() -> None:
+    promised = [
+        Spent(writing=8, hook=2, commit=5),
+        Spent(writing=1, hook=3, commit=6),
+        Spent(writing=9, hook=9, commit=9),
+    ]
+    without = [Spent(writing=5, hook=0, commit=4)]
+
+    assert added(promised, without) == 3 + 2
+
+
+@pytest.mark.parametrize(("milliseconds", "verdict"), [(0.1, True), (0.11, False)])
+def test_a_promise_is_judged_by_mediawiki_s_transaction_and_not_by_an_emulated_wiki_s(
+    milliseconds: float, verdict: bool
+) -> None:
+    edit = OwnTransaction(
+        edits=1,
+        mediawiki=InMediaWiki(milliseconds=2, promise_milliseconds=milliseconds, empty_milliseconds=0.08),
+        emulated=Share(milliseconds=1, promise_milliseconds=0.2 - milliseconds),
+        beside_a_drain=latencies_of([0.001]),
+        lock_waits=0,
+        drained=1,
+    )
+
+    assert is_ok(Scale(edit=edit)) is verdict
