@@ -55,8 +55,8 @@ class WikiPoll:
         """
         group = databases[0].server.group if databases else ""
         poll = self._urgent if self._polls[group] % PATIENT_POLLS else self._all
-        # A server keeps those tables open that were used last. Asked to and fro, it is asked for these first; asked always
-        # in the same order, it would have closed each one again before its turn.
+        # A server keeps those tables open that were used last. Asked to and fro, it is asked for these first; always in
+        # the same order, it would have closed each one again before its turn.
         databases = databases[::-1] if self._polls[group] % 2 else databases
         self._polls[group] += 1
         late = [each for each in databases if each.wiki in self._late]
