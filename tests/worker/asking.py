@@ -37,7 +37,7 @@ class Unlimited:
         return False
 
     def alone(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
-        return Grant(starts=want, places=in_flight + waiting, rate=1e6, members=1)
+        return Grant(starts=want, places=in_flight + waiting, share=10_000, rate=1e6, members=1)
 
 
 def ids(

@@ -108,7 +108,7 @@ class Endpoint:
         *,
         wiki: str,
         params: Mapping[str, str] | None = None,
-        judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
+        judge: Callable[[ReplyType, float | None], None] | None = None,
         is_answer: Callable[[RequestRefused], bool] = lambda _refused: False,
     ) -> ReplyType:
         """Ask something about *wiki* that is not about a revision; *judge* and *is_answer* as for `ask`.
@@ -141,7 +141,7 @@ class Endpoint:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         host: str | None = None,
-        judge: Callable[[ReplyType, float | None], None] = lambda _reply, _retry_after: None,
+        judge: Callable[[ReplyType, float | None], None] | None = None,
         is_answer: Callable[[RequestRefused], bool] = lambda _refused: False,
     ) -> ReplyType:
         """Send one request, when the limits allow it, and return its validated reply.
@@ -164,8 +164,9 @@ class Endpoint:
             async with asyncio.timeout(self.settings.timeout_seconds):
                 response, content = await self._http.send(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions, self)
-            validated = _validated(where, response, content, wiki, revisions, reply, self.cures)
-            said = _judged(validated, response, judge)
+            said = _validated(where, response, content, wiki, revisions, reply, self.cures)
+            if judge is not None:
+                judge(said, _retry_after(response))
         except TimeoutError as error:
             text = f"{where}: no reply within {self.settings.timeout_seconds:g} s"
             failed = EndpointUnavailable(f"{text}; {self.cures(504, wiki, is_in_its_words=False)}", Failure.LATE)
@@ -209,7 +210,7 @@ def _raise_for_status(
     status = response.status_code
     if status < 300:
         return
-    retry_after = retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
+    retry_after = _retry_after(response)
     failure = failure_of_status(status, says_when=retry_after is not None)
     sentence, content_type = sentence_in(content), response.headers.get("Content-Type", "")
     message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
@@ -258,6 +259,5 @@ def _validated(
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
-def _judged(reply: ReplyType, response: httpx.Response, judge: Callable[[ReplyType, float | None], None]) -> ReplyType:
-    judge(reply, retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)))
-    return reply
+def _retry_after(response: httpx.Response) -> float | None:
+    return retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))

@@ -34,7 +34,7 @@ class HttpRequests:
             verify=route.tls(),
             proxy=None if route.proxy is None else httpx.Proxy(route.proxy),
         )
-        self._headers = httpx.Headers(
+        headers = httpx.Headers(
             {
                 "User-Agent": user_agent(settings.contact),
                 "Accept": "application/json",
@@ -42,6 +42,10 @@ class HttpRequests:
                 **{name: value.get_secret_value() for name, value in settings.headers.items()},
             }
         )
+        with_body = headers.copy()
+        with_body["Content-Type"] = "application/json"
+        #: By whether there is a body: each request gets a copy, which costs less than adding a header to it.
+        self._headers = {False: headers, True: with_body}
         self._token = None if settings.token_file is None else TokenFile(settings.token_file, "token_file")
         self._address = settings.url.rstrip("/")
 
@@ -64,14 +68,12 @@ class HttpRequests:
             method,
             _url(f"{self._address}{path}"),
             params=params,
-            headers=self._headers,
+            headers=self._headers[body is not None],
             stream=httpx.ByteStream(b"" if body is None else to_json(body).encode()),
         )
         request.read()
         # Otherwise httpx looks through all headers for the character set of each.
         request.headers.encoding = "utf-8"
-        if body is not None:
-            request.headers["Content-Type"] = "application/json"
         if host is not None:
             request.headers["Host"] = host
         if self._token is not None:

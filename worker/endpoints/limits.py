@@ -143,7 +143,7 @@ class Grant:
     #: Requests it may have under way; none is started while there are more.
     places: int = 0
     #: Requests it might have under way if as many waited: its share, as far as nobody else holds it yet.
-    share: int = 0
+    share: int
     #: Seconds in which nothing may be sent: the endpoint wants to be left alone.
     pause: float = 0.0
     #: Seconds after which it makes sense to ask for more starts.

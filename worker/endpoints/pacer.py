@@ -180,7 +180,7 @@ class Pacer:
     def _goes_on(self) -> bool:
         """Let the next request start in the place that has become free, if nothing has to be asked or told before.
 
-        Returns whether the pump need not look: waking it for each request would cost a quarter of what sending one does.
+        Returns whether the pump need not look: waking it for each request costs a quarter of what sending one does.
         """
         now = asyncio.get_running_loop().time()
         if self._is_exchanging or self._paused_until > now or self._must_ask(now):

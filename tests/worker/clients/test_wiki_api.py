@@ -42,7 +42,7 @@ class Watched:
 
     def together(self, report: Report, *, in_flight: int, waiting: int, want: int) -> Grant:
         self.reports.append(report)
-        return Grant(starts=want, places=in_flight + waiting, rate=1e6, members=1)
+        return Grant(starts=want, places=in_flight + waiting, share=10_000, rate=1e6, members=1)
 
     def are_held_by_others(self) -> bool:
         return False
