@@ -19,11 +19,13 @@ class Column:
     kind: Literal["ores", "lift_wing"]
     models: tuple[str, ...]
     latency_ms: int
+    #: Times the baseline's edits/s.
+    wanted_ratio: float
 
     @property
     def concurrency(self) -> int:
-        """Requests that may be under way: enough to keep two cores busy, since the endpoint is not what is measured."""
-        return 200 if self.latency_ms else 64
+        """Requests that may be under way: the default keeps two cores busy, unless most of the time is latency."""
+        return 200 if self.latency_ms else 32
 
     def baseline_edits(self, edits: int) -> int:
         """How many of *edits* the baseline gets: only its rate counts, and it is slow if calls are slow."""
@@ -35,10 +37,10 @@ COLUMNS = {
     for latency in (0, 50)
     for column in (
         # Both models of up to 25 revisions in a request.
-        Column(f"ores-{latency}", "ores", REVSCORING, latency),
+        Column(f"ores-{latency}", "ores", REVSCORING, latency, wanted_ratio=10.0),
         # A request for each model and revision: the API offers nothing else.
-        Column(f"liftwing-{latency}", "lift_wing", REVSCORING, latency),
+        Column(f"liftwing-{latency}", "lift_wing", REVSCORING, latency, wanted_ratio=6.0),
         # Up to 20 revisions in a request.
-        Column(f"revertrisk-{latency}", "lift_wing", REVERT_RISK, latency),
+        Column(f"revertrisk-{latency}", "lift_wing", REVERT_RISK, latency, wanted_ratio=12.0),
     )
 }

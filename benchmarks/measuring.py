@@ -9,13 +9,11 @@ from pathlib import Path
 from redis import Redis
 
 from benchmarks.bare_loop import asked_bare
-from benchmarks.columns import Column
+from benchmarks.columns import COLUMNS, Column
 from benchmarks.contenders import Contender, Tell, one_task_an_edit, outpatrol
 from benchmarks.edits import endless_edits
 from benchmarks.meters import MeterReading, Meters, SentCommands
 from benchmarks.servers import Servers
-
-WANTED_RATIO = 5.0
 
 Start = Callable[[Servers, Column, Path], AbstractContextManager[Contender]]
 #: Called with the name of a step and its size; returns a function to report progress.
@@ -57,6 +55,14 @@ class Comparison:
     @property
     def ratio(self) -> float:
         return self.outpatrol.edits_per_second / self.baseline.edits_per_second
+
+    @property
+    def wanted_ratio(self) -> float:
+        return COLUMNS[self.column].wanted_ratio
+
+    @property
+    def is_ok(self) -> bool:
+        return self.ratio >= self.wanted_ratio
 
     @property
     def bare_ratio(self) -> float:

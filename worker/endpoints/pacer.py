@@ -131,14 +131,14 @@ class Pacer:
         Raises:
             EndpointUnavailable: it may not be sent now, and was not.
         """
-        path, self._loop = _path(wiki, models), asyncio.get_running_loop()
-        waiting = _Waiting(path, self._loop.create_future())
+        path, loop = _path(wiki, models), self._here()
+        waiting = _Waiting(path, loop.create_future())
         self._queue.put(path, waiting)
         for known, group in zip(self._known, path[1:], strict=True):
             known.add(group)
         self._waiting[wiki] += 1
         self._wake()
-        impatient = self._loop.call_later(self._patience, self._give_up, waiting)
+        impatient = loop.call_later(self._patience, self._give_up, waiting)
         try:
             await waiting.turn
         except asyncio.CancelledError:
@@ -153,7 +153,7 @@ class Pacer:
 
     def end(self, wiki: str, models: Iterable[str], report: Report) -> None:
         """Say that a request has ended, and how."""
-        self._ended_at = asyncio.get_running_loop().time()
+        self._ended_at = self._here().time()
         if report.served:
             self._seconds_a_request += 0.2 * (report.seconds - self._seconds_a_request)
         self._report = self._report.plus(report)
@@ -167,6 +167,12 @@ class Pacer:
         """Let the others know of *report*."""
         self._report = self._report.plus(report)
         self._wake()
+
+    def _here(self) -> asyncio.AbstractEventLoop:
+        """The loop of all requests. Python asks the system each time that it is asked for it, which adds up."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def _end_one(self, path: Path) -> None:
         self._in_flight -= 1
@@ -182,19 +188,19 @@ class Pacer:
 
         Returns whether the pump need not look: waking it for each request costs a quarter of what sending one does.
         """
-        now = asyncio.get_running_loop().time()
+        now = self._here().time()
         if self._is_exchanging or self._paused_until > now or self._must_ask(now):
             return False
         return self._start_next(now) and bool(self._waiting)
 
     def _wake(self) -> None:
         if self._pump is None or self._pump.done():
-            self._pump = asyncio.get_running_loop().create_task(self._let_start())
+            self._pump = self._here().create_task(self._let_start())
         self._news.set()
 
     async def _let_start(self) -> None:
         """While requests wait, let them start as granted; in the end give back the places that are not used."""
-        loop = asyncio.get_running_loop()
+        loop = self._here()
         try:
             while self._waiting or self._has_to_tell():
                 self._news.clear()
@@ -277,7 +283,7 @@ class Pacer:
             self._is_exchanging = False
 
     async def _asked(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._here()
         now, (report, self._report) = loop.time(), (self._report, Report())
         asks = {"in_flight": self._in_flight, "waiting": self._waiting.total(), "want": self._soon_wanted(now)}
         grant = None

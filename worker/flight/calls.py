@@ -32,8 +32,10 @@ class CallUnderWay:
         self._has_ended = False
         self._left_to: Receiver | None = None
         self._came: dict[ScoreId, Answer] = {}
+        #: All event loops use one clock.
+        self._clock = asyncio.get_running_loop().time
         #: When an answer was heard last.
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._clock()
 
     async def run(self) -> dict[ScoreId, Answer]:
         """The answers to all; late ones are also delivered to the receiver of `leave`."""
@@ -66,7 +68,7 @@ class CallUnderWay:
     def _hear(self, answers: Mapping[ScoreId, Answer]) -> None:
         with self._lock:
             if self._left_to is None:
-                self.heard_at = asyncio.get_running_loop().time()
+                self.heard_at = self._clock()
                 self._came.update(answers)
 
     async def _answers(self) -> dict[ScoreId, Answer]:
