@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from tests.preloading.forked import Child
 from tests.preloading.nursery import STATUS
 from tests.preloading.starting import ForkingPopen, read_early
-from worker.lanes.supervisor import die_with_parent
+from worker.lanes.supervisor import dying_with_us
 
 
 class Nursery:
@@ -46,7 +46,7 @@ class Nursery:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call
+                preexec_fn=dying_with_us(),  # noqa: PLW1509 - two system calls
             )
         self._open.callback(process.wait)
         self._open.enter_context(ours)

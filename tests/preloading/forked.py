@@ -47,7 +47,7 @@ def become(child: Child, streams: Sequence[int]) -> NoReturn:
     if child.process_group >= 0:
         os.setpgid(0, child.process_group)
     if child.dies_with_parent:
-        die_with_parent()
+        die_with_parent(os.getppid())
     signal.set_wakeup_fd(-1)
     # First out of the way of each other.
     for number, stream in enumerate([os.dup2(each, MOST_FILES - 1 - each) for each in streams]):

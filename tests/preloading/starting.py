@@ -62,7 +62,9 @@ def _child_of(asked: Mapping[str, Any], early: Mapping[str, str]) -> Child | Non
             return None
     environment = dict(os.environ if asked["env"] is None else asked["env"])
     unusual = (asked["shell"], asked["pass_fds"], asked["uid"] is not None)
-    if any(unusual) or asked["preexec_fn"] not in {None, die_with_parent} or read_early(environment) != early:
+    # A partial of it, with the parent that it is to have.
+    dies_with_parent = getattr(asked["preexec_fn"], "func", None) is die_with_parent
+    if any(unusual) or not (dies_with_parent or asked["preexec_fn"] is None) or read_early(environment) != early:
         return None
     return Child(
         module,
@@ -71,7 +73,7 @@ def _child_of(asked: Mapping[str, Any], early: Mapping[str, str]) -> Child | Non
         None if asked["cwd"] is None else os.fspath(asked["cwd"]),
         asked["process_group"],
         asked["start_new_session"],
-        asked["preexec_fn"] is die_with_parent,
+        dies_with_parent,
     )
 
 

@@ -14,7 +14,7 @@ from tests.acceptance.running import children_of, exists
 from tests.patience import until
 from tests.preloading.asking import NurseryPopen, forked_commands
 from tests.preloading.starting import ForkingPopen
-from worker.lanes.supervisor import die_with_parent
+from worker.lanes.supervisor import dying_with_us
 
 COMMAND = (sys.executable, "-m", "tests.preloading.speaking")
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_it_is_forked_and_gets_signals_and_its_end_is_seen() -> None:
 
 def test_it_ends_with_its_parent_where_that_is_wished() -> None:
     with forked_commands():
-        child = subprocess.Popen([*COMMAND, "wait"], stdout=subprocess.PIPE, preexec_fn=die_with_parent)  # noqa: PLW1509
+        child = subprocess.Popen([*COMMAND, "wait"], stdout=subprocess.PIPE, preexec_fn=dying_with_us())  # noqa: PLW1509
         assert child.stdout is not None
         with child.stdout as said:
             # By then it has asked to.

@@ -5,7 +5,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from worker.domain.errors import CommandFailed
-from worker.lanes.supervisor import die_with_parent
+from worker.lanes.supervisor import dying_with_us
 
 #: Seconds; longer than a turn takes by default, so that a worker can finish it.
 STOP_SECONDS = 30
@@ -78,8 +77,8 @@ class Processes:
                     extra_groups=[] if user else None,
                     # A group of its own, so that a Ctrl-C meant for us does not reach it before we end it in order.
                     process_group=0,
-                    # Safe here: it makes one system call, between fork and exec.
-                    preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                    # Safe here: it makes two system calls, between fork and exec.
+                    preexec_fn=dying_with_us(),  # noqa: PLW1509
                 )
         except OSError as error:
             raise CommandFailed(f"{name}: {command[0]} can't be started: {error.strerror}") from error

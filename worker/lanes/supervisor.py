@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 
 from worker.config.telemetry import log
@@ -22,6 +23,8 @@ HOPELESS = frozenset({os.EX_CONFIG, 2})
 STUCK = os.EX_SOFTWARE
 #: From linux/prctl.h: have the kernel signal us when our parent dies, however it dies.
 PR_SET_PDEATHSIG = 1
+#: As a shell shows that a process was ended by SIGTERM.
+ORPHANED = 128 + signal.SIGTERM
 
 CURES = {
     STUCK: "it was stuck; its stacks are above in the log: report where they stand still",
@@ -147,11 +150,19 @@ def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own commands, no shell
         command,
         stdin=subprocess.DEVNULL,
-        # Safe here: it makes one system call, between fork and exec, in a process that has one thread.
-        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        # Safe here: it makes two system calls, between fork and exec, in a process that has one thread.
+        preexec_fn=dying_with_us(),  # noqa: PLW1509
     )
 
 
-def die_with_parent() -> None:
-    """Have the kernel ask this process to end when its parent does; to be called between fork and exec."""
+def dying_with_us() -> Callable[[], None] | None:
+    """What a child of this process does between fork and exec so that it ends when we do, however we end."""
+    return partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel ask this process to end when its *parent* does; end at once, as `ORPHANED`, if it has ended."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        # The kernel tells nobody of an end that was before the question.
+        os._exit(ORPHANED)

@@ -5,14 +5,29 @@ import multiprocessing
 import resource
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
+from worker.events import file_sink
 from worker.events.file_sink import FileSink
 from worker.events.sinks import DeliveryFailure, OutgoingEvent
 
 EVENTS_OF_A_PROCESS = 100
 NEVER = 10**9
+
+
+@contextmanager
+def long_day() -> Iterator[None]:
+    """No file that is written from now on is of an earlier day, though midnight may come before the end."""
+    day, begun = file_sink._day, time.time() - 1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_sink, "_day", lambda moment=begun: day(min(moment, begun)))
+        yield
 
 
 def append(directory: Path, name: str, max_bytes: int) -> None:
@@ -59,4 +74,7 @@ def _send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int,
 
 
 if __name__ == "__main__":
-    append(Path(sys.argv[1]), sys.argv[3], int(sys.argv[2]))
+    # All of them in one day, whenever each starts.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_sink, "_day", lambda *_: "20260131")
+        append(Path(sys.argv[1]), sys.argv[3], int(sys.argv[2]))
