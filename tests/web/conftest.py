@@ -16,8 +16,8 @@ from tests.web.documents import VERSION
 from tests.web.fronts import Front, Workers
 from tests.wiki_tables import empty_tables, make_tables
 from worker.bootstrap import build_services
+from worker.flight import asked, door
 from worker.flight import documents as flight_documents
-from worker.flight import door
 from worker.tasks import documents as task_documents
 from worker.web import repeats
 
@@ -71,7 +71,7 @@ def open_front(
 @pytest.fixture(autouse=True)
 def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers are there, and are not to be asked again because the machine had no time for them."""
-    monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(asked, "ASK_AGAIN_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(autouse=True)

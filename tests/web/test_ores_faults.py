@@ -16,7 +16,7 @@ from tests.web.conftest import OpenFront
 from tests.web.documents import gone, score, scores
 from tests.web.fronts import Front
 from worker.domain.scores import ScoreId
-from worker.flight import door
+from worker.flight import asked
 from worker.flight.redis_tier import result_key
 
 PATH = "/v3/scores/enwiki/1/damaging"
@@ -62,7 +62,7 @@ def test_fault_03_who_loses_patience_fails_nobody_else(open_front: OpenFront, en
 
 
 def test_fault_04_what_a_worker_took_with_it_is_asked_for_again(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", 1)
+    monkeypatch.setattr(asked, "ASK_AGAIN_SECONDS", 1)
     front.workers.are_there = False
 
     async def work() -> object:

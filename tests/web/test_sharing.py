@@ -1,7 +1,10 @@
 """However many ask at once, each score costs one call; who comes late attaches to those who were there."""
 
 import asyncio
+from typing import Any
 
+import httpx
+import pytest
 from redis import Redis
 
 from tests.builders import edits
@@ -11,6 +14,7 @@ from tests.web.documents import score, scores
 from tests.web.fronts import Front
 from tests.worker.lines import drain, save
 from worker.domain.scores import Score, ScoreId
+from worker.flight.door import Door
 from worker.flight.redis_tier import lease_key, result_key
 from worker.flight.results import encode_result
 
@@ -95,6 +99,32 @@ def test_a_client_that_goes_away_leaves_the_call_to_the_others(front: Front, end
     assert front.run(work()) == scores(1, models=("damaging",))
     assert endpoint.summary()["scores"] == 1
     assert front.workers.tasks("score") == 1
+
+
+@pytest.mark.parametrize("path", ["/v3/scores/enwiki/1/damaging", "/v3/scores/enwiki/?models=damaging&revids=1|2"])
+def test_a_client_that_goes_away_before_the_workers_were_asked_takes_nothing_from_the_next(
+    front: Front, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    step: Any = Door._is_full
+
+    async def work() -> httpx.Response:
+        came, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def later(door: Door) -> bool:
+            came.set()
+            await may_go_on.wait()
+            is_full: bool = await step(door)
+            return is_full
+
+        monkeypatch.setattr(Door, "_is_full", later)
+        gone = asyncio.create_task(front.http.get(path))
+        await came.wait()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        may_go_on.set()
+        return await front.http.get(path)
+
+    assert "score" in front.run(work()).json()["enwiki"]["scores"]["1"]["damaging"]
 
 
 def test_clients_that_go_away_in_the_middle_mix_up_nobodys_answers(front: Front, endpoint: EmulatedEndpoint) -> None:

@@ -25,6 +25,7 @@ from worker.domain.errors import RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
+from worker.flight import asked
 from worker.flight.documents import document_key, versions_name
 from worker.flight.hints import Hints
 from worker.flight.looks import Looks, Values
@@ -33,8 +34,6 @@ from worker.flight.remembered import Remembered
 from worker.flight.results import decode_end, decode_final, is_answer, is_end
 from worker.lanes.rings import QUEUE_OF, SCORE
 
-#: Seconds after which the workers are asked again: the message may have been with one that died.
-ASK_AGAIN_SECONDS = 3.0
 #: Seconds after which a score for which the endpoint's limits had no room is asked for again, if the request lasts
 #: that long.
 THROTTLED_SECONDS = 1.0
@@ -42,7 +41,7 @@ THROTTLED_SECONDS = 1.0
 SENDERS = 4
 #: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: With more entries than this, those that have lost their use are removed.
+#: With more documents than this, those that have lost their use are removed.
 FEWEST_TO_TIDY = 5_000
 
 
@@ -81,8 +80,7 @@ class Door:
         self._prefix = prefix
         self._queue_maxsize = queue_maxsize
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
-        #: What the workers were asked for, and when.
-        self._asked_at: dict[object, float] = {}
+        self._asked = asked.Asked()
         #: Wiki and model to a version that answers had lately although another is current, as in a rolling deployment.
         self._newer: dict[tuple[str, str], str] = {}
         #: Documents that are known without a look, until when.
@@ -178,6 +176,7 @@ class Door:
         return found
 
     async def close(self) -> None:
+        await self._asked.close()
         await self._hints.close()
         await self._looks.close()
         await self._redis.aclose()
@@ -213,9 +212,9 @@ class Door:
     async def _await(self, missing: list[ScoreId], stale: set[str], found: Answers, until: float) -> None:
         async with self._hints.listening([lease_key(score_id, self._prefix) for score_id in missing]) as listen:
             while missing:
-                found.refused |= await self._ask(missing)
+                found.refused |= await self._asked.ask(missing, self._send_scores)
                 missing = [score_id for score_id in missing if score_id not in found.refused]
-                seconds = ASK_AGAIN_SECONDS
+                seconds = asked.ASK_AGAIN_SECONDS
                 for score_id, value in zip(missing, await self._values(missing), strict=True):
                     end = decode_end(value) if value is not None and is_end(value) else None
                     if end is None or end.holder in stale:
@@ -230,61 +229,54 @@ class Door:
 
     def _again(self, score_id: ScoreId, answer: Answer, until: float) -> float | None:
         """Note how *score_id* ended; seconds until it can be asked for again, if there is time and that may help."""
-        self._asked_at.pop(score_id, None)
+        self._asked.forget(score_id)
         if isinstance(answer, Final) and answer.version != score_id.version:
             self._newer[score_id.wiki, score_id.model] = answer.version
         if not (isinstance(answer, NoAnswer) and answer.failure is Failure.THROTTLED):
             return None
-        wait, now = max(THROTTLED_SECONDS, answer.retry_after or 0.0), self._now()
-        if now + wait >= until:
+        wait = max(THROTTLED_SECONDS, answer.retry_after or 0.0)
+        if self._now() + wait >= until:
             return None
-        self._asked_at[score_id] = now + wait - ASK_AGAIN_SECONDS
+        self._asked.again_in(score_id, wait)
         return wait
 
     def _may_ask_later(self, score_id: ScoreId, found: Answers) -> bool:
         """Whether the limits had no room for it, so that it will be asked for again."""
         answer = found.by_id[score_id]
-        return isinstance(answer, NoAnswer) and score_id in self._asked_at
+        return isinstance(answer, NoAnswer) and score_id in self._asked
 
-    async def _ask(self, ids: Sequence[ScoreId]) -> set[ScoreId]:
-        """Ask the workers for those of *ids* that nobody here asked for lately; returns those that were refused."""
-        new = [score_id for score_id in ids if self._may_ask(score_id)]
-        if not new:
-            return set()
-        # Before any waiting, so that others who come meanwhile need not ask, too.
-        self._note(new)
+    async def _send_scores(self, ids: Sequence[ScoreId]) -> bool:
+        """Ask the workers for *ids*, all of one wiki; returns whether their queue had room."""
         if await self._is_full():
-            self._forget(new)
-            return set(new)
-        names = [str(score_id) for score_id in new]
-        send = (
-            (lambda: self._sends.score(names[0])) if len(new) == 1 else lambda: self._sends.scores(new[0].wiki, names)
-        )
-        await self._send(send, new)
-        return set()
+            return False
+        names = [str(score_id) for score_id in ids]
+        if len(names) == 1:
+            await self._send(lambda: self._sends.score(names[0]))
+        else:
+            await self._send(lambda: self._sends.scores(ids[0].wiki, names))
+        return True
 
     async def _document(self, name: str, ask: Sequence[str]) -> Any:
         key = document_key(name, self._prefix)
         (value,) = await self._looks.at([key])
         if value is not None:
             return json.loads(value)
+
+        async def send(_: Sequence[str]) -> bool:
+            await self._send(lambda: self._sends.document(*ask, name))
+            return True
+
         async with self._hints.listening([key]) as listen:
             while True:
                 (value,) = await self._looks.at([key])
                 if value is not None:
-                    self._asked_at.pop(name, None)
+                    self._asked.forget(name)
                     return json.loads(value)
-                if self._may_ask(name):
-                    self._note([name])
-                    await self._send(lambda: self._sends.document(*ask, name), [name])
-                await listen(ASK_AGAIN_SECONDS)
+                await self._asked.ask([name], send)
+                await listen(asked.ASK_AGAIN_SECONDS)
 
-    async def _send(self, send: Callable[[], object], what: Sequence[object]) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._senders, send)
-        except (RedisError, KombuError, OSError):
-            self._forget(what)
-            raise
+    async def _send(self, send: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._senders, send)
 
     async def _is_full(self) -> bool:
         """Whether as many requests wait as may: each is a message, however many scores it asks for."""
@@ -302,19 +294,6 @@ class Door:
             self._remembered.read(key, value)
         left = iter(values)
         return [next(left) if value is None else value for value in found]
-
-    def _may_ask(self, what: object) -> bool:
-        return self._now() - self._asked_at.get(what, -inf) >= ASK_AGAIN_SECONDS
-
-    def _note(self, what: Sequence[object]) -> None:
-        now = self._now()
-        if len(self._asked_at) > FEWEST_TO_TIDY:
-            self._asked_at = {each: at for each, at in self._asked_at.items() if now - at < ASK_AGAIN_SECONDS}
-        self._asked_at |= dict.fromkeys(what, now)
-
-    def _forget(self, what: Sequence[object]) -> None:
-        for each in what:
-            self._asked_at.pop(each, None)
 
     def _tidy_known(self) -> None:
         if len(self._known) > FEWEST_TO_TIDY:

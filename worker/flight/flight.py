@@ -2,7 +2,8 @@
 
 The tiers are asked from the innermost to the outermost: this process, then Redis or the database. Ids that are ours in
 one tier are asked for in the next; the endpoint is called for those that are ours in the last. Answers go back the same
-way: each tier ends its leases, wakes those who wait, and says which answer counts.
+way: each tier ends its leases, wakes those who wait, and says which answer counts. Who does not want to wait asks the
+last tier even for what others hold in a nearer one: these may be about to end, and would leave it nothing.
 
 If a revision has some of its scores and the others are late, nobody waits for the late ones: their call goes on under
 its leases, and whoever wants them next finds them in the cache.
@@ -173,13 +174,27 @@ class _Request:
                 under_way = acquired.under_way
                 wanted = list(under_way)
                 if wanted and self._until_impatient(wanted) <= 0:
-                    above.deliver(dict.fromkeys(wanted, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
+                    await self._without_waiting(rest, wanted, above)
                     return
                 if wanted and listen is None:
                     # Look again first: the answer may have come before we listened.
                     listen = await stack.enter_async_context(tier.listening(wanted))
                 elif wanted and listen is not None:
                     await listen(self._until_a_lease_ends(under_way))
+
+    async def _without_waiting(self, rest: Sequence[Tier], ids: Sequence[ScoreId], above: Receiver) -> None:
+        """Ask the *rest* for *ids* that others hold here, without leases of our own here.
+
+        Those others may only wait there, or have ended there already; only the last tier knows whether somebody is
+        computing it.
+        """
+        wanted = _Wanted(ids, above)
+        if rest:
+            # What is computed in this process is not called for twice because the others can't be asked.
+            with contextlib.suppress(TierUnavailable):
+                await self._through_one(rest[0], rest[1:], ids, wanted)
+        left = [each for each in wanted.left if each not in self._late]
+        wanted.deliver(dict.fromkeys(left, NoAnswer("somebody else is computing it", Failure.ELSEWHERE)))
 
     async def _from_the_rest(self, rest: Sequence[Tier], ids: Sequence[ScoreId], held: "_Held") -> None:
         """Get the answers to *ids*, whose leases we hold in one tier, from the *rest*."""
