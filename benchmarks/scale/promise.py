@@ -96,6 +96,5 @@ def added(promised: Sequence[Spent], without: Sequence[Spent]) -> float:
 
     Steadier than the difference of two whole transactions, of which all other statements are a part.
     """
-    commits = (median(each.commit for each in spent) for spent in (promised, without))
-    longer = next(commits) - next(commits)
+    longer = median(each.commit for each in promised) - median(each.commit for each in without)
     return median(each.hook for each in promised) + longer

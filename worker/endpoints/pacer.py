@@ -104,7 +104,6 @@ class Pacer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pump: asyncio.Task[None] | None = None
         self._asking: asyncio.Future[Grant | None] | None = None
-        self._is_exchanging = False
         #: Set when something changed for which the pump may wait.
         self._news = asyncio.Event()
 
@@ -189,7 +188,7 @@ class Pacer:
         Returns whether the pump need not look: waking it for each request costs a quarter of what sending one does.
         """
         now = self._here().time()
-        if self._is_exchanging or self._paused_until > now or self._must_ask(now):
+        if self._paused_until > now or self._must_ask(now):
             return False
         return self._start_next(now) and bool(self._waiting)
 
@@ -276,13 +275,6 @@ class Pacer:
         return self._granted_at + FRESH_SECONDS - now + 1e-3
 
     async def _exchange(self) -> None:
-        self._is_exchanging = True
-        try:
-            await self._asked()
-        finally:
-            self._is_exchanging = False
-
-    async def _asked(self) -> None:
         loop = self._here()
         now, (report, self._report) = loop.time(), (self._report, Report())
         asks = {"in_flight": self._in_flight, "waiting": self._waiting.total(), "want": self._soon_wanted(now)}

@@ -14,7 +14,7 @@ What = TypeVar("What", bound=Hashable)
 
 #: Seconds after which the workers are asked again: the message may have been with one that died.
 ASK_AGAIN_SECONDS = 3.0
-#: With more notes than this, those that have lost their use are removed.
+#: With more notes than this (or documents at the door), those that have lost their use are removed.
 FEWEST_TO_TIDY = 5_000
 
 

@@ -41,8 +41,6 @@ THROTTLED_SECONDS = 1.0
 SENDERS = 4
 #: Seconds for which versions are used without a look; a new one is seen that much later.
 KNOWN_SECONDS = 1.0
-#: With more documents than this, those that have lost their use are removed.
-FEWEST_TO_TIDY = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +294,7 @@ class Door:
         return [next(left) if value is None else value for value in found]
 
     def _tidy_known(self) -> None:
-        if len(self._known) > FEWEST_TO_TIDY:
+        if len(self._known) > asked.FEWEST_TO_TIDY:
             now = self._now()
             self._known = {name: entry for name, entry in self._known.items() if entry[1] > now}
 

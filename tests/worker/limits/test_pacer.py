@@ -43,6 +43,21 @@ def test_no_more_requests_are_under_way_than_there_are_places() -> None:
     assert (endpoint.peak, len(endpoint.starts)) == (3, 20)
 
 
+def test_the_next_request_starts_at_the_moment_when_one_ends() -> None:
+    async def work() -> None:
+        pacer = pacer_of(Scripted(lambda _: a_grant(starts=2, places=1)))
+        await pacer.start("enwiki")
+        waiting = [asyncio.create_task(pacer.start("enwiki")) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        pacer.end("enwiki", (), Report(served=1))
+        # One round of the loop: nobody else had to wake first.
+        await asyncio.sleep(0)
+        assert [each.done() for each in waiting] == [True, False]
+        waiting[1].cancel()
+
+    run(work)
+
+
 def test_a_start_that_would_be_late_is_asked_for_anew() -> None:
     endpoint, limits = Endpoint(seconds=1.0), Scripted(lambda _: a_grant(starts=3, interval=0.01, places=1))
     run(lambda: endpoint.serve_all(pacer_of(limits), 3))

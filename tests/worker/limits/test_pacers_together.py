@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from math import ceil
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.worker.limits.crowd import most_in_a_window
 from tests.worker.limits.pacing import Endpoint, Member, members, now, pacer_of, run
-from worker.endpoints.limits import LEAD_SECONDS, Report
+from worker.endpoints.limits import LEAD_SECONDS, Grant, Report
 from worker.endpoints.pacer import Pacer, on_demand
 
 
@@ -66,6 +67,38 @@ def test_together_they_keep_to_rate_and_concurrency_and_every_request_is_sent(
     assert len(endpoint.starts) == workers * requests
     assert endpoint.peak <= concurrency
     assert most_in_a_window(endpoint.starts, 1.0) <= ceil(rate)
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(st.integers(2, 4), st.integers(1, 12), st.lists(st.floats(0.001, 0.5), min_size=1, max_size=20))
+def test_requests_that_end_while_an_exchange_is_under_way_let_no_more_start_than_there_are_places(
+    workers: int, concurrency: int, latencies: list[float]
+) -> None:
+    endpoint, everybody = Endpoint(), members(workers, requests_per_second=1e4, concurrency=concurrency)
+
+    async def slowly(exchange: Callable[[], Grant | None]) -> Grant | None:
+        await asyncio.sleep(0.02)
+        grant = exchange()
+        await asyncio.sleep(0.02)
+        return grant
+
+    async def one(pacers: list[Pacer], number: int) -> None:
+        # Not all at once, so that places are given back, and asked for again.
+        await asyncio.sleep(0.03 * (number // 10))
+        await endpoint.serve(
+            pacers[number % workers],
+            latencies[number % len(latencies)],
+            wiki=f"wiki{number % 3}",
+            model=f"m{number % 2}",
+        )
+
+    async def work() -> None:
+        pacers = [pacer_of(each, 1e6, slowly) for each in everybody]
+        await asyncio.gather(*(one(pacers, number) for number in range(80)))
+
+    run(work)
+    assert len(endpoint.starts) == 80
+    assert endpoint.peak <= concurrency
 
 
 def test_four_hundred_requests_at_a_high_rate_cost_a_handful_of_exchanges() -> None:
