@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.builders import an_event
-from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, NEVER, append_at_once, ids_of, long_day
+from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, NEVER, append_at_once, ids_of
 from worker.events.file_sink import FileSink
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _one_day() -> Iterator[None]:
-    with long_day():
-        yield
 
 
 @pytest.fixture(params=["Pacific/Kiritimati", "Pacific/Niue"])

@@ -1,21 +1,14 @@
 """The file sink: whole lines, one file a stream, shared by processes, and a sentence where it can't write."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.builders import an_event
-from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, append_at_once, ids_of, long_day, send_limited
+from tests.worker.sinks.appending import EVENTS_OF_A_PROCESS, append_at_once, ids_of, send_limited
 from worker.events.file_sink import FileSink
 from worker.events.sinks import OutgoingEvent, SinkUnavailable
-
-
-@pytest.fixture(autouse=True)
-def _one_day() -> Iterator[None]:
-    with long_day():
-        yield
 
 
 def events(*bodies: str, stream: str = "s") -> list[OutgoingEvent]:
