@@ -185,7 +185,7 @@ class Pacer:
     def _goes_on(self) -> bool:
         """Let the next request start in the place that has become free, if nothing has to be asked or told before.
 
-        Returns whether the pump need not look: waking it for each request costs a quarter of what sending one does.
+        Returns whether the pump need not look, which would cost each request the waking of a task.
         """
         now = self._here().time()
         if self._paused_until > now or self._must_ask(now):
