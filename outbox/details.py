@@ -5,9 +5,13 @@ Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWi
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from outbox.errors import UndecodableMessage
+
+Payload = TypeVar("Payload", bound=BaseModel)
 
 #: The first wiki went online in January 2001. A time outside this range comes from a wrong unit or a broken clock.
 EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
@@ -35,6 +39,20 @@ Group = Annotated[str, Field(min_length=1, max_length=255)]
 Comment = Annotated[str, Field(max_length=65_535)]
 Title = Annotated[str, Field(min_length=1, max_length=300)]
 WikiId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+
+
+def read_payload(kind: type[Payload], payload: str, what: str) -> Payload:
+    """Read a message's payload back; *what* says of which kind it is.
+
+    Raises:
+        UndecodableMessage: it is not; the text names the fields, never their values.
+    """
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError as error:
+        # Only the top field is named: a name below it may be a key that somebody made up.
+        reasons = "; ".join(f"{next(iter(e['loc']), 'payload')}: {e['msg']}" for e in error.errors())
+        raise UndecodableMessage(f"the payload is not {what}: {reasons}") from error
 
 
 class SourcePart(BaseModel):

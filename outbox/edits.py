@@ -4,10 +4,20 @@ from enum import IntEnum, StrEnum
 from ipaddress import ip_address
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from outbox.details import MOST, MOST_LONG, MOST_SIGNED, Details, Group, Timestamp, Title, UserName, WikiId
-from outbox.errors import UndecodableMessage
+from outbox.details import (
+    MOST,
+    MOST_LONG,
+    MOST_SIGNED,
+    Details,
+    Group,
+    Timestamp,
+    Title,
+    UserName,
+    WikiId,
+    read_payload,
+)
 
 
 class PatrolStatus(IntEnum):
@@ -79,9 +89,11 @@ class Edit(BaseModel):
     request_id: str | None = Field(default=None, max_length=128)
     #: What else a page change says.
     details: Details | None = None
-    #: Whether the edit was read back from the wiki's tables. They say less than a stream does: they have no groups, and
-    #: for a page outside the main namespace not the title in the wiki's own language.
+    #: Whether the edit is promised again, since a sink has no event of it.
     is_reconciled: bool | None = None
+    #: Whether the edit was read from the wiki's tables, where a namespace is a number: in `title` it has its English
+    #: name, which need not be the wiki's.
+    is_namespace_in_english: bool | None = None
     #: Since when some of its models have answered while others have not, and the models that were already announced on
     #: streams of their own. Written by whoever serves the lane.
     incomplete_since: Timestamp | None = None
@@ -117,12 +129,7 @@ class Edit(BaseModel):
         Raises:
             UndecodableMessage: the payload is not an edit; the text names the fields, never their values.
         """
-        try:
-            return cls.model_validate_json(payload)
-        except ValidationError as error:
-            # Only the top field is named: a name below it may be a key that somebody made up.
-            reasons = "; ".join(f"{next(iter(e['loc']), 'payload')}: {e['msg']}" for e in error.errors())
-            raise UndecodableMessage(f"the payload is not an edit: {reasons}") from error
+        return read_payload(cls, payload, "an edit")
 
 
 def is_address(name: object) -> bool:

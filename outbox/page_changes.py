@@ -9,11 +9,10 @@ import re
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from outbox.details import MOST, MOST_SIGNED, SourcePart, Timestamp, Title, WikiId
+from outbox.details import MOST, MOST_SIGNED, SourcePart, Timestamp, Title, WikiId, read_payload
 from outbox.edits import Edit
-from outbox.errors import UndecodableMessage
 
 #: The key that only a page change has. Inside a JSON text a quote has a backslash before it, so no value looks like it.
 HAS_KIND = re.compile(r'[{,]\s*"kind"\s*:')
@@ -70,11 +69,7 @@ class PageChange(SourcePart):
         Raises:
             UndecodableMessage: the payload is not a page change; the text names the fields, never their values.
         """
-        try:
-            return cls.model_validate_json(payload)
-        except ValidationError as error:
-            reasons = "; ".join(f"{next(iter(e['loc']), 'payload')}: {e['msg']}" for e in error.errors())
-            raise UndecodableMessage(f"the payload is not a page change: {reasons}") from error
+        return read_payload(cls, payload, "a page change")
 
 
 Promised = Edit | PageChange

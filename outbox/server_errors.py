@@ -80,7 +80,8 @@ _READ_ONLY = Trouble(
 _GRANT = Trouble(
     Kind.REFUSED,
     "does not allow that to our account",
-    "GRANT SELECT, INSERT, UPDATE, DELETE on the wiki's database to the user in wikis.{wiki}.database_url",
+    "GRANT SELECT, INSERT, UPDATE, DELETE on the wiki's database to the user in wikis.{wiki}.database_url, and for an "
+    "attached wiki TRIGGER as well",
 )
 _SLOW = Trouble(
     Kind.REFUSED, "took too long", "see what holds it up (SHOW PROCESSLIST), or raise database.timeout_seconds"

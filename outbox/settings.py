@@ -18,6 +18,16 @@ class OutboxSettings(BaseModel):
         description="How long a claim holds unless it is renewed; a crash costs this much time.",
     )
     max_attempts: int = Field(default=8, ge=1, le=100, description="Claims before a message is given up.")
+    recent_change_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="How long an edit of an attached wiki waits until recentchanges has it; then it goes without.",
+    )
+
+    @property
+    def patience(self) -> timedelta:
+        return timedelta(seconds=self.recent_change_seconds)
 
     @property
     def lease(self) -> timedelta:

@@ -168,6 +168,7 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             patrol_status=PatrolStatus(row.rc_patrolled),
             length=row.rc_new_len,
             parent_length=row.rc_old_len,
+            is_namespace_in_english=row.rc_namespace != 0 or None,
         )
     except ValueError:
         return None

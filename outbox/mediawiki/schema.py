@@ -107,9 +107,9 @@ DISTINCTIVE = (page, revision)
 
 #: What is read of a wiki's own tables. MediaWiki has it from 1.39 on; later ones drop other columns, such as rc_new.
 READ = {
-    "actor": {"actor_id", "actor_name"},
+    "actor": {"actor_id", "actor_user", "actor_name"},
     "page": {"page_id", "page_namespace", "page_title", "page_latest"},
-    "revision": {"rev_id", "rev_page", "rev_actor", "rev_timestamp", "rev_parent_id"},
+    "revision": {column.name for column in revision.columns},
     "recentchanges": {column.name for column in recentchanges.columns} - {"rc_new", "rc_type"},
 }
 
@@ -122,6 +122,12 @@ archive = Table(
     Column("ar_title", BinaryString(255)),
     Column("ar_rev_id", UnsignedInt),
     Column("ar_page_id", UnsignedInt),
+    Column("ar_actor", UnsignedBigInt),
+    Column("ar_timestamp", BinaryString(14, fixed=True)),
+    Column("ar_minor_edit", UnsignedTinyInt),
+    Column("ar_deleted", UnsignedTinyInt),
+    Column("ar_len", UnsignedInt),
+    Column("ar_parent_id", UnsignedInt),
 )
 
 

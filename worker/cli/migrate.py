@@ -18,6 +18,7 @@ from worker.cli.console import (
 from worker.cli.options import JsonOption, WikiOption
 from worker.config.wiki import Wiki
 from worker.domain.errors import SettingsInvalid
+from worker.upkeep.attaching import keep_attached
 from worker.upkeep.foreign_tables import missing_core_tables
 from worker.upkeep.migrating import migrate as migrate_database
 from worker.upkeep.polling import WikiPoll, groups
@@ -30,8 +31,9 @@ def migrate(
 ) -> None:
     """Migrate the wikis' databases to the tables that this version needs.
 
-    MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere. What every turn
-    writes is tried afterwards and rolled back, since some wrong settings of a server show only at the first write.
+    MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere; a wiki with
+    `attached = true` gets a trigger that promises its edits. What every turn writes is tried afterwards and rolled
+    back, since some wrong settings of a server show only at the first write.
 
     Example: `outpatrol migrate --wiki enwiki`
     """
@@ -57,7 +59,10 @@ def _migrate(all_wikis: Sequence[Wiki], wiki: Wiki) -> dict[str, Any]:
     state = f"already at {after}" if before == after else f"{before or 'empty'} → {after}"
     say(f"{wiki.id}: {state}")
     _tell_what_is_missing(wiki)
-    return {"before": before, "after": after}
+    attached = wiki.settings.attached
+    if keep_attached(wiki):
+        say(f"{wiki.id}: " + ("attached, every edit is promised from now on" if attached else "no longer attached"))
+    return {"before": before, "after": after, "attached": attached}
 
 
 def _try_server(wiki: Wiki) -> None:

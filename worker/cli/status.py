@@ -31,6 +31,7 @@ from worker.cli.console import (
 from worker.cli.options import MaxLagOption, WikiOption
 from worker.cli.tables import from_elsewhere, seconds_shown, table, with_errors
 from worker.config.wiki import Wiki
+from worker.upkeep.attaching import lack
 
 #: Ages of the oldest message, in seconds, above which it is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
@@ -54,7 +55,8 @@ def status(
 ) -> None:
     """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
-    An edit or event that waits too long, and an endpoint or a wiki's API that refuses, are alarms: exit code 3.
+    An edit or event that waits too long, an endpoint or a wiki's API that refuses, and an attached wiki without its
+    trigger are alarms: exit code 3.
 
     Example: `outpatrol status --watch`
     """
@@ -78,6 +80,7 @@ def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Loo
         return [lane for lane in lanes if lane.lane in services.consumers or lane.pending or lane.dead]
 
     found, errors = on_each(wikis, lanes_of)
+    lacks, _ = on_each([wiki for wiki in wikis if wiki.id in found], lack)
     sinks = {EDITS.name: EDITS.name} | {lane.name: sink for sink, lane in services.event_lanes.items()}
     alarms = [
         f"{wiki}: {sentence}"
@@ -86,6 +89,7 @@ def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Loo
         if lane.lane in sinks
         for sentence in late(lane, max_lag, sink=sinks[lane.lane])
     ]
+    alarms += [f"{wiki}: {sentence}" for wiki, sentence in lacks.items() if sentence]
     return _Look(found, errors, alarms + endpoint_alarms(services))
 
 

@@ -263,6 +263,9 @@ class WikiSettings(Section):
     emulated: bool = Field(
         default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
     )
+    attached: bool = Field(
+        default=False, description="A trigger on the wiki's table revision promises every edit; `migrate` makes it."
+    )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
     article_path: str = Field(
         default=USUAL_ARTICLE_PATH,
@@ -289,6 +292,15 @@ class WikiSettings(Section):
     )
     #: Model to level to band, on top of `worker.domain.thresholds.DEFAULT_THRESHOLDS`; false removes a level.
     thresholds: dict[str, dict[str, LevelSetting]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_not_both(self) -> "WikiSettings":
+        if self.attached and self.emulated:
+            raise ValueError(
+                "is emulated and attached: an emulated wiki promises its edits itself, and attached is for one that "
+                "exists; remove one of the two"
+            )
+        return self
 
     @field_validator("api_url")
     @classmethod

@@ -15,7 +15,7 @@ OLDEST = "1.1.0"
 
 def title_of(edit: Edit) -> str | None:
     """The title with its prefix and with underscores; None if only the number of its namespace is known."""
-    return None if edit.is_reconciled and edit.namespace else _key(edit.title)
+    return None if edit.is_namespace_in_english else _key(edit.title)
 
 
 def performer_of(edit: Edit) -> Performer | None:

@@ -47,6 +47,7 @@ from worker.scores.page_changes import answer_changes
 from worker.scores.pages import OwnTables, PageSource, with_pages
 from worker.scores.plan import plan
 from worker.scores.rows import Classification, rows_of
+from worker.scores.saved_revisions import read_saved
 from worker.scores.store import forget, store
 
 
@@ -90,7 +91,9 @@ class ScoreConsumer:
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
         """Answer the claimed page changes, then score the claimed edits; all are settled."""
-        edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, self.settings.max_attempts)
+        most = self.settings.max_attempts
+        edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, most)
+        edits = read_saved(wiki, self.lane, edits, most, self.settings.patience)
         new_versions = await self.score_edits(wiki, edits) if edits else frozenset()
         return Worked(
             promised=tuple(self.event_lanes.values()), prompts=(CHECK_MODEL_VERSIONS,) if new_versions else ()

@@ -14,6 +14,7 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import ALL_WIKIS, log_error, reported
+from worker.upkeep.attaching import lack
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -61,7 +62,7 @@ def _wiki_poll() -> WikiPoll:
 
 @app.task(name=CHECK_MODEL_VERSIONS)
 def check_versions(wiki: str | None = None) -> None:
-    """Look for new model versions; the rows of those that are no longer current are purged by another task."""
+    """Look for new model versions, and whether an attached wiki still is; another task purges the rows of old ones."""
     _for_each_wiki(CHECK_MODEL_VERSIONS, wiki, _check)
 
 
@@ -101,6 +102,8 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
 
 def _check(wiki: Wiki) -> None:
     here = services()
+    if sentence := lack(wiki):
+        log.error("not_attached", wiki=wiki.id, error=sentence)
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))
     follow_up(wiki, checks, here.doorbell, rescore=upkeep.rescore)

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, String, func, select
 import worker
 from outbox.database import Database, translated_errors
 from outbox.errors import DatabaseNotMigrated
+from outbox.mediawiki.attaching import detach
 from outbox.server import mariadb_engine
 from outbox.tables import UTF8
 from worker.upkeep.foreign_tables import complete, refuse_foreign
@@ -57,8 +58,18 @@ def migrate(database: Database, revision: str = "head", *, emulated: bool = Fals
 
 
 def downgrade(database: Database, revision: str = "base") -> tuple[str | None, str | None]:
-    """Take *database* back to *revision*. The wiki's own tables are left alone."""
-    return _run(database, lambda config: command.downgrade(config, revision))
+    """Take *database* back to *revision*. The wiki's own tables are left alone, but for our trigger.
+
+    The trigger goes first, since without the lane no edit could be saved.
+    """
+
+    def down(config: Config) -> None:
+        connection: Connection = config.attributes["connection"]
+        detach(connection)
+        connection.commit()
+        command.downgrade(config, revision)
+
+    return _run(database, down)
 
 
 def _scripts() -> ScriptDirectory:

@@ -1,0 +1,153 @@
+"""The trigger that promises the edits of a wiki that exists, on the tables of a real one."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from outbox.database import Database
+from outbox.mediawiki.attaching import TRIGGER, attach, detach, is_attached
+from outbox.saved_revisions import SavedRevision
+from tests.migrations.attached_wiki import NEW, make_attached, promised, revision
+from tests.migrations.schemas import connected, query, run
+from worker.upkeep.migrating import downgrade
+
+
+@pytest.fixture
+def wiki(empty_database: Database) -> Database:
+    make_attached(empty_database)
+    return empty_database
+
+
+def numbers(found: list[SavedRevision]) -> list[int]:
+    return [each.revision for each in found]
+
+
+def test_a_saved_revision_is_promised_with_the_time_by_the_databases_clock(wiki: Database) -> None:
+    run(wiki, revision())
+
+    (found,) = promised(wiki)
+
+    assert (found.wiki, found.revision) == ("enwiki", NEW)
+    assert timedelta(0) <= datetime.now(UTC) - found.saved_at < timedelta(minutes=5)
+
+
+def test_an_edit_that_is_rolled_back_is_not_promised(wiki: Database) -> None:
+    with suppress(ZeroDivisionError), connected(wiki) as connection:
+        connection.execute(text(revision()))
+        raise ZeroDivisionError
+
+    assert promised(wiki) == []
+
+
+def test_every_row_of_one_statement_is_promised(wiki: Database) -> None:
+    # As an undelete writes them.
+    columns = "rev_page, rev_comment_id, rev_actor, rev_timestamp"
+    run(wiki, f"INSERT INTO revision ({columns}) SELECT {columns} FROM revision ORDER BY rev_id")
+
+    assert len(promised(wiki)) == 2
+
+
+def test_the_wiki_learns_the_number_of_its_own_row_and_not_that_of_the_message(wiki: Database) -> None:
+    counted = "INSERT INTO revision (rev_page, rev_comment_id, rev_actor, rev_timestamp) VALUES (5, 1, 7, '2022')"
+    with connected(wiki) as connection:
+        number = connection.execute(text(counted)).lastrowid
+
+    assert numbers(promised(wiki)) == [number]
+    assert number > 745065890
+
+
+def test_a_connection_as_mediawiki_opens_it_can_save(empty_mariadb: Database) -> None:
+    # Source of both: mediawiki/core includes/libs/rdbms/database/DatabaseMySQL.php and MainConfigSchema.php, REL1_39.
+    make_attached(empty_mariadb)
+
+    run(empty_mariadb, "SET sql_mode = ''", "SET NAMES binary", revision())
+
+    assert numbers(promised(empty_mariadb)) == [NEW]
+
+
+def test_without_its_promise_no_edit_is_saved(wiki: Database) -> None:
+    run(wiki, "DROP TABLE outbox")
+
+    with pytest.raises(DBAPIError, match="outbox"):
+        run(wiki, revision())
+
+    assert query(wiki, f"SELECT * FROM revision WHERE rev_id = {NEW}") == []
+
+
+def test_attaching_again_changes_nothing(wiki: Database) -> None:
+    assert not wiki.run(lambda connection: attach(connection, "enwiki"))
+
+    run(wiki, revision())
+
+    assert numbers(promised(wiki)) == [NEW]
+
+
+def test_attaching_again_does_not_wait_for_edits_that_are_being_saved(empty_mariadb: Database) -> None:
+    make_attached(empty_mariadb)
+    with connected(empty_mariadb) as saving:
+        saving.execute(text(revision()))
+
+        assert not empty_mariadb.run(lambda connection: attach(connection, "enwiki"))
+
+
+def test_a_trigger_of_ours_that_does_something_else_is_replaced(wiki: Database) -> None:
+    assert wiki.run(lambda connection: attach(connection, "dewiki"))
+    assert not wiki.run(lambda connection: is_attached(connection, "enwiki"))
+
+    run(wiki, revision())
+
+    assert [each.wiki for each in promised(wiki)] == ["dewiki"]
+
+
+def test_a_detached_wiki_promises_nothing_more_and_keeps_what_it_promised(wiki: Database) -> None:
+    run(wiki, revision())
+    assert wiki.run(detach)
+    assert not wiki.run(detach)
+    run(wiki, revision(NEW + 1))
+
+    assert numbers(promised(wiki)) == [NEW]
+
+
+def test_a_table_that_was_made_anew_shows_that_the_wiki_is_not_attached(wiki: Database) -> None:
+    run(
+        wiki,
+        "CREATE TABLE newer AS SELECT * FROM revision",
+        "DROP TABLE revision",
+        "ALTER TABLE newer RENAME TO revision",
+    )
+
+    assert not wiki.run(lambda connection: is_attached(connection, "enwiki"))
+
+
+def test_a_downgrade_leaves_no_trigger_that_would_stop_all_edits(wiki: Database) -> None:
+    downgrade(wiki)
+
+    run(wiki, revision())
+
+    assert query(wiki, f"SELECT rev_id FROM revision WHERE rev_id = {NEW}") == [{"rev_id": NEW}]
+
+
+def test_a_trigger_of_somebody_else_goes_on(empty_mariadb: Database) -> None:
+    make_attached(empty_mariadb)
+    run(empty_mariadb, "CREATE TABLE copies (id INT)")
+    run(empty_mariadb, "CREATE TRIGGER a AFTER INSERT ON revision FOR EACH ROW INSERT INTO copies VALUES (NEW.rev_id)")
+    run(empty_mariadb, revision())
+    empty_mariadb.run(detach)
+    run(empty_mariadb, revision(NEW + 1))
+
+    assert [row["id"] for row in query(empty_mariadb, "SELECT id FROM copies ORDER BY id")] == [NEW, NEW + 1]
+    assert numbers(promised(empty_mariadb)) == [NEW]
+
+
+def test_a_table_in_use_is_waited_for_shortly(empty_mariadb: Database) -> None:
+    make_attached(empty_mariadb)
+    with connected(empty_mariadb) as saving:
+        saving.execute(text(revision()))
+
+        with pytest.raises(DBAPIError, match="Lock wait timeout"), empty_mariadb.transaction() as connection:
+            detach(connection)
+
+    assert [row["Trigger"] for row in query(empty_mariadb, "SHOW TRIGGERS")] == [TRIGGER]
