@@ -112,6 +112,9 @@ ROWS = (
 COUNTS = "AUTOINCREMENT"
 COUNTED, KEY = re.compile(rf"\w+( UNSIGNED)? NOT NULL {COUNTS}"), re.compile(r",\s+PRIMARY KEY \(\w+\)")
 
+#: SQLite would make numbers of a text of digits in a column that is declared like this, and MediaWiki has none there.
+BYTES = re.compile(r"(VAR)?BINARY\(\d+\)")
+
 CORE = {"actor", "page", "revision", "recentchanges"}
 THEIRS = CORE | {"ores_classification", "ores_model"}
 
@@ -126,6 +129,7 @@ def make_real_wiki(database: Database) -> None:
     made = [table.format(**words) for table in TABLES]
     if not is_mariadb:
         made = [COUNTED.sub("INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", KEY.sub("", table)) for table in made]
+        made = [BYTES.sub("BLOB", table) for table in made]
     run(database, *made, *INDEXES, *ROWS)
 
 
