@@ -1,18 +1,29 @@
 """The trigger that promises the edits of a wiki that exists, on the tables of a real one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from outbox.database import Database
+from outbox.errors import DatabaseRefuses
 from outbox.mediawiki.attaching import TRIGGER, attach, detach, is_attached
 from outbox.saved_revisions import SavedRevision
 from tests.migrations.attached_wiki import NEW, make_attached, promised, revision
+from tests.migrations.conftest import Account
+from tests.migrations.real_wiki import make_real_wiki
 from tests.migrations.schemas import connected, query, run
-from worker.upkeep.migrating import downgrade
+from tests.patience import PATIENCE_SECONDS, until
+from worker.config.settings_sections import WikiSettings
+from worker.config.wiki import Wiki
+from worker.upkeep.attaching import keep_attached
+from worker.upkeep.migrating import downgrade, migrate
 
 
 @pytest.fixture
@@ -151,3 +162,53 @@ def test_a_table_in_use_is_waited_for_shortly(empty_mariadb: Database) -> None:
             detach(connection)
 
     assert [row["Trigger"] for row in query(empty_mariadb, "SHOW TRIGGERS")] == [TRIGGER]
+
+
+def test_an_account_that_may_make_no_triggers_is_told_which_right_it_lacks(
+    empty_mariadb: Database, account: Account
+) -> None:
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    modest = account("SELECT, INSERT, UPDATE, DELETE")
+
+    with pytest.raises(DatabaseRefuses, match="for an attached wiki TRIGGER as well"):
+        keep_attached(a_wiki(modest))
+
+
+def test_a_table_that_is_in_use_for_a_moment_is_waited_for(empty_mariadb: Database) -> None:
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    with ThreadPoolExecutor(1) as threads:
+        with connected(empty_mariadb) as saving:
+            saving.execute(text(revision()))
+            attaching = threads.submit(keep_attached, a_wiki(empty_mariadb))
+            until_it_waits(empty_mariadb)
+
+        assert attaching.result(PATIENCE_SECONDS)
+    assert empty_mariadb.run(lambda connection: is_attached(connection, "enwiki"))
+
+
+def test_an_edit_beside_the_wait_for_a_table_is_saved_soon(empty_mariadb: Database) -> None:
+    # A dump holds the table, all that comes after our wait waits behind us, and goes on when we give up.
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    with connected(empty_mariadb) as dump:
+        dump.execute(text("SELECT * FROM revision")).all()
+        with ThreadPoolExecutor(1) as threads:
+            attaching = threads.submit(keep_attached, a_wiki(empty_mariadb))
+            until_it_waits(empty_mariadb)
+
+            run(empty_mariadb, "SET lock_wait_timeout = 60", revision())
+
+            assert not attaching.done()
+            dump.rollback()
+
+
+def until_it_waits(database: Database) -> None:
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+    until(lambda: bool(query(database, waiting)), "a wait for the table")
+
+
+def a_wiki(database: Database) -> Wiki:
+    settings = WikiSettings(database_url=SecretStr("sqlite://"), domain="en.wikipedia.org", attached=True)
+    return cast("Wiki", SimpleNamespace(id="enwiki", database=database, settings=settings))
