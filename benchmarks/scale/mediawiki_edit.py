@@ -80,6 +80,8 @@ class Spent:
 
     #: From BEGIN to the hook.
     writing: float
+    #: Of that the INSERT into `revision`.
+    revision: float
     hook: float
     commit: float
 
@@ -113,15 +115,16 @@ def save_edit(connection: Connection, edit: Submitted, hook: Hook) -> Spent:
     """
     with connection.begin():
         began = time.perf_counter()
-        revision, parent = _write(connection, edit)
+        revision, parent, inserting = _write(connection, edit)
         written = time.perf_counter()
         hook(connection, edit, revision, parent)
         called = time.perf_counter()
-    return Spent(writing=written - began, hook=called - written, commit=time.perf_counter() - called)
+    ended = time.perf_counter()
+    return Spent(writing=written - began, revision=inserting, hook=called - written, commit=ended - called)
 
 
-def _write(connection: Connection, edit: Submitted) -> tuple[int, int]:
-    """All from BEGIN to the hook; the numbers of the new revision and of its parent."""
+def _write(connection: Connection, edit: Submitted) -> tuple[int, int, float]:
+    """All from BEGIN to the hook; the numbers of the new revision and of its parent, and the seconds of its INSERT."""
     send, length = connection.exec_driver_sql, len(edit.text)
     # The driver needs none, since it never commits by itself; MediaWiki sends it.
     send("BEGIN")
@@ -129,7 +132,9 @@ def _write(connection: Connection, edit: Submitted) -> tuple[int, int]:
     (parent,) = send(LATEST, (page, edit.title)).one()
     send(SAME_COMMENT, (edit.summary_hash, edit.summary)).all()
     comment = send(ADD_COMMENT, (edit.summary_hash, edit.summary)).lastrowid
+    before = time.perf_counter()
     revision = send(ADD_REVISION, (page, parent, edit.timestamp, length, edit.sha1, comment)).lastrowid
+    inserting = time.perf_counter() - before
     send(LAST_DELETED).one()
     send(LAST_SLOT).one()
     text = send(ADD_TEXT, (edit.text,)).lastrowid
@@ -137,4 +142,4 @@ def _write(connection: Connection, edit: Submitted) -> tuple[int, int]:
     send(ADD_SLOT, (revision, content, revision))
     send(UPDATE_PAGE, (revision, edit.timestamp, length, page))
     send(PAGE_OF_ID, (page,)).one()
-    return revision, parent
+    return revision, parent, inserting

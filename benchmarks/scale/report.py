@@ -12,6 +12,7 @@ from benchmarks.scale.bench import Scale
 from benchmarks.scale.idle import WANTED_AFTER_POLL, WANTED_BURST, WANTED_SHARE, WANTED_STATEMENTS, Burst, Idle, Upkeep
 from benchmarks.scale.own_transaction import WANTED_SHARE as WANTED_OF_EDIT
 from benchmarks.scale.own_transaction import OwnTransaction
+from benchmarks.scale.promise import Share
 
 #: What, measured, wanted, and whether it is so; None where nothing is wanted.
 Row = tuple[str, str, str, bool | None]
@@ -113,19 +114,24 @@ def _backlogs(backlogs: list[Backlog]) -> Iterator[Row]:
 
 def _edit(edit: OwnTransaction) -> Iterator[Row]:
     here, emulated = edit.mediawiki, edit.emulated
-    yield "an edit's transaction as MediaWiki sends it, ms", f"{here.milliseconds:.2f}", "", None
+    yield "an edit's transaction as MediaWiki sends it, ms", f"{here.trigger.milliseconds:.2f}", "", None
     yield (
-        "the promise in it, ms",
-        f"{here.promise_milliseconds:.2f} ({here.share:.1%})",
+        "the promise in it, by the trigger of an attached wiki, ms",
+        _share(here.trigger),
         f"≤ {WANTED_OF_EDIT:.0%}",
-        here.share <= WANTED_OF_EDIT,
+        here.trigger.share <= WANTED_OF_EDIT,
     )
-    yield "a SELECT 1 in its place, ms", f"{here.empty_milliseconds:.2f} ({here.empty_share:.1%})", "", None
-    promised = f"{emulated.milliseconds:.2f}, {emulated.promise_milliseconds:.2f} ({emulated.share:.1%})"
+    yield "by outbox.record, ms", _share(here.record), "", None
+    yield "a SELECT 1 in its place, ms", _share(here.empty), "", None
+    promised = f"{emulated.milliseconds:.2f}, {_share(emulated)}"
     yield "an emulated wiki's, and the promise in it, ms", promised, "", None
     beside = edit.beside_a_drain
     yield "this one beside a drain, ms p50, p99", f"{1000 * beside.p50:.2f}, {1000 * beside.p99:.2f}", "", None
     yield f"lock waits in {beside.edits:,} of these", f"{edit.lock_waits}", "none", edit.lock_waits == 0
+
+
+def _share(promise: Share) -> str:
+    return f"{promise.promise_milliseconds:.2f} ({promise.share:.1%})"
 
 
 def _costs(milliseconds: Mapping[str, float]) -> str:

@@ -7,10 +7,11 @@ from sqlalchemy import Connection, create_engine
 
 from benchmarks.scale.mediawiki_edit import Submitted, save_edit, submitted
 from benchmarks.scale.mediawiki_tables import WRITTEN, make_wiki
-from benchmarks.scale.promise import promise
+from benchmarks.scale.promise import promise, promise_nothing
 from benchmarks.servers import url_of
 from outbox import EDITS, Edit
 from outbox.database import Engines
+from outbox.mediawiki.attaching import attach, detach
 from outbox.mediawiki.saving import is_emulated
 from tests.services import create_database, drop_database
 from worker.upkeep.migrating import migrate
@@ -93,6 +94,23 @@ def test_what_is_saved_is_the_page_s_latest_revision_with_its_text_and_is_what_w
     promised = Edit.decode(payload)
     assert (promised.page, promised.revision, promised.parent_revision) == (3, revision, parent)
     assert revision > parent
+
+
+def test_an_attached_wiki_promises_the_same_edit_without_a_statement_of_its_own(wiki: Connection) -> None:
+    with wiki.begin():
+        assert attach(wiki, "w0")
+    before, counted = rows(wiki), counters(wiki)
+
+    save_edit(wiki, submitted(1), promise_nothing)
+
+    try:
+        found = {name: count - counted[name] for name, count in counters(wiki).items()}
+        assert rows(wiki) == {table: count + 1 for table, count in before.items()}
+        # One less than with a call.
+        assert found["Questions"] == 14 + 1 + 1
+    finally:
+        with wiki.begin():
+            detach(wiki)
 
 
 def test_an_edit_that_fails_after_its_promise_leaves_neither(wiki: Connection) -> None:

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.scale.bench import Amount, Scale, measure_scale
 from benchmarks.scale.mediawiki_edit import Spent
 from benchmarks.scale.own_transaction import OwnTransaction, measure_own_transaction
-from benchmarks.scale.promise import InMediaWiki, Share, added
+from benchmarks.scale.promise import InMediaWiki, Share, added, added_by_trigger
 from benchmarks.scale.report import is_ok, rows, scale_table
 from benchmarks.servers import Servers
 from benchmarks.traffic import latencies_of
@@ -83,28 +83,36 @@ def test_saving_an_edit_waits_for_no_lock_of_those_who_drain(servers: Servers) -
     assert edit.drained > 0
     # What a promise costs there is a difference of two times, which means nothing for so few edits.
     assert edit.edits == 60
-    assert 0 < edit.mediawiki.empty_share < 1
+    assert 0 < edit.mediawiki.empty.share < 1
+
+
+def some_spent(*, revision: float = 0, hook: float = 0, commit: float = 0) -> Spent:
+    return Spent(writing=8, revision=revision, hook=hook, commit=commit)
 
 
 def test_a_promise_adds_its_call_and_what_the_commit_is_longer_by() -> None:
-    promised = [
-        Spent(writing=8, hook=2, commit=5),
-        Spent(writing=1, hook=3, commit=6),
-        Spent(writing=9, hook=9, commit=9),
-    ]
-    without = [Spent(writing=5, hook=0, commit=4)]
+    promised = [some_spent(hook=2, commit=5), some_spent(hook=3, commit=6), some_spent(hook=9, commit=9)]
 
-    assert added(promised, without) == 3 + 2
+    assert added(promised, [some_spent(commit=4)]) == 3 + 2
+
+
+def test_a_trigger_adds_what_the_insert_and_the_commit_are_longer_by() -> None:
+    promised = [some_spent(revision=2, commit=5), some_spent(revision=3, commit=6), some_spent(revision=9, commit=9)]
+
+    assert added_by_trigger(promised, [some_spent(revision=1, commit=4)]) == 2 + 2
 
 
 @pytest.mark.parametrize(("milliseconds", "verdict"), [(0.1, True), (0.11, False)])
-def test_a_promise_is_judged_by_mediawiki_s_transaction_and_not_by_an_emulated_wiki_s(
+def test_a_promise_in_mediawiki_is_judged_by_the_trigger_that_makes_it_there(
     milliseconds: float, verdict: bool
 ) -> None:
+    other = Share(milliseconds=2, promise_milliseconds=0.2 - milliseconds)
     edit = OwnTransaction(
         edits=1,
-        mediawiki=InMediaWiki(milliseconds=2, promise_milliseconds=milliseconds, empty_milliseconds=0.08),
-        emulated=Share(milliseconds=1, promise_milliseconds=0.2 - milliseconds),
+        mediawiki=InMediaWiki(
+            trigger=Share(milliseconds=2, promise_milliseconds=milliseconds), record=other, empty=other
+        ),
+        emulated=other,
         beside_a_drain=latencies_of([0.001]),
         lock_waits=0,
         drained=1,
