@@ -22,7 +22,7 @@ from tests.worker.lines import count
 PAGE = "CREATE TABLE page (page_id INTEGER, page_namespace INTEGER, page_title TEXT, page_latest INTEGER, slug TEXT)"
 REVISION = (
     "CREATE TABLE revision (rev_id INTEGER, rev_page INTEGER, rev_actor INTEGER, rev_timestamp TEXT, "
-    "rev_parent_id INTEGER)"
+    "rev_parent_id INTEGER, rev_minor_edit INTEGER, rev_deleted INTEGER, rev_len INTEGER)"
 )
 NEEDS_CHANGES = [("scores", "populate"), ("recentchanges", "--wiki", "enwiki"), ("reconcile",)]
 SAME_DATABASE_TWICE = """\

@@ -99,6 +99,7 @@ def some_edit(dice: random.Random) -> Edit:
         user_is_system=maybe(dice.random() < 0.5),
         details=maybe(some_details(dice)),
         is_reconciled=True if dice.random() < 0.1 else None,
+        is_namespace_in_english=True if dice.random() < 0.1 else None,
     )
 
 

@@ -99,11 +99,11 @@ def test_groups_and_whether_it_is_a_bot_are_told_where_they_are_known_and_never_
     ("namespace", "title", "uri"),
     [(0, "A_page", "https://en.wikipedia.org/wiki/A_page"), (1, None, None), (4, None, None), (100, None, None)],
 )
-def test_a_reconciled_edit_has_a_title_only_where_the_tables_tell_all_of_it(
+def test_an_edit_of_the_tables_has_a_title_only_where_they_tell_all_of_it(
     namespace: int, title: str | None, uri: str | None
 ) -> None:
     """They have the number of its namespace, and the wiki's language a name for that."""
-    event = score_event(an_edit(is_reconciled=True, namespace=namespace, title="A page"))
+    event = score_event(an_edit(is_namespace_in_english=namespace != 0 or None, namespace=namespace, title="A page"))
 
     assert (event.get("page_title"), event["meta"].get("uri")) == (title, uri)
     assert (event["page_namespace"], event["meta"]["domain"]) == (namespace, "en.wikipedia.org")
