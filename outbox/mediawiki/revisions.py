@@ -53,7 +53,10 @@ def _present() -> Select[Any]:
         revision.c.rev_id, revision.c.rev_parent_id, revision.c.rev_timestamp, revision.c.rev_minor_edit,
         revision.c.rev_deleted, revision.c.rev_len, page.c.page_id, page.c.page_namespace, page.c.page_title,
     )  # fmt: skip
-    of_change = (change.rc_id, change.rc_source, change.rc_bot, change.rc_patrolled, change.rc_old_len)
+    of_change = (
+        change.rc_id, change.rc_source, change.rc_namespace, change.rc_title, change.rc_bot, change.rc_patrolled,
+        change.rc_old_len,
+    )  # fmt: skip
     is_about_it = and_(change.rc_this_oldid == revision.c.rev_id, change.rc_source.in_((*EDIT_SOURCES, LOG)))
     return (
         select(*of_revision, *of_change, actor.c.actor_user, actor.c.actor_name)
@@ -83,21 +86,24 @@ def _change_of(row: Row[Any]) -> dict[str, bool]:
 
 def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
     user = None if row.rev_deleted & DELETED_USER else row.actor_name
+    # The page may have been moved since; recentchanges has the title that it had.
+    is_told = row.rc_source in EDIT_SOURCES
+    namespace, key = (row.rc_namespace, row.rc_title) if is_told else (row.page_namespace, row.page_title)
     try:
         return Edit(
             wiki=wiki,
             revision=row.rev_id,
             parent_revision=row.rev_parent_id or 0,
             page=row.page_id or None,
-            namespace=row.page_namespace,
-            title=shown_title(row.page_namespace, row.page_title),
+            namespace=namespace,
+            title=shown_title(namespace, key),
             timestamp=datetime.strptime(row.rev_timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC),
             user=user,
             user_id=row.actor_user,
             is_minor=bool(row.rev_minor_edit),
             is_anonymous=is_address(user),
             length=row.rev_len,
-            is_namespace_in_english=row.page_namespace != 0 or None,
+            is_namespace_in_english=namespace != 0 or None,
             **_fields_of_change(row),
         )
     except ValueError:

@@ -97,6 +97,15 @@ def test_the_namespace_of_a_title_is_said_to_be_in_english(database: Database) -
     assert (edit.title, edit.is_namespace_in_english) == ("User talk:Zoé", True)
 
 
+def test_the_title_is_the_one_that_the_page_had_when_it_was_edited(database: Database) -> None:
+    save(database, an_edit(title="Before"))
+    change(database, update(page).values(page_title="After", page_namespace=2))
+
+    edit = find(database, 1001)[1001].edit
+
+    assert (edit.namespace, edit.title, edit.is_namespace_in_english) == (0, "Before", None)
+
+
 def test_a_revision_that_a_move_left_is_known_by_the_log(database: Database) -> None:
     save(database, an_edit())
     change(database, update(recentchanges).where(THEIRS).values(rc_source="mw.log"))
