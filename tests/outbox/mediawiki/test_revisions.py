@@ -44,7 +44,7 @@ def with_archive(database: Database) -> Iterator[Database]:
 
 def also_in_recentchanges(**values: Any) -> Any:
     """A further row of recentchanges for revision 1001."""
-    columns = {"rc_timestamp": "20260101120000", "rc_actor": 1, "rc_this_oldid": 1001}
+    columns = {"rc_timestamp": "20260101120000", "rc_actor": 1, "rc_this_oldid": 1001, "rc_title": "Page_1001"}
     return insert(recentchanges).values(columns | values)
 
 
