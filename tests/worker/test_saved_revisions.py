@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from outbox import EDITS, Dead, Delivered, Edit, PatrolStatus, RetryLater, record_payloads
 from outbox.database import Database
-from outbox.mediawiki.revisions import FoundRevision
+from outbox.mediawiki.revisions import FoundRevision, find_revisions
+from outbox.mediawiki.schema import actor, archive, page, recentchanges
+from outbox.mediawiki.schema import revision as revision_table
 from outbox.saved_revisions import SavedRevision
 from tests.builders import NOON, a_claim, an_edit
 from tests.migrations.attached_wiki import NEW, PAGE, PARENT, change, make_attached, revision
@@ -208,3 +211,71 @@ def test_an_edit_that_is_promised_by_the_trigger_and_by_the_wiki_is_announced_un
     ids = [event["meta"]["id"] for event in promised_events(wiki)]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+# What a MediaWiki 1.39.17 left (Debian's package of it, 2026-11-27), each row as it stood after all that is named here.
+
+LEFT = json.loads((Path(__file__).parent / "mediawiki_1_39_17.json").read_text())
+TABLES = (actor, page, revision_table, recentchanges, archive)
+WHAT_IT_WAS = {
+    2: "a new page, saved by maintenance/edit.php",
+    3: "an edit flagged as a bot's",
+    4: "a new talk page",
+    5: "an edit that suppressed its recent change",
+    10: "a new page, saved by api.php and moved later",
+    11: "a minor edit of it",
+    13: "the redirect that the move left",
+    15: "an edit of a page that was deleted and undeleted",
+    16: "the second one",
+    17: "an edit of a page that was deleted at once",
+    18: "an edit that put its page into a category",
+}
+NO_EDITS = {
+    6: "imported into a page that was there", 7: "imported as a new page", 8: "imported", 9: "imported",
+    12: "left by the move on the page itself", 14: "left by the protection",
+}  # fmt: skip
+
+
+@pytest.fixture
+def left(database: Database) -> Iterator[Database]:
+    """The tables of that MediaWiki."""
+    with database.transaction() as connection:
+        archive.create(connection)
+        for table in TABLES:
+            names, *rows = LEFT[table.name]
+            connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+    yield database
+    with database.transaction() as connection:
+        archive.drop(connection)
+
+
+def what_is_found(database: Database, number: int) -> Edit | object:
+    saved = SavedRevision(wiki="enwiki", revision=number, saved_at=datetime(2026, 11, 27, 12, 48, tzinfo=UTC))
+    claim = a_claim(claimed_at=saved.saved_at + timedelta(hours=1))
+    with database.reading() as connection:
+        return what_it_is(claim, saved, find_revisions(connection, "enwiki", [number]).get(number), PATIENCE)
+
+
+@pytest.mark.parametrize("number", WHAT_IT_WAS)
+def test_what_mediawiki_saved_as_an_edit_is_one(left: Database, number: int) -> None:
+    assert isinstance(what_is_found(left, number), Edit), WHAT_IT_WAS[number]
+
+
+@pytest.mark.parametrize("number", NO_EDITS)
+def test_what_mediawiki_saved_for_other_reasons_is_no_edit(left: Database, number: int) -> None:
+    assert what_is_found(left, number) == Delivered(), NO_EDITS[number]
+
+
+def test_the_fields_of_mediawikis_edits_are_those_that_it_has(left: Database) -> None:
+    numbers = (3, 11, 17)
+    found = {number: edit for number in numbers if isinstance(edit := what_is_found(left, number), Edit)}
+
+    assert {n: (edit.title, edit.parent_revision, edit.is_bot, edit.is_minor) for n, edit in found.items()} == {
+        3: ("Page one", 2, True, False),
+        # Its page has another title now.
+        11: ("Web page", 10, False, True),
+        17: ("Gone at once", 0, False, False),
+    }
+    assert [found[number].patrol_status for number in numbers] == [
+        PatrolStatus.UNPATROLLED, PatrolStatus.AUTOPATROLLED, PatrolStatus.UNPATROLLED,
+    ]  # fmt: skip
