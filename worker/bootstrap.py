@@ -4,9 +4,11 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -102,6 +104,8 @@ class Services:
     #: Runs coroutines in the calling thread.
     runner: ThreadLoops
     http_loop: HttpLoop
+    #: What closes all of it, the last that was made first.
+    opened: ExitStack
 
     @property
     def event_lanes(self) -> dict[str, Lane]:
@@ -134,22 +138,25 @@ class Services:
                 self.doorbell.turn(wiki, lane, after=0)
 
     def close(self) -> None:
-        self.watch.close()
-        self.doorbell.close()
-        self.runner.run(self.client.close())
-        for api in self.wiki_apis.values():
-            self.runner.run(api.close())
-        for sink in self.sinks.values():
-            sink.close()
-        self.runner.close()
-        self.http_loop.close()
-        self.redis.close()
-        self.engines.close()
+        """Close all of it, each part even if the closing of another raises; the last error is raised in the end."""
+        self.opened.close()
 
 
 def build_services(settings: Settings, *, send: Callable[..., None] = send) -> Services:
-    """Build everything for *settings*; does not connect yet."""
-    runner, http_loop = ThreadLoops(), HttpLoop()
+    """Build everything for *settings*; does not connect yet. If a part can't be built, nothing stays open.
+
+    Raises:
+        SettingsInvalid, DatabaseUnavailable: a part can't be built with what is set.
+    """
+    with ExitStack() as opened:
+        return replace(_services_in(opened, settings, send), opened=opened.pop_all())
+
+
+def _services_in(opened: ExitStack, settings: Settings, send: Callable[..., None]) -> Services:
+    """As `build_services`, but who calls it closes *opened*, where each part is put when it is made.
+
+    So what a part needs is made before it, and closed after it.
+    """
     bulkheads, computing = Bulkheads(settings.worker.places, settings.wikis), Computing(settings.worker.computing)
     watch = ServerWatch()
     engines = Engines(
@@ -158,8 +165,12 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         around=computing.waiting,
         tell=watch.tell,
     )
-    redis = connect_redis(settings)
-    redis_state = RedisState()
+    opened.callback(engines.close)
+    wikis = _wikis(settings, engines)
+    redis, redis_state = opened.enter_context(closing(connect_redis(settings))), RedisState()
+    http_loop = opened.enter_context(closing(HttpLoop()))
+    runner = opened.enter_context(closing(ThreadLoops()))
+    sinks = _sinks(opened, settings, http_loop)
     limits = {
         name: _limits(endpoint, settings, redis, redis_state) for name, endpoint in settings.endpoints_by_name.items()
     }
@@ -167,22 +178,13 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
     api_limits = {wiki: _limits(api, settings, redis, redis_state) for wiki, api in apis.items()}
     wiki_apis = http_loop.run(_wiki_apis(settings, apis, api_limits, http_loop))
     client = ClientInLoop(http_loop.run(_client(settings, limits, wiki_apis)), http_loop)
-    wikis = _wikis(settings, engines)
+    for close in (*(api.close for api in wiki_apis.values()), client.close):
+        opened.callback(_run, runner, close)
     flights = _flights(settings, wikis, redis, redis_state, http_loop)
-    agent = user_agent(settings.contact)
-    sinks = {
-        name: SINKS[name].open(section, agent, settings.routes, http_loop)
-        for name, section in settings.sinks.named.items()
-    }
-    doorbell = Doorbell(
-        redis,
-        send,
-        # A ring that was lost with a worker is repeated at the second poll after it.
-        unanswered_seconds=2 * settings.poll_seconds,
-        prompted_seconds=settings.upkeep.prompted_seconds,
-        rest_seconds=settings.worker.rest_seconds,
-        prefix=settings.redis_prefix,
-    )
+    doorbell = _doorbell(settings, redis, send)
+    opened.callback(doorbell.close)
+    # First of all, or it would probe servers whose engines are closed, and ring for them.
+    opened.callback(watch.close)
     documents = Documents(redis, prefix=settings.redis_prefix)
     consumers = {
         each.lane.name: each for each in _consumers(settings, client, flights, sinks, computing, wiki_apis, documents)
@@ -213,7 +215,32 @@ def build_services(settings: Settings, *, send: Callable[..., None] = send) -> S
         ),
         runner=runner,
         http_loop=http_loop,
+        opened=opened,
     )
+
+
+def _sinks(opened: ExitStack, settings: Settings, http_loop: HttpLoop) -> dict[str, EventSink]:
+    agent = user_agent(settings.contact)
+    return {
+        name: opened.enter_context(closing(SINKS[name].open(section, agent, settings.routes, http_loop)))
+        for name, section in settings.sinks.named.items()
+    }
+
+
+def _doorbell(settings: Settings, redis: Redis, send: Callable[..., None]) -> Doorbell:
+    return Doorbell(
+        redis,
+        send,
+        # A ring that was lost with a worker is repeated at the second poll after it.
+        unanswered_seconds=2 * settings.poll_seconds,
+        prompted_seconds=settings.upkeep.prompted_seconds,
+        rest_seconds=settings.worker.rest_seconds,
+        prefix=settings.redis_prefix,
+    )
+
+
+def _run(runner: ThreadLoops, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    runner.run(close())
 
 
 def _wikis(settings: Settings, engines: Engines) -> dict[str, Wiki]:

@@ -23,7 +23,9 @@ PATH = "/v3/scores/enwiki/1/damaging"
 ONE = scores(1, models=("damaging",))
 LATE = {"1": {"damaging": {"error": {"type": "TimeoutError", "message": "Timed out after 0.3 seconds."}}}}
 HASTY = {"timeout_seconds": 0.3}
-READS = {"mget", "llen", "subscribe", "unsubscribe", "client|setinfo", "hello", "ping", "info", "flushdb"}
+READS = {"mget", "llen", "subscribe", "unsubscribe", "hello", "ping", "info", "flushdb"}
+#: What connecting and counting take.
+OTHERS = {"client", "config", "select"}
 
 
 def test_fault_01_requests_that_come_during_a_slow_call_start_no_second_one(
@@ -99,8 +101,9 @@ def test_fault_06_who_waits_neither_stores_nor_releases(front: Front, redis: Red
         await asyncio.gather(asked, return_exceptions=True)
 
     front.run(work())
-    commands = {name.removeprefix("cmdstat_") for name in redis.info("commandstats")}
-    assert commands - READS <= {"config|resetstat", "select", "client|setname"}
+    # Before Redis 7 there are no statistics of subcommands.
+    commands = {name.removeprefix("cmdstat_").partition("|")[0] for name in redis.info("commandstats")}
+    assert commands <= READS | OTHERS
 
 
 def test_fault_07_the_time_of_a_request_is_that_of_all_its_scores_together(open_front: OpenFront) -> None:

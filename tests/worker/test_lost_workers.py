@@ -150,8 +150,9 @@ def test_without_redis_everything_is_scored_and_announced(
 def sent_ids(services: Services) -> list[str]:
     section = services.settings.sinks.named["file"]
     assert isinstance(section, FileSection)
-    file = section.directory / "mediawiki.revision-score.ndjson"
-    return [json.loads(line)["meta"]["id"] for line in file.read_text().splitlines()]
+    # At midnight a second one is begun.
+    files = section.directory.glob("*.ndjson")
+    return [json.loads(line)["meta"]["id"] for file in files for line in file.read_text().splitlines()]
 
 
 def test_a_publisher_that_dies_after_the_sink_took_its_events_costs_repetitions_of_the_same_ids(

@@ -1,17 +1,24 @@
 """One score on demand: shared with whoever else wants it, stored nowhere, announced to nobody."""
 
+from dataclasses import replace
+from typing import NoReturn
+
 import pytest
 from redis import Redis
 
 from outbox.database import Database
+from outbox.errors import DatabaseUnavailable
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
 from tests.worker.lines import count, drain, promised_events, save
 from worker.bootstrap import Services
 from worker.domain.errors import EndpointUnavailable, ScoreRefused
-from worker.domain.scores import Score, ScoreId
+from worker.domain.failures import Failure
+from worker.domain.scores import NoAnswer, Score, ScoreId
 from worker.emulators.scoring.endpoint import probabilities
+from worker.endpoints.in_loop import ClientInLoop
 from worker.flight.redis_tier import lease_key
+from worker.scores import on_demand
 from worker.scores.on_demand import score_on_demand
 from worker.scores.tables import ores_classification
 
@@ -100,3 +107,57 @@ def test_a_model_that_the_wiki_does_not_have_is_refused_by_its_setting(services:
         services.runner.run(
             score_on_demand(services.wiki("enwiki"), unknown, services.flights["enwiki"], services.client)
         )
+
+
+def fail(*_: object) -> NoReturn:
+    raise RuntimeError("nobody foresaw this")
+
+
+def test_an_error_that_nobody_foresaw_is_handed_over_to_those_who_wait(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClientInLoop, "score", fail)
+
+    with pytest.raises(RuntimeError, match="nobody foresaw this"):
+        demand(services)
+
+    end = services.flights["enwiki"].ends([WANTED])[WANTED]
+    assert end.answer == NoAnswer("a worker failed (RuntimeError); see its log", Failure.TRANSIENT)
+    assert end.holder is not None
+
+
+def test_a_database_that_fails_is_handed_over_in_its_sentence(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise DatabaseUnavailable("enwiki: its database does not answer")
+
+    monkeypatch.setattr(on_demand, "_after_scoring", refuse)
+    with pytest.raises(DatabaseUnavailable):
+        asked(services, replace(WANTED, version="of nobody"))
+
+    end = services.flights["enwiki"].ends([replace(WANTED, version="of nobody")])
+    assert [each.answer for each in end.values()] == [
+        NoAnswer("enwiki: its database does not answer", Failure.TRANSIENT)
+    ]
+
+
+def test_an_error_takes_no_answer_from_those_who_wait_for_somebody_else(
+    services: Services, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.set(lease_key(WANTED), "token of somebody", px=60_000)
+    monkeypatch.setattr(on_demand, "_after_scoring", fail)
+
+    with pytest.raises(RuntimeError):
+        demand(services)
+
+    assert services.flights["enwiki"].ends([WANTED]) == {}
+
+
+def test_an_error_takes_nothing_from_a_score_that_is_there(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_demand, "_after_scoring", fail)
+
+    with pytest.raises(RuntimeError):
+        demand(services)
+
+    assert isinstance(services.flights["enwiki"].ends([WANTED])[WANTED].answer, Score)

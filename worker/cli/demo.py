@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -61,19 +62,18 @@ def demo(
 
     Example: `outpatrol demo --wiki frwiki --limit 1000 --keep demo-run`
     """
-    with errors_as_sentences():
+    # Services are closed after the worker has ended: whoever closes a SQLite file last removes its helper files.
+    with errors_as_sentences(), ExitStack() as opened:
         domains, edits = wikis_of(file, wiki or [], limit)
         directory = _directory(keep)
         with Processes(directory) as processes:
-            surroundings = start(processes, directory, domains)
+            surroundings = start(opened, processes, directory, domains)
             services = surroundings.services
             started = time.monotonic()
             report, patrollers = _run(services, processes, surroundings, file, limit, edits)
             seconds = time.monotonic() - started
             counts = _final_counts(services, surroundings, patrollers)
             changes = _changes(services)
-        # Closed after the worker has ended: whoever closes a SQLite file last removes its helper files.
-        services.close()
         if as_json:
             print_json(
                 dataclasses.asdict(counts)

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,8 +112,10 @@ def write_settings(directory: Path, wikis: Mapping[str, str], redis_port: int, s
     return file
 
 
-def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Surroundings:
+def start(opened: ExitStack, processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Surroundings:
     """Start Redis and the endpoint, point this process' settings at them, migrate, and start worker and beat.
+
+    The services of this process are closed with *opened*.
 
     Raises:
         CommandFailed: something can't be started; the text has the end of its log.
@@ -129,7 +132,7 @@ def start(processes: Processes, directory: Path, wikis: Mapping[str, str]) -> Su
         ],
         cwd=directory,
     )
-    services = build_services(load_settings())
+    services = opened.enter_context(closing(build_services(load_settings())))
     for wiki in services.wikis.values():
         migrate(wiki.database, emulated=wiki.settings.emulated)
     processes.wait_until(redis, lambda: answers(redis_port))

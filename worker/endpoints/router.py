@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from worker.config.telemetry import log
@@ -60,8 +61,9 @@ class EndpointRouter:
         return min((size for size in sizes if size), default=0 if sizes else NO_LIMIT)
 
     async def close(self) -> None:
-        for client in self._clients.values():
-            await client.close()
+        async with AsyncExitStack() as opened:
+            for client in self._clients.values():
+                opened.push_async_callback(client.close)
 
     def _by_endpoint(self, models: Iterable[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

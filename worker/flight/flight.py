@@ -86,7 +86,8 @@ class Flight:
     def keep(self, answers: Mapping[ScoreId, Answer]) -> None:
         """Leave *answers* where all workers see them, and wake those who wait there.
 
-        For answers that only this process has, since Redis lost them.
+        For answers that only this process has, since Redis lost them. A `NoAnswer` is handed over to those who wait,
+        unless somebody is computing the score.
         """
         with contextlib.suppress(TierUnavailable):
             self._tiers[-1].finish([], answers, uuid.uuid4().hex)

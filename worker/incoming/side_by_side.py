@@ -74,15 +74,16 @@ class SideBySide:
         Raises:
             CommandFailed, OutboxError: as `Listener.listen`; the first that came, after all have ended.
         """
-        if len(self._listeners) == 1:
-            try:
+        try:
+            if len(self._listeners) == 1:
                 self._listeners[0].listen(since=since, limit=self._limit)
-            finally:
-                self.stop()
+            else:
+                for listener in tuple(self._listeners):
+                    self._begin(listener, since)
                 self._wait()
-        else:
-            for listener in tuple(self._listeners):
-                self._begin(listener, since)
+        finally:
+            # For those that listen already where another could not begin.
+            self.stop()
             self._wait()
         if self._errors:
             raise self._errors[0]

@@ -1,7 +1,7 @@
 """Scores that somebody asks for now: by the same single flight as those of edits; no rows, and no event."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from outbox.details import MOST
@@ -9,7 +9,7 @@ from outbox.errors import OutboxError
 from outbox.mediawiki.reading import pages_of
 from worker.config.telemetry import log
 from worker.config.wiki import Wiki
-from worker.domain.errors import EndpointUnavailable, ScoreRefused
+from worker.domain.errors import EndpointUnavailable, ScoreRefused, WorkerError
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, UNKNOWN_VERSION, NoAnswer, Score, ScoreId
 from worker.endpoints.pacer import on_demand
@@ -59,14 +59,30 @@ async def _answered_on_demand(
     wiki: Wiki, ids: Sequence[ScoreId], flight: Flight, client: ScoringClient
 ) -> FlightResult:
     """What can be had of *ids* without waiting for others who compute them."""
-    homeless = [each.revision for each in ids if wiki.models[each.model].server.needs_page]
-    if homeless:
-        pages = wiki.database.run(lambda connection: pages_of(connection, homeless))
-        ids = [replace(each, page=pages.get(each.revision)) for each in ids]
-    with on_demand():
-        result = await flight.scores(ids, client.score, patience=0)
-    _after_scoring(wiki, flight, result)
-    return result
+    with _told_to_those_who_wait(ids, flight):
+        homeless = [each.revision for each in ids if wiki.models[each.model].server.needs_page]
+        if homeless:
+            pages = wiki.database.run(lambda connection: pages_of(connection, homeless))
+            ids = [replace(each, page=pages.get(each.revision)) for each in ids]
+        with on_demand():
+            result = await flight.scores(ids, client.score, patience=0)
+        _after_scoring(wiki, flight, result)
+        return result
+
+
+@contextmanager
+def _told_to_those_who_wait(ids: Sequence[ScoreId], flight: Flight) -> Iterator[None]:
+    """Pass errors on, and hand over that this time there is no answer to *ids*, unless there is one already.
+
+    Flight itself hands over only what the endpoint did. Whoever else waits would ask again until its time is over.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_sentence = isinstance(error, OutboxError | WorkerError)
+        said = str(error) if is_sentence else f"a worker failed ({type(error).__name__}); see its log"
+        flight.keep(dict.fromkeys(ids, NoAnswer(said, Failure.TRANSIENT)))
+        raise
 
 
 def _after_scoring(wiki: Wiki, flight: Flight, result: FlightResult) -> None:

@@ -12,8 +12,9 @@ from celery.exceptions import Ignore
 from outbox.errors import OutboxError
 from worker.app import app, send_score, send_scores
 from worker.bootstrap import Services, services
+from worker.config.wiki import Wiki
 from worker.domain.errors import CommandFailed, WorkerError
-from worker.domain.scores import UNKNOWN_VERSION, ScoreId
+from worker.domain.scores import UNKNOWN_VERSION, Score, ScoreId
 from worker.lanes.rings import SCORE, SCORES
 from worker.scores.on_demand import score_on_demand, scores_on_demand
 from worker.tasks.passing import is_passed_on
@@ -42,14 +43,7 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
             ignored = bool(self.request.ignore_result)
             here.doorbell.later(NO_PLACE_SECONDS, lambda: send_score(str(score_id), ignore_result=ignored))
             raise Ignore
-        try:
-            answer = here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
-        except EXPECTED:
-            raise
-        except BaseException as error:  # noqa: BLE001 - see below
-            # The details of an unforeseen error do not concern the asker, and a SystemExit would never end this task.
-            log_error(SCORE, wiki.id, error)
-            raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
+        answer = answer_to(here, wiki, score_id)
     if score_id.version.startswith(UNKNOWN_VERSION):
         keep_versions(wiki, here.documents)
     if answer is not None:
@@ -57,6 +51,26 @@ def score(self: "Task[..., dict[str, Any]]") -> dict[str, Any]:
     # Another process is computing it and will end this task for us.
     _look_again(here, score_id)
     raise Ignore
+
+
+def answer_to(here: Services, wiki: Wiki, score_id: ScoreId) -> Score | None:
+    """The answer to one request; None if another process is computing it.
+
+    Raises:
+        WorkerError: there is none; what nobody foresaw is logged, and is a `CommandFailed`.
+        OutboxError: the database failed, which is logged, too, since the front door does not show it.
+    """
+    try:
+        return here.runner.run(score_on_demand(wiki, score_id, here.flights[wiki.id], here.client))
+    except WorkerError:
+        raise
+    except OutboxError as error:
+        log_error(SCORE, wiki.id, error)
+        raise
+    except BaseException as error:  # noqa: BLE001 - see below
+        # The details of an unforeseen error do not concern the asker, and a SystemExit would never end this task.
+        log_error(SCORE, wiki.id, error)
+        raise CommandFailed(f"{score_id}: {described(error)[0]}") from None
 
 
 @app.task(name=SCORES)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -247,3 +248,39 @@ def test_what_ends_one_ends_all_with_its_sentence(
     with listening(f"{event_stream.url}/nothing", both, ends_with=CommandFailed) as listeners:
         until(lambda: listeners.listened.connections > 0)
         until(lambda: not any(thread.name == "listener" for thread in threading.enumerate()))
+
+
+class EndlessListener:
+    """Listens until it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def listen(self, **_: object) -> None:
+        assert self._stopped.wait(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def test_those_that_listen_already_end_where_another_can_not_begin(
+    engines: Engines, here: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = engines.open("frwiki", "mariadb+pymysql://nobody@127.0.0.1:1/frwiki")
+    begun: list[threading.Thread] = []
+
+    def make(_: Place) -> Any:
+        return EndlessListener()
+
+    def only_one(**options: Any) -> threading.Thread:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(threading.Thread(**options))
+        return begun[0]
+
+    listeners = SideBySide({"enwiki": here, "frwiki": nowhere}, make)
+    monkeypatch.setattr(side_by_side, "threading", SimpleNamespace(Thread=only_one))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        listeners.listen()
+
+    assert not begun[0].is_alive()

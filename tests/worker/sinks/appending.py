@@ -30,6 +30,14 @@ def long_day() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_day() -> Iterator[None]:
+    """All files are of one day, whenever and by whichever process they were written."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(file_sink, "_day", lambda *_: "20260131")
+        yield
+
+
 def append(directory: Path, name: str, max_bytes: int) -> None:
     """Send events one by one, each larger than a page, so that a write could be cut by another."""
     sink = FileSink(directory, max_bytes=max_bytes)
@@ -70,11 +78,10 @@ def send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int) 
 
 def _send_limited(directory: Path, events: list[OutgoingEvent], most_bytes: int, answer: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-    answer.send(dict(FileSink(directory, max_bytes=NEVER).send(events)))
+    with one_day():
+        answer.send(dict(FileSink(directory, max_bytes=NEVER).send(events)))
 
 
 if __name__ == "__main__":
-    # All of them in one day, whenever each starts.
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(file_sink, "_day", lambda *_: "20260131")
+    with one_day():
         append(Path(sys.argv[1]), sys.argv[3], int(sys.argv[2]))
