@@ -56,6 +56,9 @@ def main(
         int, typer.Option(min=10, help="Edits of the baseline; a quarter as many at 50 ms.")
     ] = 2_000,
     columns: Annotated[str, typer.Option(help="Which ones, with commas between.")] = ",".join(COLUMNS),
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often the two take turns in each column; the middle ratio counts.")
+    ] = 3,
     backlog: Backlog = 100_000,
     write: Annotated[
         Path | None, typer.Option(help="Write speed.json and its picture speed.svg there, if all columns are measured.")
@@ -67,7 +70,7 @@ def main(
         return
     chosen = [COLUMNS[name] for name in _chosen(columns, COLUMNS, "column")]
     with servers() as here, progress() as announce:
-        comparisons = [compare(here, column, edits, baseline_edits, announce) for column in chosen]
+        comparisons = [compare(here, column, edits, baseline_edits, announce, rounds=rounds) for column in chosen]
         found = measure_memory(here, backlog, announce)
     if write is not None:
         if [column.name for column in chosen] == list(COLUMNS):

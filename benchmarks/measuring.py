@@ -43,18 +43,43 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One column of the table."""
+class Pair:
+    """Both workers, one right after the other: a machine may be half as fast an hour later."""
 
-    column: str
     outpatrol: Measurement
     baseline: Measurement
-    #: Of a loop that only asks, with nothing around it.
-    bare_edits_per_second: float
 
     @property
     def ratio(self) -> float:
         return self.outpatrol.edits_per_second / self.baseline.edits_per_second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One column of the table."""
+
+    column: str
+    #: One for each round, the smallest ratio first.
+    pairs: tuple[Pair, ...]
+    #: Of a loop that only asks, with nothing around it.
+    bare_edits_per_second: float
+
+    @property
+    def middle(self) -> Pair:
+        """The pair with the median of the ratios; of an even number of pairs the lower one of two."""
+        return self.pairs[(len(self.pairs) - 1) // 2]
+
+    @property
+    def outpatrol(self) -> Measurement:
+        return self.middle.outpatrol
+
+    @property
+    def baseline(self) -> Measurement:
+        return self.middle.baseline
+
+    @property
+    def ratio(self) -> float:
+        return self.middle.ratio
 
     @property
     def wanted_ratio(self) -> float:
@@ -69,24 +94,40 @@ class Comparison:
         return self.outpatrol.edits_per_second / self.bare_edits_per_second
 
 
-def compare(servers: Servers, column: Column, edits: int, baseline_edits: int, announce: Announce) -> Comparison:
-    """Measure both workers on *column*, one after the other, on the same servers."""
+def compare(
+    servers: Servers, column: Column, edits: int, baseline_edits: int, announce: Announce, *, rounds: int = 1
+) -> Comparison:
+    """Measure both workers on *column*, on the same servers, in turns: who goes first is faster or slower by some."""
     servers.endpoint.reset()
     servers.endpoint.set(latency_ms=column.latency_ms)
     fewer = column.baseline_edits(baseline_edits)
+    pairs = [_pair(servers, column, edits, fewer, announce, number) for number in range(1, rounds + 1)]
     return Comparison(
         column=column.name,
-        baseline=measure(one_task_an_edit, servers, column, fewer, warm_up_of(fewer), announce),
-        outpatrol=measure(outpatrol, servers, column, edits, warm_up_of(edits), announce),
+        pairs=tuple(sorted(pairs, key=lambda pair: pair.ratio)),
         bare_edits_per_second=asked_bare(servers.endpoint.url, column, fewer, announce),
     )
 
 
+def _pair(servers: Servers, column: Column, edits: int, fewer: int, announce: Announce, number: int) -> Pair:
+    """One round; the baseline goes first in every other one, and gets *fewer* edits."""
+    amounts: dict[Start, int] = {one_task_an_edit: fewer, outpatrol: edits}
+    order = list(amounts) if number % 2 else list(reversed(amounts))
+    found = {
+        start: measure(start, servers, column, amounts[start], warm_up_of(amounts[start]), announce, number)
+        for start in order
+    }
+    return Pair(outpatrol=found[outpatrol], baseline=found[one_task_an_edit])
+
+
 def measure(
-    start: Start, servers: Servers, column: Column, edits: int, warm_up: int, announce: Announce
+    start: Start, servers: Servers, column: Column, edits: int, warm_up: int, announce: Announce, number: int = 1
 ) -> Measurement:
-    """Start a worker, warm it up with some edits, while its Redis commands are listened to, and time *edits*."""
-    name = f"{column.name} {start.__name__.replace('_', ' ')}"
+    """Start a worker, warm it up with some edits, while its Redis commands are listened to, and time *edits*.
+
+    *number* is that of the round.
+    """
+    name = f"{column.name} {start.__name__.replace('_', ' ')} {number}"
     with Redis.from_url(servers.redis_url) as redis:
         redis.flushdb()
     directory = servers.directory / name.replace(" ", "-")

@@ -68,12 +68,21 @@ def scoring_tables(sharing: Sequence[Sharing], transports: Sequence[Transport]) 
 def as_document(comparisons: Sequence[Comparison], memory: Memory | None) -> dict[str, Any]:
     return {
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
-        "columns": {
-            each.column: dataclasses.asdict(each)
-            | {"ratio": each.ratio, "bare_ratio": each.bare_ratio, "ok": each.is_ok}
-            for each in comparisons
-        },
+        "columns": {each.column: _column(each) for each in comparisons},
         "memory": None if memory is None else dataclasses.asdict(memory) | {"ok": memory.is_ok},
+    }
+
+
+def _column(found: Comparison) -> dict[str, Any]:
+    return {
+        "column": found.column,
+        "outpatrol": dataclasses.asdict(found.outpatrol),
+        "baseline": dataclasses.asdict(found.baseline),
+        "bare_edits_per_second": found.bare_edits_per_second,
+        "ratio": found.ratio,
+        "ratios": [pair.ratio for pair in found.pairs],
+        "bare_ratio": found.bare_ratio,
+        "ok": found.is_ok,
     }
 
 
@@ -89,6 +98,8 @@ def _table(comparisons: Sequence[Comparison]) -> Table:
     )
     table.add_section()
     table.add_row("ratio of edits/s, of what is wanted", *verdicts, style="bold")
+    spreads = (f"{each.pairs[0].ratio:.1f} to {each.pairs[-1].ratio:.1f}" for each in comparisons)
+    table.add_row("ratios of all rounds", *spreads)
     bare = (f"{each.bare_ratio:.2f} of {each.bare_edits_per_second:,.0f}" for each in comparisons)
     table.add_row("edits/s, of a loop that only asks", *bare)
     return table

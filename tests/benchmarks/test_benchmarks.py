@@ -18,7 +18,7 @@ def measured() -> dict[str, Any]:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--columns", "ores-0", "--edits", str(EDITS)),
-            *("--baseline-edits", "20", "--backlog", "400", "--json"),
+            *("--baseline-edits", "20", "--backlog", "400", "--rounds", "1", "--json"),
         ],
         capture_output=True,
         text=True,
