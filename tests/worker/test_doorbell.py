@@ -231,3 +231,64 @@ def test_what_is_to_be_sent_later_is_sent_once_for_all_who_want_it(redis: Redis,
     doorbell.close()
 
     assert rings == [("score", "x")]
+
+
+class Noted:
+    """A doorbell that notes for how long each turn rests, in place of waiting."""
+
+    def __init__(self, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rests: list[float] = []
+        self.doorbell = Doorbell(redis, lambda *_: None, unanswered_seconds=60, rest_seconds=0.8)
+        monkeypatch.setattr(self.doorbell._timer, "later", lambda seconds, _: self.rests.append(seconds))
+
+    def ring(self, lane: str = "outbox", **options: float) -> None:
+        """Ring, and begin the turn at once."""
+        self.doorbell.turn("enwiki", lane, **options)
+        self.doorbell.answer(TURN, "enwiki", lane)
+
+
+@pytest.fixture
+def noted(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Noted:
+    return Noted(redis, monkeypatch)
+
+
+def test_the_turn_of_a_lone_edit_rests_shortly_and_of_those_that_follow_it_longer(noted: Noted) -> None:
+    for _ in range(3):
+        noted.ring()
+
+    assert noted.rests == [0.2, 0.8, 0.8]
+
+
+def test_a_ring_of_another_process_makes_a_lane_busy_and_one_for_another_lane_does_not(
+    redis: Redis, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Noted(redis, monkeypatch).ring()
+    noted.ring()
+    noted.ring("event_outbox")
+
+    assert noted.rests == [0.8, 0.2]
+
+
+def test_a_ring_that_is_not_wanted_shows_that_more_comes_all_the_same(redis: Redis, noted: Noted) -> None:
+    noted.doorbell.turn("enwiki", "outbox")
+    redis.delete(noted.doorbell._key(TURN, "enwiki", "outbox", "rung"))
+    noted.doorbell.turn("enwiki", "outbox")
+    noted.doorbell.answer(TURN, "enwiki", "outbox")
+    noted.ring()
+
+    assert noted.rests == [0.2, 0.8]
+
+
+def test_a_lane_is_busy_for_a_moment_only(redis: Redis, noted: Noted) -> None:
+    noted.ring()
+
+    assert 0 < redis.pttl(noted.doorbell._key(TURN, "enwiki", "outbox", "rung")) <= 1000
+
+
+def test_what_is_to_come_at_once_or_later_does_not_rest(noted: Noted) -> None:
+    noted.ring(after=0)
+    noted.ring(after=3)
+    noted.ring()
+
+    # And makes no lane busy: of a backlog all turns come at once.
+    assert noted.rests == [3, 0.2]

@@ -175,7 +175,10 @@ class WorkerSettings(Section):
     threads: int = Field(default=32, ge=4, le=512, description="Turns and scores on demand that may run at once.")
     computing: int = Field(default=8, ge=1, le=512, description="Of these, those that compute and do not wait.")
     rest_seconds: float = Field(
-        default=0.5, ge=0, le=10, description="From a ring to its turn, so that single edits are served in batches."
+        default=0.8,
+        ge=0,
+        le=10,
+        description="From a ring to its turn, so that edits are served in batches; a quarter of it for a lone edit.",
     )
 
     shutdown_seconds: float = Field(

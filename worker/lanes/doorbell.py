@@ -17,6 +17,10 @@ from worker.lanes.rings import MOST_WAITING, QUEUE_OF, TURN
 from worker.lanes.standby import Standby
 from worker.lanes.timer import Timer
 
+#: Rings for a lane that come within so many seconds of each other let the turn rest for as long as it may.
+BUSY_SECONDS = 1.0
+#: The part of that which a turn rests if nobody rang in that time: little would come meanwhile, and somebody waits.
+LONE_REST = 0.25
 #: Seconds without rings after a failure, so that a Redis that does not answer does not delay a producer.
 SILENT_SECONDS = 5
 
@@ -57,9 +61,10 @@ class Doorbell:
     def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
         """Ask for a turn at *lane* of *wiki*, unless a ring for it is unanswered: in *after* seconds, or after a rest.
 
-        The time is counted in this process, so no clocks of hosts have to agree.
+        The time is counted in this process, so no clocks of hosts have to agree. The rest is short if this is the first
+        ring for that lane in a while, whichever process rang.
         """
-        self._ring(self._rest if after is None else after, TURN, wiki, lane)
+        self._ring(self._rest if after is None else after, TURN, wiki, lane, rests=after is None)
 
     def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
         """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
@@ -85,31 +90,39 @@ class Doorbell:
         """Send at once what was to be sent later."""
         self._timer.close()
 
-    def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
+    def _ring(self, after: float, *parts: str, lasts: float = 0, rests: bool = False) -> None:
         unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
-        self._try(after, parts, partial(self._ring_if_wanted, after, parts, unanswered))
+        self._try(after, parts, partial(self._ring_if_wanted, after, parts, unanswered, rests))
 
-    def _ring_if_wanted(self, after: float, parts: Sequence[str], lasts: int) -> None:
-        if not self._is_wanted(parts, lasts):
+    def _ring_if_wanted(self, after: float, parts: Sequence[str], lasts: int, rests: bool) -> None:
+        is_wanted, is_busy = self._look(parts, lasts, rests)
+        if not is_wanted:
             return
+        if rests and not is_busy:
+            after *= LONE_REST
         send = partial(self._send, *parts)
         if after:
             self._timer.later(after, partial(self._try, 0, parts, send))
         else:
             send()
 
-    def _is_wanted(self, parts: Sequence[str], lasts: int) -> bool:
-        """Whether no ring for that is unanswered, and its queue is not so full that nobody seems to read it."""
+    def _look(self, parts: Sequence[str], lasts: int, rests: bool) -> tuple[bool, bool]:
+        """Whether a ring for that is wanted; and, if its turn *rests*, whether somebody else rang a moment ago.
+
+        It is wanted if none is unanswered, and its queue is not so full that nobody seems to read it.
+        """
         queue = QUEUE_OF.get(parts[0], parts[0])
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(self._key(*parts), b"1", nx=True, px=lasts)
             pipeline.llen(self._prefix + queue)
-            is_first, waiting = pipeline.execute()
+            if rests:
+                pipeline.set(self._key(*parts, "rung"), b"1", px=round(BUSY_SECONDS * 1000), get=True)
+            is_first, waiting, *rung = pipeline.execute()
         is_full = waiting >= MOST_WAITING
         if is_full and not self._is_full:
             log.warning("queue_full", queue=queue, waiting=waiting, cure="start workers; what was not rung for is safe")
         self._is_full = is_full
-        return bool(is_first) and not is_full
+        return bool(is_first) and not is_full, any(rung)
 
     def _try(self, after: float, parts: Sequence[str], work: Callable[[], None]) -> None:
         if self._standby is not None and self._standby.is_needed:
