@@ -61,6 +61,7 @@ from worker.lanes.turn import Turns
 from worker.scores.own_tables import BACKFILL
 from worker.scores.pages import OwnTables, WikiApis
 from worker.scores.pipeline import ScoreConsumer
+from worker.scores.titles import Namespaces
 from worker.settings import Settings, load_settings, section_of
 
 #: How the front door asks the workers.
@@ -269,6 +270,7 @@ def _consumers(
     """The consumers, each with its lane; a further one is a room of its own and a `yield` here."""
     event_lanes = {name: EVENT_LANES[name] for name in sinks}
     announcing = Announcing(settings=settings.events, models=settings.scoring_models())
+    namespaces = Namespaces(wiki_apis)
     for lane, announced in ((EDITS, event_lanes), (BACKFILL, dict[str, Lane]())):
         yield ScoreConsumer(
             lane=lane,
@@ -280,6 +282,7 @@ def _consumers(
             settings=settings.outbox,
             computing=computing,
             page_sources=(OwnTables(), WikiApis(wiki_apis)),
+            namespaces=namespaces,
         )
     for name, sink in sinks.items():
         yield Publisher(

@@ -49,6 +49,7 @@ EVENTS = {
     "circuit_opened": "it fails, for that reason, and is asked only now and then until it serves again",
     "circuit_closed": "it serves again",
     "endpoint_unavailable": "the endpoint does not say which model versions it runs; the edits wait",
+    "namespaces_unavailable": "a wiki's API does not name its namespaces; events of pages there go without a title",
     "page_ids_unavailable": "a wiki's API does not give page ids; events go without them, or wait, as the settings say",
     "task_failed": "a task ended with an error that names its cure",
     "model_version_changed": "a model's current version is another one now",

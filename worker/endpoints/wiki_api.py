@@ -2,7 +2,7 @@
 
 The limits, the deadline and the circuit of that wiki's API hold for every call. Requests have `maxlag`, as those of
 batch jobs should, so a busy wiki is spared. Source of the shapes: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8,
-ApiPageSet.php, ApiQueryRevisions.php, includes/Rest/ResponseFactory.php @ 00c5c3f and
+ApiPageSet.php, ApiQueryRevisions.php, ApiQuerySiteinfo.php, includes/Rest/ResponseFactory.php @ 00c5c3f and
 Rest/Handler/PageContentHelper.php @ 27dca90.
 """
 
@@ -60,6 +60,13 @@ class WikiApi:
         """
         return await self._loop.call(self._pages_of_revisions(revisions))
 
+    async def namespaces(self) -> dict[int, str]:
+        """The names of the wiki's namespaces, with spaces, by their numbers.
+
+        Raises as `pages_of_titles`.
+        """
+        return await self._loop.call(self._namespaces())
+
     async def page(self, title: str) -> RestPage | None:
         """What the REST API says about the page *title*, in the wiki's spelling; None if there is none.
 
@@ -91,6 +98,10 @@ class WikiApi:
             for page in (await self._query(query)).pages:
                 found |= {each.revid: page.pageid for each in page.revisions if page.pageid and each.revid in batch}
         return found
+
+    async def _namespaces(self) -> dict[int, str]:
+        reply = await self._query({"meta": "siteinfo", "siprop": "namespaces"})
+        return {each.id: each.name for each in reply.namespaces.values()}
 
     async def _query(self, params: Mapping[str, str]) -> QueryResult:
         always = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(self._maxlag)}

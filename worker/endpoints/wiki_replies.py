@@ -37,11 +37,19 @@ class ApiPage(EndpointReply):
     revisions: tuple[RevisionIds, ...] = ()
 
 
+class Namespace(EndpointReply):
+    """A namespace; `name` is in the wiki's own language, and empty for the main one."""
+
+    id: int
+    name: str = ""
+
+
 class QueryResult(EndpointReply):
     """Titles of other wikis, and revisions that are gone, are listed separately."""
 
     pages: tuple[ApiPage, ...] = ()
     normalized: tuple[Spelling, ...] = ()
+    namespaces: dict[str, Namespace] = Field(default_factory=dict)
 
 
 class ApiReply(EndpointReply):

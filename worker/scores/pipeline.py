@@ -10,7 +10,7 @@ leases run out. An edit that is given up is announced all the same, with its err
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -49,6 +49,7 @@ from worker.scores.plan import plan
 from worker.scores.rows import Classification, rows_of
 from worker.scores.saved_revisions import read_saved
 from worker.scores.store import forget, store
+from worker.scores.titles import Namespaces, with_titles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class ScoreConsumer:
     computing: Computing
     #: The sources of pages for edits without one, in the order in which they are asked.
     page_sources: Sequence[PageSource] = (OwnTables(),)
+    #: Asked for titles that were read from the wiki's tables.
+    namespaces: Namespaces = field(default_factory=lambda: Namespaces({}))
     is_ordered: bool = False
 
     def needs(self, wiki: Wiki) -> frozenset[str]:
@@ -105,9 +108,11 @@ class ScoreConsumer:
         Returns the models of which a score is of another version than the current one.
         """
         started, most = time.monotonic(), self.settings.max_attempts
-        read, outcomes = read_edits(claims, most, wiki.id)
+        decoded, outcomes = read_edits(claims, most, wiki.id)
         edits, waiting = without_waiting(
-            await self._with_pages(wiki, read), most, waits=self.announcing.settings.waits_for_page_ids
+            await self._with_titles(wiki, await self._with_pages(wiki, decoded)),
+            most,
+            waits=self.announcing.settings.waits_for_page_ids,
         )
         outcomes |= waiting
         known = await self._known_models(wiki, edits)
@@ -151,6 +156,12 @@ class ScoreConsumer:
             return edits
         with self.computing.waiting():
             return await with_pages(wiki, edits, self.page_sources)
+
+    async def _with_titles(self, wiki: Wiki, edits: Mapping[Claim, Edit]) -> Mapping[Claim, Edit]:
+        if not any(edit.is_namespace_in_english for edit in edits.values()):
+            return edits
+        with self.computing.waiting():
+            return await with_titles(wiki, edits, self.namespaces)
 
     def _wait(self, edit: Edit) -> timedelta | None:
         """How long the event of *edit* waits for the last models; of a reconciled one it waits for all."""

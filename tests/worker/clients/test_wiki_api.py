@@ -365,3 +365,24 @@ def test_the_file_behind_the_script_path_may_be_named(end: str) -> None:
     )
 
     assert section.api_url == "https://a.example/w"
+
+
+def test_the_names_of_namespaces_are_those_that_the_wiki_has_for_its_numbers(wiki: EmulatedWiki) -> None:
+    wiki.set(namespaces={"Talk": None, "User talk": None, "Diskussion": 1, "Benutzer Diskussion": 3})
+
+    with an_api(wiki.url) as api:
+        found = asyncio.run(api.namespaces())
+
+    assert found == {-1: "Special", 0: "", 1: "Diskussion", 2: "User", 3: "Benutzer Diskussion", 6: "File"}
+
+
+def test_namespaces_are_read_as_a_mediawiki_tells_them() -> None:
+    # From a MediaWiki 1.39.17; the fourth namespace is called as the wiki is.
+    body = (
+        b'{"batchcomplete":true,"query":{"namespaces":{"-1":{"id":-1,"case":"first-letter","name":"Special",'
+        b'"subpages":false,"canonical":"Special","content":false,"nonincludable":false},"0":{"id":0,"case":'
+        b'"first-letter","name":"","subpages":false,"content":true,"nonincludable":false},"4":{"id":4,"case":'
+        b'"first-letter","name":"Test","subpages":true,"canonical":"Project","content":false,"nonincludable":false}}}}'
+    )
+    with raw_server_beside(lambda _: http(200, body)) as server, an_api(server.url) as api:
+        assert asyncio.run(api.namespaces()) == {-1: "Special", 0: "", 4: "Test"}

@@ -1,6 +1,7 @@
 """The action API of the emulated wiki: `action=query`, its pages, and its errors in replies of status 200. Pure.
 
-Source: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php and ApiQueryRevisions.php, formatversion 2.
+Source: mediawiki/core includes/Api/ApiMain.php @ 62ceaf8, ApiPageSet.php, ApiQueryRevisions.php and
+ApiQuerySiteinfo.php, formatversion 2; the reply to siteinfo as a MediaWiki 1.39.17 gave it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,11 +40,24 @@ def query_reply(params: Mapping[str, str], pages: Pages, settings: EmulatedWikiS
         raise ApiRefusal(settings.error_code, "This error was asked for in the settings of the emulator.")
     if params.get("action") != "query":
         raise ApiRefusal("badvalue", f'Unrecognized value for parameter "action": {params.get("action", "")}.')
+    if params.get("meta") == "siteinfo" and "namespaces" in params.get("siprop", "general").split("|"):
+        return {"batchcomplete": True, "query": {"namespaces": _namespaces(settings)}}
     if "titles" in params:
         return _of_titles(_values(params, "titles", settings), pages, settings)
     if "revids" in params:
         return _of_revisions(_values(params, "revids", settings), pages, settings)
     return {"batchcomplete": True}
+
+
+def _namespaces(settings: EmulatedWikiSettings) -> Document:
+    named = {0: "", **{number: name for name, number in settings.namespaces.items()}}
+    return {
+        str(number): {
+            "id": number, "case": "first-letter", "name": name, "subpages": number != 0, "content": number == 0,
+            "nonincludable": False,
+        }
+        for number, name in sorted(named.items())
+    }  # fmt: skip
 
 
 def _values(params: Mapping[str, str], name: str, settings: EmulatedWikiSettings) -> list[str]:
