@@ -21,23 +21,27 @@ EDIT_SOURCES, LOG = tuple(source.value for source in EditSource), "mw.log"
 class FoundRevision:
     """What the wiki's tables say of a revision."""
 
-    edit: Edit
+    #: None if its row holds values that no edit can have.
+    edit: Edit | None
     #: recentchanges has the edit; only then are its bot flag and its patrol status known.
     has_change: bool = False
     #: recentchanges has it as something else: a move or a protection, which leave a revision with the same text.
     is_logged: bool = False
     #: Its page was deleted, and the changes of the page with it.
     is_archived: bool = False
+    #: Its page is being deleted: the page is gone, and the revision not yet in the archive, which takes a large page
+    #: several transactions. There is no edit meanwhile. Source: mediawiki/core includes/page/DeletePage.php
+    #: `archiveRevisions` REL1_39.
+    has_no_page: bool = False
 
 
 def find_revisions(connection: Connection, wiki: str, revisions: Collection[int]) -> dict[int, FoundRevision]:
     """What the tables of *wiki* say of *revisions*; those that it does not have any more are left out.
 
-    One statement, and another one if some are missing, whose pages may be deleted. A hidden user is not returned. A
-    revision whose values are out of range is left out, too.
+    One statement, and another one if some are missing, whose pages may be deleted. A hidden user is not returned.
     """
     rows = connection.execute(_present().where(revision.c.rev_id.in_(sorted(revisions)))).all()
-    found = {row.rev_id: FoundRevision(edit=edit, **_change_of(row)) for row in rows if (edit := _edit_of(wiki, row))}
+    found = {row.rev_id: FoundRevision(edit=_edit_of(wiki, row), **_change_of(row)) for row in rows}
     missing = set(revisions) - found.keys()
     if missing and inspect(connection).has_table(archive.name, schema=schema_of(connection)):
         old = connection.execute(_archived().where(archive.c.ar_rev_id.in_(sorted(missing)))).all()
@@ -60,7 +64,8 @@ def _present() -> Select[Any]:
     is_about_it = and_(change.rc_this_oldid == revision.c.rev_id, change.rc_source.in_((*EDIT_SOURCES, LOG)))
     return (
         select(*of_revision, *of_change, actor.c.actor_user, actor.c.actor_name)
-        .join_from(revision, page, page.c.page_id == revision.c.rev_page)
+        .select_from(revision)
+        .outerjoin(page, page.c.page_id == revision.c.rev_page)
         .outerjoin(actor, actor.c.actor_id == revision.c.rev_actor)
         .outerjoin(recentchanges, is_about_it)
         # The last row of a revision counts: an edit, if there is one, and as it was written again.
@@ -81,7 +86,11 @@ def _archived() -> Select[Any]:
 
 
 def _change_of(row: Row[Any]) -> dict[str, bool]:
-    return {"has_change": row.rc_source in EDIT_SOURCES, "is_logged": row.rc_source == LOG}
+    return {
+        "has_change": row.rc_source in EDIT_SOURCES,
+        "is_logged": row.rc_source == LOG,
+        "has_no_page": row.page_id is None,
+    }
 
 
 def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
@@ -89,6 +98,8 @@ def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
     # The page may have been moved since; recentchanges has the title that it had.
     is_told = row.rc_source in EDIT_SOURCES
     namespace, key = (row.rc_namespace, row.rc_title) if is_told else (row.page_namespace, row.page_title)
+    if row.page_id is None:
+        return None
     try:
         return Edit(
             wiki=wiki,

@@ -31,7 +31,7 @@ EDIT = an_edit(timestamp=NOON - timedelta(seconds=30))
 IMPORTED = an_edit(timestamp=NOON - timedelta(days=4000))
 
 
-def found(edit: Edit = EDIT, **flags: bool) -> FoundRevision:
+def found(edit: Edit | None = EDIT, **flags: bool) -> FoundRevision:
     return FoundRevision(edit=edit, **flags)
 
 
@@ -75,11 +75,23 @@ def test_the_edit_of_a_deleted_page_waits_for_nothing() -> None:
     assert after(0, found(is_archived=True)) is EDIT
 
 
-def test_a_revision_that_the_wiki_does_not_have_is_kept_as_a_dead_letter() -> None:
-    outcome = after(0, None)
+def test_the_end_of_a_deletion_is_waited_for_and_not_for_ever() -> None:
+    being_deleted = FoundRevision(edit=None, has_no_page=True)
+
+    outcomes = [after(seconds, being_deleted) for seconds in (0, 3600, 100_000)]
+
+    assert [type(outcome) for outcome in outcomes] == [RetryLater, RetryLater, Dead]
+
+
+def test_a_revision_that_the_wiki_took_back_is_no_edit() -> None:
+    assert after(0, None) == Delivered()
+
+
+def test_a_revision_whose_row_no_edit_can_have_is_kept_as_a_dead_letter() -> None:
+    outcome = after(0, FoundRevision(edit=None))
 
     assert isinstance(outcome, Dead)
-    assert outcome.reason == "no_revision"
+    assert outcome.reason == "unreadable_revision"
 
 
 # On the tables of a real wiki.

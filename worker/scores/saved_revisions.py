@@ -22,6 +22,8 @@ FIRST_WAIT = timedelta(seconds=1)
 #: A revision that is older than that when it is saved was imported or restored. Clocks of web servers may be wrong by
 #: less.
 OLD = timedelta(hours=1)
+#: The revisions of a large page are archived by jobs.
+LONGEST_DELETION = timedelta(days=1)
 
 
 def read_saved(wiki: Wiki, lane: Lane, claims: Sequence[Claim], max_attempts: int, patience: timedelta) -> list[Claim]:
@@ -52,21 +54,24 @@ def read_saved(wiki: Wiki, lane: Lane, claims: Sequence[Claim], max_attempts: in
 
 def what_it_is(claim: Claim, saved: SavedRevision, found: FoundRevision | None, patience: timedelta) -> Edit | Outcome:
     """The edit that was *saved*, or how its claim ends if it is none, or not known yet. Pure."""
-    if found is None:
-        return Dead(
-            "no_revision",
-            f"the wiki has no revision {saved.revision}, not even of a deleted page, or its row can't be read",
-        )
-    if found.has_change:
-        return found.edit
-    if found.is_logged:
+    if found is None or found.is_logged:
+        # MediaWiki takes a row back whose number it used before, and writes it again under another one. Source:
+        # mediawiki/core includes/Revision/RevisionStore.php `insertRevisionRowOn` REL1_39, T202032.
         return Delivered()
     age = claim.claimed_at - saved.saved_at
+    if found.has_no_page and age < LONGEST_DELETION:
+        return _later(age, f"the page of revision {saved.revision} is being deleted")
+    if found.edit is None:
+        return Dead("unreadable_revision", f"the row of revision {saved.revision} holds what no edit can have")
+    if found.has_change:
+        return found.edit
     if age < patience and not found.is_archived:
-        return RetryLater(
-            max(FIRST_WAIT, age / 2), f"revision {saved.revision} is not in recentchanges yet", burns_attempt=False
-        )
+        return _later(age, f"revision {saved.revision} is not in recentchanges yet")
     return Delivered() if saved.saved_at - found.edit.timestamp > OLD else found.edit
+
+
+def _later(age: timedelta, error: str) -> RetryLater:
+    return RetryLater(max(FIRST_WAIT, age / 2), error, burns_attempt=False)
 
 
 def _decoded(claim: Claim, wiki: str, max_attempts: int) -> SavedRevision | Outcome:

@@ -48,6 +48,12 @@ def also_in_recentchanges(**values: Any) -> Any:
     return insert(recentchanges).values(columns | values)
 
 
+def edit_of(database: Database) -> Edit:
+    edit = find(database, 1001)[1001].edit
+    assert edit is not None
+    return edit
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -79,20 +85,20 @@ def test_a_revision_without_a_parent_is_the_first_of_its_page(database: Database
     save(database, an_edit(parent_revision=0))
     change(database, delete(recentchanges).where(THEIRS))
 
-    assert find(database, 1001)[1001].edit.is_new_page
+    assert edit_of(database).is_new_page
 
 
 def test_a_hidden_user_is_not_read(database: Database) -> None:
     save(database, an_edit(user="Alice"))
     change(database, update(revision).values(rev_deleted=DELETED_USER))
 
-    assert find(database, 1001)[1001].edit.user is None
+    assert edit_of(database).user is None
 
 
 def test_the_namespace_of_a_title_is_said_to_be_in_english(database: Database) -> None:
     save(database, an_edit(namespace=3, title="Benutzer Diskussion:Zoé"))
 
-    edit = find(database, 1001)[1001].edit
+    edit = edit_of(database)
 
     assert (edit.title, edit.is_namespace_in_english) == ("User talk:Zoé", True)
 
@@ -101,7 +107,7 @@ def test_the_title_is_the_one_that_the_page_had_when_it_was_edited(database: Dat
     save(database, an_edit(title="Before"))
     change(database, update(page).values(page_title="After", page_namespace=2))
 
-    edit = find(database, 1001)[1001].edit
+    edit = edit_of(database)
 
     assert (edit.namespace, edit.title, edit.is_namespace_in_english) == (0, "Before", None)
 
@@ -145,7 +151,7 @@ def test_of_a_change_that_was_written_again_the_newest_counts(database: Database
     save(database, an_edit(change=77))
     change(database, also_in_recentchanges(rc_id=99, rc_source="mw.edit", rc_bot=1, rc_patrolled=2))
 
-    edit = find(database, 1001)[1001].edit
+    edit = edit_of(database)
 
     assert (edit.change, edit.is_bot, edit.patrol_status) == (99, True, PatrolStatus.AUTOPATROLLED)
 
@@ -165,6 +171,13 @@ def test_the_edit_of_a_deleted_page_is_read_from_the_archive(with_archive: Datab
     assert find(with_archive, 1001) == {1001: FoundRevision(edit=edit, is_archived=True)}
 
 
+def test_a_revision_whose_page_is_being_deleted_is_no_edit_meanwhile(with_archive: Database) -> None:
+    save(with_archive, an_edit())
+    change(with_archive, delete(page), delete(recentchanges))
+
+    assert find(with_archive, 1001) == {1001: FoundRevision(edit=None, has_no_page=True)}
+
+
 def test_a_revision_that_is_gone_is_not_found(with_archive: Database) -> None:
     assert find(with_archive, 1001) == {}
 
@@ -175,11 +188,11 @@ def test_a_wiki_without_an_archive_is_not_asked_for_it(database: Database) -> No
     assert find(database, 1001, 1002).keys() == {1001}
 
 
-def test_a_revision_with_values_out_of_range_is_left_out(database: Database) -> None:
+def test_a_revision_with_values_that_no_edit_has_is_found_and_is_none(database: Database) -> None:
     save(database, an_edit())
     change(database, update(recentchanges).where(THEIRS).values(rc_patrolled=9))
 
-    assert find(database, 1001) == {}
+    assert find(database, 1001)[1001].edit is None
 
 
 def test_a_whole_batch_is_read_in_one_statement(database: Database) -> None:
