@@ -89,7 +89,7 @@ def _change_of(row: Row[Any]) -> dict[str, bool]:
     return {
         "has_change": row.rc_source in EDIT_SOURCES,
         "is_logged": row.rc_source == LOG,
-        "has_no_page": row.page_id is None,
+        "has_no_page": row.page_namespace is None,
     }
 
 
@@ -98,7 +98,7 @@ def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
     # The page may have been moved since; recentchanges has the title that it had.
     is_told = row.rc_source in EDIT_SOURCES
     namespace, key = (row.rc_namespace, row.rc_title) if is_told else (row.page_namespace, row.page_title)
-    if row.page_id is None:
+    if row.page_namespace is None:
         return None
     try:
         return Edit(
