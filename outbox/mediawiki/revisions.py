@@ -21,7 +21,7 @@ EDIT_SOURCES, LOG = tuple(source.value for source in EditSource), "mw.log"
 class FoundRevision:
     """What the wiki's tables say of a revision."""
 
-    #: None if its row holds values that no edit can have.
+    #: None if its row holds values that no edit can have, or belongs to no page.
     edit: Edit | None
     #: recentchanges has the edit; only then are its bot flag and its patrol status known.
     has_change: bool = False
@@ -29,10 +29,6 @@ class FoundRevision:
     is_logged: bool = False
     #: Its page was deleted, and the changes of the page with it.
     is_archived: bool = False
-    #: Its page is being deleted: the page is gone, and the revision not yet in the archive, which takes a large page
-    #: several transactions. There is no edit meanwhile. Source: mediawiki/core includes/page/DeletePage.php
-    #: `archiveRevisions` REL1_39.
-    has_no_page: bool = False
 
 
 def find_revisions(connection: Connection, wiki: str, revisions: Collection[int]) -> dict[int, FoundRevision]:
@@ -86,11 +82,7 @@ def _archived() -> Select[Any]:
 
 
 def _change_of(row: Row[Any]) -> dict[str, bool]:
-    return {
-        "has_change": row.rc_source in EDIT_SOURCES,
-        "is_logged": row.rc_source == LOG,
-        "has_no_page": row.page_namespace is None,
-    }
+    return {"has_change": row.rc_source in EDIT_SOURCES, "is_logged": row.rc_source == LOG}
 
 
 def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:

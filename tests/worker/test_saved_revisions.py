@@ -75,14 +75,6 @@ def test_the_edit_of_a_deleted_page_waits_for_nothing() -> None:
     assert after(0, found(is_archived=True)) is EDIT
 
 
-def test_the_end_of_a_deletion_is_waited_for_and_not_for_ever() -> None:
-    being_deleted = FoundRevision(edit=None, has_no_page=True)
-
-    outcomes = [after(seconds, being_deleted) for seconds in (0, 3600, 100_000)]
-
-    assert [type(outcome) for outcome in outcomes] == [RetryLater, RetryLater, Dead]
-
-
 def test_a_revision_that_the_wiki_took_back_is_no_edit() -> None:
     assert after(0, None) == Delivered()
 

@@ -22,8 +22,6 @@ FIRST_WAIT = timedelta(seconds=1)
 #: A revision that is older than that when it is saved was imported or restored. Clocks of web servers may be wrong by
 #: less.
 OLD = timedelta(hours=1)
-#: The revisions of a large page are archived by jobs.
-LONGEST_DELETION = timedelta(days=1)
 
 
 def read_saved(wiki: Wiki, lane: Lane, claims: Sequence[Claim], max_attempts: int, patience: timedelta) -> list[Claim]:
@@ -58,20 +56,16 @@ def what_it_is(claim: Claim, saved: SavedRevision, found: FoundRevision | None, 
         # MediaWiki takes a row back whose number it used before, and writes it again under another one. Source:
         # mediawiki/core includes/Revision/RevisionStore.php `insertRevisionRowOn` REL1_39, T202032.
         return Delivered()
-    age = claim.claimed_at - saved.saved_at
-    if found.has_no_page and age < LONGEST_DELETION:
-        return _later(age, f"the page of revision {saved.revision} is being deleted")
     if found.edit is None:
-        return Dead("unreadable_revision", f"the row of revision {saved.revision} holds what no edit can have")
+        problem = "holds what no edit can have, or belongs to no page"
+        return Dead("unreadable_revision", f"the row of revision {saved.revision} {problem}")
     if found.has_change:
         return found.edit
+    age = claim.claimed_at - saved.saved_at
     if age < patience and not found.is_archived:
-        return _later(age, f"revision {saved.revision} is not in recentchanges yet")
+        error = f"revision {saved.revision} is not in recentchanges yet"
+        return RetryLater(max(FIRST_WAIT, age / 2), error, burns_attempt=False)
     return Delivered() if saved.saved_at - found.edit.timestamp > OLD else found.edit
-
-
-def _later(age: timedelta, error: str) -> RetryLater:
-    return RetryLater(max(FIRST_WAIT, age / 2), error, burns_attempt=False)
 
 
 def _decoded(claim: Claim, wiki: str, max_attempts: int) -> SavedRevision | Outcome:

@@ -171,11 +171,11 @@ def test_the_edit_of_a_deleted_page_is_read_from_the_archive(with_archive: Datab
     assert find(with_archive, 1001) == {1001: FoundRevision(edit=edit, is_archived=True)}
 
 
-def test_a_revision_whose_page_is_being_deleted_is_no_edit_meanwhile(with_archive: Database) -> None:
-    save(with_archive, an_edit())
-    change(with_archive, delete(page), delete(recentchanges))
+def test_a_revision_without_a_page_is_found_and_is_no_edit(database: Database) -> None:
+    save(database, an_edit())
+    change(database, delete(page))
 
-    assert find(with_archive, 1001) == {1001: FoundRevision(edit=None, has_no_page=True)}
+    assert find(database, 1001) == {1001: FoundRevision(edit=None, has_change=True)}
 
 
 def test_a_revision_that_is_gone_is_not_found(with_archive: Database) -> None:
