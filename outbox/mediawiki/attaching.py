@@ -6,6 +6,8 @@ own, after the edit's COMMIT (includes/Storage/PageUpdater.php `doModify` and in
 nobody. If it can't write the message, the edit fails: no edit without its promise.
 """
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, text
 
 from outbox.ownership import schema_of
@@ -25,15 +27,16 @@ _QUICKLY = "SET STATEMENT lock_wait_timeout = 1 FOR"
 
 
 def attach(connection: Connection, wiki: str) -> bool:
-    """Make the trigger for *wiki*; False, and no lock is taken, if it is there.
+    """Make the trigger for *wiki*; False, and no lock is taken, if it is there and has the rights of our account.
 
-    MariaDB commits before and after it. While it waits for edits under way all others wait as well, so it gives up
-    after a second.
+    One of another account is made anew: if that account is dropped, no edit can be saved. MariaDB commits before and
+    after it. While it waits for edits under way all others wait as well, so it gives up after a second.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the table is in use for longer, or our account may make no triggers there.
     """
-    if is_attached(connection, wiki):
+    found = _found(connection)
+    if found is not None and found.is_of_our_account and _body(connection, wiki) in found.statement:
         return False
     name, table, body = _named(connection, TRIGGER), _named(connection, TABLE), _body(connection, wiki)
     if _is_sqlite(connection):
@@ -64,24 +67,30 @@ def is_attached(connection: Connection, wiki: str) -> bool:
 
     MediaWiki knows nothing of it: an update that makes the table anew loses it.
     """
-    body, found = _body(connection, wiki), _found(connection)
-    return found is not None and body in found
+    found = _found(connection)
+    return found is not None and _body(connection, wiki) in found.statement
 
 
-def _found(connection: Connection) -> str | None:
-    """What the trigger does, as the database keeps it."""
+class _Found(NamedTuple):
+    #: What the trigger does, as the database keeps it.
+    statement: str
+    #: It has the rights of the account that made it.
+    is_of_our_account: bool
+
+
+def _found(connection: Connection) -> _Found | None:
     if _is_sqlite(connection):
-        asked = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :trigger AND tbl_name = :table"
+        asked = "SELECT sql, 1 FROM sqlite_master WHERE type = 'trigger' AND name = :trigger AND tbl_name = :table"
         values = {}
     else:
         asked = """
-        SELECT action_statement FROM information_schema.triggers
+        SELECT action_statement, definer = CURRENT_USER() FROM information_schema.triggers
         WHERE event_object_schema = COALESCE(:schema, DATABASE()) AND event_object_table = :table
         AND trigger_name = :trigger AND action_timing = 'AFTER' AND event_manipulation = 'INSERT'
         """
         values = {"schema": schema_of(connection)}
-    found: str | None = connection.execute(text(asked), {"trigger": TRIGGER, "table": TABLE} | values).scalar()
-    return found
+    row = connection.execute(text(asked), {"trigger": TRIGGER, "table": TABLE} | values).first()
+    return None if row is None else _Found(row[0], bool(row[1]))
 
 
 def _named(connection: Connection, name: str) -> str:

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from outbox import EDITS, Delivered, claim, settle
 from outbox.database import Database
 from outbox.errors import DatabaseRefuses
 from outbox.mediawiki.attaching import TRIGGER, attach, detach, is_attached
@@ -207,6 +210,49 @@ def test_an_edit_beside_the_wait_for_a_table_is_saved_soon(empty_mariadb: Databa
 def until_it_waits(database: Database) -> None:
     waiting = "SELECT 1 FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
     until(lambda: bool(query(database, waiting)), "a wait for the table")
+
+
+def test_a_trigger_of_an_account_that_was_dropped_is_made_anew(empty_mariadb: Database, account: Account) -> None:
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    former = account("SELECT, INSERT, UPDATE, DELETE, TRIGGER")
+    assert keep_attached(a_wiki(former))
+    run(empty_mariadb, "DROP USER modest@'127.0.0.1'", "CREATE USER modest@'127.0.0.1' IDENTIFIED BY 'other'")
+    with pytest.raises(DBAPIError, match="command denied"):
+        run(empty_mariadb, revision())
+
+    assert keep_attached(a_wiki(empty_mariadb))
+
+    run(empty_mariadb, revision())
+    assert numbers(promised(empty_mariadb)) == [NEW]
+
+
+def test_edits_of_a_mediawiki_wait_for_no_lock_of_those_who_drain(empty_mariadb: Database) -> None:
+    # MediaWiki leaves its transactions REPEATABLE READ, where locks of gaps would be met.
+    make_attached(empty_mariadb)
+    drained, over = list[int](), Event()
+
+    def drain() -> None:
+        while not over.is_set() or promised_left():
+            with empty_mariadb.transaction() as connection:
+                claims = claim(connection, EDITS, limit=7, lease=timedelta(seconds=30))
+            empty_mariadb.run(partial(settle, lane=EDITS, outcomes=dict.fromkeys(claims, Delivered())))
+            drained.extend(SavedRevision.decode(each.payload).revision for each in claims)
+
+    def promised_left() -> bool:
+        return bool(query(empty_mariadb, "SELECT 1 FROM outbox LIMIT 1"))
+
+    with ThreadPoolExecutor(2) as threads:
+        drains = [threads.submit(drain) for _ in range(2)]
+        try:
+            for number in range(NEW, NEW + 200):
+                run(empty_mariadb, "SET SESSION innodb_lock_wait_timeout = 0", revision(number))
+        finally:
+            over.set()
+        for each in drains:
+            each.result(PATIENCE_SECONDS)
+
+    assert sorted(drained) == list(range(NEW, NEW + 200))
 
 
 def a_wiki(database: Database) -> Wiki:
