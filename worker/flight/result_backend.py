@@ -8,8 +8,9 @@ import time
 from typing import Any
 
 from celery.backends import redis as celery_redis
-from redis import RedisError
+from redis import Connection, RedisError, SSLConnection
 
+from worker.config.redis_connections import BoundedConnection, BoundedTlsConnection
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
@@ -43,6 +44,12 @@ class ScoreBackend(celery_redis.RedisBackend):
 
     ResultConsumer = LookingConsumer
     task_keyprefix = RESULT_PREFIX
+
+    def _get_pool(self, **params: Any) -> Any:
+        """A pool of our connections; Celery names a class only where they are encrypted."""
+        is_tls = issubclass(params.get("connection_class", Connection), SSLConnection)
+        ours = BoundedTlsConnection if is_tls else BoundedConnection
+        return super()._get_pool(**params | {"connection_class": ours})  # type: ignore[misc]  # untyped
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
         try:

@@ -1,0 +1,164 @@
+"""A Redis whose replies come byte by byte: each command has one deadline, however often something of its reply comes.
+
+Without that deadline, each reply here comes whole in the end, and nothing is raised.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from threading import Timer
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from outbox.database import Database
+from tests.builders import some_settings
+from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.patience import PATIENCE_SECONDS
+from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
+from worker.app import configuration
+from worker.bootstrap import build_door, connect_redis
+from worker.config.redis_state import RedisState
+from worker.flight.database_tier import DatabaseTier
+from worker.flight.fallback import FallbackTier
+from worker.lanes.broker import _redis_of
+from worker.settings import Settings
+
+#: A deadline in small, which no pause between two bytes reaches.
+SECONDS = 0.5
+PAUSE = 0.1
+VALUE = b"x" * 100
+TOKEN = "a" * 32
+
+
+@pytest.fixture
+def way(redis: Redis) -> Iterator[FaultProxy]:
+    redis.set("long", VALUE)
+    redis.set("short", b"y")
+    with fault_proxy(redis.connection_pool.connection_kwargs["port"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def settings(way: FaultProxy) -> Settings:
+    return some_settings(redis_url=f"redis://127.0.0.1:{way.port}/0", redis_timeout_seconds=SECONDS)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Redis]:
+    with connect_redis(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Celery]:
+    with Celery("dripping", set_as_current=False) as app:
+        app.conf.update(configuration(settings))
+        yield app
+
+
+def ours(client: Redis, _: Celery) -> Redis:
+    return client
+
+
+def kombus(_: Redis, app: Celery) -> Redis:
+    return _redis_of(app, app.connection_for_write())[0]
+
+
+def of_the_results(_: Redis, app: Celery) -> Redis:
+    backend: Any = app.backend
+    redis: Redis = backend.client
+    return redis
+
+
+@pytest.mark.parametrize("of", [ours, kombus, of_the_results])
+def test_a_reply_that_drips_is_given_up_at_the_deadline_and_none_of_it_is_read_later(
+    client: Redis, app: Celery, way: FaultProxy, of: Callable[[Redis, Celery], Redis]
+) -> None:
+    redis = of(client, app)
+    redis.ping()
+    way.set("drip", seconds=PAUSE)
+    with pytest.raises(RedisTimeout):
+        redis.get("long")
+
+    way.set("pass")
+    assert redis.get("short") == b"y"
+
+
+def test_the_replies_of_a_pipeline_have_one_deadline_together(client: Redis, way: FaultProxy) -> None:
+    client.ping()
+    # No reply alone takes half of it.
+    way.set("drip", seconds=0.02)
+    with client.pipeline(transaction=False) as pipeline:
+        for _ in range(50):
+            pipeline.set("short", b"z")
+        with pytest.raises(RedisTimeout):
+            pipeline.execute()
+
+    way.set("pass")
+    assert client.get("long") == VALUE
+
+
+def test_all_that_is_said_while_connecting_has_one_deadline(settings: Settings, way: FaultProxy) -> None:
+    way.set("drip", seconds=0.01)
+    with connect_redis(settings) as client, pytest.raises(RedisTimeout):
+        client.ping()
+
+
+def test_connecting_has_one_deadline_in_an_event_loop_too(settings: Settings, way: FaultProxy) -> None:
+    # No reply alone takes that long, and all together do.
+    patient = settings.model_copy(update={"redis_timeout_seconds": 1.0})
+    way.set("slow", seconds=0.25)
+
+    async def ask() -> None:
+        door = build_door(patient)
+        redis: Any = door._redis
+        try:
+            await redis.connection_pool.get_connection()
+        finally:
+            await door.close()
+
+    with pytest.raises(RedisTimeout, match="connecting"):
+        asyncio.run(ask())
+
+
+def test_a_command_that_waits_has_all_of_the_deadline_for_its_reply(client: Redis) -> None:
+    connection: Any = client.connection_pool.get_connection()
+    connection.send_command("BRPOP", "nothing", 2 * SECONDS)
+
+    # As kombu reads: when something has come, long after the deadline of a command that does not wait.
+    assert connection.can_read(timeout=PATIENCE_SECONDS)
+    assert connection.read_response() is None
+
+
+def test_who_waits_for_a_message_waits_longer_than_a_deadline(client: Redis, redis: Redis) -> None:
+    with client.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe("news")
+        channel.get_message(timeout=PATIENCE_SECONDS)
+        Timer(3 * SECONDS, redis.publish, ("news", "told")).start()
+
+        assert channel.parse_response(block=True)[-1] == b"told"
+
+
+def test_half_a_message_is_not_waited_for_without_end(client: Redis, redis: Redis, way: FaultProxy) -> None:
+    with client.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe("news")
+        channel.get_message(timeout=PATIENCE_SECONDS)
+        way.set("drip", seconds=PAUSE)
+        redis.publish("news", VALUE)
+
+        with pytest.raises(RedisTimeout):
+            channel.parse_response(block=True)
+
+
+def test_leases_are_had_from_the_database_while_redis_drips(client: Redis, way: FaultProxy, database: Database) -> None:
+    state = RedisState()
+    tier = FallbackTier(a_redis_tier(client), DatabaseTier(database, LIFETIMES), state)
+    ids = some_ids(3)
+    client.ping()
+    way.set("drip", seconds=PAUSE)
+
+    assert tier.acquire(ids, TOKEN, {}).ours == ids
+    assert state.gone_since is not None
