@@ -27,7 +27,7 @@ DETACHED = "--detach: its log would be lost; add --logfile FILE, or leave detach
 FILES = ("logfile", "pidfile", "statedb")
 
 # kombu's own waits for a reply anew with each byte that comes. By name, so that the URL stays the same.
-TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.lanes.transport:BoundedTransport"))
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.lanes.transport:RedisTransport"))
 
 app = Celery(
     "outpatrol",

@@ -73,6 +73,14 @@ def of_the_results(_: Redis, app: Celery) -> Redis:
     return redis
 
 
+def subscribed(client: Redis) -> Any:
+    """A subscription to news, which is confirmed."""
+    channel: Any = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    channel.subscribe("news")
+    channel.get_message(timeout=PATIENCE_SECONDS)
+    return channel
+
+
 @pytest.mark.parametrize("of", [ours, kombus, of_the_results])
 def test_a_reply_that_drips_is_given_up_at_the_deadline_and_none_of_it_is_read_later(
     client: Redis, app: Celery, way: FaultProxy, of: Callable[[Redis, Celery], Redis]
@@ -134,18 +142,14 @@ def test_a_command_that_waits_has_all_of_the_deadline_for_its_reply(client: Redi
 
 
 def test_who_waits_for_a_message_waits_longer_than_a_deadline(client: Redis, redis: Redis) -> None:
-    with client.pubsub(ignore_subscribe_messages=True) as channel:
-        channel.subscribe("news")
-        channel.get_message(timeout=PATIENCE_SECONDS)
+    with subscribed(client) as channel:
         Timer(3 * SECONDS, redis.publish, ("news", "told")).start()
 
         assert channel.parse_response(block=True)[-1] == b"told"
 
 
 def test_half_a_message_is_not_waited_for_without_end(client: Redis, redis: Redis, way: FaultProxy) -> None:
-    with client.pubsub(ignore_subscribe_messages=True) as channel:
-        channel.subscribe("news")
-        channel.get_message(timeout=PATIENCE_SECONDS)
+    with subscribed(client) as channel:
         way.set("drip", seconds=PAUSE)
         redis.publish("news", VALUE)
 

@@ -22,7 +22,7 @@ from outbox.deadline import SLACK_SECONDS, deadline_in
 from worker.config.redis_url import RedisUrl
 
 
-class BoundedParser(_HiredisParser):
+class RedisParser(_HiredisParser):
     """Reads from its socket until a moment."""
 
     #: When all must have come, in monotonic seconds; None while what is read has not begun.
@@ -49,14 +49,14 @@ class BoundedParser(_HiredisParser):
         return read
 
 
-class BoundedConnection(Connection):
+class RedisConnection(Connection):
     """A connection of a client that waits in its thread."""
 
-    _parser: BoundedParser
+    _parser: RedisParser
     _is_connecting = False
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options, parser_class=BoundedParser)  # type: ignore[no-untyped-call]
+        super().__init__(**options, parser_class=RedisParser)  # type: ignore[no-untyped-call]
 
     def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
         if self.is_connected:
@@ -81,11 +81,11 @@ class BoundedConnection(Connection):
         return super().read_response(disable_decoding, timeout=timeout, **options)
 
 
-class BoundedTlsConnection(BoundedConnection, SSLConnection):
+class RedisTlsConnection(RedisConnection, SSLConnection):
     """The same, encrypted."""
 
 
-class AsyncBoundedConnection(AsyncConnection):
+class AsyncRedisConnection(AsyncConnection):
     """A connection in an event loop, where redis-py gives each reply one deadline; here connecting has one, too."""
 
     async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
@@ -99,15 +99,15 @@ class AsyncBoundedConnection(AsyncConnection):
             raise RedisTimeout("Timeout connecting to server") from error
 
 
-class AsyncBoundedTlsConnection(AsyncBoundedConnection, AsyncSSLConnection):
+class AsyncRedisTlsConnection(AsyncRedisConnection, AsyncSSLConnection):
     """The same, encrypted."""
 
 
-def connection_class(url: RedisUrl) -> type[BoundedConnection]:
+def connection_class(url: RedisUrl) -> type[RedisConnection]:
     """What a client of the Redis at *url* connects with."""
-    return BoundedTlsConnection if url.tls else BoundedConnection
+    return RedisTlsConnection if url.tls else RedisConnection
 
 
-def async_connection_class(url: RedisUrl) -> type[AsyncBoundedConnection]:
+def async_connection_class(url: RedisUrl) -> type[AsyncRedisConnection]:
     """What a client in an event loop connects with."""
-    return AsyncBoundedTlsConnection if url.tls else AsyncBoundedConnection
+    return AsyncRedisTlsConnection if url.tls else AsyncRedisConnection

@@ -10,7 +10,7 @@ from typing import Any
 from celery.backends import redis as celery_redis
 from redis import Connection, RedisError, SSLConnection
 
-from worker.config.redis_connections import BoundedConnection, BoundedTlsConnection
+from worker.config.redis_connections import RedisConnection, RedisTlsConnection
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
@@ -48,7 +48,7 @@ class ScoreBackend(celery_redis.RedisBackend):
     def _get_pool(self, **params: Any) -> Any:
         """A pool of our connections; Celery names a class only where they are encrypted."""
         is_tls = issubclass(params.get("connection_class", Connection), SSLConnection)
-        ours = BoundedTlsConnection if is_tls else BoundedConnection
+        ours = RedisTlsConnection if is_tls else RedisConnection
         return super()._get_pool(**params | {"connection_class": ours})  # type: ignore[misc]  # untyped
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:

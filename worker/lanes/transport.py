@@ -2,17 +2,17 @@
 
 from kombu.transport import redis
 
-from worker.config.redis_connections import BoundedConnection, BoundedTlsConnection
+from worker.config.redis_connections import RedisConnection, RedisTlsConnection
 
 
-class BoundedChannel(redis.Channel):
+class RedisChannel(redis.Channel):
     """Connects with one of ours."""
 
-    connection_class = BoundedConnection
-    connection_class_ssl = BoundedTlsConnection
+    connection_class = RedisConnection
+    connection_class_ssl = RedisTlsConnection
 
 
-class BoundedTransport(redis.Transport):
+class RedisTransport(redis.Transport):
     """Opens such channels."""
 
-    Channel = BoundedChannel
+    Channel = RedisChannel
