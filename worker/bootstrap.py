@@ -308,7 +308,8 @@ def _connect_async(settings: Settings) -> "partial[AsyncRedis]":
     url, silence = settings.redis, settings.redis_timeout_seconds
     return partial(
         AsyncRedis.from_url,
-        url.address,
+        # By rediss:// it would take a class of its own, whichever it is given.
+        url.address.replace("rediss://", "redis://", 1),
         **url.options,
         connection_class=async_connection_class(url),
         socket_timeout=silence,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -20,6 +21,7 @@ from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
 from worker.app import configuration
 from worker.bootstrap import build_door, connect_redis
+from worker.config.redis_connections import AsyncRedisTlsConnection, RedisTlsConnection
 from worker.config.redis_state import RedisState
 from worker.flight.database_tier import DatabaseTier
 from worker.flight.fallback import FallbackTier
@@ -130,6 +132,25 @@ def test_connecting_has_one_deadline_in_an_event_loop_too(settings: Settings, wa
 
     with pytest.raises(RedisTimeout, match="connecting"):
         asyncio.run(ask())
+
+
+def test_encrypted_connections_are_the_same(settings: Settings) -> None:
+    encrypted = settings.model_copy(update={"redis_url": SecretStr("rediss://localhost/0")})
+
+    async def of_the_door() -> Any:
+        door: Any = build_door(encrypted)
+        connection = door._redis.connection_pool.make_connection()
+        await door.close()
+        return connection
+
+    with Celery("encrypted", set_as_current=False) as app, connect_redis(encrypted) as client:
+        app.conf.update(configuration(encrypted))
+        transport: Any = app.connection_for_write().transport
+        backend: Any = app.backend
+        assert isinstance(asyncio.run(of_the_door()), AsyncRedisTlsConnection)
+        assert isinstance(client.connection_pool.make_connection(), RedisTlsConnection)
+        assert isinstance(backend.client.connection_pool.make_connection(), RedisTlsConnection)
+        assert transport.Channel.connection_class_ssl is RedisTlsConnection
 
 
 def test_a_command_that_waits_has_all_of_the_deadline_for_its_reply(client: Redis) -> None:

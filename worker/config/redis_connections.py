@@ -58,12 +58,17 @@ class RedisConnection(Connection):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, parser_class=RedisParser)  # type: ignore[no-untyped-call]
 
-    def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+    def connect_check_health(
+        self,
+        check_health: bool = True,
+        retry_socket_connect: bool = True,  # noqa: ARG002 - redis-py's signature
+    ) -> None:
         if self.is_connected:
             return
         self._parser.until, self._is_connecting = deadline_in(self.socket_timeout), True
         try:
-            super().connect_check_health(check_health, retry_socket_connect)
+            # Once: who has another try has it for the whole.
+            super().connect_check_health(check_health, retry_socket_connect=False)
         finally:
             self._is_connecting = False
 
