@@ -4,7 +4,9 @@ Without that deadline, each reply here comes whole in the end, and nothing is ra
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from threading import Timer
 from typing import Any
 
@@ -17,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from outbox.database import Database
 from tests.builders import some_settings
 from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.listening_port import listening_port
 from tests.patience import PATIENCE_SECONDS
 from tests.worker.flights import LIFETIMES, a_redis_tier, some_ids
 from worker.app import configuration
@@ -176,6 +179,31 @@ def test_half_a_message_is_not_waited_for_without_end(client: Redis, redis: Redi
 
         with pytest.raises(RedisTimeout):
             channel.parse_response(block=True)
+
+
+def half_a_message(client: socket.socket) -> None:
+    """Confirm a subscription, begin a message in the same piece, and end it much later."""
+    confirmed, begun = (
+        b">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n",
+        b">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nha",
+    )
+    client.settimeout(20 * SECONDS)
+    with client, suppress(OSError):
+        try:
+            while received := client.recv(65536):
+                client.sendall(b"%1\r\n$5\r\nproto\r\n:3\r\n" * received.count(b"HELLO"))
+                client.sendall(b"+OK\r\n" * received.count(b"CLIENT"))
+                client.sendall((confirmed + begun) * received.count(b"SUBSCRIBE"))
+        except TimeoutError:
+            client.sendall(b"lf\r\n")
+
+
+def test_a_message_that_began_with_the_one_before_is_not_waited_for_without_end(settings: Settings) -> None:
+    with listening_port(half_a_message) as port:
+        there = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
+        with connect_redis(there) as client, subscribed(client) as channel:
+            # From a new connection.
+            assert channel.parse_response(block=True)[0] == b"subscribe"
 
 
 def test_leases_are_had_from_the_database_while_redis_drips(client: Redis, way: FaultProxy, database: Database) -> None:

@@ -35,6 +35,10 @@ class RedisParser(_HiredisParser):
             redis.TimeoutError: nothing came in time.
         """
         longest = self._socket_timeout or inf
+        reader: Any = self._reader
+        if self.until is None and reader is not None and reader.has_data():
+            # The beginning came together with the message before.
+            self.until = deadline_in(longest)
         # Who asks without waiting is given what is there.
         if self.until is not None and timeout != 0:
             left = self.until - monotonic()
