@@ -11,10 +11,11 @@ from threading import Timer
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, states
 from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
+from structlog.testing import capture_logs
 
 from outbox.database import Database
 from tests.builders import some_settings
@@ -98,6 +99,20 @@ def test_a_reply_that_drips_is_given_up_at_the_deadline_and_none_of_it_is_read_l
 
     way.set("pass")
     assert redis.get("short") == b"y"
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery
+def test_a_result_that_can_not_be_stored_is_lost_after_two_tries(app: Celery, way: FaultProxy) -> None:
+    backend: Any = app.backend
+    backend.client.ping()
+    before = way.connections
+    # The look whether it is there comes in time, the transaction does not.
+    way.set("drip", seconds=PAUSE)
+    with capture_logs() as logs:
+        backend.store_result("enwiki:damaging:1:0.5.1", {}, states.SUCCESS)
+
+    assert way.connections <= before + 2
+    assert [line["event"] for line in logs] == ["result_lost"]
 
 
 def test_the_replies_of_a_pipeline_have_one_deadline_together(client: Redis, way: FaultProxy) -> None:

@@ -51,6 +51,10 @@ class ScoreBackend(celery_redis.RedisBackend):
         ours = RedisTlsConnection if is_tls else RedisConnection
         return super()._get_pool(**params | {"connection_class": ours})  # type: ignore[misc]  # untyped
 
+    def set(self, key: str, value: Any, expires: float | None = None, **retry_policy: Any) -> Any:
+        # Celery tries again for twenty seconds and all time-outs meanwhile, in a thread that has other work.
+        return super().set(key, value, expires, **{"max_retries": 0} | retry_policy)  # type: ignore[call-arg]  # in stubs
+
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
         try:
             if not is_end(self.get(self.get_key_for_task(task_id))):
