@@ -12,6 +12,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from click.core import ParameterSource
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from worker.config.files import unwritable
 from worker.config.telemetry import configure_logging
@@ -24,6 +25,9 @@ from worker.settings import Settings, load_settings
 DETACHED = "--detach: its log would be lost; add --logfile FILE, or leave detaching to what starts it, such as systemd"
 #: Options of Celery's commands that name a file to write.
 FILES = ("logfile", "pidfile", "statedb")
+
+# kombu's own waits for a reply anew with each byte that comes. By name, so that the URL stays the same.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.lanes.transport:RedisTransport"))
 
 app = Celery(
     "outpatrol",

@@ -20,6 +20,7 @@ from outbox import EDITS, Lane
 from outbox.database import Engines, Server
 from outbox.tables import declared_lanes
 from worker.app import send, send_score, send_scores
+from worker.config.redis_connections import async_connection_class, connection_class
 from worker.config.redis_state import RedisState
 from worker.config.settings_sections import EndpointSettings
 from worker.config.wiki import Wiki
@@ -336,7 +337,13 @@ def _connect_async(settings: Settings) -> "partial[AsyncRedis]":
     """Makes connections to the Redis of *settings* for an event loop, with the same deadlines."""
     url, silence = settings.redis, settings.redis_timeout_seconds
     return partial(
-        AsyncRedis.from_url, url.address, **url.options, socket_timeout=silence, socket_connect_timeout=silence
+        AsyncRedis.from_url,
+        # By rediss:// it would take a class of its own, whichever it is given.
+        url.address.replace("rediss://", "redis://", 1),
+        **url.options,
+        connection_class=async_connection_class(url),
+        socket_timeout=silence,
+        socket_connect_timeout=silence,
     )
 
 
@@ -345,6 +352,7 @@ def connect_redis(settings: Settings) -> Redis:
     return Redis.from_url(
         settings.redis.address,
         **settings.redis.options,
+        connection_class=connection_class(settings.redis),
         socket_timeout=settings.redis_timeout_seconds,
         socket_connect_timeout=settings.redis_timeout_seconds,
         socket_keepalive=True,

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         description="Before each key and queue in Redis, such as patrol: or patrol-; keeps two deployments apart.",
     )
     redis_timeout_seconds: float = Field(
-        default=3, ge=0.1, le=60, description="A connection to Redis that is silent for longer is given up."
+        default=3, ge=0.1, le=60, description="A command to Redis that has no whole reply by then is given up."
     )
     #: The endpoint of all models that name no other, and the others by name.
     endpoint: EndpointSettings | None = None

@@ -8,8 +8,9 @@ import time
 from typing import Any
 
 from celery.backends import redis as celery_redis
-from redis import RedisError
+from redis import Connection, RedisError, SSLConnection
 
+from worker.config.redis_connections import RedisConnection, RedisTlsConnection
 from worker.config.telemetry import log
 from worker.domain.redis_refusals import cure, said
 from worker.flight.results import RESULT_PREFIX, is_end
@@ -43,6 +44,16 @@ class ScoreBackend(celery_redis.RedisBackend):
 
     ResultConsumer = LookingConsumer
     task_keyprefix = RESULT_PREFIX
+
+    def _get_pool(self, **params: Any) -> Any:
+        """A pool of our connections; Celery names a class only where they are encrypted."""
+        is_tls = issubclass(params.get("connection_class", Connection), SSLConnection)
+        ours = RedisTlsConnection if is_tls else RedisConnection
+        return super()._get_pool(**params | {"connection_class": ours})  # type: ignore[misc]  # untyped
+
+    def set(self, key: str, value: Any, expires: float | None = None, **retry_policy: Any) -> Any:
+        # Celery tries again for twenty seconds and all time-outs meanwhile, in a thread that has other work.
+        return super().set(key, value, expires, **{"max_retries": 0} | retry_policy)  # type: ignore[call-arg]  # in stubs
 
     def _store_result(self, task_id: str, result: Any, state: str, *arguments: Any, **options: Any) -> Any:
         try:

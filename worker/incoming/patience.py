@@ -18,6 +18,8 @@ class Patience:
 
     #: A connection that is silent for this long is dead; EventStreams sends canaries and comments more often.
     silence: timedelta = timedelta(minutes=2)
+    #: For the rest of an event that has begun: one of the greatest length comes at 14 kB a second.
+    event: timedelta = timedelta(minutes=10)
     #: For more events to be saved together with the first.
     others: timedelta = timedelta(seconds=0.5)
     #: Before a new connection, and before another try to save.

@@ -167,11 +167,24 @@ class Reader:
         self._listened.connections += 1
         with _connected(client, str(url), headers) as response:
             self._must_serve(response)
-            events = EventStream()
-            for chunk in response.iter_raw():
-                for event in events.take(chunk):
-                    if not self._heard(event):
-                        return
+            self._read_events(response.iter_raw())
+
+    def _read_events(self, chunks: Iterator[bytes]) -> None:
+        events, longest = EventStream(), self._patience.event.total_seconds()
+        begun = time.monotonic()
+        for chunk in chunks:
+            has_ended = False
+            for event in events.take(chunk):
+                has_ended = True
+                if not self._heard(event):
+                    return
+            # After that, for they may have waited long for room.
+            now = time.monotonic()
+            if has_ended or events.is_between:
+                begun = now
+            elif now - begun > longest:
+                # The time-out of the socket begins anew with each byte.
+                raise StreamBroken(f"it has not come to the end of an event within {longest:g} s")
 
     def _heard(self, event: ServerSentEvent) -> bool:
         """Whether further events can be used."""

@@ -45,6 +45,11 @@ class EventStream:
         self._retry: int | None = None
         self._is_told = False
 
+    @property
+    def is_between(self) -> bool:
+        """Whether no event has begun, and no line."""
+        return not self._line and not self._is_told
+
     def take(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """The events that end in *chunk*.
 

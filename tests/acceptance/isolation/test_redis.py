@@ -102,5 +102,19 @@ def test_a_redis_that_takes_connections_and_never_answers_is_done_without_and_us
     assert asked.get(timeout=60)["model"] == "damaging"
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("with_redis")
+def test_a_redis_that_drips_is_done_without_and_used_again(two: Pair, way: FaultProxy) -> None:
+    before = len(two.logged())
+    # No reply, however short, comes within the time-out, and no pause between two bytes reaches it.
+    way.set("drip", seconds=1)
+    two.serves_all_of(two.save(WIKI, 60))
+    assert any(map(_tells_of_redis, two.logged()[before:]))
+    way.set("pass")
+    two.serves(WIKI, count=1)
+    asked = two.here.client.send_task("score", task_id=f"{WIKI}:damaging:900002:0.5.1")
+    assert asked.get(timeout=60)["model"] == "damaging"
+
+
 def _tells_of_redis(line: dict[str, Any]) -> bool:
     return line["level"] == "warning" and "redis" in str(line).lower()

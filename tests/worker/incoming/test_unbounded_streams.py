@@ -6,6 +6,8 @@ import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,7 +15,7 @@ from structlog.testing import capture_logs
 from outbox.database import Database
 from tests.event_stream import EmulatedEventStream
 from tests.patience import PATIENCE_SECONDS
-from tests.worker.incoming.listeners import listen, listening, revisions, until
+from tests.worker.incoming.listeners import IMPATIENT, listen, listening, revisions, until
 from tests.worker.incoming.stream_events import a_recent_change, changes, line
 from tests.worker.incoming.test_returning import EVENT, STREAM
 from tests.worker.raw_server import RawReply, Request, raw_server_beside
@@ -59,6 +61,54 @@ def test_a_line_without_an_end_takes_no_memory_and_holds_up_no_other_listener(
     assert reasons[0] == f"StreamBroken: it sends an event of more than {LONGEST_EVENT} bytes, which can't be right"
     assert most < 6 * LONGEST_EVENT
     assert revisions(wikis["frwiki"]) == [1, 2, 3, 4, 5]
+
+
+async def in_bytes(begins_with: bytes, *, seconds: float) -> AsyncIterator[bytes]:
+    """A stream that goes on with that, then sends a byte now and then for some time, and at last an event."""
+    yield STREAM + begins_with
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(0.01)
+        yield b"x"
+    yield b"\n\n" + EVENT
+
+
+def interruptions(database: Database, *replies: RawReply, events: int) -> list[str]:
+    """What broke off the streams with these *replies* until *events* were saved."""
+    left, hurried = list(replies), replace(IMPATIENT, event=timedelta(seconds=0.5))
+    with capture_logs() as logs, raw_server_beside(lambda _: left.pop(0) if left else STREAM) as server:
+        listen(server.url, {"enwiki": database}, limit=events, patience=hurried)
+    return [each["error"] for each in logs if each["event"] == "stream_interrupted"]
+
+
+@pytest.mark.parametrize("begins_with", [b"data: ", b": ", b"id: 1\nx: "], ids=["data", "comment", "id"])
+def test_an_event_that_does_not_come_to_its_end_is_told_and_left(database: Database, begins_with: bytes) -> None:
+    reasons = interruptions(database, in_bytes(begins_with, seconds=10), STREAM + EVENT, events=1)
+
+    assert "StreamBroken: it has not come to the end of an event within 0.5 s" in reasons
+
+
+def test_a_stream_that_is_quiet_but_for_comments_is_read_on(database: Database) -> None:
+    async def reply() -> AsyncIterator[bytes]:
+        yield STREAM
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            yield b":\n"
+        yield EVENT
+
+    assert not interruptions(database, reply(), events=1)
+
+
+def test_pieces_that_end_within_an_event_are_read_on_while_events_come(database: Database) -> None:
+    async def reply() -> AsyncIterator[bytes]:
+        yield STREAM
+        for number in range(1, 101):
+            await asyncio.sleep(0.01)
+            # The rest of the event before, and the beginning of this one.
+            yield b"data: " + line(a_recent_change(number)).replace(b"\n", b"\n\nid: []\n")
+        yield b"\n"
+
+    assert not interruptions(database, reply(), events=100)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "br", "deflate, gzip"])
