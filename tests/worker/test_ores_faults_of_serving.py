@@ -199,7 +199,7 @@ def test_fault_17_nothing_that_the_url_of_redis_says_is_lost(redis_url: str, pat
     with connect_redis(some_settings(redis_url=f"redis://{at}?client_name=patrol")) as plain:
         here = plain.client_info()
     with connect_redis(some_settings(redis_url=f"rediss://{at}")) as secure:
-        assert secure.connection_pool.connection_class is SSLConnection
+        assert issubclass(secure.connection_pool.connection_class, SSLConnection)
     with Celery(set_as_current=False) as app:
         app.config_from_object(configuration(some_settings(redis_url=f"rediss://{at}")))
         parameters: dict[str, Any] = app.backend.connparams  # type: ignore[attr-defined]  # untyped
