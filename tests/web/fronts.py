@@ -19,7 +19,7 @@ from worker.domain.scores import ScoreId
 from worker.flight.door import Sends
 from worker.scores.on_demand import score_on_demand, scores_on_demand
 from worker.settings import Settings
-from worker.tasks.documents import KINDS
+from worker.tasks.documents import make_document
 from worker.web.application import make_application
 from worker.web.asking import context_of
 
@@ -76,7 +76,7 @@ class Workers:
         self._do("scores", work, wiki_id, tuple(texts))
 
     def _document(self, kind: str, wiki: str, *rest: str) -> None:
-        self._do("document", lambda: KINDS[kind](self.services, self.services.wiki(wiki), *rest), kind, wiki, *rest)
+        self._do("document", lambda: make_document(self.services, kind, wiki, *rest), kind, wiki, *rest)
 
     def _do(self, name: str, work: Callable[[], None], *arguments: Any) -> None:
         self.sent.append((name, arguments))

@@ -3,16 +3,23 @@
 from typing import NoReturn
 
 import pytest
+from redis import Redis
 
 from tests.web.documents import scores
 from tests.web.fronts import Front
 from worker.endpoints.in_loop import ClientInLoop
+from worker.flight.documents import Documents, document_key
+from worker.tasks import documents
 from worker.web.shapes import FAILED
 
 NO_SCORE = {"error": {"type": "RequestError", "message": FAILED}}
 
 
 async def break_down(*_: object) -> NoReturn:
+    raise RuntimeError("nobody foresaw this")
+
+
+def fail(*_: object) -> NoReturn:
     raise RuntimeError("nobody foresaw this")
 
 
@@ -38,3 +45,32 @@ def test_a_score_is_asked_for_again_after_an_unforeseen_error(front: Front, monk
         front.workers.until_idle()
 
     assert front.json("/v3/scores/enwiki/1/")["enwiki"]["scores"] == scores(1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("information", "/v3/scores/enwiki/?models=damaging&model_info=statistics"),
+        ("thresholds", "/w/enwiki/api.php?action=query&meta=ores&format=json&formatversion=2"),
+    ],
+)
+def test_who_waits_for_a_document_is_told_at_once_that_none_comes(
+    front: Front, monkeypatch: pytest.MonkeyPatch, kind: str, path: str
+) -> None:
+    monkeypatch.setitem(documents.KINDS, kind, fail)
+
+    assert front.get(path).status_code == 503
+
+
+def test_a_document_that_is_there_outlives_a_failure(redis: Redis) -> None:
+    here = Documents(redis)
+    here.keep("thresholds:enwiki", {"a": 1}, seconds=60)
+    here.keep_failure("thresholds:enwiki")
+
+    assert redis.get(document_key("thresholds:enwiki")) == b'{"a":1}'
+
+
+def test_a_failure_is_kept_for_a_moment_only(redis: Redis) -> None:
+    Documents(redis).keep_failure("thresholds:enwiki")
+
+    assert 0 < redis.pttl(document_key("thresholds:enwiki")) <= 2000

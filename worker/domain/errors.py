@@ -5,6 +5,7 @@ WorkerError
 ├── EndpointUnavailable  the scoring endpoint gave no answer this time; later it may
 ├── ScoreRefused         a final answer: this revision has no score of this model
 ├── InformationUnknown   the endpoint has no such information about a model
+├── DocumentUnavailable  a worker could not make what was asked for; later it may
 ├── RedisUnavailable     Redis does not answer, and nothing can be done without it
 ├── Overloaded           too many requests for scores are waiting already
 ├── ProcessEnding        a worker process has to end, and gives back what it holds
@@ -44,6 +45,10 @@ class InformationUnknown(WorkerError):
     def __init__(self, path: str) -> None:
         super().__init__(f"the endpoint tells nothing of {path!r}; ask for the version")
         self.path = path
+
+
+class DocumentUnavailable(WorkerError):
+    """A worker failed when it made a document; its log says why."""
 
 
 class RedisUnavailable(WorkerError):

@@ -21,7 +21,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from worker.config.redis_state import RedisState
 from worker.domain.answers import Answers, Stored
-from worker.domain.errors import RedisUnavailable
+from worker.domain.errors import DocumentUnavailable, RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.redis_refusals import cure, is_refusal, said
 from worker.domain.scores import Answer, Final, NoAnswer, ScoreId
@@ -155,6 +155,7 @@ class Door:
         Returns None where it did not come within *seconds*.
 
         Raises:
+            DocumentUnavailable: a worker could not make it.
             RedisUnavailable: there is no way to look or to ask.
         """
         document, until = self._known.get(name, (None, -inf))
@@ -163,14 +164,22 @@ class Door:
         with self._needing_redis(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 found = await self._document(name, ask)
+                if found is None:
+                    raise DocumentUnavailable(f"a worker could not make {name}; see its log")
                 self._tidy_known()
                 self._known[name] = (found, self._now() + KNOWN_SECONDS)
                 return found
         return None
 
     async def versions(self, wiki: str, seconds: float) -> dict[str, str] | None:
-        """The current versions of the models of *wiki*, as `document` does."""
-        found: dict[str, str] | None = await self.document(versions_name(wiki), seconds, "versions", wiki)
+        """The current versions of the models of *wiki*; None where they did not come, or could not be found out.
+
+        Raises:
+            RedisUnavailable: there is no way to look or to ask.
+        """
+        found: dict[str, str] | None = None
+        with contextlib.suppress(DocumentUnavailable):
+            found = await self.document(versions_name(wiki), seconds, "versions", wiki)
         return found
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from worker.bootstrap import Services, services
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.thresholds import DAMAGING
+from worker.flight.documents import FAILED_SECONDS
 from worker.lanes.rings import DOCUMENT
 from worker.scores.filtering import filters_of
 from worker.scores.stored import stored_scores
@@ -21,9 +22,8 @@ from worker.upkeep.versions import check_model_versions, keep_versions
 
 #: Stands for everything that is known, in place of a path.
 EVERYTHING = "*"
-#: Seconds for which it is kept that the endpoint has no such information, and that it did not answer.
+#: Seconds for which it is kept that the endpoint has no such information.
 UNKNOWN_SECONDS = 60.0
-FAILED_SECONDS = 2.0
 #: Seconds after which rows are read again, so that a gadget sees those of a new edit.
 STORED_SECONDS = 2.0
 THRESHOLDS_SECONDS = 60.0
@@ -42,9 +42,21 @@ def document(kind: str, wiki: str, *rest: str) -> None:
             return
         with here.turns.bulkheads.place([ON_DEMAND], wiki=wiki) as has_place:
             if has_place:
-                KINDS[kind](here, here.wiki(wiki), *rest)
+                make_document(here, kind, wiki, *rest)
             else:
                 here.doorbell.later(NO_PLACE_SECONDS, lambda: send(DOCUMENT, kind, wiki, *rest))
+
+
+def make_document(here: Services, kind: str, wiki: str, *rest: str) -> None:
+    """Make it, and keep it under the last of the *rest*.
+
+    Errors pass on, once those who wait for the document know; otherwise they would wait until their time is over.
+    """
+    try:
+        KINDS[kind](here, here.wiki(wiki), *rest)
+    except Exception:
+        here.documents.keep_failure(rest[-1])
+        raise
 
 
 def _versions(here: Services, wiki: Wiki, _name: str) -> None:

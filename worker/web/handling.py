@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from worker.config.telemetry import log
-from worker.domain.errors import RedisUnavailable
+from worker.domain.errors import DocumentUnavailable, RedisUnavailable
 from worker.web.asking import RouteContext
 from worker.web.bodies import read_form
 from worker.web.clients import Clients
@@ -50,7 +50,7 @@ class HandledRoute:
             return await self._handler(request, parameters)
         except Refusal as refusal:
             return refused(refusal, parameters)
-        except RedisUnavailable:
+        except (RedisUnavailable, DocumentUnavailable):
             # The log has it once, with its cure.
             return refused(overloaded(), parameters)
         except ClientDisconnect:

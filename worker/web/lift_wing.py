@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from worker.domain.errors import RedisUnavailable
+from worker.domain.errors import DocumentUnavailable, RedisUnavailable
 from worker.domain.failures import Failure
 from worker.domain.json_text import to_json
 from worker.domain.models import LiftWingServer
@@ -71,7 +71,7 @@ class LiftWingRoutes:
             return self._answered(server, scored, is_several=is_several, is_extended=is_extended)
         except InvalidInput as error:
             return _refused(server, 400, str(error))
-        except RedisUnavailable:
+        except (RedisUnavailable, DocumentUnavailable):
             return _refused(server, 503, str(overloaded()), RETRY_SECONDS)
         except Refusal as refusal:
             return _refused(server, refusal.status, refusal.message, refusal.retry_after)
