@@ -282,7 +282,7 @@ def test_a_ring_that_is_not_wanted_shows_that_more_comes_all_the_same(redis: Red
 def test_a_lane_is_busy_for_a_moment_only(redis: Redis, noted: Noted) -> None:
     noted.ring()
 
-    assert 0 < redis.pttl(noted.doorbell._key(TURN, "enwiki", "outbox", "rung")) <= 1000
+    assert 0 < redis.pttl(noted.doorbell._key(TURN, "enwiki", "outbox", "rung")) <= 400
 
 
 def test_what_is_to_come_at_once_or_later_does_not_rest(noted: Noted) -> None:

@@ -18,7 +18,7 @@ from worker.lanes.standby import Standby
 from worker.lanes.timer import Timer
 
 #: Rings for a lane that come within so many seconds of each other let the turn rest for as long as it may.
-BUSY_SECONDS = 1.0
+BUSY_SECONDS = 0.4
 #: The part of that which a turn rests if nobody rang in that time: little would come meanwhile, and somebody waits.
 LONE_REST = 0.25
 #: Seconds without rings after a failure, so that a Redis that does not answer does not delay a producer.
