@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from outbox.errors import DatabaseRefuses
 from outbox.ownership import schema_of
 from outbox.tables import EDITS
 
@@ -33,14 +34,16 @@ def attach(connection: Connection, wiki: str) -> bool:
     after it. While it waits for edits under way all others wait as well, so it gives up after a second.
 
     Raises:
+        DatabaseRefuses: the table is one in which an edit can stay without its promise.
         sqlalchemy.exc.DBAPIError: the table is in use for longer, or our account may make no triggers there.
     """
-    found = _found(connection)
-    if found is not None and found.is_of_our_account and _body(connection, wiki) in found.statement:
+    body, found = _body(connection, wiki), _found(connection, wiki)
+    if any(each.is_of_our_account and _promises(each, body) for each in found):
         return False
-    name, table, body = _named(connection, TRIGGER), _named(connection, TABLE), _body(connection, wiki)
+    _must_be_transactional(connection)
+    _drop(connection, found)
+    name, table = _named(connection, TRIGGER), _named(connection, TABLE)
     if _is_sqlite(connection):
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
         connection.exec_driver_sql(f"CREATE TRIGGER {name} AFTER INSERT ON {table} FOR EACH ROW BEGIN {body}; END")
     else:
         connection.exec_driver_sql(
@@ -49,54 +52,84 @@ def attach(connection: Connection, wiki: str) -> bool:
     return True
 
 
-def detach(connection: Connection) -> bool:
-    """Remove the trigger; False if there is none. What it promised stays promised.
+def detach(connection: Connection, wiki: str) -> bool:
+    """Remove the trigger for *wiki*; False if there is none. What it promised stays promised.
 
     Raises:
         sqlalchemy.exc.DBAPIError: as `attach` does.
     """
-    if _found(connection) is None:
-        return False
-    quickly = "" if _is_sqlite(connection) else _QUICKLY
-    connection.exec_driver_sql(f"{quickly} DROP TRIGGER {_named(connection, TRIGGER)}")
-    return True
+    found = _found(connection, wiki)
+    _drop(connection, found)
+    return bool(found)
 
 
 def is_attached(connection: Connection, wiki: str) -> bool:
     """Whether the trigger is there, and is the one that this version makes for *wiki*: one statement.
 
-    MediaWiki knows nothing of it: an update that makes the table anew loses it.
+    MediaWiki knows nothing of it: an update that makes the table anew loses it, or leaves it at the old table.
     """
-    found = _found(connection)
-    return found is not None and _body(connection, wiki) in found.statement
+    body = _body(connection, wiki)
+    return any(_promises(each, body) for each in _found(connection, wiki))
 
 
 class _Found(NamedTuple):
-    #: What the trigger does, as the database keeps it.
-    statement: str
+    name: str
+    table: str
+    #: Whether it runs after each INSERT.
+    is_after_insert: bool
+    #: What it does, as the database keeps it; None if our account may not see it.
+    statement: str | None
     #: It has the rights of the account that made it.
     is_of_our_account: bool
 
 
-def _found(connection: Connection) -> _Found | None:
+def _found(connection: Connection, wiki: str) -> list[_Found]:
+    """The triggers that have our name, or do what ours does: tools that copy a table give its triggers other names."""
     if _is_sqlite(connection):
-        asked = "SELECT sql, 1 FROM sqlite_master WHERE type = 'trigger' AND name = :trigger AND tbl_name = :table"
-        values = {}
+        asked = "SELECT name, tbl_name, 1, sql, 1 FROM sqlite_master WHERE type = 'trigger' AND name = :name"
+        values: dict[str, str | None] = {"name": TRIGGER}
     else:
         asked = """
-        SELECT action_statement, definer = CURRENT_USER() FROM information_schema.triggers
-        WHERE event_object_schema = COALESCE(:schema, DATABASE()) AND event_object_table = :table
-        AND trigger_name = :trigger AND action_timing = 'AFTER' AND event_manipulation = 'INSERT'
+        SELECT trigger_name, event_object_table, action_timing = 'AFTER' AND event_manipulation = 'INSERT',
+        action_statement, COALESCE(definer = CURRENT_USER(), 0) FROM information_schema.triggers
+        WHERE trigger_schema = COALESCE(:schema, DATABASE()) AND (trigger_name = :name OR action_statement = :body)
         """
-        values = {"schema": schema_of(connection)}
-    row = connection.execute(text(asked), {"trigger": TRIGGER, "table": TABLE} | values).first()
-    return None if row is None else _Found(row[0], bool(row[1]))
+        values = {"schema": schema_of(connection), "name": TRIGGER, "body": _body(connection, wiki)}
+    return [_Found(*row) for row in connection.execute(text(asked), values)]
+
+
+def _promises(found: _Found, body: str) -> bool:
+    # What can't be seen has at least our name.
+    does = found.statement is None or body in found.statement
+    return found.table == TABLE and bool(found.is_after_insert) and does
+
+
+def _drop(connection: Connection, found: list[_Found]) -> None:
+    quickly = "" if _is_sqlite(connection) else _QUICKLY
+    for each in found:
+        connection.exec_driver_sql(f"{quickly} DROP TRIGGER {_named(connection, each.name)}")
+
+
+def _must_be_transactional(connection: Connection) -> None:
+    if _is_sqlite(connection):
+        return
+    asked = """
+    SELECT engine FROM information_schema.tables
+    WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table
+    """
+    engine = connection.execute(text(asked), {"schema": schema_of(connection), "table": TABLE}).scalar()
+    if engine not in {None, "InnoDB"}:
+        raise DatabaseRefuses(
+            f"the table {TABLE} is of the engine {engine}, in which an edit stays though its promise fails; "
+            f"ALTER TABLE {TABLE} ENGINE = InnoDB, as MediaWiki makes it"
+        )
 
 
 def _named(connection: Connection, name: str) -> str:
     """*name* in the wiki's own database, which need not be the connection's."""
     schema = schema_of(connection)
-    return name if schema is None else f"{connection.dialect.identifier_preparer.quote_schema(schema)}.{name}"
+    quote = connection.dialect.identifier_preparer.quote
+    return quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
 
 
 def _body(connection: Connection, wiki: str) -> str:

@@ -110,7 +110,7 @@ def test_an_attached_wiki_promises_the_same_edit_without_a_statement_of_its_own(
         assert found["Questions"] == 14 + 1 + 1
     finally:
         with wiki.begin():
-            detach(wiki)
+            detach(wiki, "w0")
 
 
 def test_an_edit_that_fails_after_its_promise_leaves_neither(wiki: Connection) -> None:

@@ -118,8 +118,8 @@ def test_a_trigger_of_ours_that_does_something_else_is_replaced(wiki: Database) 
 
 def test_a_detached_wiki_promises_nothing_more_and_keeps_what_it_promised(wiki: Database) -> None:
     run(wiki, revision())
-    assert wiki.run(detach)
-    assert not wiki.run(detach)
+    assert wiki.run(lambda connection: detach(connection, "enwiki"))
+    assert not wiki.run(lambda connection: detach(connection, "enwiki"))
     run(wiki, revision(NEW + 1))
 
     assert numbers(promised(wiki)) == [NEW]
@@ -149,7 +149,7 @@ def test_a_trigger_of_somebody_else_goes_on(empty_mariadb: Database) -> None:
     run(empty_mariadb, "CREATE TABLE copies (id INT)")
     run(empty_mariadb, "CREATE TRIGGER a AFTER INSERT ON revision FOR EACH ROW INSERT INTO copies VALUES (NEW.rev_id)")
     run(empty_mariadb, revision())
-    empty_mariadb.run(detach)
+    empty_mariadb.run(lambda connection: detach(connection, "enwiki"))
     run(empty_mariadb, revision(NEW + 1))
 
     assert [row["id"] for row in query(empty_mariadb, "SELECT id FROM copies ORDER BY id")] == [NEW, NEW + 1]
@@ -162,7 +162,7 @@ def test_a_table_in_use_is_waited_for_shortly(empty_mariadb: Database) -> None:
         saving.execute(text(revision()))
 
         with pytest.raises(DBAPIError, match="Lock wait timeout"), empty_mariadb.transaction() as connection:
-            detach(connection)
+            detach(connection, "enwiki")
 
     assert [row["Trigger"] for row in query(empty_mariadb, "SHOW TRIGGERS")] == [TRIGGER]
 
@@ -225,6 +225,62 @@ def test_a_trigger_of_an_account_that_was_dropped_is_made_anew(empty_mariadb: Da
 
     run(empty_mariadb, revision())
     assert numbers(promised(empty_mariadb)) == [NEW]
+
+
+def test_a_trigger_that_a_tool_left_at_the_old_table_is_moved(empty_mariadb: Database) -> None:
+    # As gh-ost and pt-online-schema-change leave it when they swap the tables.
+    make_attached(empty_mariadb)
+    run(empty_mariadb, "CREATE TABLE newer LIKE revision", "RENAME TABLE revision TO older, newer TO revision")
+    assert not empty_mariadb.run(lambda connection: is_attached(connection, "enwiki"))
+
+    assert keep_attached(a_wiki(empty_mariadb))
+
+    run(empty_mariadb, revision())
+    assert numbers(promised(empty_mariadb)) == [NEW]
+    assert [row["Table"] for row in query(empty_mariadb, "SHOW TRIGGERS")] == ["revision"]
+
+
+def test_a_copy_of_the_trigger_under_another_name_promises_and_goes_with_it(empty_mariadb: Database) -> None:
+    # As gh-ost copies triggers.
+    make_attached(empty_mariadb)
+    (trigger,) = query(empty_mariadb, "SHOW TRIGGERS")
+    statement = str(trigger["Statement"]).replace(":", "\\:")
+    run(
+        empty_mariadb,
+        f"CREATE TRIGGER {TRIGGER}_ghost AFTER INSERT ON revision FOR EACH ROW {statement}",
+        f"DROP TRIGGER {TRIGGER}",
+    )
+
+    assert not keep_attached(a_wiki(empty_mariadb))
+    run(empty_mariadb, revision())
+    empty_mariadb.run(lambda connection: detach(connection, "enwiki"))
+
+    assert numbers(promised(empty_mariadb)) == [NEW]
+    assert query(empty_mariadb, "SHOW TRIGGERS") == []
+
+
+def test_an_account_that_may_not_see_the_trigger_takes_it_to_be_ours_by_its_name(
+    empty_mariadb: Database, account: Account
+) -> None:
+    # MariaDB shows such accounts that there is a trigger, and nothing of it, from 10.11.15 on (MDEV-37474).
+    make_attached(empty_mariadb)
+    modest = account("SELECT, INSERT, UPDATE, DELETE")
+    with modest.reading() as connection:
+        shown = connection.execute(text("SELECT 1 FROM information_schema.triggers WHERE action_statement IS NULL"))
+        is_shown = shown.first() is not None
+
+    assert modest.run(lambda connection: is_attached(connection, "enwiki")) is is_shown
+
+
+def test_a_table_that_keeps_an_edit_without_its_promise_is_refused(empty_mariadb: Database) -> None:
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    run(empty_mariadb, "ALTER TABLE revision ENGINE = Aria")
+
+    with pytest.raises(DatabaseRefuses, match="of the engine Aria"):
+        keep_attached(a_wiki(empty_mariadb))
+
+    assert query(empty_mariadb, "SHOW TRIGGERS") == []
 
 
 def test_edits_of_a_mediawiki_wait_for_no_lock_of_those_who_drain(empty_mariadb: Database) -> None:

@@ -23,7 +23,7 @@ def keep_attached(wiki: Wiki) -> bool:
         OutboxError: the database does not allow it; one sentence with the cure.
         sqlalchemy.exc.OperationalError: somebody has had the table in use the whole time.
     """
-    change = partial(attaching.attach, wiki=wiki.id) if wiki.settings.attached else attaching.detach
+    change = partial(attaching.attach if wiki.settings.attached else attaching.detach, wiki=wiki.id)
 
     def once() -> bool:
         with wiki.database.transaction() as connection:

@@ -65,7 +65,7 @@ def downgrade(database: Database, revision: str = "base") -> tuple[str | None, s
 
     def down(config: Config) -> None:
         connection: Connection = config.attributes["connection"]
-        detach(connection)
+        detach(connection, database.wiki)
         connection.commit()
         command.downgrade(config, revision)
 
