@@ -18,6 +18,7 @@ from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Final, Hear, ScoreId
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
+from worker.endpoints.deadlines import Deadlines, Within
 from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
@@ -58,6 +59,7 @@ class Endpoint:
             settings.url, lambda reason: pacer.tell(Report(outage=reason)), is_asked_for_scores=asks_for_scores
         )
         self._http = HttpRequests(settings, routes, section)
+        self._deadlines = Deadlines(settings.timeout_seconds)
 
     def allowance(self, wiki: str, models: Collection[str]) -> int | None:
         """How many requests for *models* of *wiki* it makes sense to prepare now; 0 while it is to be left alone.
@@ -161,7 +163,7 @@ class Endpoint:
         failed: EndpointUnavailable | None = None
         is_served = False
         try:
-            async with asyncio.timeout(self.settings.timeout_seconds):
+            with Within(self._deadlines, self._pacer.here()):
                 response, content = await self._http.send(where, method, path, params, body, host)
             _raise_for_status(where, response, content, wiki, revisions, self)
             said = _validated(where, response, content, wiki, revisions, reply, self.cures)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.failures import Failure
+from worker.endpoints.deadlines import Deadlines
 from worker.endpoints.fair_queue import FairQueue, Path
 from worker.endpoints.limits import LATE_SECONDS, LEAD_SECONDS, Grant, Report
 from worker.lanes.bulkheads import leaves_room
@@ -87,6 +88,7 @@ class Pacer:
         self._limits = limits
         #: Seconds after which a request that could not start is given up.
         self._patience = patience
+        self._deadlines = Deadlines(patience)
         self._in_thread = in_thread
         self._queue: FairQueue[_Waiting] = FairQueue()
         #: Requests that wait, by wiki; requests under way, by wiki and by models.
@@ -130,14 +132,14 @@ class Pacer:
         Raises:
             EndpointUnavailable: it may not be sent now, and was not.
         """
-        path, loop = _path(wiki, models), self._here()
+        path, loop = _path(wiki, models), self.here()
         waiting = _Waiting(path, loop.create_future())
         self._queue.put(path, waiting)
         for known, group in zip(self._known, path[1:], strict=True):
             known.add(group)
         self._waiting[wiki] += 1
         self._wake()
-        impatient = loop.call_later(self._patience, self._give_up, waiting)
+        deadline = self._deadlines.begin(loop, partial(self._give_up, waiting))
         try:
             await waiting.turn
         except asyncio.CancelledError:
@@ -148,11 +150,11 @@ class Pacer:
                 self._end_one(path)
             raise
         finally:
-            impatient.cancel()
+            deadline.end()
 
     def end(self, wiki: str, models: Iterable[str], report: Report) -> None:
         """Say that a request has ended, and how."""
-        self._ended_at = self._here().time()
+        self._ended_at = self.here().time()
         if report.served:
             self._seconds_a_request += 0.2 * (report.seconds - self._seconds_a_request)
         self._report = self._report.plus(report)
@@ -167,7 +169,7 @@ class Pacer:
         self._report = self._report.plus(report)
         self._wake()
 
-    def _here(self) -> asyncio.AbstractEventLoop:
+    def here(self) -> asyncio.AbstractEventLoop:
         """The loop of all requests. Python asks the system each time that it is asked for it, which adds up."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -187,19 +189,19 @@ class Pacer:
 
         Returns whether the pump need not look, which would cost each request the waking of a task.
         """
-        now = self._here().time()
+        now = self.here().time()
         if self._paused_until > now or self._must_ask(now):
             return False
         return self._start_next(now) and bool(self._waiting)
 
     def _wake(self) -> None:
         if self._pump is None or self._pump.done():
-            self._pump = self._here().create_task(self._let_start())
+            self._pump = self.here().create_task(self._let_start())
         self._news.set()
 
     async def _let_start(self) -> None:
         """While requests wait, let them start as granted; in the end give back the places that are not used."""
-        loop = self._here()
+        loop = self.here()
         try:
             while self._waiting or self._has_to_tell():
                 self._news.clear()
@@ -275,7 +277,7 @@ class Pacer:
         return self._granted_at + FRESH_SECONDS - now + 1e-3
 
     async def _exchange(self) -> None:
-        loop = self._here()
+        loop = self.here()
         now, (report, self._report) = loop.time(), (self._report, Report())
         asks = {"in_flight": self._in_flight, "waiting": self._waiting.total(), "want": self._soon_wanted(now)}
         grant = None
