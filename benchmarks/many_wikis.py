@@ -24,7 +24,6 @@ from worker.settings import FILE_VARIABLE, Settings
 
 UPKEEP = (CHECK_MODEL_VERSIONS, PURGE_SCORES, EXPIRE_RECENT_CHANGES)
 HOUR_MILLISECONDS = 3_600_000
-EVENTS = "events/mediawiki.revision-score.ndjson"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def many_wikis(servers: Servers, wikis: Mapping[str, str], **changes: Any) -> It
         file.write_text(toml(merged(document, {"wikis": of_workers})))
         worker = start_our_worker(processes, file)
         beat = start_beat(processes, directory, environment=inherited() | {FILE_VARIABLE: str(file)})
-        traffic = SingleEdits(services, directory / EVENTS)
+        traffic = SingleEdits(services, directory / "events")
         try:
             yield ManyWikis(
                 wikis=list(wikis),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from outbox import EDITS, record
 from tests.builders import edits
+from tests.event_files import lines_in
 from worker.bootstrap import Services
 
 #: Edits a second, of all wikis that are measured together, unless more are wanted.
@@ -47,10 +48,10 @@ def latencies_of(seconds: Sequence[float]) -> Latencies:
 
 @dataclass(slots=True)
 class SingleEdits:
-    """Writes edits to the wikis of *services*, and watches the *file* that gets their events."""
+    """Writes edits to the wikis of *services*, and watches the *directory* of the files that get their events."""
 
     services: Services
-    file: Path
+    directory: Path
     seen: dict[Key, float] = field(default_factory=dict)
     committed: dict[Key, float] = field(default_factory=dict)
     _next: int = FIRST_REVISION
@@ -128,12 +129,7 @@ class SingleEdits:
     def _watch(self) -> None:
         read = 0
         while not self._ends.wait(LOOK_SECONDS):
-            if not self.file.exists():
-                continue
-            with self.file.open("rb") as lines:
-                lines.seek(read)
-                new = lines.read()
-            new, now = new[: new.rfind(b"\n") + 1], time.monotonic()
+            new, now = lines_in(self.directory, read), time.monotonic()
             read += len(new)
             for event in map(json.loads, new.splitlines()):
                 self.seen.setdefault((event["database"], event["rev_id"]), now)

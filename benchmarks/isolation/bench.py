@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.traffic import Latencies, SingleEdits
-from tests.acceptance.isolation.pair import EVENTS, Pair, pair
+from tests.acceptance.isolation.pair import Pair, pair
 from tests.acceptance.running import Running
 from tests.fault_proxy import FaultProxy
 from tests.services import create_database, drop_database
@@ -95,7 +95,7 @@ class Bench:
 
         try:
             with pair(directory, databases, base={}, before=point, **changes) as two:
-                traffic = SingleEdits(two.here.services, two.here.directory / EVENTS)
+                traffic = SingleEdits(two.here.services, two.here.directory / "events")
                 try:
                     for wiki in measured:
                         traffic.wait(traffic.commit(wiki), 60)

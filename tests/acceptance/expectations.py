@@ -16,6 +16,7 @@ from outbox.inspection import inspect_lane
 from outbox.mediawiki.schema import recentchanges
 from tests.acceptance.running import Running
 from tests.builders import an_edit
+from tests.event_files import events_in
 from worker.bootstrap import LANES
 from worker.config.telemetry import REPEAT_SECONDS
 from worker.demo.surroundings import SAMPLE
@@ -84,7 +85,8 @@ def stored_rows(here: Running) -> list[Row]:
 
 
 def events_of(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _lines(directory / "events" / "mediawiki.revision-score.ndjson")]
+    """What the file sink has of the scores, in its order, in the *directory* of a test."""
+    return events_in(directory / "events")
 
 
 def taken_by_eventgate(here: Running) -> list[dict[str, Any]]:

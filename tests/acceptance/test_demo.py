@@ -17,6 +17,7 @@ import pytest
 from tests.acceptance.commands import OUTPATROL, call, outpatrol, session_members
 from tests.acceptance.running import environment
 from tests.endpoint import EmulatedEndpoint
+from tests.event_files import events_in
 from tests.patience import PATIENCE_SECONDS, until
 from worker.demo.counts import json_lines
 from worker.demo.surroundings import SAMPLE
@@ -115,8 +116,7 @@ def test_it_asks_for_each_score_once_and_counts_those_that_were_shared(demo: Dem
 
 
 def announced_in(directory: Path) -> Counter[tuple[str, int]]:
-    with (directory / "events" / "mediawiki.revision-score.ndjson").open(encoding="utf-8") as lines:
-        return Counter((event["database"], event["rev_id"]) for event in map(json.loads, lines))
+    return Counter((event["database"], event["rev_id"]) for event in events_in(directory / "events"))
 
 
 def test_it_announces_each_edit_of_each_wiki_in_the_events_it_leaves(demo: Demo) -> None:

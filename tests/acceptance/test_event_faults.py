@@ -21,6 +21,7 @@ from tests.acceptance.expectations import (
     taken_by_eventgate,
 )
 from tests.acceptance.running import PATIENT, Running, children_of, merged, running
+from tests.event_files import bytes_in
 from tests.patience import until
 from tests.worker.lines import drain
 from worker.events.kinds import EVENT_LANES
@@ -168,13 +169,13 @@ def limit_files_of_the_worker(here: Running, size: int) -> None:
         resource.prlimit(process, resource.RLIMIT_FSIZE, (size, most))
 
 
-def read_between_writes(file: Path) -> bytes:
-    """What is in *file* while nobody writes: of a write that fails, the part that succeeded is cut off at once."""
+def read_between_writes(directory: Path) -> bytes:
+    """What is in *directory* while nobody writes: of a write that fails, the part that succeeded is cut off at once."""
     seen = b""
 
     def is_whole() -> bool:
         nonlocal seen
-        seen = file.read_bytes()
+        seen = bytes_in(directory)
         return seen.endswith(b"}\n")
 
     until(is_whole, "whole lines")
@@ -191,7 +192,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_event_and_leaves_whole_lines(
         limit_files_of_the_worker(here, 40_000)
         here.start_beat()
         here.until_the_sink_fails("file")
-        meanwhile = read_between_writes(here.directory / "events" / "mediawiki.revision-score.ndjson")
+        meanwhile = read_between_writes(here.directory / "events")
         limit_files_of_the_worker(here, resource.RLIM_INFINITY)
         here.until_all_is_kept()
 

@@ -9,6 +9,7 @@ from outbox.database import Engines
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.running import running
+from tests.event_files import events_in
 from tests.migrations.real_wiki import CORE, make_real_wiki, their_rows
 from tests.worker.incoming.stream_events import a_recent_change, line
 from tests.worker.lines import classified_revisions
@@ -47,5 +48,4 @@ def test_what_is_replayed_into_a_real_wiki_is_scored_and_announced_and_nowhere_w
 
 
 def announced(events: Path) -> set[int]:
-    lines = [each for file in events.glob("*.ndjson") for each in file.read_text().splitlines()]
-    return {json.loads(each)["rev_id"] for each in lines}
+    return {event["rev_id"] for event in events_in(events)}

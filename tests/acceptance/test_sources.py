@@ -10,6 +10,7 @@ from outbox.mediawiki.schema import recentchanges
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.running import running
+from tests.event_files import events_in
 from tests.worker.incoming.stream_events import a_page, a_page_change, a_performer, a_recent_change, a_revision, line
 from tests.worker.lines import classified_revisions
 
@@ -62,6 +63,6 @@ def test_each_case_is_kept_scored_and_announced_as_it_was_told(tmp_path: Path, s
 
 def announced(events: Path) -> dict[int, dict[str, Any]]:
     """The events by revision, of which each has one."""
-    found = [json.loads(each) for file in events.glob("*.ndjson") for each in file.read_text().splitlines()]
+    found = events_in(events)
     assert len({event["meta"]["id"] for event in found}) == len(REVISIONS)
     return {event["rev_id"]: event for event in found}

@@ -78,7 +78,7 @@ def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept_until_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the workers found is there when the door looks, though nobody asks them again."""
     monkeypatch.setattr(flight_documents, "INCOMPLETE_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(task_documents, "FAILED_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(flight_documents, "FAILED_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(task_documents, "STORED_SECONDS", PATIENCE_SECONDS)
 
 

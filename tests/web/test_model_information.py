@@ -1,12 +1,15 @@
 """What the endpoint tells of models, asked for by workers, once for all who want to know."""
 
 import pytest
+from redis import Redis
 
 from tests.endpoint import EmulatedEndpoint
+from tests.patience import PATIENCE_SECONDS
 from tests.web.conftest import OpenFront
 from tests.web.documents import VERSION
 from tests.web.fronts import Front
-from worker.tasks.documents import KINDS
+from worker.flight.documents import document_key
+from worker.tasks.documents import KINDS, make_document
 
 #: As Extension:ORES asks for the ends of a level: mediawiki-extensions-ORES includes/Storage/ThresholdLookup.php.
 FORMULAS = (
@@ -106,6 +109,17 @@ def test_an_endpoint_that_does_not_answer_is_overload(open_front: OpenFront) -> 
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
     assert reply.json()["error"]["code"] == "server overloaded"
+
+
+def test_an_endpoint_that_fails_takes_nothing_from_what_another_worker_has_found(
+    open_front: OpenFront, redis: Redis
+) -> None:
+    services = open_front(scoring_url="http://127.0.0.1:1").workers.services
+    services.documents.keep("params", {"information": {}}, seconds=PATIENCE_SECONDS)
+
+    make_document(services, "information", "enwiki", "damaging", '["params"]', "params")
+
+    assert redis.get(document_key("params")) == b'{"information":{}}'
 
 
 def test_for_a_model_that_the_endpoint_lacks_it_is_not_asked_again_and_again(

@@ -1,4 +1,4 @@
-"""What the task that answers requests for scores logs of errors, and how often."""
+"""What the tasks that answer requests log of errors, and how often."""
 
 from typing import NoReturn
 
@@ -11,7 +11,7 @@ from worker.domain.errors import CommandFailed
 from worker.domain.scores import Score, ScoreId
 from worker.endpoints.in_loop import ClientInLoop
 from worker.scores import on_demand
-from worker.tasks import running
+from worker.tasks import documents, running
 from worker.tasks.score import answer_to
 
 
@@ -55,3 +55,24 @@ def test_an_error_of_the_database_is_logged_in_its_sentence(
         ask(services)
 
     assert [line["error"] for line in logs if line["event"] == "task_failed"] == ["enwiki: its database is read-only"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("nobody foresaw this"), DatabaseRefuses("its database is read-only")])
+def test_a_document_that_could_not_be_made_is_logged_once_however_many_ask(
+    services: Services, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    # Read by Celery as soon as a task is touched.
+    monkeypatch.setattr("worker.app.load_settings", lambda: services.settings)
+    monkeypatch.setattr(documents, "services", lambda: services)
+    monkeypatch.setitem(documents.KINDS, "thresholds", fail)
+
+    with capture_logs() as logs:
+        for name in ("enwiki:thresholds", "enwiki:thresholds", "another name"):
+            documents.document.run("thresholds", "enwiki", name)
+
+    (line,) = logs
+    assert (line["event"], line["task"], line["wiki"]) == ("task_failed", "document:thresholds", "enwiki")
+    assert str(error) in line["error"]

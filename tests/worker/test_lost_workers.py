@@ -1,7 +1,5 @@
 """What is left when a worker dies or loses its lease or its Redis: nothing lost, nothing twice."""
 
-import json
-
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
@@ -10,6 +8,7 @@ from outbox import EDITS
 from outbox.database import Database
 from tests.builders import edits
 from tests.endpoint import EmulatedEndpoint
+from tests.event_files import events_in
 from tests.worker.conftest import BuildServices
 from tests.worker.interrupted import interrupted
 from tests.worker.lines import (
@@ -150,9 +149,7 @@ def test_without_redis_everything_is_scored_and_announced(
 def sent_ids(services: Services) -> list[str]:
     section = services.settings.sinks.named["file"]
     assert isinstance(section, FileSection)
-    # At midnight a second one is begun.
-    files = section.directory.glob("*.ndjson")
-    return [json.loads(line)["meta"]["id"] for file in files for line in file.read_text().splitlines()]
+    return [event["meta"]["id"] for event in events_in(section.directory)]
 
 
 def test_a_publisher_that_dies_after_the_sink_took_its_events_costs_repetitions_of_the_same_ids(

@@ -11,6 +11,7 @@ from outbox.database import Database
 from outbox.dead_letters import list_dead_letters
 from tests.builders import an_edit, edits
 from tests.endpoint import EmulatedEndpoint
+from tests.event_files import lines_in
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import (
     classified_revisions,
@@ -212,8 +213,7 @@ def test_events_reach_the_sink_in_order(services: Services, database: Database, 
 
     publish(services)
 
-    lines = (events_directory / "mediawiki.revision-score.ndjson").read_text().splitlines()
-    assert [validated(line) for line in lines] == promised
+    assert [validated(line) for line in lines_in(events_directory).decode().splitlines()] == promised
     assert status(database, FILE.lane).pending == 0
 
 

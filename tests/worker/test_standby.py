@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 from tests.worker.flights import no_redis
 from worker.lanes.doorbell import Doorbell
 from worker.lanes.rings import POLL, TURN
@@ -66,6 +66,20 @@ def test_it_polls_again_and_again_while_it_is_needed(ran: TaskRecorder, new_stan
     ran.until(3)
 
     assert set(ran.all) == {(POLL,)}
+
+
+def test_no_thread_of_it_is_left_once_it_was_closed_and_no_ring_is_answered_that_was_not_due(
+    ran: TaskRecorder, new_standby: NewStandby
+) -> None:
+    before = set(threading.enumerate())
+    standby = new_standby()
+    standby.start()
+    standby.ring(60, POLL)
+
+    standby.close()
+
+    until(lambda: before.issuperset(threading.enumerate()), "the end of its threads")
+    assert ran.all == []
 
 
 def test_a_look_that_fails_does_not_end_the_polling(ran: TaskRecorder) -> None:

@@ -17,8 +17,8 @@ DOCUMENT_PREFIX = "ores-document:"
 VERSIONS_SECONDS = 86_400.0
 #: The same for wikis on which some model's version is not known yet.
 INCOMPLETE_SECONDS = 5.0
-#: What stands for a document that could not be made, and for how many seconds.
-NOTHING, FAILED_SECONDS = b"null", 2.0
+#: Seconds for which it is kept that a document could not be made.
+FAILED_SECONDS = 2.0
 #: Seconds after which an unchanged document is written again, since Redis may have been emptied.
 REPEAT_SECONDS = 10.0
 
@@ -65,11 +65,14 @@ class Documents:
         """Keep *document* under *name* for so many *seconds*, and wake those who wait for it."""
         self._keep(name, to_json(document), seconds)
 
-    def keep_failure(self, name: str) -> None:
-        """Tell those who wait for *name* that nothing comes this time; a document that is there stays."""
-        self._keep(name, NOTHING, FAILED_SECONDS, only_if_missing=True)
+    def keep_failure(self, name: str, document: Any = None) -> None:
+        """Tell those who wait for *name* that it can't be made this time, by *document* in its place.
 
-    def _keep(self, name: str, text: str | bytes, seconds: float, *, only_if_missing: bool = False) -> None:
+        A document that is there stays.
+        """
+        self._keep(name, to_json(document), FAILED_SECONDS, only_if_missing=True)
+
+    def _keep(self, name: str, text: str, seconds: float, *, only_if_missing: bool = False) -> None:
         key = document_key(name, self._prefix)
         try:
             with self._redis.pipeline(transaction=False) as pipeline:

@@ -61,9 +61,10 @@ class Standby:
             self._begin(parts)
 
     def close(self) -> None:
-        """Start no more tasks; those that run go on, and nobody waits for them."""
-        self._closed.set()
+        """Start no more tasks; those that run go on. Waits for nobody, so that a signal handler may call it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        # Last: the thread that polls then closes the timer, whose rings must find no thread any more.
+        self._closed.set()
 
     def _poll(self) -> None:
         look = min(LOOK_SECONDS, self._poll_seconds)
@@ -77,6 +78,7 @@ class Standby:
                     self.ring(0, POLL)
             except Exception as error:  # noqa: BLE001 - without this thread nobody would poll any more
                 log.error("task_failed", task=POLL, wiki="", error=f"{type(error).__name__}: {error}")
+        self._timer.close()
 
     def _begin(self, parts: tuple[str, ...]) -> None:
         with suppress(RuntimeError):

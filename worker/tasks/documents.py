@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Callable
-from typing import Any
 
 from outbox.mediawiki.reading import latest_revision_of, pages_of
 from worker.app import app, send
@@ -11,7 +10,6 @@ from worker.bootstrap import Services, services
 from worker.config.wiki import Wiki
 from worker.domain.errors import EndpointUnavailable, InformationUnknown
 from worker.domain.thresholds import DAMAGING
-from worker.flight.documents import FAILED_SECONDS
 from worker.lanes.rings import DOCUMENT
 from worker.scores.filtering import filters_of
 from worker.scores.stored import stored_scores
@@ -73,15 +71,14 @@ def _versions(here: Services, wiki: Wiki, _name: str) -> None:
 def _information(here: Services, wiki: Wiki, model: str, paths: str, name: str) -> None:
     """What the endpoint tells about *model* at *paths* (a list in JSON), or why it tells nothing."""
     wanted = [path for path in json.loads(paths) if path != EVERYTHING]
-    seconds, content = FAILED_SECONDS, dict[str, Any]()
     try:
         information = here.runner.run(here.client.information(wiki.id, model, wanted))
-        seconds, content = here.settings.upkeep.statistics_seconds, {"information": information}
     except InformationUnknown as error:
-        seconds, content = UNKNOWN_SECONDS, {"unknown": error.path}
+        here.documents.keep(name, {"unknown": error.path}, seconds=UNKNOWN_SECONDS)
     except EndpointUnavailable as error:
-        content = {"failed": str(error)}
-    here.documents.keep(name, content, seconds=seconds)
+        here.documents.keep_failure(name, {"failed": str(error)})
+    else:
+        here.documents.keep(name, {"information": information}, seconds=here.settings.upkeep.statistics_seconds)
 
 
 def _stored(here: Services, wiki: Wiki, revisions: str, name: str) -> None:

@@ -20,6 +20,7 @@ from outbox import EDITS, Edit, Lane
 from outbox.inspection import LaneStatus, inspect_lane
 from tests.acceptance.running import Running, merged, running
 from tests.builders import edits
+from tests.event_files import lines_in
 from tests.patience import WaitedInVain, until
 from worker.domain.errors import EndpointUnavailable
 from worker.domain.scores import ScoreId
@@ -28,7 +29,6 @@ from worker.lanes.rings import SCORE
 #: For one step of progress; without a fault each takes a tenth of it, on a busy machine.
 PATIENCE_SECONDS = 60
 PROCESSES = 2
-EVENTS = "events/mediawiki.revision-score.ndjson"
 
 TENTHS: dict[str, Any] = {
     "poll_seconds": 1,
@@ -131,13 +131,7 @@ class Pair:
         return len(self.announced)
 
     def _look(self) -> None:
-        file = self.here.directory / EVENTS
-        if not file.exists():
-            return
-        with file.open("rb") as lines:
-            lines.seek(self._read)
-            new = lines.read()
-        new = new[: new.rfind(b"\n") + 1]
+        new = lines_in(self.here.directory / "events", self._read)
         self._read += len(new)
         self.announced |= {(event["database"], event["rev_id"]) for event in map(json.loads, new.splitlines())}
 

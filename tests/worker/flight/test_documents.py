@@ -55,6 +55,24 @@ def test_versions_of_which_some_are_missing_are_kept_for_a_moment_only(redis: Re
     assert INCOMPLETE_SECONDS * 1000 < redis.pttl(KEY) <= VERSIONS_SECONDS * 1000
 
 
+def test_a_document_that_is_there_outlives_a_failure(redis: Redis) -> None:
+    documents = Documents(redis)
+    documents.keep("something", {"a": 1}, seconds=1000)
+    documents.keep_failure("something")
+
+    assert redis.get(document_key("something")) == b'{"a":1}'
+    assert redis.pttl(document_key("something")) > 900_000
+
+
+def test_a_failure_is_kept_for_a_moment_only_and_gives_way_to_a_document(redis: Redis) -> None:
+    documents = Documents(redis)
+    documents.keep_failure("something")
+    assert 0 < redis.pttl(document_key("something")) <= 2000
+
+    documents.keep("something", {"a": 1}, seconds=1000)
+    assert redis.get(document_key("something")) == b'{"a":1}'
+
+
 def test_two_deployments_keep_documents_under_names_of_their_own(redis: Redis) -> None:
     Documents(redis, prefix="patrol:").keep_versions("enwiki", VERSIONS)
 

@@ -13,6 +13,7 @@ from outbox.database import Database
 from outbox.mediawiki.schema import actor, recentchanges
 from tests.builders import NOON, an_edit, edits
 from tests.endpoint import EmulatedEndpoint
+from tests.event_files import events_in
 from tests.eventgate import EmulatedEventGate
 from tests.worker.conftest import BuildServices
 from tests.worker.lines import claim_all, drain, make_due, promised_events, publish, save, statements, status
@@ -44,9 +45,7 @@ def lose(database: Database, lane: Lane, revision: int) -> None:
 
 def sent(directory: Path) -> list[str]:
     """The ids of the events in the files, one after the other."""
-    # The name of one that was set aside at midnight comes first.
-    files = sorted(directory.glob("*.ndjson"))
-    return [json.loads(line)["meta"]["id"] for file in files for line in file.read_text().splitlines()]
+    return [event["meta"]["id"] for event in events_in(directory)]
 
 
 def test_where_all_was_announced_nothing_is_promised_again(database: Database, services: Services) -> None:
