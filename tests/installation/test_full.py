@@ -94,7 +94,7 @@ def test_migrations_are_found_in_the_package(full: Environment, settings: Path) 
     done = full.call("outpatrol", "migrate", "--json")
 
     assert done.code == 0, done.err
-    assert json.loads(done.out) == {"enwiki": {"before": None, "after": newest}}
+    assert json.loads(done.out) == {"enwiki": {"before": None, "after": newest, "attached": False}}
     assert full.call("outpatrol", "status", "--json").code == 0
 
 
