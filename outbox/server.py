@@ -102,15 +102,29 @@ class Server:
             self.circuit.closed()
 
 
-def repeated(work: Callable[[], Result], kind: type[Failed], passes: Callable[[Failed], bool], *, tries: int) -> Result:
-    """Do *work*, at most *tries* times, as long as it fails with an error of that *kind* for which *passes* is true."""
+def _ever_longer(attempt: int) -> float:
+    return float(0.01 * 2**attempt)
+
+
+def repeated(
+    work: Callable[[], Result],
+    kind: type[Failed],
+    passes: Callable[[Failed], bool],
+    *,
+    tries: int,
+    pause: Callable[[int], float] = _ever_longer,
+) -> Result:
+    """Do *work*, at most *tries* times, as long as it fails with an error of that *kind* for which *passes* is true.
+
+    *pause* is how many seconds to wait after each failure, by its number, from 1 on.
+    """
     for attempt in range(1, tries):
         try:
             return work()
         except kind as error:
             if not passes(error):
                 raise
-            time.sleep(0.01 * 2**attempt)
+            time.sleep(pause(attempt))
     return work()
 
 

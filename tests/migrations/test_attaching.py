@@ -1,5 +1,6 @@
 """The trigger that promises the edits of a wiki that exists, on the tables of a real one."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import cast
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from outbox import EDITS, Delivered, claim, settle
 from outbox.database import Database
@@ -25,6 +26,7 @@ from tests.migrations.schemas import connected, query, run
 from tests.patience import PATIENCE_SECONDS, until
 from worker.config.settings_sections import WikiSettings
 from worker.config.wiki import Wiki
+from worker.upkeep import attaching
 from worker.upkeep.attaching import keep_attached
 from worker.upkeep.migrating import downgrade, migrate
 
@@ -189,6 +191,24 @@ def test_a_table_that_is_in_use_for_a_moment_is_waited_for(empty_mariadb: Databa
 
         assert attaching.result(PATIENCE_SECONDS)
     assert empty_mariadb.run(lambda connection: is_attached(connection, "enwiki"))
+
+
+def test_a_table_that_is_never_free_is_given_up_after_as_many_tries(
+    empty_mariadb: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = list[float]()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(attaching, "TRIES", 3)
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    with connected(empty_mariadb) as dump:
+        dump.execute(text("SELECT * FROM revision")).all()
+
+        with pytest.raises(OperationalError, match="Lock wait timeout"):
+            keep_attached(a_wiki(empty_mariadb))
+
+    # Each as long as the others: what waited for us goes on meanwhile, and the whole ends within a minute.
+    assert pauses == [attaching.PAUSE_SECONDS] * 2
 
 
 def test_an_edit_beside_the_wait_for_a_table_is_saved_soon(empty_mariadb: Database) -> None:

@@ -1,6 +1,5 @@
 """Keeps the trigger of wikis that exist as the settings want it: made by `migrate`, looked for now and then."""
 
-import time
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
@@ -29,11 +28,7 @@ def keep_attached(wiki: Wiki) -> bool:
         with wiki.database.transaction() as connection:
             return change(connection)
 
-    def passes(error: OperationalError) -> bool:
-        time.sleep(PAUSE_SECONDS)
-        return is_busy(error)
-
-    return repeated(once, OperationalError, passes, tries=TRIES)
+    return repeated(once, OperationalError, is_busy, tries=TRIES, pause=lambda _: PAUSE_SECONDS)
 
 
 def lack(wiki: Wiki) -> str | None:
