@@ -41,9 +41,7 @@ def find_revisions(connection: Connection, wiki: str, revisions: Collection[int]
     missing = set(revisions) - found.keys()
     if missing and inspect(connection).has_table(archive.name, schema=schema_of(connection)):
         old = connection.execute(_archived().where(archive.c.ar_rev_id.in_(sorted(missing)))).all()
-        found |= {
-            row.rev_id: FoundRevision(edit=edit, is_archived=True) for row in old if (edit := _edit_of(wiki, row))
-        }
+        found |= {row.rev_id: FoundRevision(edit=_edit_of(wiki, row), is_archived=True) for row in old}
     return found
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from outbox import EDITS
 from outbox.database import Database, Engines
+from outbox.errors import DatabaseRefuses
+from outbox.mediawiki import attaching
 from outbox.mediawiki.attaching import TRIGGER, is_attached
 from tests.acceptance.commands import outpatrol, write_settings
 from tests.cli.conftest import Run
@@ -90,6 +92,17 @@ def test_a_trigger_that_is_gone_is_an_alarm_with_its_cure(wiki: Database, run: R
     assert result.exit_code == 3
     assert "alarm: enwiki: the trigger outpatrol_revision of" in result.stderr
     assert "run: outpatrol migrate --wiki enwiki" in result.stderr
+
+
+def test_a_trigger_that_could_not_be_looked_for_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise DatabaseRefuses("enwiki: the database does not allow that")
+
+    monkeypatch.setattr(attaching, "is_attached", refuse)
+
+    result = run("status")
+
+    assert (result.exit_code, "the database does not allow that" in result.stderr) == (1, True)
 
 
 def test_migrate_makes_a_trigger_again_that_is_gone(wiki: Database, run: Run) -> None:

@@ -31,7 +31,7 @@ from worker.cli.console import (
 from worker.cli.options import MaxLagOption, WikiOption
 from worker.cli.tables import from_elsewhere, seconds_shown, table, with_errors
 from worker.config.wiki import Wiki
-from worker.upkeep.attaching import lack
+from worker.upkeep.attaching import missing_trigger
 
 #: Ages of the oldest message, in seconds, above which it is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
@@ -80,7 +80,7 @@ def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Loo
         return [lane for lane in lanes if lane.lane in services.consumers or lane.pending or lane.dead]
 
     found, errors = on_each(wikis, lanes_of)
-    lacks, _ = on_each([wiki for wiki in wikis if wiki.id in found], lack)
+    triggers, others = on_each([wiki for wiki in wikis if wiki.id in found], missing_trigger)
     sinks = {EDITS.name: EDITS.name} | {lane.name: sink for sink, lane in services.event_lanes.items()}
     alarms = [
         f"{wiki}: {sentence}"
@@ -89,8 +89,8 @@ def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Loo
         if lane.lane in sinks
         for sentence in late(lane, max_lag, sink=sinks[lane.lane])
     ]
-    alarms += [f"{wiki}: {sentence}" for wiki, sentence in lacks.items() if sentence]
-    return _Look(found, errors, alarms + endpoint_alarms(services))
+    alarms += [f"{wiki}: {sentence}" for wiki, sentence in triggers.items() if sentence]
+    return _Look(found, errors | others, alarms + endpoint_alarms(services))
 
 
 def _each_look(look: Callable[[], _Look], show: Callable[[_Look], None], watch: bool, interval: float) -> _Look:

@@ -14,7 +14,7 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import ALL_WIKIS, log_error, reported
-from worker.upkeep.attaching import lack
+from worker.upkeep.attaching import missing_trigger
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -102,7 +102,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
 
 def _check(wiki: Wiki) -> None:
     here = services()
-    if sentence := lack(wiki):
+    if sentence := missing_trigger(wiki):
         log.error("not_attached", wiki=wiki.id, error=sentence)
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))

@@ -31,7 +31,7 @@ def keep_attached(wiki: Wiki) -> bool:
     return repeated(once, OperationalError, is_busy, tries=TRIES, pause=lambda _: PAUSE_SECONDS)
 
 
-def lack(wiki: Wiki) -> str | None:
+def missing_trigger(wiki: Wiki) -> str | None:
     """A sentence if the wiki is to be attached and is not, so that nobody promises its edits."""
     if not wiki.settings.attached:
         return None

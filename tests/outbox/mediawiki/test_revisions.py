@@ -178,6 +178,13 @@ def test_a_revision_without_a_page_is_found_and_is_no_edit(database: Database) -
     assert find(database, 1001) == {1001: FoundRevision(edit=None, has_change=True)}
 
 
+def test_an_archived_revision_with_values_that_no_edit_has_is_found_and_is_none(with_archive: Database) -> None:
+    old = {"ar_namespace": 0, "ar_title": "A", "ar_rev_id": 1001, "ar_timestamp": "20260101129999", "ar_deleted": 0}
+    change(with_archive, insert(archive).values(old))
+
+    assert find(with_archive, 1001) == {1001: FoundRevision(edit=None, is_archived=True)}
+
+
 def test_a_revision_that_is_gone_is_not_found(with_archive: Database) -> None:
     assert find(with_archive, 1001) == {}
 
