@@ -1,7 +1,6 @@
 """Reading the tables of a wiki, emulated or not: edits out of recentchanges, revisions and titles."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, inspect, select
@@ -15,6 +14,7 @@ from outbox.mediawiki.schema import (
     actor,
     archive,
     article_key,
+    moment_of,
     page,
     recentchanges,
     revision,
@@ -159,7 +159,7 @@ def _edit_of(wiki: str, row: Any) -> Edit | None:
             page=row.rc_cur_id if row.rc_cur_id < FIRST_INVENTED_PAGE else None,
             namespace=row.rc_namespace,
             title=shown_title(row.rc_namespace, row.rc_title),
-            timestamp=datetime.strptime(row.rc_timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC),
+            timestamp=moment_of(row.rc_timestamp),
             source=EditSource(row.rc_source),
             user=user,
             is_bot=bool(row.rc_bot),

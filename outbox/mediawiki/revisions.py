@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Label, Row, Select, and_, case, inspect, null, select
 
 from outbox.edits import Edit, EditSource, PatrolStatus, is_address
 from outbox.mediawiki.reading import shown_title
-from outbox.mediawiki.schema import DELETED_USER, actor, archive, page, recentchanges, revision
+from outbox.mediawiki.schema import DELETED_USER, actor, archive, moment_of, page, recentchanges, revision
 from outbox.ownership import schema_of
 
 #: Sources of changes that are about the revision itself; others, such as a page that enters a category, only name it.
@@ -85,11 +84,11 @@ def _change_of(row: Row[Any]) -> dict[str, bool]:
 
 def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
     user = None if row.rev_deleted & DELETED_USER else row.actor_name
-    # The page may have been moved since; recentchanges has the title that it had.
-    is_told = row.rc_source in EDIT_SOURCES
-    namespace, key = (row.rc_namespace, row.rc_title) if is_told else (row.page_namespace, row.page_title)
     if row.page_namespace is None:
         return None
+    # The page may have been moved since; recentchanges has the title that it had.
+    has_change = row.rc_source in EDIT_SOURCES
+    namespace, key = (row.rc_namespace, row.rc_title) if has_change else (row.page_namespace, row.page_title)
     try:
         return Edit(
             wiki=wiki,
@@ -98,7 +97,7 @@ def _edit_of(wiki: str, row: Row[Any]) -> Edit | None:
             page=row.page_id or None,
             namespace=namespace,
             title=shown_title(namespace, key),
-            timestamp=datetime.strptime(row.rev_timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC),
+            timestamp=moment_of(row.rev_timestamp),
             user=user,
             user_id=row.actor_user,
             is_minor=bool(row.rev_minor_edit),

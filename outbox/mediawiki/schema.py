@@ -156,3 +156,12 @@ def cut_title(title: str) -> str:
 def mediawiki_timestamp(moment: datetime) -> str:
     """`YYYYMMDDHHMMSS` in UTC, the form of every timestamp column."""
     return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+
+
+def moment_of(timestamp: str) -> datetime:
+    """The time in a timestamp column.
+
+    Raises:
+        ValueError: there is no such time.
+    """
+    return datetime.strptime(timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)

@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy import text
 
-from outbox.database import Database, Engines
+from outbox.database import Database
 from outbox.mediawiki.attaching import TRIGGER
 from tests.acceptance.commands import outpatrol
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.running import running
 from tests.acceptance.test_real_wiki import announced
 from tests.migrations.attached_wiki import NEW, change, revision
-from tests.migrations.real_wiki import make_real_wiki
+from tests.migrations.real_wiki import real_wiki_at
 from tests.migrations.schemas import connected, run
 from tests.worker.lines import classified_revisions
 
@@ -28,12 +28,12 @@ def test_every_edit_of_an_attached_wiki_is_scored_and_announced_and_no_import(
     tmp_path: Path, mariadb_databases: NewDatabase
 ) -> None:
     url = mariadb_databases("enwiki")
-    engines = Engines()
-    database = engines.open("enwiki", url)
-    make_real_wiki(database)
     outbox = {"recent_change_seconds": 2}
 
-    with running(tmp_path, {"enwiki": url}, wikis=ATTACHED, outbox=outbox) as here:
+    with (
+        real_wiki_at(url) as database,
+        running(tmp_path, {"enwiki": url}, wikis=ATTACHED, outbox=outbox) as here,
+    ):
         attached = outpatrol(tmp_path, "migrate")
         run(database, *map(revision, IMPORTED))
         for number in EDITS:
@@ -53,7 +53,6 @@ def test_every_edit_of_an_attached_wiki_is_scored_and_announced_and_no_import(
         here.until_logged("not_attached")
 
     assert watched.code == 3, watched.output
-    engines.close()
 
 
 def save_as_mediawiki(database: Database, number: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from outbox import EDITS
-from outbox.database import Database, Engines
+from outbox.database import Database
 from outbox.errors import DatabaseRefuses
 from outbox.mediawiki import attaching
 from outbox.mediawiki.attaching import TRIGGER, is_attached
@@ -15,7 +15,7 @@ from tests.acceptance.commands import outpatrol, write_settings
 from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on
 from tests.migrations.attached_wiki import change, revision
-from tests.migrations.real_wiki import make_real_wiki
+from tests.migrations.real_wiki import real_wiki_at
 from tests.migrations.schemas import run as run_sql
 from tests.worker.lines import status
 
@@ -26,11 +26,8 @@ RunWith = Callable[..., Run]
 @pytest.fixture
 def wiki(tmp_path: Path) -> Iterator[Database]:
     """A wiki that exists, without any table of ours."""
-    engines = Engines()
-    database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
-    make_real_wiki(database)
-    yield database
-    engines.close()
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as database:
+        yield database
 
 
 @pytest.fixture

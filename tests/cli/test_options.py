@@ -7,7 +7,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.cli.options import cursor, duration, moment_of, since_when
+from outbox.mediawiki.schema import moment_of
+from worker.cli.options import cursor, duration, since_when
 from worker.scores.filters import Cursor
 
 MOMENTS = st.integers(-(10**10), 10**11).map(lambda seconds: datetime(2001, 1, 1, tzinfo=UTC) + timedelta(0, seconds))

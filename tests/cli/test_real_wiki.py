@@ -12,7 +12,7 @@ from tests.acceptance.commands import CELERY, call, outpatrol, write_settings
 from tests.cli.conftest import Run
 from tests.cli.upkeep import address, commands_on
 from tests.event_stream import EmulatedEventStream
-from tests.migrations.real_wiki import CORE, make_real_wiki, their_rows
+from tests.migrations.real_wiki import CORE, real_wiki_at, their_rows
 from tests.migrations.schemas import run as run_sql
 from tests.migrations.schemas import tables
 from tests.worker.incoming.stream_events import a_recent_change, line
@@ -37,11 +37,8 @@ database_url = "sqlite:///./one.db"
 
 @pytest.fixture
 def real_wiki(tmp_path: Path) -> Iterator[Database]:
-    engines = Engines()
-    database = engines.open("enwiki", f"sqlite:///{tmp_path}/enwiki.db")
-    make_real_wiki(database)
-    yield database
-    engines.close()
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as database:
+        yield database
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from outbox.database import Database
 from outbox.mediawiki.attaching import attach
 from outbox.saved_revisions import SavedRevision
 from tests.migrations.real_wiki import make_real_wiki
-from tests.migrations.schemas import run
 from worker.upkeep.migrating import migrate
 
 #: The page of `make_real_wiki`, its newest revision, and who made it.
@@ -43,10 +42,6 @@ def change(number: int = NEW, **values: object) -> str:
 
 def inserted(table: str, values: dict[str, object]) -> str:
     return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(map(repr, values.values()))})"
-
-
-def save(database: Database, *statements: str) -> None:
-    run(database, *statements)
 
 
 def promised(database: Database) -> list[SavedRevision]:

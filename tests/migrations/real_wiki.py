@@ -4,10 +4,11 @@ Source: mediawiki/core maintenance/tables.json REL1_39; mediawiki/extensions/ORE
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from outbox.database import Database
+from outbox.database import Database, Engines
 from tests.migrations.schemas import query, run, schema
 
 TABLES = (
@@ -117,6 +118,18 @@ BYTES = re.compile(r"(VAR)?BINARY\(\d+\)")
 
 CORE = {"actor", "page", "revision", "recentchanges"}
 THEIRS = CORE | {"ores_classification", "ores_model"}
+
+
+@contextmanager
+def real_wiki_at(url: str) -> Iterator[Database]:
+    """A real wiki, enwiki, in the empty database at *url*; what is opened is closed in the end."""
+    engines = Engines()
+    database = engines.open("enwiki", url)
+    make_real_wiki(database)
+    try:
+        yield database
+    finally:
+        engines.close()
 
 
 def make_real_wiki(database: Database) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from outbox import EDITS, Dead, Delivered, Edit, PatrolStatus, RetryLater, record_payloads
 from outbox.database import Database
+from outbox.hiding import Hidden, rewritten
 from outbox.mediawiki.revisions import FoundRevision, find_revisions
 from outbox.mediawiki.schema import actor, archive, page, recentchanges
 from outbox.mediawiki.schema import revision as revision_table
@@ -84,6 +85,13 @@ def test_a_revision_whose_row_no_edit_can_have_is_kept_as_a_dead_letter() -> Non
 
     assert isinstance(outcome, Dead)
     assert outcome.reason == "unreadable_revision"
+
+
+def test_a_suppression_leaves_a_saved_revision_as_it_is() -> None:
+    # It holds no name; what is hidden is not read from the tables either.
+    payload = '{"wiki":"enwiki","revision":1001,"saved_at":"2026-01-01T12:00:00Z"}'
+
+    assert rewritten(payload, Hidden(revision=1001, switches=frozenset({"is_editor_visible"})).in_edit) == payload
 
 
 # On the tables of a real wiki.

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from worker.cli.options import moment_of
+from outbox.mediawiki.schema import moment_of
 from worker.cli.output import spelled
 from worker.cli.tables import from_elsewhere, table
 from worker.scores.filtering import Filters

@@ -17,11 +17,12 @@ from rich.text import Text
 
 from outbox.edits import Edit
 from outbox.inspection import inspect_lane
+from outbox.mediawiki.schema import moment_of
 from outbox.page_changes import Promised
 from worker.bootstrap import LANES, Services
 from worker.cli.changes import changes_table
 from worker.cli.console import errors_as_sentences, fail, out, print_json, progress
-from worker.cli.options import JsonOption, WikiOption, moment_of
+from worker.cli.options import JsonOption, WikiOption
 from worker.cli.replay import replay_file
 from worker.cli.tables import summary
 from worker.demo.counts import REASONS, RunCounts, count, json_lines

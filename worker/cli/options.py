@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outbox.mediawiki.schema import mediawiki_timestamp
+from outbox.mediawiki.schema import mediawiki_timestamp, moment_of
 from worker.scores.filters import Cursor
 
 WikiOption = Annotated[list[str] | None, typer.Option("--wiki", help="Only this wiki; may be repeated.")]
@@ -62,15 +62,6 @@ def cursor(text: str) -> Cursor:
             f"{text!r} is not a place in the list; copy what was printed after --before, or `next` of the JSON"
         )
     return Cursor(match[1], int(match[2]))
-
-
-def moment_of(timestamp: str) -> datetime:
-    """The time in a timestamp column.
-
-    Raises:
-        ValueError: there is no such time.
-    """
-    return datetime.strptime(timestamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
 def _is_moment(digits: str) -> bool:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from outbox.mediawiki.schema import moment_of
 from worker.cli.changes import change_document, changes_csv, changes_table
 from worker.cli.console import USAGE, command_services, fail, out, print_data, print_json, say
-from worker.cli.options import JsonOption, cursor, moment_of, since_when
+from worker.cli.options import JsonOption, cursor, since_when
 from worker.cli.tables import table
 from worker.domain.thresholds import DAMAGING, GOODFAITH, LEVELS, REVERT_RISK
 from worker.scores.filtering import Filters, filters_of

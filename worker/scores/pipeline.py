@@ -93,7 +93,7 @@ class ScoreConsumer:
         """Nothing was held back for it."""
 
     async def work(self, wiki: Wiki, claims: Sequence[Claim]) -> Worked:
-        """Answer the claimed page changes, then score the claimed edits; all are settled."""
+        """Answer the claimed page changes, read the edits of an attached wiki, and score all edits; all are settled."""
         most = self.settings.max_attempts
         edits = answer_changes(wiki, self.lane, (EDITS, BACKFILL), claims, most)
         edits = read_saved(wiki, self.lane, edits, most, self.settings.patience)
