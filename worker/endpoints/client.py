@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from worker.config.http_routes import ALL_DIRECT, HttpRoutes
@@ -18,6 +17,7 @@ from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Final, Hear, ScoreId
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
+from worker.endpoints.connections import Reply
 from worker.endpoints.deadlines import Deadlines, Within
 from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report
@@ -164,9 +164,9 @@ class Endpoint:
         is_served = False
         try:
             with Within(self._deadlines, self._pacer.here()):
-                response, content = await self._http.send(where, method, path, params, body, host)
-            _raise_for_status(where, response, content, wiki, revisions, self)
-            said = _validated(where, response, content, wiki, revisions, reply, self.cures)
+                response = await self._http.send(where, method, path, params, body, host)
+            _raise_for_status(where, response, wiki, revisions, self)
+            said = _validated(where, response, wiki, revisions, reply, self.cures)
             if judge is not None:
                 judge(said, _retry_after(response))
         except TimeoutError as error:
@@ -206,15 +206,13 @@ def _report(failed: EndpointUnavailable | None, *, is_told: bool) -> Report:
     return report
 
 
-def _raise_for_status(
-    where: str, response: httpx.Response, content: bytes, wiki: str, revisions: Collection[int], asked: Endpoint
-) -> None:
-    status = response.status_code
+def _raise_for_status(where: str, response: Reply, wiki: str, revisions: Collection[int], asked: Endpoint) -> None:
+    status, content = response.status, response.content
     if status < 300:
         return
     retry_after = _retry_after(response)
     failure = failure_of_status(status, says_when=retry_after is not None)
-    sentence, content_type = sentence_in(content), response.headers.get("Content-Type", "")
+    sentence, content_type = sentence_in(content), response.header("Content-Type")
     message = ": ".join(filter(None, [where, f"status {status}", sentence or first_line(content, content_type)]))
     said = said_of(status, sentence, revisions)
     if failure is not Failure.REFUSED and not said:
@@ -222,7 +220,7 @@ def _raise_for_status(
             message = f"{message}; {asked.cures(status, wiki, is_in_its_words=bool(sentence))}"
         raise EndpointUnavailable(message, failure, retry_after)
     if status < 400:
-        url, location = where.partition(" ")[2], response.headers.get("Location")
+        url, location = where.partition(" ")[2], response.header("Location")
         message = f"{message}; {advice(url, asked.settings.url, location, setting=asked.setting)}"
     elif failure is Failure.REFUSED and not any(isinstance(each, str) for each in said.values()):
         # Words that nobody knows may name a revision and be about all of them.
@@ -232,8 +230,7 @@ def _raise_for_status(
 
 def _validated(
     where: str,
-    response: httpx.Response,
-    content: bytes,
+    response: Reply,
     wiki: str,
     revisions: Collection[int],
     reply: TypeAdapter[ReplyType],
@@ -247,9 +244,9 @@ def _validated(
         EndpointUnavailable: it is another reply, or none.
     """
     try:
-        return reply.validate_json(content)
+        return reply.validate_json(response.content)
     except ValidationError as error:
-        status, content_type = response.status_code, response.headers.get("Content-Type", "")
+        status, content, content_type = response.status, response.content, response.header("Content-Type")
         begins, sentence = content.lstrip()[:1], sentence_in(content)
         here, cure = f"{where}: status {status}", cures(status, wiki, is_in_its_words=bool(sentence))
         if begins and begins not in b"{[":
@@ -261,5 +258,5 @@ def _validated(
         raise EndpointUnavailable(text, Failure.TRANSIENT) from error
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    return retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC))
+def _retry_after(response: Reply) -> float | None:
+    return retry_after_seconds(response.header("Retry-After"), datetime.now(UTC))

@@ -17,7 +17,7 @@ from tests.worker.raw_server import RawReply, RawServer, Request, http
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 from worker.domain.unpacking import Unpacking, UnreadableReply
-from worker.endpoints.http_requests import LARGEST_REPLY_BYTES
+from worker.endpoints.connections import LARGEST_REPLY_BYTES
 
 GOOD = json.dumps(ores_reply([1])).encode()
 MEGABYTE = 1024 * 1024

@@ -1,0 +1,154 @@
+"""Connections to one endpoint, kept for the next request: the pool and the parser of aiohttp, without its session.
+
+Session, request and response of aiohttp take as long again: for each request they look after cookies, redirects, traces
+and timers, which nobody wants here.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from worker.domain.failures import Failure
+from worker.domain.unpacking import Unpacking, UnreadableReply
+from worker.endpoints.sentences import storable
+
+#: Seconds for which a connection is kept without a request.
+KEPT_SECONDS = 5.0
+#: Bytes of a reply that are read ahead of who takes them.
+READ_AHEAD_BYTES = 64 * 1024
+#: Bytes of a reply at most; enough for fifty revisions of a model with sixty-four topics.
+LARGEST_REPLY_BYTES = 4 * 1024 * 1024
+#: Whoever asks has one deadline for the whole exchange; one for each part would cost a timer each.
+NO_DEADLINES = aiohttp.ClientTimeout()
+SWITCHING_PROTOCOLS = 101
+
+
+class NoReplyError(Exception):
+    """There is no reply, or its content can't be read; the text says why, and *failure* whose fault it may be."""
+
+    def __init__(self, why: str, failure: Failure) -> None:
+        super().__init__(why)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply of any status, with its whole content."""
+
+    status: int
+    content: bytes
+    _headers: Mapping[str, str]
+
+    def header(self, name: str) -> str:
+        """The first header called *name*, in any case; empty without one. Bytes that are no text are question marks."""
+        return self._headers.get(name, "").encode(errors="replace").decode()
+
+
+class Connections:
+    """Exchanges requests for replies with the endpoint at *url*, over at most so many connections at once.
+
+    Made inside the event loop that will use it.
+    """
+
+    def __init__(self, url: str, trusted: ssl.SSLContext, most: int, proxy: str | None) -> None:
+        self._pool = aiohttp.TCPConnector(limit=most, ssl=trusted, keepalive_timeout=KEPT_SECONDS)
+        address, way = URL(url), None if proxy is None else URL(proxy)
+        #: Without a session nobody else says whose the connections are; it is never sent.
+        self._whose = aiohttp.ClientRequest("GET", address, proxy=way and way.with_user(None))
+        self.host = address.host_port_subcomponent or ""
+        self._before_path, self._for_proxy = "", ""
+        if way is None:
+            return
+        its_header = _authorization(way)
+        if self._whose.is_ssl():
+            # The proxy sees only how the tunnel is asked for.
+            self._whose.update_proxy(way.with_user(None), None, its_header)
+        else:
+            self._before_path = f"{address.scheme}://{self.host}"
+            self._for_proxy = "".join(f"{name}: {value}\r\n" for name, value in its_header.items())
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def exchange(self, method: str, target: str, headers: str, body: bytes = b"") -> Reply:
+        """Send one request, and return its reply. *target* is path and query; *headers* are lines with their ends.
+
+        A GET is sent again if it went over a connection that was closed meanwhile.
+
+        Raises:
+            NoReplyError: there is none.
+        """
+        line = f"{method} {self._before_path}{target} HTTP/1.1\r\n"
+        request = f"{line}{headers}{self._for_proxy}\r\n".encode("ascii") + body
+        try:
+            return await self._exchange(request)
+        except aiohttp.ClientConnectionError as error:
+            if method != "GET" or isinstance(error, aiohttp.ClientConnectorError):
+                raise _no_reply(error) from error
+        try:
+            return await self._exchange(request)
+        except aiohttp.ClientConnectionError as error:
+            raise _no_reply(error) from error
+
+    async def _exchange(self, request: bytes) -> Reply:
+        """Raise ClientConnectionError if the endpoint is not reached, or breaks off before its reply."""
+        try:
+            connection = await self._pool.connect(self._whose, [], NO_DEADLINES)
+        except (aiohttp.ClientResponseError, ValueError) as error:
+            # The proxy's refusal, or its nonsense.
+            raise NoReplyError(_words(error), Failure.OUTAGE) from error
+        try:
+            reply = await _over(connection, request)
+        except BaseException:
+            # What comes in later must not be taken for the reply to another request.
+            connection.close()
+            raise
+        connection.release()
+        return reply
+
+
+async def _over(connection: Connection, request: bytes) -> Reply:
+    transport, protocol = connection.transport, connection.protocol
+    if transport is None or protocol is None:
+        raise aiohttp.ServerDisconnectedError
+    protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_AHEAD_BYTES)
+    transport.write(request)
+    try:
+        head, content = await protocol.read()
+        while head.code < 200 and head.code != SWITCHING_PROTOCOLS:
+            head, content = await protocol.read()
+    except HttpProcessingError as error:
+        raise NoReplyError(f"this is not HTTP: {storable(error.message)}", Failure.OUTAGE) from error
+    try:
+        unpacking = Unpacking(",".join(head.headers.getall("Content-Encoding", ())).split(","), LARGEST_REPLY_BYTES)
+        while not content.at_eof():
+            unpacking.take(await content.readany())
+        return Reply(head.code, unpacking.content(), head.headers)
+    except (UnreadableReply, aiohttp.ClientError) as error:
+        raise NoReplyError(_words(error), Failure.TRANSIENT) from error
+
+
+def _no_reply(error: aiohttp.ClientConnectionError) -> NoReplyError:
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        # An endpoint that breaks off, or stays silent, may do so because of what was asked.
+        return NoReplyError(_words(error), Failure.LATE)
+    if isinstance(error.os_error, ConnectionRefusedError):
+        why = f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
+        return NoReplyError(why, Failure.OUTAGE)
+    return NoReplyError(_words(error), Failure.OUTAGE)
+
+
+def _words(error: BaseException) -> str:
+    return storable(str(error)) or type(error).__name__
+
+
+def _authorization(proxy: URL) -> dict[str, str]:
+    """How we say to *proxy* who we are, if its URL does."""
+    if proxy.user is None:
+        return {}
+    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")}
