@@ -1,4 +1,4 @@
-"""Processor time a request costs: our client, the transport it uses alone, plain httpx and raw aiohttp, in one run."""
+"""Processor time a request costs: our client, plain httpx and raw aiohttp, in one run."""
 
 import asyncio
 import time
@@ -8,7 +8,6 @@ from statistics import median
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.measuring import Announce
 from benchmarks.servers import Servers
@@ -51,7 +50,6 @@ async def _round(url: str) -> dict[str, float]:
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with (
         httpx.AsyncClient(limits=limits) as plain,
-        httpx.AsyncClient(transport=AiohttpTransport(limits=limits)) as on_aiohttp,
         aiohttp.ClientSession(connector=connector) as raw,
     ):
 
@@ -64,7 +62,6 @@ async def _round(url: str) -> dict[str, float]:
 
         found = {
             "ours (validated, paced)": await _cost(by_ours),
-            "httpx on the aiohttp transport": await _cost(lambda n: on_aiohttp.post(path, json={"rev_id": n})),
             "plain httpx": await _cost(lambda n: plain.post(path, json={"rev_id": n})),
             "raw aiohttp": await _cost(by_raw),
         }

@@ -4,15 +4,16 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from httpx_aiohttp import AiohttpTransport
 
 from tests.patience import PATIENCE_SECONDS
 from tests.worker.raw_server import http, raw_server_beside
+from worker.config.http_routes import DIRECT
+from worker.endpoints.connections import Connections
 from worker.lanes.loops import HttpLoop
 
 #: More than the threads of libuv, and than those of asyncio.
@@ -56,17 +57,29 @@ async def look_up(host: str) -> Any:
     return await asyncio.get_running_loop().getaddrinfo(host, 80)
 
 
-@pytest.mark.parametrize("transport", [httpx.AsyncHTTPTransport, AiohttpTransport])
+async def by_httpx(url: str) -> int:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(url)).status_code
+
+
+async def by_connections(url: str) -> int:
+    connections = Connections(url, DIRECT.tls(), 1, None)
+    try:
+        return (await connections.exchange("GET", "/", "Host: it\r\n")).status
+    finally:
+        await connections.close()
+
+
+@pytest.mark.parametrize("get", [by_httpx, by_connections])
 def test_a_host_is_asked_while_the_names_of_many_others_hang(
-    transport: Callable[[], httpx.AsyncBaseTransport], loop: HttpLoop, lookups: Lookups
+    get: Callable[[str], Awaitable[int]], loop: HttpLoop, lookups: Lookups
 ) -> None:
     async def ask(port: int) -> int:
         hung = [asyncio.create_task(look_up(host)) for host in HUNG]
-        async with asyncio.timeout(PATIENCE_SECONDS), transport() as sender:
-            response = await sender.handle_async_request(httpx.Request("GET", f"http://{SERVED}:{port}/"))
-            await response.aread()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            status = await get(f"http://{SERVED}:{port}/")
         assert not any(each.done() for each in hung)
-        return response.status_code
+        return status
 
     with raw_server_beside(lambda _: http(200, b"{}")) as server:
         assert loop.run(ask(int(server.url.rpartition(":")[2]))) == 200

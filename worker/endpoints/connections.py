@@ -66,8 +66,8 @@ class Connections:
             return
         its_header = _authorization(way)
         if self._whose.is_ssl():
-            # The proxy sees only how the tunnel is asked for.
-            self._whose.update_proxy(way.with_user(None), None, its_header)
+            # The pool adds the host to these, and would not find what it keeps by them if it were not there before.
+            self._whose.update_proxy(way.with_user(None), None, {"Host": self.host, **its_header})
         else:
             self._before_path = f"{address.scheme}://{self.host}"
             self._for_proxy = "".join(f"{name}: {value}\r\n" for name, value in its_header.items())

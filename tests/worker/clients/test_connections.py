@@ -1,0 +1,303 @@
+"""Connections to an endpoint: which are kept, what goes over them, through proxies and TLS too, and what never does."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.patience import PATIENCE_SECONDS
+from worker.config.http_routes import DIRECT
+from worker.domain.failures import Failure
+from worker.endpoints.connections import Connections, NoReplyError
+
+#: Key and certificate of 127.0.0.1, signed by itself; good for nothing else.
+LOOPBACK = Path(__file__).parent / "loopback.pem"
+HEADERS = "Host: scores.test\r\n"
+
+
+def reply_of(text: str, *headers: str) -> bytes:
+    return "\r\n".join(["HTTP/1.1 200 OK", *headers, f"Content-Length: {len(text)}", "", text]).encode()
+
+
+#: Says what to send after so many requests on one connection, and whether to go on with it.
+Script = Callable[[int, str], tuple[bytes, bool]]
+
+
+def one_after_the_other(_number: int, head: str) -> tuple[bytes, bool]:
+    """Reply with the path that was asked for, and keep the connection."""
+    return reply_of(head.split(" ")[1]), True
+
+
+@dataclass(slots=True)
+class KeptServer:
+    """Takes requests without a body, several on a connection; *script* says what to reply."""
+
+    script: Script = one_after_the_other
+    #: By connection, the heads of its requests.
+    heads: list[list[str]] = field(default_factory=list)
+    address: str = ""
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine: list[str] = []
+        self.heads.append(mine)
+        goes_on = True
+        try:
+            while goes_on:
+                mine.append((await reader.readuntil(b"\r\n\r\n")).decode())
+                said, goes_on = self.script(len(mine), mine[-1])
+                writer.write(said)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    @property
+    def all_heads(self) -> list[str]:
+        return [head for of_one in self.heads for head in of_one]
+
+
+@dataclass(slots=True)
+class Tunnel:
+    """A proxy that is asked with CONNECT for a way to the endpoint, and refuses it with *refusal*, if any."""
+
+    refusal: bytes = b""
+    asked: list[str] = field(default_factory=list)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(head)
+        if self.refusal:
+            writer.write(self.refusal)
+        else:
+            host, _, port = head.split(" ")[1].partition(":")
+            there, back = await asyncio.open_connection(host, int(port))
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        writer.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while some := await reader.read(65536):
+            writer.write(some)
+            await writer.drain()
+    writer.close()
+
+
+def exchanged(
+    server: KeptServer,
+    work: Callable[[Connections], Awaitable[object]],
+    *,
+    url: str = "http://{}",
+    trusted: ssl.SSLContext | None = None,
+    proxy: "KeptServer | Tunnel | None" = None,
+) -> None:
+    """Do *work* with connections to *server* at *url*, which has its address for `{}`, through *proxy*."""
+
+    async def both() -> None:
+        identity = None
+        if url.startswith("https:"):
+            identity = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            identity.load_cert_chain(LOOPBACK)
+        listener = await asyncio.start_server(server.take, "127.0.0.1", 0, ssl=identity)
+        server.address = "{}:{}".format(*listener.sockets[0].getsockname())
+        listeners, way = [listener], None
+        if proxy is not None:
+            listeners.append(await asyncio.start_server(proxy.take, "127.0.0.1", 0))
+            way = "http://me:s%40cret@{}:{}".format(*listeners[1].sockets[0].getsockname())
+        connections = Connections(url.format(server.address), trusted or DIRECT.tls(), 4, way)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await work(connections)
+        finally:
+            await connections.close()
+            for each in listeners:
+                each.close()
+            # Those who serve see the end of their connections in the next rounds of the loop.
+            serving = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.wait(serving or {asyncio.ensure_future(asyncio.sleep(0))}, timeout=PATIENCE_SECONDS)
+
+    asyncio.run(both())
+
+
+def failure_of(server: KeptServer, method: str = "GET", **ways: Any) -> NoReplyError:
+    raised: list[NoReplyError] = []
+
+    async def work(connections: Connections) -> None:
+        with pytest.raises(NoReplyError) as error:
+            await connections.exchange(method, "/1", HEADERS)
+        raised.append(error.value)
+
+    exchanged(server, work, **ways)
+    return raised[0]
+
+
+def trusting() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=LOOPBACK)
+
+
+async def asks_twice(connections: Connections) -> None:
+    for path in ("/1", "/2"):
+        assert (await connections.exchange("GET", path, HEADERS)).content == path.encode()
+
+
+def test_a_connection_is_kept_for_the_next_request() -> None:
+    server = KeptServer()
+    exchanged(server, asks_twice)
+    assert [len(of_one) for of_one in server.heads] == [2]
+
+
+def test_requests_at_once_have_a_connection_each_and_no_more_than_allowed() -> None:
+    server = KeptServer()
+
+    async def work(connections: Connections) -> None:
+        paths = [f"/{number}" for number in range(40)]
+        replies = await asyncio.gather(*(connections.exchange("GET", path, HEADERS) for path in paths))
+        assert [reply.content.decode() for reply in replies] == paths
+
+    exchanged(server, work)
+    assert len(server.heads) == 4
+
+
+def test_a_request_is_sent_as_it_is_given_and_nothing_of_an_earlier_reply_with_it() -> None:
+    def sets_a_cookie(_number: int, _head: str) -> tuple[bytes, bool]:
+        return reply_of("", "Set-Cookie: session=1; Path=/", "Alt-Svc: h2"), True
+
+    server = KeptServer(sets_a_cookie)
+
+    async def work(connections: Connections) -> None:
+        for _ in range(2):
+            await connections.exchange("GET", "/a?b=%7C", HEADERS)
+
+    exchanged(server, work)
+    assert server.all_heads == [f"GET /a?b=%7C HTTP/1.1\r\n{HEADERS}\r\n"] * 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        reply_of("yes", "Connection: close"),
+        b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nyes",
+        b"HTTP/1.1 200 OK\r\n\r\nyes",
+        # More than was promised would be taken for the beginning of the next reply.
+        reply_of("yes") + reply_of("no"),
+    ],
+)
+def test_a_connection_that_ends_with_its_reply_is_not_used_again(said: bytes) -> None:
+    server = KeptServer(lambda _number, _head: (said, b"Content-Length" in said))
+
+    async def work(connections: Connections) -> None:
+        for _ in range(2):
+            assert (await connections.exchange("POST", "/", HEADERS)).content == b"yes"
+
+    exchanged(server, work)
+    assert [len(of_one) for of_one in server.heads] == [1, 1]
+
+
+def test_what_comes_before_the_reply_is_not_the_reply() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    server = KeptServer(lambda _number, head: (early + reply_of(head.split(" ")[1]), True))
+    exchanged(server, asks_twice)
+    assert [len(of_one) for of_one in server.heads] == [2]
+
+
+def test_a_reply_that_nobody_waits_for_any_more_is_no_other_requests_reply() -> None:
+    asked = asyncio.Event()
+
+    def late_once(_number: int, head: str) -> tuple[bytes, bool]:
+        asked.set()
+        path = head.split(" ")[1]
+        return (b"HTTP/1.1 200 OK\r\n" if path == "/late" else reply_of(path)), True
+
+    server = KeptServer(late_once)
+
+    async def work(connections: Connections) -> None:
+        late = asyncio.ensure_future(connections.exchange("GET", "/late", HEADERS))
+        await asyncio.wait_for(asked.wait(), PATIENCE_SECONDS)
+        late.cancel()
+        with suppress(asyncio.CancelledError):
+            await late
+        await asks_twice(connections)
+
+    exchanged(server, work)
+    assert [len(of_one) for of_one in server.heads] == [1, 2]
+
+
+def test_a_get_that_meets_a_closed_connection_is_sent_again() -> None:
+    def closes_before_the_second(number: int, head: str) -> tuple[bytes, bool]:
+        return (b"", False) if number == 2 else (reply_of(head.split(" ")[1]), True)
+
+    server = KeptServer(closes_before_the_second)
+    exchanged(server, asks_twice)
+    assert [len(of_one) for of_one in server.heads] == [2, 1]
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
+def test_who_breaks_off_before_a_reply_may_do_so_because_of_the_question(method: str, times: int) -> None:
+    server = KeptServer(lambda _number, _head: (b"", False))
+    assert failure_of(server, method).failure is Failure.LATE
+    assert len(server.all_heads) == times
+
+
+def test_a_reply_that_breaks_off_is_no_outage() -> None:
+    server = KeptServer(lambda _number, _head: (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", False))
+    assert failure_of(server).failure is Failure.TRANSIENT
+
+
+def test_headers_are_found_in_any_case_and_bytes_that_are_no_text_do_no_harm() -> None:
+    said = b"HTTP/1.1 429 \xff\r\nretry-AFTER: 7\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n"
+    server = KeptServer(lambda _number, _head: (said, True))
+
+    async def work(connections: Connections) -> None:
+        reply = await connections.exchange("GET", "/", HEADERS)
+        found = [reply.header(name) for name in ("Retry-After", "Location", "Content-Type")]
+        assert (reply.status, found) == (429, ["7", "/?", ""])
+
+    exchanged(server, work)
+
+
+def test_tls_is_agreed_on_once_for_several_requests() -> None:
+    server = KeptServer()
+    exchanged(server, asks_twice, url="https://{}", trusted=trusting())
+    assert [len(of_one) for of_one in server.heads] == [2]
+
+
+def test_an_endpoint_that_nobody_vouches_for_is_sent_nothing() -> None:
+    server = KeptServer()
+    error = failure_of(server, url="https://{}")
+    assert (error.failure, server.all_heads) == (Failure.OUTAGE, [])
+    assert "certificate verify failed" in str(error)
+
+
+def test_a_proxy_is_told_the_whole_address_and_who_we_are() -> None:
+    proxy = KeptServer(lambda _number, head: (reply_of("/" + head.split(" ")[1].rpartition("/")[2]), True))
+    exchanged(KeptServer(), asks_twice, url="http://scores.invalid:81", proxy=proxy)
+    who = base64.b64encode(b"me:s@cret").decode()
+    assert proxy.all_heads == [
+        f"GET http://scores.invalid:81/{number} HTTP/1.1\r\n{HEADERS}Proxy-Authorization: Basic {who}\r\n\r\n"
+        for number in (1, 2)
+    ]
+
+
+def test_a_proxy_before_tls_sees_whose_way_it_is_and_the_endpoint_sees_nothing_of_it() -> None:
+    server, proxy = KeptServer(), Tunnel()
+    exchanged(server, asks_twice, url="https://{}", trusted=trusting(), proxy=proxy)
+    (head,) = proxy.asked
+    assert head.startswith(f"CONNECT {server.address} HTTP/1.1\r\n")
+    assert f"Proxy-Authorization: Basic {base64.b64encode(b'me:s@cret').decode()}\r\n" in head
+    assert server.all_heads == [f"GET /{number} HTTP/1.1\r\n{HEADERS}\r\n" for number in (1, 2)]
+
+
+def test_a_proxy_that_refuses_the_way_is_an_outage_and_its_password_stands_nowhere() -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    error = failure_of(KeptServer(), url="https://{}", trusted=trusting(), proxy=Tunnel(refusal))
+    assert error.failure is Failure.OUTAGE
+    assert "407" in str(error)
+    assert "cret" not in f"{error}{error.__cause__!r}"
