@@ -187,6 +187,18 @@ def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
     assert "is no name of a header" in problem("enwiki", endpoint={"headers": {name: "a"}})
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "CONNECTION"])
+def test_a_header_that_says_where_a_request_ends_is_refused(name: str) -> None:
+    assert "which only we know; leave it out" in problem("enwiki", endpoint={"headers": {name: "5"}})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", "a\r\nX-Evil: 1", "é"])
+def test_a_name_at_lift_wing_that_fits_no_address_is_refused(name: str) -> None:
+    assert problem("enwiki", models={"damaging": {"lift_wing_name": name}}).startswith(
+        "models.damaging.lift_wing_name: "
+    )
+
+
 @pytest.mark.parametrize("value", ["", "a", "Bearer abc.def==", "a b\tc"])
 def test_any_other_header_is_taken(value: str) -> None:
     headers = EndpointSettings(url="http://localhost", headers={"X-Key": SecretStr(value)}).headers

@@ -18,6 +18,8 @@ USUAL_ARTICLE_PATH = "/wiki/$1"
 #: What HTTP allows, and httpx and aiohttp can write. Source: RFC 9110 sections 5.1 and 5.5.
 HEADER_NAME = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 HEADER_VALUE = r"([!-~]([\t -~]*[!-~])?)?"
+#: Headers that frame a request: with another value than ours the next one would be read as a part of it.
+OUR_HEADERS = {"connection", "content-length", "transfer-encoding"}
 
 
 class Section(BaseModel):
@@ -76,6 +78,8 @@ class EndpointSettings(Section):
         for name, value in headers.items():
             if not re.fullmatch(HEADER_NAME, name):
                 raise ValueError(f"{name!r} is no name of a header; write letters, digits and hyphens")
+            if name.lower() in OUR_HEADERS:
+                raise ValueError(f"{name} says where a request ends, which only we know; leave it out")
             if not re.fullmatch(HEADER_VALUE, value.get_secret_value()):
                 raise ValueError(f"the value of {name} can't be sent; write ASCII characters in one line")
         return headers

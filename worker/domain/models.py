@@ -69,7 +69,7 @@ class ScoringModel(BaseModel):
     endpoint: str = DEFAULT_ENDPOINT
     server: LiftWingServer = LiftWingServer.REVSCORING
     #: Name at Lift Wing where it differs from ours; revscoring servers put the wiki before it.
-    lift_wing_name: str | None = None
+    lift_wing_name: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,100}$")
     #: Name in events where it differs from ours: the one that consumers of Lift Wing's events know.
     announced_as: str | None = Field(default=None, min_length=1, max_length=64)
     #: The version, if the server's replies do not contain it.
