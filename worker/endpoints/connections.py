@@ -4,12 +4,14 @@ Session, request and response of aiohttp take as long again: for each request th
 and timers, which nobody wants here.
 """
 
+import asyncio
 import ssl
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
-from aiohttp.connector import Connection
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -36,6 +38,10 @@ class NoReplyError(Exception):
         self.failure = failure
 
 
+class _ClosedMeanwhileError(NoReplyError):
+    """The connection was kept after an earlier reply, and is closed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply of any status, with its whole content."""
@@ -58,6 +64,8 @@ class Connections:
     def __init__(self, url: str, trusted: ssl.SSLContext, most: int, proxy: str | None) -> None:
         self._pool = aiohttp.TCPConnector(limit=most, ssl=trusted, keepalive_timeout=KEPT_SECONDS)
         address, way = URL(url), None if proxy is None else URL(proxy)
+        #: Those that have carried a reply.
+        self._kept: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
         #: Without a session nobody else says whose the connections are; it is never sent.
         self._whose = aiohttp.ClientRequest("GET", address, proxy=way and way.with_user(None))
         self.host = address.host_port_subcomponent or ""
@@ -78,7 +86,7 @@ class Connections:
     async def exchange(self, method: str, target: str, headers: str, body: bytes = b"") -> Reply:
         """Send one request, and return its reply. *target* is path and query; *headers* are lines with their ends.
 
-        A GET is sent again if it went over a connection that was closed meanwhile.
+        It is sent again if it met a connection that was kept and is closed, since to ask for a score changes nothing.
 
         Raises:
             NoReplyError: there is none.
@@ -87,35 +95,34 @@ class Connections:
         request = f"{line}{headers}{self._for_proxy}\r\n".encode("ascii") + body
         try:
             return await self._exchange(request)
-        except aiohttp.ClientConnectionError as error:
-            if method != "GET" or isinstance(error, aiohttp.ClientConnectorError):
-                raise _no_reply(error) from error
-        try:
+        except _ClosedMeanwhileError:
             return await self._exchange(request)
-        except aiohttp.ClientConnectionError as error:
-            raise _no_reply(error) from error
 
     async def _exchange(self, request: bytes) -> Reply:
-        """Raise ClientConnectionError if the endpoint is not reached, or breaks off before its reply."""
         try:
             connection = await self._pool.connect(self._whose, [], NO_DEADLINES)
-        except (aiohttp.ClientResponseError, ValueError) as error:
-            # The proxy's refusal, or its nonsense.
-            raise NoReplyError(_words(error), Failure.OUTAGE) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise NoReplyError(_unreached(error), Failure.OUTAGE) from error
+        transport, protocol = connection.transport, connection.protocol
+        if transport is None or protocol is None:
+            raise _ClosedMeanwhileError("the connection is closed", Failure.LATE)
         try:
-            reply = await _over(connection, request)
-        except BaseException:
-            # What comes in later must not be taken for the reply to another request.
+            reply = await _over(transport, protocol, request)
+        except BaseException as error:
+            # What comes in later must not be taken for another reply.
             connection.close()
+            if isinstance(error, aiohttp.ClientConnectionError):
+                # An endpoint that breaks off may do so because of what was asked.
+                kind = _ClosedMeanwhileError if protocol in self._kept else NoReplyError
+                raise kind(_words(error), Failure.LATE) from error
             raise
+        self._kept.add(protocol)
         connection.release()
         return reply
 
 
-async def _over(connection: Connection, request: bytes) -> Reply:
-    transport, protocol = connection.transport, connection.protocol
-    if transport is None or protocol is None:
-        raise aiohttp.ServerDisconnectedError
+async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes) -> Reply:
+    """Raise ClientConnectionError if the endpoint breaks off before its reply begins."""
     protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_AHEAD_BYTES)
     transport.write(request)
     try:
@@ -133,14 +140,10 @@ async def _over(connection: Connection, request: bytes) -> Reply:
         raise NoReplyError(_words(error), Failure.TRANSIENT) from error
 
 
-def _no_reply(error: aiohttp.ClientConnectionError) -> NoReplyError:
-    if not isinstance(error, aiohttp.ClientConnectorError):
-        # An endpoint that breaks off, or stays silent, may do so because of what was asked.
-        return NoReplyError(_words(error), Failure.LATE)
-    if isinstance(error.os_error, ConnectionRefusedError):
-        why = f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
-        return NoReplyError(why, Failure.OUTAGE)
-    return NoReplyError(_words(error), Failure.OUTAGE)
+def _unreached(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
+        return f"connection refused by {error.host}:{error.port}; start the endpoint, or correct its url"
+    return _words(error)
 
 
 def _words(error: BaseException) -> str:

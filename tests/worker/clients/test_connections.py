@@ -14,7 +14,8 @@ import pytest
 from tests.patience import PATIENCE_SECONDS
 from worker.config.http_routes import DIRECT
 from worker.domain.failures import Failure
-from worker.endpoints.connections import Connections, NoReplyError
+from worker.endpoints.connections import LARGEST_REPLY_BYTES, Connections, NoReplyError
+from worker.lanes.names import NamingLoop
 
 #: Key and certificate of 127.0.0.1, signed by itself; good for nothing else.
 LOOPBACK = Path(__file__).parent / "loopback.pem"
@@ -124,7 +125,9 @@ def exchanged(
             serving = asyncio.all_tasks() - {asyncio.current_task()}
             await asyncio.wait(serving or {asyncio.ensure_future(asyncio.sleep(0))}, timeout=PATIENCE_SECONDS)
 
-    asyncio.run(both())
+    # The loop that the worker has.
+    with asyncio.Runner(loop_factory=NamingLoop) as runner:
+        runner.run(both())
 
 
 def failure_of(server: KeptServer, method: str = "GET", **ways: Any) -> NoReplyError:
@@ -230,20 +233,98 @@ def test_a_reply_that_nobody_waits_for_any_more_is_no_other_requests_reply() -> 
     assert [len(of_one) for of_one in server.heads] == [1, 2]
 
 
-def test_a_get_that_meets_a_closed_connection_is_sent_again() -> None:
-    def closes_before_the_second(number: int, head: str) -> tuple[bytes, bool]:
-        return (b"", False) if number == 2 else (reply_of(head.split(" ")[1]), True)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_meets_a_connection_closed_meanwhile_is_sent_again(method: str) -> None:
+    """aio-libs/aiohttp issues 7297 and 3609: a server promises to keep a connection, and does not."""
+
+    def closes_before_the_second(number: int, _head: str) -> tuple[bytes, bool]:
+        return (b"", False) if number == 2 else (reply_of("yes", "Connection: keep-alive"), True)
 
     server = KeptServer(closes_before_the_second)
-    exchanged(server, asks_twice)
-    assert [len(of_one) for of_one in server.heads] == [2, 1]
+
+    async def work(connections: Connections) -> None:
+        for _ in range(4):
+            assert (await connections.exchange(method, "/", HEADERS)).content == b"yes"
+
+    exchanged(server, work)
+    assert [len(of_one) for of_one in server.heads] == [2, 2, 2, 1]
 
 
-@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
-def test_who_breaks_off_before_a_reply_may_do_so_because_of_the_question(method: str, times: int) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_breaks_off_before_a_reply_may_do_so_because_of_the_question(method: str) -> None:
     server = KeptServer(lambda _number, _head: (b"", False))
     assert failure_of(server, method).failure is Failure.LATE
-    assert len(server.all_heads) == times
+    assert len(server.all_heads) == 1
+
+
+def test_those_who_give_up_leave_their_places_to_others() -> None:
+    """aio-libs/aiohttp issues 1623 and 9670: a limit that was reached, and never left again."""
+    may_reply = asyncio.Event()
+
+    class Slow(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await may_reply.wait()
+            await KeptServer.take(self, reader, writer)
+
+    async def work(connections: Connections) -> None:
+        asked = [asyncio.ensure_future(connections.exchange("GET", f"/{number}", HEADERS)) for number in range(20)]
+        await asyncio.sleep(0.05)
+        for given_up in asked[:18]:
+            given_up.cancel()
+        may_reply.set()
+        assert [reply.content for reply in await asyncio.gather(*asked[18:])] == [b"/18", b"/19"]
+        await asks_twice(connections)
+
+    exchanged(Slow(), work)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_reply_that_is_given_up_is_not_read_any_further(scheme: str) -> None:
+    """MagicStack/uvloop issue 471: over TLS a connection that is closed is read from for half a minute."""
+    sent = 0
+    is_cut_off = asyncio.Event()
+
+    class Endless(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            with suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b" " * 65536)
+                    await writer.drain()
+                    sent += 65536
+            writer.transport.abort()
+            is_cut_off.set()
+
+    async def work(connections: Connections) -> None:
+        with pytest.raises(NoReplyError, match="can't be right"):
+            await connections.exchange("GET", "/", HEADERS)
+        await asyncio.wait_for(is_cut_off.wait(), PATIENCE_SECONDS)
+
+    exchanged(Endless(), work, url=f"{scheme}://{{}}", trusted=trusting())
+    assert sent < 10 * LARGEST_REPLY_BYTES
+
+
+def test_the_end_does_not_wait_for_who_says_no_farewell() -> None:
+    """aio-libs/aiohttp issue 11091: TLS connections took half a minute to close."""
+    farewell = asyncio.Event()
+
+    class Rude(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(reply_of("yes"))
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await farewell.wait()
+            writer.transport.abort()
+
+    async def work(connections: Connections) -> None:
+        await connections.exchange("GET", "/", HEADERS)
+        # Less than the time for which TLS would wait.
+        await asyncio.wait_for(connections.close(), 10)
+        farewell.set()
+
+    exchanged(Rude(), work, url="https://{}", trusted=trusting())
 
 
 def test_a_reply_that_breaks_off_is_no_outage() -> None:
