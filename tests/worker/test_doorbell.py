@@ -238,12 +238,16 @@ class Noted:
 
     def __init__(self, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rests: list[float] = []
-        self.doorbell = Doorbell(redis, lambda *_: None, unanswered_seconds=60, rest_seconds=0.8)
+        self.now = 100.0
+        self.doorbell = Doorbell(
+            redis, lambda *_: None, unanswered_seconds=60, rest_seconds=0.8, clock=lambda: self.now
+        )
         monkeypatch.setattr(self.doorbell._timer, "later", lambda seconds, _: self.rests.append(seconds))
 
     def ring(self, lane: str = "outbox", **options: float) -> None:
-        """Ring, and begin the turn at once."""
+        """Ring, and begin the turn once it has rested."""
         self.doorbell.turn("enwiki", lane, **options)
+        self.now += sum(self.rests[-1:])
         self.doorbell.answer(TURN, "enwiki", lane)
 
 
@@ -272,11 +276,34 @@ def test_a_ring_of_another_process_makes_a_lane_busy_and_one_for_another_lane_do
 def test_a_ring_that_is_not_wanted_shows_that_more_comes_all_the_same(redis: Redis, noted: Noted) -> None:
     noted.doorbell.turn("enwiki", "outbox")
     redis.delete(noted.doorbell._key(TURN, "enwiki", "outbox", "rung"))
+    noted.now += 0.15
     noted.doorbell.turn("enwiki", "outbox")
+    noted.now += 0.05
     noted.doorbell.answer(TURN, "enwiki", "outbox")
     noted.ring()
 
     assert noted.rests == [0.2, 0.8]
+
+
+def test_while_a_turn_rests_here_redis_is_not_asked_who_rang(redis: Redis, noted: Noted) -> None:
+    noted.doorbell.turn("enwiki", "outbox")
+    before = redis.info("commandstats")
+    for _ in range(50):
+        noted.doorbell.turn("enwiki", "outbox")
+    asked = {name for name, stats in redis.info("commandstats").items() if before.get(name) != stats}
+    noted.now += 0.2
+    noted.doorbell.turn("enwiki", "outbox")
+
+    assert asked <= {"cmdstat_info", "cmdstat_config|get"}
+    assert redis.info("commandstats")["cmdstat_set"] != before["cmdstat_set"]
+
+
+def test_a_turn_that_begins_later_here_is_not_what_others_wait_for(noted: Noted) -> None:
+    noted.doorbell.turn("enwiki", "outbox", after=3)
+    noted.doorbell.answer(TURN, "enwiki", "outbox")
+    noted.doorbell.turn("enwiki", "outbox")
+
+    assert noted.rests == [3, 0.2]
 
 
 def test_a_lane_is_busy_for_a_moment_only(redis: Redis, noted: Noted) -> None:

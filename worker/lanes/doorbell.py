@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
@@ -37,9 +38,11 @@ class Doorbell:
         prompted_seconds: float = 60,
         rest_seconds: float = 0,
         prefix: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
         self._prefix = prefix
+        self._clock = clock
         self._timer = Timer()
         self._standby: Standby | None = None
         #: Seconds between a ring for a turn and its task, so that the turn also serves what comes meanwhile.
@@ -52,6 +55,9 @@ class Doorbell:
         self._send = send
         self._silent_until = 0.0
         self._is_full = False
+        #: By wiki and lane: until when the task of a turn rests in this process, and when the turn was last asked for.
+        self._rests_until: dict[Sequence[str], float] = {}
+        self._rung_at: dict[Sequence[str], float] = {}
 
     @property
     def is_silent(self) -> bool:
@@ -64,7 +70,15 @@ class Doorbell:
         The time is counted in this process, so no clocks of hosts have to agree. The rest is short if this is the first
         ring for that lane in a while, whichever process rang.
         """
-        self._ring(self._rest if after is None else after, TURN, wiki, lane, rests=after is None)
+        parts, now = (TURN, wiki, lane), self._clock()
+        if after is not None:
+            self._ring(after, *parts)
+            return
+        is_busy = now - self._rung_at.get(parts, -inf) < BUSY_SECONDS
+        self._rung_at[parts] = now
+        # A turn whose task is not even sent will serve this as well, and Redis need not be asked.
+        if now >= self._rests_until.get(parts, -inf):
+            self._try(self._rest, parts, partial(self._ring_with_rest, parts, is_busy=is_busy))
 
     def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
         """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
@@ -88,32 +102,39 @@ class Doorbell:
 
     def close(self) -> None:
         """Send at once what was to be sent later."""
+        self._rests_until.clear()
         self._timer.close()
 
-    def _ring(self, after: float, *parts: str, lasts: float = 0, rests: bool = False) -> None:
-        unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
-        self._try(after, parts, partial(self._ring_if_wanted, after, parts, unanswered, rests))
+    def _ring(self, after: float, *parts: str, lasts: float = 0) -> None:
+        self._try(after, parts, partial(self._ring_if_wanted, after, parts, lasts))
 
-    def _ring_if_wanted(self, after: float, parts: Sequence[str], lasts: int, rests: bool) -> None:
-        is_wanted, is_busy = self._look(parts, lasts, rests)
-        if not is_wanted:
-            return
-        if rests and not is_busy:
-            after *= LONE_REST
+    def _ring_if_wanted(self, after: float, parts: Sequence[str], lasts: float) -> None:
+        if self._look(parts, after, lasts)[0]:
+            self._send_in(after, parts)
+
+    def _ring_with_rest(self, parts: Sequence[str], *, is_busy: bool) -> None:
+        is_wanted, others_rang = self._look(parts, self._rest, rests=True)
+        if is_wanted:
+            rest = self._rest * (1 if is_busy or others_rang else LONE_REST)
+            self._rests_until[parts] = self._clock() + rest
+            self._send_in(rest, parts)
+
+    def _send_in(self, seconds: float, parts: Sequence[str]) -> None:
         send = partial(self._send, *parts)
-        if after:
-            self._timer.later(after, partial(self._try, 0, parts, send))
+        if seconds:
+            self._timer.later(seconds, partial(self._try, 0, parts, send))
         else:
             send()
 
-    def _look(self, parts: Sequence[str], lasts: int, rests: bool) -> tuple[bool, bool]:
+    def _look(self, parts: Sequence[str], after: float, lasts: float = 0, *, rests: bool = False) -> tuple[bool, bool]:
         """Whether a ring for that is wanted; and, if its turn *rests*, whether somebody else rang a moment ago.
 
         It is wanted if none is unanswered, and its queue is not so full that nobody seems to read it.
         """
         queue = QUEUE_OF.get(parts[0], parts[0])
+        unanswered = max(self._unanswered, round(lasts * 1000)) + round(after * 1000)
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(self._key(*parts), b"1", nx=True, px=lasts)
+            pipeline.set(self._key(*parts), b"1", nx=True, px=unanswered)
             pipeline.llen(self._prefix + queue)
             if rests:
                 pipeline.set(self._key(*parts, "rung"), b"1", px=round(BUSY_SECONDS * 1000), get=True)
@@ -128,7 +149,7 @@ class Doorbell:
         if self._standby is not None and self._standby.is_needed:
             self._standby.ring(after, *parts)
             return
-        if time.monotonic() < self._silent_until:
+        if self._clock() < self._silent_until:
             self._stand_in(after, parts)
             return
         try:
@@ -136,7 +157,7 @@ class Doorbell:
         except (RedisError, KombuError, OSError) as error:
             if not self.is_silent:
                 log.warning("doorbell_silent", wiki=parts[1], task=parts[0], error=said(error), cure=cure(error))
-            self._silent_until = time.monotonic() + SILENT_SECONDS
+            self._silent_until = self._clock() + SILENT_SECONDS
             self._stand_in(after, parts)
         else:
             self._silent_until = 0.0
