@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+import uvloop
 from aiohttp import web
 
 SHUTDOWN_SECONDS = 2.0
@@ -14,7 +15,8 @@ def run(app: web.Application, host: str, port: int, ready: Callable[[int], None]
 
     Port 0 takes a free one; *ready* is called with the port once the server listens. Raises OSError for a port in use.
     """
-    asyncio.run(_run(app, host, port, ready or (lambda _port: None)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(app, host, port, ready or (lambda _port: None)))
 
 
 async def _run(app: web.Application, host: str, port: int, ready: Callable[[int], None]) -> None:

@@ -1,7 +1,7 @@
 """The log of calls of the emulated endpoint: when each began and ended, and which asked for the same score at once."""
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TextIO
@@ -50,14 +50,14 @@ class CallLog:
         self._unwritten: list[LoggedCall] = []
         self._sequence = 0
         self.in_flight = 0
-        self._asked_now: dict[tuple[str, str], dict[int, int]] = {}
+        self._asked_now: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         self.reset()
 
     def reset(self) -> None:
         """Forget all calls and totals; calls in flight stay so, but are not logged, and the file keeps its lines."""
         self._since = time.monotonic()
         self._kept.clear()
-        self._asked_ever: dict[tuple[str, str], set[int]] = {}
+        self._asked_ever: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         counted = ("calls", "scores", "info_calls", "failures", "overlaps", "throttled", "over_capacity")
         self._totals = dict.fromkeys(counted, 0)
         self._peak = self.in_flight
@@ -67,14 +67,16 @@ class CallLog:
         """Note that the score keys of a call are in flight from now until `end`."""
         self.in_flight += 1
         self._peak = max(self._peak, self.in_flight)
+        overlaps = 0
         for model in call.models:
             key = (call.wiki or "", model)
-            self._asked_ever.setdefault(key, set()).update(call.revisions)
-            asked_now = self._asked_now.setdefault(key, {})
+            self._asked_ever[key].update(call.revisions)
+            asked_now = self._asked_now[key]
             for revision in call.revisions:
                 others = asked_now.get(revision, 0)
-                self._totals["overlaps"] += others > 0
+                overlaps += others > 0
                 asked_now[revision] = others + 1
+        self._totals["overlaps"] += overlaps
 
     def end(self, call: LoggedCall) -> None:
         """Log a call that has been answered: one that began, or one that was refused or not understood before that."""

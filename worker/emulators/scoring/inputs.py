@@ -3,9 +3,7 @@
 Source: machinelearning/liftwing inference-services @ bce944c, python/preprocess_utils.py.
 """
 
-import json
-
-from worker.emulators.documents import Document
+from worker.emulators.documents import Document, parse_json
 
 
 class InvalidInputError(ValueError):
@@ -18,7 +16,7 @@ class Refused(ValueError):
 
 def json_object(body: bytes) -> Document:
     """Return the JSON object in *body*; raises ValueError."""
-    inputs = json.loads(body)
+    inputs = parse_json(body)
     if not isinstance(inputs, dict):
         raise InvalidInputError("Input is not a JSON object.")
     return inputs

@@ -64,7 +64,7 @@ def ores_question(
             return _information(settings, wiki, models, paths), 0
         information = _found(settings, wiki, models, paths)
         refused = settings.missing_revisions | settings.broken_revisions
-        scores = len(models) * sum(asked not in refused for asked in revisions)
+        scores = len(models) * len(set(revisions) - refused)
         document = ores_document(settings, wiki, information, revisions, with_features="features" in query)
         return document, scores
 

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import accumulate
 from typing import Annotated, Self, TypeVar
 
@@ -88,9 +89,7 @@ class EmulatorSettings(CommonSettings):
 
     def models_of(self, wiki: str) -> tuple[str, ...]:
         """Return the revscoring models that the endpoint has for *wiki*."""
-        has_all = wiki in self.wikis or (self.any_wiki and re.fullmatch(WIKI_PATTERN, wiki) is not None)
-        found = (model for model in REVSCORING_MODELS if has_all or wiki in WIKIS[model])
-        return tuple(model for model in found if model not in self.vanished_models)
+        return _models_of(wiki, self.any_wiki or wiki in self.wikis, self.vanished_models)
 
     def version_of(self, model: str) -> str:
         """Return the version the endpoint claims to run of a known model."""
@@ -109,6 +108,13 @@ class EmulatorSettings(CommonSettings):
             drawn = {model: _drawn(weights, replica) for model, weights in self.version_mix.items()}
             update["versions"] = self.versions | drawn
         return self.model_copy(update=update) if update else self
+
+
+@lru_cache(maxsize=1024)
+def _models_of(wiki: str, has_all: bool, vanished: frozenset[str]) -> tuple[str, ...]:
+    has_all = has_all and re.fullmatch(WIKI_PATTERN, wiki) is not None
+    found = (model for model in REVSCORING_MODELS if has_all or wiki in WIKIS[model])
+    return tuple(model for model in found if model not in vanished)
 
 
 def _drawn(weights: dict[str, float], share: float) -> str:

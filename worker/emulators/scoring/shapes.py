@@ -44,7 +44,7 @@ def probabilities(seed: int, wiki: str, model: str, revision: int, version: str 
         return {name: _TOPIC_PROBABILITIES[byte] for name, byte in zip(TOPICS, digest, strict=True)}
     digest = blake2b(text.encode(), digest_size=8).digest()
     if names is None:
-        true = _skewed(model, (int.from_bytes(digest) >> 11) / (1 << 53))
+        true = _skewed(model, (int.from_bytes(digest) >> 11) * 2.0**-53)
         return {"true": true, "false": 1.0 - true}
     total = sum(digest[: len(names)]) + len(names)
     return {name: (byte + 1) / total for name, byte in zip(names, digest, strict=False)}
