@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY
@@ -37,6 +37,11 @@ BITS = {
     "is_comment_visible": DELETED_COMMENT,
     "is_editor_visible": DELETED_USER,
 }
+
+#: Statements of each edit, made once: to make one anew costs half as much as it takes.
+_ACTOR_CALLED = select(actor.c.actor_id).where(actor.c.actor_name == bindparam("name"))
+_PAGE_OF_ID = update(page).where(page.c.page_id == bindparam("of_id"))
+_PAGE, _REVISION, _CHANGE = insert(page), insert(revision), insert(recentchanges)
 
 
 def is_emulated(session: Session | Connection) -> bool:
@@ -156,8 +161,7 @@ def expire_changes(session: Session | Connection, *, before: datetime, limit: in
 
 
 def _actor_of(session: Session | Connection, name: str) -> int:
-    same = select(actor.c.actor_id).where(actor.c.actor_name == name)
-    known: int | None = session.execute(same).scalar_one_or_none()
+    known: int | None = session.execute(_ACTOR_CALLED, {"name": name}).scalar_one_or_none()
     if known is not None:
         return known
     new = insert(actor).values(actor_name=name).returning(actor.c.actor_id)
@@ -189,25 +193,26 @@ def _save_page(session: Session | Connection, edit: Edit, page_id: int, moment: 
     }
     if edit.is_redirect is not None:
         state["page_is_redirect"] = edit.is_redirect
-    updated = session.execute(update(page).where(page.c.page_id == page_id).values(state))
+    updated = session.execute(_PAGE_OF_ID, {"of_id": page_id, **state})
     if cast("CursorResult[Any]", updated).rowcount == 0:
-        session.execute(insert(page).values(page_id=page_id, **state))
+        session.execute(_PAGE, {"page_id": page_id, **state})
 
 
 def _save_revision(
     session: Session | Connection, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int
 ) -> None:
     session.execute(
-        insert(revision).values(
-            rev_id=edit.revision,
-            rev_page=page_id,
-            rev_actor=actor_id,
-            rev_timestamp=moment,
-            rev_minor_edit=edit.is_minor,
-            rev_deleted=hidden,
-            rev_len=edit.length,
-            rev_parent_id=edit.parent_revision,
-        )
+        _REVISION,
+        {
+            "rev_id": edit.revision,
+            "rev_page": page_id,
+            "rev_actor": actor_id,
+            "rev_timestamp": moment,
+            "rev_minor_edit": edit.is_minor,
+            "rev_deleted": hidden,
+            "rev_len": edit.length,
+            "rev_parent_id": edit.parent_revision,
+        },
     )
 
 
@@ -215,23 +220,24 @@ def _save_change(
     session: Session | Connection, edit: Edit, page_id: int, moment: str, actor_id: int, hidden: int
 ) -> None:
     session.execute(
-        insert(recentchanges).values(
-            rc_id=edit.change or FIRST_INVENTED_CHANGE + edit.revision,
-            rc_timestamp=moment,
-            rc_actor=actor_id,
-            rc_namespace=edit.namespace,
-            rc_title=title_key(edit.namespace, edit.title),
-            rc_minor=edit.is_minor,
-            rc_bot=edit.is_bot,
-            rc_new=edit.is_new_page,
-            rc_cur_id=page_id,
-            rc_this_oldid=edit.revision,
-            rc_last_oldid=edit.parent_revision,
-            rc_type=int(edit.is_new_page),
-            rc_source=edit.source.value,
-            rc_patrolled=edit.patrol_status.value,
-            rc_old_len=edit.parent_length,
-            rc_new_len=edit.length,
-            rc_deleted=hidden,
-        )
+        _CHANGE,
+        {
+            "rc_id": edit.change or FIRST_INVENTED_CHANGE + edit.revision,
+            "rc_timestamp": moment,
+            "rc_actor": actor_id,
+            "rc_namespace": edit.namespace,
+            "rc_title": title_key(edit.namespace, edit.title),
+            "rc_minor": edit.is_minor,
+            "rc_bot": edit.is_bot,
+            "rc_new": edit.is_new_page,
+            "rc_cur_id": page_id,
+            "rc_this_oldid": edit.revision,
+            "rc_last_oldid": edit.parent_revision,
+            "rc_type": int(edit.is_new_page),
+            "rc_source": edit.source.value,
+            "rc_patrolled": edit.patrol_status.value,
+            "rc_old_len": edit.parent_length,
+            "rc_new_len": edit.length,
+            "rc_deleted": hidden,
+        },
     )
