@@ -55,6 +55,25 @@ def test_every_edit_of_an_attached_wiki_is_scored_and_announced_and_no_import(
     assert watched.code == 3, watched.output
 
 
+def test_every_edit_that_recentchanges_shows_is_scored_and_announced_where_no_trigger_can_be_made(
+    tmp_path: Path, mariadb_databases: NewDatabase
+) -> None:
+    url = mariadb_databases("enwiki")
+    wikis = {"enwiki": {"emulated": False, "attached": True, "attached_by": "poll"}}
+
+    with real_wiki_at(url) as database, running(tmp_path, {"enwiki": url}, wikis=wikis) as here:
+        attached = outpatrol(tmp_path, "migrate")
+        run(database, *map(revision, IMPORTED))
+        for number in EDITS:
+            save_as_mediawiki(database, number)
+        here.until(lambda: announced(tmp_path / "events") >= {*EDITS}, "an event of every edit")
+        here.until_all_is_kept()
+
+        assert attached.code == 0, attached.output
+        assert announced(tmp_path / "events") == {*EDITS}
+        assert classified_revisions(database) == {*EDITS, 745065890}
+
+
 def save_as_mediawiki(database: Database, number: int) -> None:
     """The edit in one transaction, at every third number after one that failed, and its change in one of its own."""
     if number % 3 == 0:

@@ -31,7 +31,7 @@ from worker.cli.console import (
 from worker.cli.options import MaxLagOption, WikiOption
 from worker.cli.tables import from_elsewhere, seconds_shown, table, with_errors
 from worker.config.wiki import Wiki
-from worker.upkeep.attaching import missing_trigger
+from worker.upkeep.attaching import not_attached
 
 #: Ages of the oldest message, in seconds, above which it is shown in yellow and in red.
 LATE, VERY_LATE = 60, 600
@@ -80,7 +80,7 @@ def _look(services: Services, wikis: Sequence[Wiki], max_lag: timedelta) -> _Loo
         return [lane for lane in lanes if lane.lane in services.consumers or lane.pending or lane.dead]
 
     found, errors = on_each(wikis, lanes_of)
-    triggers, others = on_each([wiki for wiki in wikis if wiki.id in found], missing_trigger)
+    triggers, others = on_each([wiki for wiki in wikis if wiki.id in found], not_attached)
     sinks = {EDITS.name: EDITS.name} | {lane.name: sink for sink, lane in services.event_lanes.items()}
     alarms = [
         f"{wiki}: {sentence}"

@@ -271,7 +271,11 @@ class WikiSettings(Section):
         default=False, description="The wiki's own tables are made and written by Outpatrol; false: they are only read."
     )
     attached: bool = Field(
-        default=False, description="A trigger on the wiki's table revision promises every edit; `migrate` makes it."
+        default=False, description="Edits are promised though the wiki knows nothing of us; `migrate` sees to it."
+    )
+    attached_by: Literal["trigger", "poll"] = Field(
+        default="trigger",
+        description="With the edit, by a trigger on the table revision; or after it, by a look at recentchanges.",
     )
     domain: str = Field(min_length=1, description="en.wikipedia.org; follows from the id of a Wikimedia wiki.")
     article_path: str = Field(
@@ -308,6 +312,16 @@ class WikiSettings(Section):
                 "exists; remove one of the two"
             )
         return self
+
+    @property
+    def has_trigger(self) -> bool:
+        """Whether a trigger promises the wiki's edits."""
+        return self.attached and self.attached_by == "trigger"
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the poll promises the wiki's edits, as recentchanges shows them."""
+        return self.attached and self.attached_by == "poll"
 
     @field_validator("api_url")
     @classmethod

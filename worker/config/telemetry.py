@@ -22,7 +22,7 @@ EVENTS = {
     "edits_settled": "one batch of edits was settled; the canonical line, with all its counts",
     "page_changes_answered": "page changes that are no edits were answered; rows or names were removed where necessary",
     "revisions_are_no_edits": "revisions of an attached wiki were left out: imported, restored, or made by a move",
-    "not_attached": "the trigger that promises a wiki's edits is not there",
+    "not_attached": "nothing promises the edits of a wiki that is to be attached",
     "events_settled": "one batch of events was settled",
     "score_answered": "an on-demand request was answered",
     "scores_answered": "a request for several scores on demand was answered",

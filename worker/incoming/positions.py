@@ -19,7 +19,7 @@ LONGEST_SOURCE = 255
 stream_position = Table(
     "stream_position",
     metadata,
-    #: The address of the stream.
+    #: The address of the stream; or what a wiki's own recentchanges are called (`worker.incoming.following`).
     Column("source", BinaryString(LONGEST_SOURCE), primary_key=True),
     #: The id of the last event that was read, whichever wiki it was about.
     Column("event_id", Text, nullable=False),
@@ -34,10 +34,21 @@ def position(connection: Connection, source: str) -> str | None:
     return connection.execute(select(here.event_id).where(here.source == source)).scalar_one_or_none()
 
 
+def locked_position(connection: Connection, source: str) -> str | None:
+    """The same; who asks for it next waits until this transaction has ended."""
+    here = stream_position.c
+    return connection.execute(select(here.event_id).where(here.source == source).with_for_update()).scalar_one_or_none()
+
+
 def remember(connection: Connection, source: str, event_id: str) -> None:
     """Remember that *source* was read up to that event; does not commit."""
-    connection.execute(delete(stream_position).where(stream_position.c.source == source))
+    forget(connection, source)
     connection.execute(insert(stream_position).values(source=source, event_id=event_id))
+
+
+def forget(connection: Connection, *sources: str) -> None:
+    """Remember nothing of *sources*; does not commit."""
+    connection.execute(delete(stream_position).where(stream_position.c.source.in_(sources)))
 
 
 def resume_from(event_ids: Collection[str]) -> str:

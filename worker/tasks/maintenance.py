@@ -14,7 +14,7 @@ from worker.lanes.rings import CHECK_MODEL_VERSIONS, EXPIRE_RECENT_CHANGES, POLL
 from worker.scores.own_tables import BACKFILL
 from worker.tasks.passing import is_passed_on
 from worker.tasks.running import ALL_WIKIS, log_error, reported
-from worker.upkeep.attaching import missing_trigger
+from worker.upkeep.attaching import not_attached
 from worker.upkeep.polling import WikiPoll, groups
 from worker.upkeep.populating import populate
 from worker.upkeep.purging import (
@@ -57,7 +57,9 @@ def poll_server(name: str) -> None:
 
 @cache
 def _wiki_poll() -> WikiPoll:
-    return WikiPoll([consumer.lane for consumer in services().consumers.values()], patient=[BACKFILL])
+    here = services()
+    followed = [wiki.id for wiki in here.wikis.values() if wiki.settings.is_followed]
+    return WikiPoll([each.lane for each in here.consumers.values()], patient=[BACKFILL], followed=followed)
 
 
 @app.task(name=CHECK_MODEL_VERSIONS)
@@ -102,7 +104,7 @@ def _for_each_wiki(task: str, wiki_id: str | None, work: Callable[[Wiki], None],
 
 def _check(wiki: Wiki) -> None:
     here = services()
-    if sentence := missing_trigger(wiki):
+    if sentence := not_attached(wiki):
         log.error("not_attached", wiki=wiki.id, error=sentence)
     upkeep = here.settings.upkeep
     checks = here.runner.run(check_model_versions(wiki, here.client, upkeep))

@@ -1,22 +1,30 @@
 """The poll: rings for every wiki with work for which no ring came, or for which the ring was lost.
 
+It also promises the edits of wikis whose recentchanges are followed.
+
 Each database server is polled by a task of its own, so that one that hangs does not delay the others.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from outbox import Lane
 from outbox.database import Database
+from outbox.errors import OutboxError
 from outbox.inspection import work_of
 from outbox.polling import Found, Poll
 from worker.config.wiki import Wiki
 from worker.flight.database_tier import OUTDATED, tidy
+from worker.incoming.following import MOST, has_news, promise_new
 from worker.lanes.rings import Bell
 
-#: Stands for a lane when the question is whether rows of `score_flight` have run out.
-TIDY = "tidy"
+#: Stand for a lane when the question is whether rows of `score_flight` have run out, or recentchanges has news.
+TIDY, NEWS = "tidy", "news"
 #: Every so many polls look for everything.
 PATIENT_POLLS = 6
 
@@ -34,14 +42,17 @@ class WikiPoll:
 
     The *patient* lanes, and rows that have run out, are asked for in every sixth poll of a server only, from the first
     on: for a server with many wikis, opening tables is most of what a poll costs, and no edit waits for these.
+    Recentchanges of the wikis in *followed*, by id, is read before.
     """
 
-    def __init__(self, lanes: Collection[Lane], patient: Collection[Lane] = ()) -> None:
+    def __init__(self, lanes: Collection[Lane], patient: Collection[Lane] = (), followed: Collection[str] = ()) -> None:
         #: How many tables of a wiki it opens: of each lane what is ready and what waits, and one of rows that run out.
         self.tables = 2 * len(lanes) + 1
         questions = {lane.name: work_of(lane) for lane in lanes}
         self._all = Poll(questions | {TIDY: OUTDATED})
         self._urgent = Poll({lane.name: questions[lane.name] for lane in lanes if lane not in patient})
+        self._followed = frozenset(followed)
+        self._news = Poll({NEWS: has_news()})
         #: How often the wikis of each group were asked.
         self._polls: Counter[str] = Counter()
         #: Wikis that could not be asked the last time; a locked file takes long to say so, each time.
@@ -69,8 +80,23 @@ class WikiPoll:
             found = Found(yes=found.yes + more.yes, failed=found.failed | more.failed)
         return found
 
+    def _promise_news(self, databases: Sequence[Database]) -> dict[str, Exception]:
+        """Promise what is new in recentchanges of those that are followed; returns the wikis that can't be read."""
+        by_wiki = {each.wiki: each for each in databases if each.wiki in self._followed}
+        found = self._news.ask(list(by_wiki.values()))
+        for wiki, _ in found.yes:
+            work = partial(promise_new, wiki=wiki, now=int(time.time()))
+            try:
+                while by_wiki[wiki].run(work) >= MOST:
+                    continue
+            except (OutboxError, SQLAlchemyError) as error:
+                found.failed[wiki] = error
+        return found.failed
+
     def _ring_for(self, poll: Poll, databases: Sequence[Database], bell: Bell) -> Found:
+        unread = self._promise_news(databases)
         found = poll.ask(databases)
+        found.failed = unread | found.failed
         by_wiki = {each.wiki: each for each in databases}
         self._late = (self._late - by_wiki.keys()) | found.failed.keys()
         for wiki, name in found.yes:

@@ -11,7 +11,11 @@ from outbox import EDITS, Lane, record, record_payloads
 from outbox.database import Database, Engines
 from outbox.edits import Edit
 from tests.builders import an_edit
+from tests.migrations.attached_wiki import NEW, change, promised
+from tests.migrations.real_wiki import real_wiki_at
+from tests.migrations.schemas import run
 from worker.events.file_sink import FILE
+from worker.incoming.following import begin_following
 from worker.scores.own_tables import BACKFILL
 from worker.upkeep.migrating import migrate
 from worker.upkeep.polling import PATIENT_POLLS, WikiPoll
@@ -51,6 +55,33 @@ def tables_asked(database: Database) -> Iterator[list[int]]:
     event.listen(database.engine, "before_cursor_execute", note)
     yield found
     event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_the_poll_promises_what_recentchanges_of_a_followed_wiki_has_and_rings_for_it(tmp_path: Path) -> None:
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
+        migrate(followed)
+        followed.run(begin_following)
+        run(followed, change())
+        poll, rings = WikiPoll([EDITS], followed=["enwiki"]), Rings()
+
+        assert poll.ring_for([followed], rings).failed == {}
+        assert rings == [("enwiki", EDITS.name)]
+        assert [each.revision for each in promised(followed)] == [NEW]
+        assert WikiPoll([EDITS]).ring_for([followed], Rings()).yes == []
+
+
+def test_a_followed_wiki_without_recentchanges_costs_no_other_its_poll(wiki: Database, tmp_path: Path) -> None:
+    promise(wiki, EDITS, an_edit(wiki="frwiki"))
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
+        migrate(followed)
+        followed.run(begin_following)
+        run(followed, "DROP TABLE recentchanges")
+        poll, rings = WikiPoll([EDITS], followed=["enwiki", "frwiki"]), Rings()
+        for _ in range(2):
+            found = poll.ring_for([followed, wiki], rings)
+            assert "recentchanges" in str(found.failed["enwiki"])
+
+    assert rings == [("frwiki", EDITS.name)] * 2
 
 
 def promise(database: Database, lane: Lane, edit: Edit) -> None:
