@@ -33,7 +33,7 @@ def wiki(empty_database: Database) -> Database:
 def make_followed(database: Database) -> None:
     make_real_wiki(database)
     migrate(database)
-    assert database.run(begin_following)
+    assert database.run(partial(begin_following, now=NOW))
 
 
 def poll(wiki: Database, now: int = NOW) -> int:
@@ -102,6 +102,18 @@ def test_a_transaction_that_commits_after_a_later_one_is_not_missed(empty_mariad
     assert numbers(empty_mariadb) == [NEW, NEW + 1]
 
 
+def test_what_is_on_its_way_at_the_beginning_is_promised(empty_mariadb: Database) -> None:
+    make_real_wiki(empty_mariadb)
+    migrate(empty_mariadb)
+    with connected(empty_mariadb) as connection:
+        connection.execute(text(change(NEW)))
+        run(empty_mariadb, change(NEW + 1))
+        assert empty_mariadb.run(partial(begin_following, now=NOW))
+    assert poll(empty_mariadb) == 1
+
+    assert numbers(empty_mariadb) == [NEW]
+
+
 def test_polls_at_once_promise_nothing_twice(empty_mariadb: Database) -> None:
     make_followed(empty_mariadb)
     wanted = list(range(NEW, NEW + 60))
@@ -129,6 +141,15 @@ def test_changes_that_are_written_anew_are_no_new_ones(wiki: Database) -> None:
     run(wiki, "DELETE FROM recentchanges", change(NEW - 1, rc_timestamp="20221201120000"), change(NEW + 1))
 
     assert (poll(wiki), numbers(wiki)) == (2, [NEW, NEW + 1])
+
+
+def test_a_timestamp_of_the_future_hides_no_edit_that_comes_after_it(wiki: Database) -> None:
+    run(wiki, change(NEW, rc_timestamp="20991231120000"))
+    poll(wiki)
+    run(wiki, change(NEW + 1, rc_timestamp="20231114221300"))
+
+    assert poll(wiki) == 1
+    assert [each.revision for each in promised(wiki) if each.saved_at.timestamp() <= NOW] == [NEW, NEW + 1]
 
 
 def test_ids_that_begin_again_are_followed(wiki: Database) -> None:
@@ -163,7 +184,7 @@ def test_an_empty_wiki_is_followed_from_its_first_edit_on(empty_database: Databa
     make_real_wiki(empty_database)
     migrate(empty_database)
     run(empty_database, "DELETE FROM recentchanges")
-    assert empty_database.run(begin_following)
+    assert empty_database.run(partial(begin_following, now=NOW))
     run(empty_database, change(NEW))
 
     assert (poll(empty_database), numbers(empty_database)) == (1, [NEW])
@@ -184,7 +205,7 @@ def test_the_question_of_each_poll_reads_no_more_rows_however_many_changes_there
 
 
 def test_following_begins_and_ends_once(wiki: Database) -> None:
-    assert not wiki.run(begin_following)
+    assert not wiki.run(partial(begin_following, now=NOW))
     assert wiki.run(end_following)
     assert not wiki.run(end_following)
     run(wiki, change(NEW))

@@ -16,11 +16,11 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, e
 
 from outbox import EDITS
 from outbox.edits import EditSource
-from outbox.mediawiki.schema import moment_of, recentchanges
+from outbox.mediawiki.schema import mediawiki_timestamp, moment_of, recentchanges
 from outbox.recording import record_payloads
 from outbox.saved_revisions import SavedRevision
 from worker.domain.json_text import to_json
-from worker.incoming.positions import forget, locked_position, position, remember, stream_position
+from worker.incoming.positions import forget_positions, locked_position, position, remember, stream_position
 
 #: What positions call recentchanges, and the ids there that were left out so far.
 SOURCE, GAPS = "recentchanges", "recentchanges gaps"
@@ -29,6 +29,8 @@ MOST = 2000
 #: Seconds for which a missing id is looked for. Most belong to transactions that were rolled back, or, on a cluster, to
 #: other members (`auto_increment_increment`).
 MISSING_SECONDS = 120
+#: Changes among which ids that are missing at the beginning are looked for.
+LOOKED_BACK = 200
 #: Gaps in one statement.
 GAPS_AT_ONCE = 200
 #: A change with a greater id and a timestamp so many seconds before the newest one is no new one: MediaWiki's
@@ -49,7 +51,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Reached:
     """How far recentchanges was read. Pure."""
 
     #: All ids up to this one were seen, except for those in *gaps*.
@@ -58,13 +60,13 @@ class Place:
     newest: str
     gaps: tuple[Gap, ...] = ()
 
-    def after(self, found: Iterable[int], newest: str, now: int) -> "Place":
-        """The place once the ids *found* were seen as well, and the timestamp *newest* among them."""
+    def after(self, found: Iterable[int], newest: str, now: int) -> "Reached":
+        """What is reached once the ids *found* were seen as well, and the timestamp *newest* among them."""
         ids = sorted(set(found))
         old = (part for gap in self.gaps if now - gap.since <= MISSING_SECONDS for part in _without(gap, ids))
         fresh = [self.last, *(each for each in ids if each > self.last)]
         new = (Gap(low + 1, high - 1, now) for low, high in pairwise(fresh) if high - low > 1)
-        return Place(fresh[-1], max(self.newest, newest), (*old, *new))
+        return Reached(fresh[-1], max(self.newest, newest), (*old, *new))
 
     @property
     def text(self) -> str:
@@ -76,7 +78,7 @@ class Place:
         return to_json([[gap.first, gap.last, gap.since] for gap in self.gaps])
 
     @classmethod
-    def of(cls, text: str, gaps: str | None) -> "Place":
+    def of(cls, text: str, gaps: str | None) -> "Reached":
         last, _, newest = text.partition("@")
         return cls(int(last), newest, tuple(Gap(*map(int, gap)) for gap in json.loads(gaps or "[]")))
 
@@ -101,18 +103,21 @@ def is_followed(connection: Connection) -> bool:
     return position(connection, SOURCE) is not None
 
 
-def begin_following(connection: Connection) -> bool:
+def begin_following(connection: Connection, now: int) -> bool:
     """Promise what comes from now on; False if that was so before. Does not commit."""
     if is_followed(connection):
         return False
-    remember(connection, SOURCE, Place(*_end(connection)).text)
+    rows = _newest(connection, LOOKED_BACK)
+    # What is missing among them may be on its way.
+    start = Reached(rows[-1].rc_id - 1 if rows else 0, "")
+    _remember(connection, start.after([row.rc_id for row in rows], _newest_timestamp(rows, now), now))
     return True
 
 
 def end_following(connection: Connection) -> bool:
     """Promise nothing any more; False if it was so before. Does not commit."""
     was_followed = is_followed(connection)
-    forget(connection, SOURCE, GAPS)
+    forget_positions(connection, SOURCE, GAPS)
     return was_followed
 
 
@@ -125,26 +130,36 @@ def promise_new(connection: Connection, wiki: str, now: int) -> int:
     text = locked_position(connection, SOURCE)
     if text is None:
         return 0
-    place = Place.of(text, position(connection, GAPS))
-    rows = _new(connection, place)
-    if not rows and (again := _numbered_anew(connection, place)):
-        rows, place = again, Place(again[0].rc_id - 1, place.newest)
-    rows += _missing(connection, place)
-    if rows or place.gaps:
-        _promise(connection, wiki, rows, place, now)
-        then = place.after([row.rc_id for row in rows], max((row.rc_timestamp for row in rows), default=""), now)
-        remember(connection, SOURCE, then.text)
-        if then.gaps:
-            remember(connection, GAPS, then.text_of_gaps)
-        else:
-            forget(connection, GAPS)
+    reached = Reached.of(text, position(connection, GAPS))
+    rows = _new(connection, reached)
+    if not rows and (again := _numbered_anew(connection, reached)):
+        rows, reached = again, Reached(again[0].rc_id - 1, reached.newest)
+    rows += _missing(connection, reached)
+    if rows or reached.gaps:
+        _promise(connection, wiki, rows, reached, now)
+        then = reached.after([row.rc_id for row in rows], _newest_timestamp(rows, now), now)
+        _remember(connection, then)
     return len(rows)
 
 
-def _promise(connection: Connection, wiki: str, rows: Sequence[Row[Any]], place: Place, now: int) -> None:
-    oldest = _seconds(place.newest, 0) - REBUILT_SECONDS
+def _remember(connection: Connection, reached: Reached) -> None:
+    remember(connection, SOURCE, reached.text)
+    if reached.gaps:
+        remember(connection, GAPS, reached.text_of_gaps)
+    else:
+        forget_positions(connection, GAPS)
+
+
+def _newest_timestamp(rows: Sequence[Row[Any]], now: int) -> str:
+    """None of the future: one that a wrong clock gave would make all that comes after it look rebuilt."""
+    newest = max((row.rc_timestamp for row in rows), default="")
+    return min(newest, mediawiki_timestamp(datetime.fromtimestamp(now, UTC)))
+
+
+def _promise(connection: Connection, wiki: str, rows: Sequence[Row[Any]], reached: Reached, now: int) -> None:
+    oldest = _seconds(reached.newest, 0) - REBUILT_SECONDS
     saved = (
-        (row.rc_this_oldid, _seconds(row.rc_timestamp, now))
+        (row.rc_this_oldid, min(now, _seconds(row.rc_timestamp, now)))
         for row in rows
         if row.rc_source in EDIT_SOURCES and row.rc_this_oldid
     )
@@ -159,27 +174,27 @@ def _promise(connection: Connection, wiki: str, rows: Sequence[Row[Any]], place:
     )
 
 
-def _new(connection: Connection, place: Place) -> list[Row[Any]]:
-    return _read(connection, change.rc_id > place.last, MOST)
+def _new(connection: Connection, reached: Reached) -> list[Row[Any]]:
+    return _read(connection, change.rc_id > reached.last, MOST)
 
 
-def _missing(connection: Connection, place: Place) -> list[Row[Any]]:
+def _missing(connection: Connection, reached: Reached) -> list[Row[Any]]:
     return [
         row
-        for start in range(0, len(place.gaps), GAPS_AT_ONCE)
+        for start in range(0, len(reached.gaps), GAPS_AT_ONCE)
         for row in _read(
             connection,
-            or_(*(change.rc_id.between(gap.first, gap.last) for gap in place.gaps[start : start + GAPS_AT_ONCE])),
+            or_(*(change.rc_id.between(gap.first, gap.last) for gap in reached.gaps[start : start + GAPS_AT_ONCE])),
             None,
         )
     ]
 
 
-def _numbered_anew(connection: Connection, place: Place) -> list[Row[Any]]:
+def _numbered_anew(connection: Connection, reached: Reached) -> list[Row[Any]]:
     """Later changes with smaller ids: TRUNCATE TABLE and a restored dump begin with the first number again."""
-    if _end(connection)[0] >= place.last:
+    if any(row.rc_id >= reached.last for row in _newest(connection, 1)):
         return []
-    return _read(connection, and_(change.rc_timestamp > place.newest, change.rc_id <= place.last), MOST)
+    return _read(connection, and_(change.rc_timestamp > reached.newest, change.rc_id <= reached.last), MOST)
 
 
 def _read(connection: Connection, which: ColumnElement[bool], most: int | None) -> list[Row[Any]]:
@@ -187,11 +202,10 @@ def _read(connection: Connection, which: ColumnElement[bool], most: int | None) 
     return list(connection.execute(select(*wanted).where(which).order_by(change.rc_id).limit(most)))
 
 
-def _end(connection: Connection) -> tuple[int, str]:
-    """The greatest id, and the timestamp of its change."""
-    last = select(change.rc_id, change.rc_timestamp).order_by(change.rc_id.desc()).limit(1)
-    row = connection.execute(last).one_or_none()
-    return (0, "") if row is None else (row.rc_id, row.rc_timestamp)
+def _newest(connection: Connection, count: int) -> list[Row[Any]]:
+    """The changes with the greatest ids, the greatest first."""
+    newest = select(change.rc_id, change.rc_timestamp).order_by(change.rc_id.desc()).limit(count)
+    return list(connection.execute(newest))
 
 
 def _seconds(timestamp: str, otherwise: int) -> int:

@@ -42,11 +42,11 @@ def locked_position(connection: Connection, source: str) -> str | None:
 
 def remember(connection: Connection, source: str, event_id: str) -> None:
     """Remember that *source* was read up to that event; does not commit."""
-    forget(connection, source)
+    forget_positions(connection, source)
     connection.execute(insert(stream_position).values(source=source, event_id=event_id))
 
 
-def forget(connection: Connection, *sources: str) -> None:
+def forget_positions(connection: Connection, *sources: str) -> None:
     """Remember nothing of *sources*; does not commit."""
     connection.execute(delete(stream_position).where(stream_position.c.source.in_(sources)))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def tables_asked(database: Database) -> Iterator[list[int]]:
 def test_the_poll_promises_what_recentchanges_of_a_followed_wiki_has_and_rings_for_it(tmp_path: Path) -> None:
     with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
         migrate(followed)
-        followed.run(begin_following)
+        followed.run(partial(begin_following, now=0))
         run(followed, change())
         poll, rings = WikiPoll([EDITS], followed=["enwiki"]), Rings()
 
@@ -74,7 +75,7 @@ def test_a_followed_wiki_without_recentchanges_costs_no_other_its_poll(wiki: Dat
     promise(wiki, EDITS, an_edit(wiki="frwiki"))
     with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
         migrate(followed)
-        followed.run(begin_following)
+        followed.run(partial(begin_following, now=0))
         run(followed, "DROP TABLE recentchanges")
         poll, rings = WikiPoll([EDITS], followed=["enwiki", "frwiki"]), Rings()
         for _ in range(2):
