@@ -54,7 +54,7 @@ def promised(wiki: Database) -> int:
 
 def promised_by_poll(wiki: Database) -> int:
     """How many changes a poll reads."""
-    return wiki.run(partial(promise_new, wiki="enwiki", now=0))
+    return wiki.run(partial(promise_new, wiki="enwiki"))
 
 
 def test_migrate_attaches_a_wiki_and_says_so_once(wiki: Database, run_with: RunWith) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, exists, or_, select
 
 from outbox import EDITS
+from outbox.columns import database_now
 from outbox.edits import EditSource
 from outbox.mediawiki.schema import mediawiki_timestamp, moment_of, recentchanges
 from outbox.recording import record_payloads
@@ -103,11 +104,11 @@ def is_followed(connection: Connection) -> bool:
     return position(connection, SOURCE) is not None
 
 
-def begin_following(connection: Connection, now: int) -> bool:
+def begin_following(connection: Connection) -> bool:
     """Promise what comes from now on; False if that was so before. Does not commit."""
     if is_followed(connection):
         return False
-    rows = _newest(connection, LOOKED_BACK)
+    rows, now = _newest(connection, LOOKED_BACK), database_seconds(connection)
     # What is missing among them may be on its way.
     start = Reached(rows[-1].rc_id - 1 if rows else 0, "")
     _remember(connection, start.after([row.rc_id for row in rows], _newest_timestamp(rows, now), now))
@@ -121,7 +122,7 @@ def end_following(connection: Connection) -> bool:
     return was_followed
 
 
-def promise_new(connection: Connection, wiki: str, now: int) -> int:
+def promise_new(connection: Connection, wiki: str) -> int:
     """Promise the edits that recentchanges of *wiki* has got since the last time; returns how many changes were read.
 
     As long as it returns `MOST` there are more. What is promised, and how far was read, is one transaction, and two
@@ -130,7 +131,7 @@ def promise_new(connection: Connection, wiki: str, now: int) -> int:
     text = locked_position(connection, SOURCE)
     if text is None:
         return 0
-    reached = Reached.of(text, position(connection, GAPS))
+    reached, now = Reached.of(text, position(connection, GAPS)), database_seconds(connection)
     rows = _new(connection, reached)
     if not rows and (again := _numbered_anew(connection, reached)):
         rows, reached = again, Reached(again[0].rc_id - 1, reached.newest)
@@ -140,6 +141,12 @@ def promise_new(connection: Connection, wiki: str, now: int) -> int:
         then = reached.after([row.rc_id for row in rows], _newest_timestamp(rows, now), now)
         _remember(connection, then)
     return len(rows)
+
+
+def database_seconds(connection: Connection) -> int:
+    """Seconds since 1970 by the database's clock, which is the same for whoever polls."""
+    now: datetime = connection.execute(select(database_now())).scalar_one()
+    return int(now.replace(tzinfo=UTC).timestamp())
 
 
 def _remember(connection: Connection, reached: Reached) -> None:

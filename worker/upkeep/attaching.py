@@ -1,6 +1,5 @@
 """Keeps wikis that exist attached as the settings want it: by `migrate`, and looked for now and then."""
 
-import time
 from functools import partial
 
 from sqlalchemy.exc import OperationalError
@@ -27,7 +26,7 @@ def keep_attached(wiki: Wiki) -> bool:
         OutboxError: the database does not allow it; one sentence with the cure.
         sqlalchemy.exc.OperationalError: somebody has had the table in use the whole time.
     """
-    begun = wiki.settings.is_followed and wiki.database.run(partial(begin_following, now=int(time.time())))
+    begun = wiki.settings.is_followed and wiki.database.run(begin_following)
     changed = _keep_trigger(wiki)
     ended = not wiki.settings.is_followed and wiki.database.run(end_following)
     return begun or changed or ended

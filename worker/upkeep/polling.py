@@ -6,16 +6,12 @@ Each database server is polled by a task of its own, so that one that hangs does
 """
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from outbox import Lane
 from outbox.database import Database
-from outbox.errors import OutboxError
 from outbox.inspection import work_of
 from outbox.polling import Found, Poll
 from worker.config.wiki import Wiki
@@ -85,11 +81,10 @@ class WikiPoll:
         by_wiki = {each.wiki: each for each in databases if each.wiki in self._followed}
         found = self._news.ask(list(by_wiki.values()))
         for wiki, _ in found.yes:
-            work = partial(promise_new, wiki=wiki, now=int(time.time()))
             try:
-                while by_wiki[wiki].run(work) >= MOST:
+                while by_wiki[wiki].run(partial(promise_new, wiki=wiki)) >= MOST:
                     continue
-            except (OutboxError, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 - nonsense in one database holds up no other
                 found.failed[wiki] = error
         return found.failed
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,7 +60,7 @@ def tables_asked(database: Database) -> Iterator[list[int]]:
 def test_the_poll_promises_what_recentchanges_of_a_followed_wiki_has_and_rings_for_it(tmp_path: Path) -> None:
     with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
         migrate(followed)
-        followed.run(partial(begin_following, now=0))
+        followed.run(begin_following)
         run(followed, change())
         poll, rings = WikiPoll([EDITS], followed=["enwiki"]), Rings()
 
@@ -75,7 +74,7 @@ def test_a_followed_wiki_without_recentchanges_costs_no_other_its_poll(wiki: Dat
     promise(wiki, EDITS, an_edit(wiki="frwiki"))
     with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
         migrate(followed)
-        followed.run(partial(begin_following, now=0))
+        followed.run(begin_following)
         run(followed, "DROP TABLE recentchanges")
         poll, rings = WikiPoll([EDITS], followed=["enwiki", "frwiki"]), Rings()
         for _ in range(2):
@@ -83,6 +82,18 @@ def test_a_followed_wiki_without_recentchanges_costs_no_other_its_poll(wiki: Dat
             assert "recentchanges" in str(found.failed["enwiki"])
 
     assert rings == [("frwiki", EDITS.name)] * 2
+
+
+def test_nonsense_where_recentchanges_was_read_up_to_costs_no_other_its_poll(wiki: Database, tmp_path: Path) -> None:
+    promise(wiki, EDITS, an_edit(wiki="frwiki"))
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
+        migrate(followed)
+        followed.run(begin_following)
+        run(followed, change(), "UPDATE stream_position SET event_id = 'nonsense'")
+        rings = Rings()
+        found = WikiPoll([EDITS], followed=["enwiki"]).ring_for([followed, wiki], rings)
+
+    assert (found.failed.keys(), rings) == ({"enwiki"}, [("frwiki", EDITS.name)])
 
 
 def promise(database: Database, lane: Lane, edit: Edit) -> None:
