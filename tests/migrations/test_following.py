@@ -1,6 +1,7 @@
 """Following the recentchanges of a wiki that exists, on the tables of a real one.
 
-How others missed rows that they polled by id: confluentinc/kafka-connect-jdbc issues 27, 482, 915 and 1015, kamu-cli 1398.
+How others missed rows that they polled by id: confluentinc/kafka-connect-jdbc issues 27, 482, 915 and 1015, and
+kamu-data/kamu-cli issue 1398.
 """
 
 import time

@@ -93,7 +93,8 @@ def test_nonsense_where_recentchanges_was_read_up_to_costs_no_other_its_poll(wik
         rings = Rings()
         found = WikiPoll([EDITS], followed=["enwiki"]).ring_for([followed, wiki], rings)
 
-    assert (found.failed.keys(), rings) == ({"enwiki"}, [("frwiki", EDITS.name)])
+    assert found.failed.keys() == {"enwiki"}
+    assert rings == [("frwiki", EDITS.name)]
 
 
 def promise(database: Database, lane: Lane, edit: Edit) -> None:
