@@ -58,7 +58,7 @@ def test_askers_of_one_score_at_once_cost_one_call() -> None:
         (10, 200, 20),
         (100, 2000, 20),
     ]
-    assert len(found["transports"]) == 4
+    assert len(found["transports"]) == 3
 
 
 def test_a_column_that_is_none_is_refused_before_anything_starts() -> None:
