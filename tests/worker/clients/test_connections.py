@@ -259,16 +259,18 @@ def test_who_breaks_off_before_a_reply_may_do_so_because_of_the_question(method:
 
 def test_those_who_give_up_leave_their_places_to_others() -> None:
     """aio-libs/aiohttp issues 1623 and 9670: a limit that was reached, and never left again."""
-    may_reply = asyncio.Event()
+    may_reply, taken = asyncio.Event(), asyncio.Semaphore(0)
 
     class Slow(KeptServer):
         async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken.release()
             await may_reply.wait()
             await KeptServer.take(self, reader, writer)
 
     async def work(connections: Connections) -> None:
         asked = [asyncio.ensure_future(connections.exchange("GET", f"/{number}", HEADERS)) for number in range(20)]
-        await asyncio.sleep(0.05)
+        for _ in range(4):
+            await taken.acquire()
         for given_up in asked[:18]:
             given_up.cancel()
         may_reply.set()
