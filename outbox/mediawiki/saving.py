@@ -38,7 +38,7 @@ BITS = {
     "is_editor_visible": DELETED_USER,
 }
 
-#: Statements of each edit, made once: to make one anew costs half as much as it takes.
+#: Statements of each edit, made once: made anew for each, inside its transaction, they took a third of a replay.
 _ACTOR_CALLED = select(actor.c.actor_id).where(actor.c.actor_name == bindparam("name"))
 _PAGE_OF_ID = update(page).where(page.c.page_id == bindparam("of_id"))
 _PAGE, _REVISION, _CHANGE = insert(page), insert(revision), insert(recentchanges)

@@ -32,8 +32,8 @@ def migrate(
     """Migrate the wikis' databases to the tables that this version needs.
 
     MediaWiki's own tables are made for wikis with `emulated = true` only, and are only read elsewhere; a wiki with
-    `attached = true` gets a trigger that promises its edits. What every turn writes is tried afterwards and rolled
-    back, since some wrong settings of a server show only at the first write.
+    `attached = true` gets a trigger that promises its edits, or is followed by the poll. What every turn writes is
+    tried afterwards and rolled back, since some wrong settings of a server show only at the first write.
 
     Example: `outpatrol migrate --wiki enwiki`
     """

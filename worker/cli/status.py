@@ -55,8 +55,8 @@ def status(
 ) -> None:
     """Show the messages of every wiki and lane by state, and the age of the oldest one that is not settled.
 
-    An edit or event that waits too long, an endpoint or a wiki's API that refuses, and an attached wiki without its
-    trigger are alarms: exit code 3.
+    An edit or event that waits too long, an endpoint or a wiki's API that refuses, and an attached wiki whose edits
+    nothing promises are alarms: exit code 3.
 
     Example: `outpatrol status --watch`
     """

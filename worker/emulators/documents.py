@@ -1,6 +1,7 @@
 """JSON as the emulators read and write it: with pydantic, which is several times faster than Python's own module.
 
-What pydantic refuses, such as half of a surrogate pair and deep nesting, is left to that.
+What pydantic refuses, such as half of a surrogate pair and deep nesting, is left to that. It spells small numbers
+otherwise: 0.00001 and not 1e-05.
 """
 
 import json

@@ -4,7 +4,6 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-import uvloop
 from aiohttp import web
 
 SHUTDOWN_SECONDS = 2.0
@@ -15,8 +14,7 @@ def run(app: web.Application, host: str, port: int, ready: Callable[[int], None]
 
     Port 0 takes a free one; *ready* is called with the port once the server listens. Raises OSError for a port in use.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(app, host, port, ready or (lambda _port: None)))
+    asyncio.run(_run(app, host, port, ready or (lambda _port: None)))
 
 
 async def _run(app: web.Application, host: str, port: int, ready: Callable[[int], None]) -> None:

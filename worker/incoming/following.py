@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, e
 
 from outbox import EDITS
 from outbox.columns import database_now
-from outbox.edits import EditSource
+from outbox.mediawiki.revisions import EDIT_SOURCES
 from outbox.mediawiki.schema import mediawiki_timestamp, moment_of, recentchanges
 from outbox.recording import record_payloads
 from outbox.saved_revisions import SavedRevision
@@ -37,7 +37,6 @@ GAPS_AT_ONCE = 200
 #: A change with a greater id and a timestamp so many seconds before the newest one is no new one: MediaWiki's
 #: maintenance/rebuildrecentchanges.php writes those of all revisions anew.
 REBUILT_SECONDS = 3600
-EDIT_SOURCES = tuple(source.value for source in EditSource)
 
 change = recentchanges.c
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from outbox import Lane
+from outbox import EDITS, Lane
 from outbox.database import Database
 from outbox.inspection import work_of
 from outbox.polling import Found, Poll
@@ -38,7 +38,7 @@ class WikiPoll:
 
     The *patient* lanes, and rows that have run out, are asked for in every sixth poll of a server only, from the first
     on: for a server with many wikis, opening tables is most of what a poll costs, and no edit waits for these.
-    Recentchanges of the wikis in *followed*, by id, is read before.
+    Recentchanges of the wikis in *followed* is read by id after all that, since it takes transactions of its own.
     """
 
     def __init__(self, lanes: Collection[Lane], patient: Collection[Lane] = (), followed: Collection[str] = ()) -> None:
@@ -74,24 +74,24 @@ class WikiPoll:
             finally:
                 self._asking_late.release()
             found = Found(yes=found.yes + more.yes, failed=found.failed | more.failed)
-        return found
+        return Found(yes=found.yes, failed=self._promise_news(databases, bell) | found.failed)
 
-    def _promise_news(self, databases: Sequence[Database]) -> dict[str, Exception]:
-        """Promise what is new in recentchanges of those that are followed; returns the wikis that can't be read."""
+    def _promise_news(self, databases: Sequence[Database], bell: Bell) -> dict[str, Exception]:
+        """Promise what is new where recentchanges is followed, and ring for it; returns what can't be read, and why."""
         by_wiki = {each.wiki: each for each in databases if each.wiki in self._followed}
         found = self._news.ask(list(by_wiki.values()))
         for wiki, _ in found.yes:
             try:
-                while by_wiki[wiki].run(partial(promise_new, wiki=wiki)) >= MOST:
-                    continue
+                while read := by_wiki[wiki].run(partial(promise_new, wiki=wiki)):
+                    bell.turn(wiki, EDITS.name)
+                    if read < MOST:
+                        break
             except Exception as error:  # noqa: BLE001 - nonsense in one database holds up no other
                 found.failed[wiki] = error
         return found.failed
 
     def _ring_for(self, poll: Poll, databases: Sequence[Database], bell: Bell) -> Found:
-        unread = self._promise_news(databases)
         found = poll.ask(databases)
-        found.failed = unread | found.failed
         by_wiki = {each.wiki: each for each in databases}
         self._late = (self._late - by_wiki.keys()) | found.failed.keys()
         for wiki, name in found.yes:

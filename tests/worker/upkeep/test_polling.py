@@ -17,6 +17,7 @@ from tests.migrations.schemas import run
 from worker.events.file_sink import FILE
 from worker.incoming.following import begin_following
 from worker.scores.own_tables import BACKFILL
+from worker.upkeep import polling
 from worker.upkeep.migrating import migrate
 from worker.upkeep.polling import PATIENT_POLLS, WikiPoll
 
@@ -82,6 +83,26 @@ def test_a_followed_wiki_without_recentchanges_costs_no_other_its_poll(wiki: Dat
             assert "recentchanges" in str(found.failed["enwiki"])
 
     assert rings == [("frwiki", EDITS.name)] * 2
+
+
+def test_who_waits_for_a_followed_wiki_has_rung_for_all_others_before(
+    wiki: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings, rung_before = Rings(), list[tuple[str, str]]()
+
+    def note(*_: object, **__: object) -> int:
+        rung_before.extend(rings)
+        return 0
+
+    monkeypatch.setattr(polling, "promise_new", note)
+    promise(wiki, EDITS, an_edit(wiki="frwiki"))
+    with real_wiki_at(f"sqlite:///{tmp_path}/enwiki.db") as followed:
+        migrate(followed)
+        followed.run(begin_following)
+        run(followed, change())
+        WikiPoll([EDITS], followed=["enwiki"]).ring_for([followed, wiki], rings)
+
+    assert rung_before == [("frwiki", EDITS.name)]
 
 
 def test_nonsense_where_recentchanges_was_read_up_to_costs_no_other_its_poll(wiki: Database, tmp_path: Path) -> None:
