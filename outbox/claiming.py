@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -54,11 +55,21 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
     """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed.
 
     So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
-    are just writing messages with earlier ids. Does not commit; raises as `claim`.
+    are just writing messages with earlier ids, not for those that write later ones. Who was given nothing may leave
+    the lane to the other claimer, if that one claims again after it has settled. Does not commit; raises as `claim`.
     """
     session = synchronous(session, "claim_in_order")
-    now = _promote_due(session, lane, limit)
-    first = session.execute(_in_order(lane), {"limit": limit}).all()
+    # Reads no payload and waits for nobody: claimers that meet would make each other wait, and read for nothing.
+    now, is_one_due, first_leased_until, count = session.execute(_state(lane), {"limit": limit}).one()
+    if first_leased_until is not None and first_leased_until >= now:
+        return []
+    if is_one_due:
+        _promote(session, lane, limit)
+        count = limit
+    if not count:
+        return []
+    # InnoDB locks one row more than an upper bound of the ids admits, but no more than a limit does.
+    first = session.execute(_in_order(lane), {"limit": count}).all()
     if not all(row[-1] for row in first):
         return []
     return _take(session, lane, first, limit, lease, now)
@@ -104,6 +115,17 @@ def _due(lane: Lane) -> Select[tuple[int]]:
 @cache
 def _now_and_whether_due(lane: Lane) -> Select[Any, Any]:
     return select(database_now(), exists().where(_is_due(lane)))
+
+
+@cache
+def _state(lane: Lane) -> Select[Any]:
+    """The database's time, whether a message is due, the lease of the first that is there, and how many are, at most
+    *limit*."""
+    messages = lane.messages.c
+    first_lease = select(messages.leased_until).order_by(messages.id).limit(1).scalar_subquery()
+    some = select(messages.id).order_by(messages.id).limit(bindparam("limit", type_=Integer)).subquery()
+    count = select(func.count()).select_from(some).scalar_subquery()
+    return select(database_now(), exists().where(_is_due(lane)), first_lease, count)
 
 
 def _is_due(lane: Lane) -> ColumnElement[bool]:
@@ -182,14 +204,18 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
 
 def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> datetime:
     """Make waiting messages ready whose time has come; returns the database's time."""
-    waiting = lane.waiting
     now: datetime
     now, is_one_due = session.execute(_now_and_whether_due(lane)).one()
-    if not is_one_due:
-        return now
+    if is_one_due:
+        _promote(session, lane, limit)
+    return now
+
+
+def _promote(session: Session | Connection, lane: Lane, limit: int) -> None:
+    waiting = lane.waiting
     due: Sequence[Row[tuple[int]]] = session.execute(_due(lane), {"limit": limit}).all()
     if not due:
-        return now
+        return
     ids = sorted(row.id for row in due)
     kept = [waiting.c.payload, waiting.c.attempt, waiting.c.recorded_at]
     session.execute(
@@ -198,4 +224,3 @@ def _promote_due(session: Session | Connection, lane: Lane, limit: int) -> datet
         )
     )
     session.execute(delete(waiting).where(waiting.c.id.in_(ids)).execution_options(**BY_KEY))
-    return now

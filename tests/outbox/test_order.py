@@ -86,7 +86,7 @@ def test_while_a_lease_lives_nobody_else_gets_anything(database: Database, limit
     assert take(database, limit=limit) == []
 
 
-def test_a_claim_that_is_refused_writes_nothing(database: Database) -> None:
+def test_a_claim_that_is_refused_reads_no_message_and_writes_nothing(database: Database) -> None:
     promise(database, 1, 2, 3)
     take(database, limit=1)
     before = rows(database, FILE.lane.messages)
@@ -94,7 +94,8 @@ def test_a_claim_that_is_refused_writes_nothing(database: Database) -> None:
     with statements(database.engine) as seen:
         take(database)
 
-    assert [statement.text.split(maxsplit=1)[0] for statement in seen] == ["SELECT", "SELECT"]
+    assert [statement.text.split(maxsplit=1)[0] for statement in seen] == ["SELECT"]
+    assert not any("payload" in statement.text for statement in seen)
     assert rows(database, FILE.lane.messages) == before
 
 
@@ -196,13 +197,22 @@ def test_a_promise_that_is_taken_back_is_not_waited_for_any_more(mariadb: Databa
     assert names(take(mariadb)) == [2]
 
 
-def test_a_promise_behind_those_of_the_claim_is_not_waited_for(mariadb: Database) -> None:
+@pytest.mark.parametrize("limit", [2, 3, 100])
+def test_a_promise_behind_all_that_stand_is_not_waited_for(mariadb: Database, limit: int) -> None:
     promise(mariadb, 1, 2)
     with mariadb.transaction() as slow, mariadb.transaction() as claimer, waiting_for_nobody(claimer):
         record_payloads(slow, FILE.lane, ["3"])
-        taken = claim_in_order(claimer, FILE.lane, limit=2, lease=MINUTE)
+        taken = claim_in_order(claimer, FILE.lane, limit=limit, lease=MINUTE)
 
     assert names(taken) == [1, 2]
+
+
+def test_a_claimer_does_not_wait_for_the_one_that_has_the_lane(mariadb: Database) -> None:
+    promise(mariadb, 1, 2, 3)
+    claims = take(mariadb, limit=2)
+    with mariadb.transaction() as settler, mariadb.transaction() as claimer, waiting_for_nobody(claimer):
+        settle(settler, FILE.lane, dict.fromkeys(claims, Delivered()))
+        assert claim_in_order(claimer, FILE.lane, limit=2, lease=MINUTE) == []
 
 
 @pytest.mark.parametrize("count", [6, 400])

@@ -13,7 +13,7 @@ from tests.worker.lines import RecordingBell, save, status
 from worker.bootstrap import Services
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
-from worker.events.sinks import SinkUnavailable
+from worker.events.sinks import OutgoingEvent, SinkUnavailable
 from worker.lanes.rings import TURN
 from worker.lanes.turn import Served
 from worker.tasks.turn import FOLLOW_SECONDS, take_turns
@@ -59,13 +59,34 @@ def test_of_a_backlog_nothing_follows_and_all_is_rung_for(services: Services, da
     assert sorted(ring[2] for ring in rings) == [FILE.lane.name, EDITS.name]
 
 
-def test_of_a_backlog_of_events_the_next_batch_follows(services: Services, database: Database) -> None:
+def test_of_events_the_next_batch_follows_until_none_is_left(services: Services, database: Database) -> None:
     promise(services, edits(services.settings.outbox.batch_size + 1))
 
-    first, second = served(services, FILE.lane), served(services, FILE.lane)
+    turns = [served(services, FILE.lane) for _ in range(3)]
 
-    assert (first[0].follows, first[1]) == (FILE.lane.name, [])
-    assert (second[0].follows, second[1]) == (None, [])
+    assert [(turn.follows, rings) for turn, rings in turns] == [(FILE.lane.name, []), (FILE.lane.name, []), (None, [])]
+
+
+def test_an_event_that_came_while_the_sink_was_busy_is_served_in_the_turn_that_follows(
+    services: Services, database: Database
+) -> None:
+    """Its ring was answered by a turn that left the lane to the one at work; the poll may be far away."""
+
+    def meanwhile(_: OutgoingEvent) -> None:
+        if not left_alone:
+            promise(services, edits(1, first=100))
+            left_alone.append(served(services, lane)[0])
+
+    left_alone: list[Served] = []
+    sink, lane = FakeSink(fate=meanwhile), EVENT_LANES["kafka"]
+    services = with_sinks(services, kafka=sink)
+    promise(services, edits(1))
+
+    taken, _ = served(services, lane)
+
+    assert (left_alone, taken.follows) == ([Served()], lane.name)
+    served(services, lane)
+    assert sink.revisions == [1, 100]
 
 
 def test_a_sink_that_takes_nothing_is_not_asked_again_at_once(services: Services, database: Database) -> None:

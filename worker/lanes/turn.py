@@ -41,8 +41,8 @@ class Served:
 
     #: Whether another turn at the same lane makes sense at once.
     goes_on: bool = False
-    #: The lane whose turn can follow at once, in the same task: its own, where its messages have an order and more of
-    #: them wait, or one that was promised something. None where there is none, or others have it.
+    #: The lane whose turn can follow at once, in the same task: its own, where its messages have an order, until none
+    #: is left, or one that was promised something. None where there is none, or others have it.
     follows: str | None = None
 
 
@@ -123,7 +123,8 @@ class Turns:
             self.bell.prompt(task, wiki.id)
         promised = [each.name for each in worked.promised]
         follows: str | None = None
-        if has_more and consumer.is_ordered and worked.goes_on:
+        if consumer.is_ordered and worked.goes_on:
+            # However little it was: turns that came meanwhile have left the lane to this one.
             follows = lane.name
         elif promised and not has_more:
             # Where little waits one turn can follow at once; more than one, and a sink that hangs holds up another.
