@@ -21,6 +21,7 @@ from worker.events.schemas import (
     PredictedClassification,
     PredictionChangeEvent,
     RevisionScoreEvent,
+    written,
 )
 
 #: The namespace of our event ids: the UUIDv5 of "outpatrol" under the DNS namespace.
@@ -50,7 +51,7 @@ class Announcing:
         Models that were announced before on streams of their own, as *edit* says, are not announced there again. While
         some answers are still missing (*are_all* is false), only events on such streams are made.
         """
-        origin = _Origin(domain, article_path, now)
+        origin = _Origin(domain, article_path, written(now))
         own = self._events_of_models(edit, answers, origin)
         if not are_all or (self.settings.stream_of_model is not None and answers):
             return own
@@ -71,10 +72,11 @@ class Announcing:
     ) -> RevisionScoreEvent:
         names = {self._name(answer): answer for answer in answers}
         scores = {name: _score(name, answer) for name, answer in names.items() if isinstance(answer, Score)}
-        errors = {name: _error(name, answer) for name, answer in names.items() if isinstance(answer, ScoreError)}
+        errors = {name: _error(name, answer) for name, answer in names.items() if not isinstance(answer, Score)}
+        moment = written(edit.timestamp)
         return RevisionScoreEvent(
             meta=origin.meta(edit, stream, event_id(edit, answers)),
-            dt=edit.timestamp,
+            dt=moment,
             database=edit.wiki,
             page_id=edit.page,
             page_title=title_of(edit),
@@ -82,7 +84,7 @@ class Announcing:
             page_is_redirect=edit.is_redirect,
             rev_id=edit.revision,
             rev_parent_id=edit.parent_revision or None,
-            rev_timestamp=edit.timestamp,
+            rev_timestamp=moment,
             performer=performer_of(edit),
             scores=scores or None,
             errors=errors or None,
@@ -105,7 +107,7 @@ class Announcing:
             yield PredictionChangeEvent(
                 schema_uri=f"{PREDICTION_CHANGE}/{version}",
                 meta=origin.meta(edit, stream, prediction_id(edit, answer, stream)),
-                dt=edit.timestamp,
+                dt=written(edit.timestamp),
                 changelog_kind="insert" if edit.is_new_page else "update",
                 page_change_kind="create" if edit.is_new_page else "edit",
                 wiki_id=edit.wiki,
@@ -127,11 +129,11 @@ class Announcing:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Where and when an event comes from."""
+    """Where an event comes from, and when it was made, as written."""
 
     domain: str
     article_path: str
-    now: datetime
+    now: str
 
     def meta(self, edit: Edit, stream: str, id_: str) -> Meta:
         title = title_of(edit)
@@ -175,7 +177,8 @@ def uuid5_of(name: str) -> str:
 
 
 def _answer_id(edit: Edit, answer: Final) -> str:
-    return f"{_score_id(edit, answer)}!{answer.type}" if isinstance(answer, ScoreError) else _score_id(edit, answer)
+    # Asked this way since pydantic takes long to say that something is none of its models.
+    return _score_id(edit, answer) if isinstance(answer, Score) else f"{_score_id(edit, answer)}!{answer.type}"
 
 
 def _score_id(edit: Edit, answer: Final) -> str:

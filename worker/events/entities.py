@@ -5,9 +5,11 @@ Source of the fields: mediawiki-extensions-EventBus includes/Serializers/MediaWi
 of 1.3.0 can carry: machinelearning/liftwing inference-services python/events.py @ bce944c0.
 """
 
+from datetime import datetime
+
 from outbox.details import PageLink, Person, PriorRevision
 from outbox.edits import Edit
-from worker.events.schemas import Page, Performer, PriorState, RedirectPageLink, Revision, User
+from worker.events.schemas import Page, Performer, PriorState, RedirectPageLink, Revision, User, written
 
 #: The version of page/prediction_classification_change without central accounts, content namespaces and special pages.
 OLDEST = "1.1.0"
@@ -27,7 +29,7 @@ def performer_of(edit: Edit) -> Performer | None:
         user_groups=_groups(edit),
         user_is_bot=_is_bot(edit),
         user_id=edit.user_id,
-        user_registration_dt=edit.user_registered_at,
+        user_registration_dt=_moment(edit.user_registered_at),
         user_edit_count=edit.user_edit_count,
     )
 
@@ -43,7 +45,7 @@ def user_of(edit: Edit, version: str) -> User:
         is_bot=_is_bot(edit),
         is_system=edit.user_is_system,
         is_temp=edit.is_temporary,
-        registration_dt=edit.user_registered_at,
+        registration_dt=_moment(edit.user_registered_at),
         edit_count=edit.user_edit_count,
         user_central_id=None if version == OLDEST else edit.user_central_id,
         wiki_id=None if version == OLDEST else edit.user_wiki,
@@ -74,7 +76,7 @@ def revision_of(edit: Edit, version: str) -> Revision:
     return Revision(
         rev_id=edit.revision,
         rev_parent_id=edit.parent_revision or None,
-        rev_dt=edit.timestamp,
+        rev_dt=written(edit.timestamp),
         rev_sha1=details.sha1 if details else None,
         rev_size=edit.length,
         comment=details.comment if details else None,
@@ -112,7 +114,7 @@ def _person(person: Person, version: str) -> User:
         is_bot=person.is_bot,
         is_system=person.is_system,
         is_temp=person.is_temporary,
-        registration_dt=person.registered_at,
+        registration_dt=_moment(person.registered_at),
         edit_count=person.edit_count,
         user_central_id=None if version == OLDEST else person.central_id,
         wiki_id=None if version == OLDEST else person.wiki,
@@ -123,7 +125,7 @@ def _prior(prior: PriorRevision, version: str) -> Revision:
     return Revision(
         rev_id=prior.revision,
         rev_parent_id=prior.parent_revision or None,
-        rev_dt=prior.timestamp,
+        rev_dt=_moment(prior.timestamp),
         rev_sha1=prior.sha1,
         rev_size=prior.length,
         comment=prior.comment,
@@ -144,6 +146,10 @@ def _link(link: PageLink, version: str) -> RedirectPageLink:
         is_redirect=link.is_redirect,
         interwiki_prefix=link.interwiki_prefix,
     )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else written(moment)
 
 
 def _key(title: str) -> str:
