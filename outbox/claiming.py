@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    false,
     func,
     insert,
     or_,
@@ -27,10 +28,10 @@ from sqlalchemy.orm import Session
 
 from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim
-from outbox.tables import Lane
+from outbox.tables import NEVER, Lane
 from outbox.transactions import Transaction, synchronous
 
-#: A row of id, payload, attempt, leased_until.
+#: A row of id, payload, attempt, and whether it was leased before.
 Message = Row[Any, Any, Any, Any]
 
 
@@ -90,7 +91,8 @@ def _in_order(lane: Lane) -> Select[Any]:
 
 def _first(lane: Lane) -> Select[Any]:
     messages = lane.messages.c
-    query = select(messages.id, messages.payload, messages.attempt, messages.leased_until)
+    was_leased = func.coalesce(messages.leased_until > NEVER, false()).label("was_leased")
+    query = select(messages.id, messages.payload, messages.attempt, was_leased)
     return query.order_by(messages.id).limit(bindparam("limit", type_=Integer))
 
 
@@ -188,12 +190,12 @@ def _in_safe_company(rows: Sequence[Message], limit: int) -> list[Message]:
     A message is suspect if somebody claimed it and never settled it. Each such claim divides *limit* by eight: 500,
     then 62, then 7, then alone.
     """
-    if not any(row.leased_until for row in rows):
+    if not any(row[3] for row in rows):
         return list(rows)
     taken: list[Message] = []
     largest = limit
     for row in rows:
-        largest_for_row = max(1, limit // 8**row.attempt) if row.leased_until else limit
+        largest_for_row = max(1, limit // 8**row.attempt) if row.was_leased else limit
         if len(taken) >= min(largest, largest_for_row):
             # In a lane whose order matters, a message that is left out also holds back all later ones.
             break

@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import ReturningDelete
 from outbox.claiming import fence, fenced
 from outbox.columns import BY_KEY, database_now
 from outbox.messages import Claim, Dead, Outcome, Released, RetryLater
-from outbox.tables import Lane
+from outbox.tables import NEVER, NOBODYS_TOKEN, Lane
 from outbox.transactions import Transaction, synchronous
 
 #: Characters kept of an error; whole replies of an endpoint have no place in a table.
@@ -68,7 +68,7 @@ def _release(session: Session | Connection, lane: Lane, claims: Sequence[Claim])
     if not claims:
         return frozenset()
     messages = lane.messages
-    as_before = {"lease_token": None, "leased_until": None, "attempt": messages.c.attempt - 1}
+    as_before = {"lease_token": NOBODYS_TOKEN, "leased_until": NEVER, "attempt": messages.c.attempt - 1}
     release = update(messages).where(*fence(lane)).values(as_before).execution_options(**BY_KEY)
     count = cast("CursorResult[Any]", session.execute(release, fenced(claims))).rowcount
     # If some were lost, it does not matter which: nothing else is written for them.

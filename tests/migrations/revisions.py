@@ -21,6 +21,7 @@ VIEWS = {"outpatrol_score", "outpatrol_recent_change"}
 ADDED = {
     "0001_own_tables": set[str](),
     "0002_wiki_tables": WIKI,
+    "0003_room_for_leases": set(),
 }
 #: Revision to the tables there are after it.
 STEPS = {revision: ALL.difference(*list(ADDED.values())[number:]) for number, revision in enumerate(ADDED, start=1)}

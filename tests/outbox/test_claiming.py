@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.exc import DBAPIError
 
-from outbox import EDITS, Edit, Lane, claim
+from outbox import EDITS, Delivered, Edit, Lane, Released, RetryLater, claim, record_payloads
 from outbox.columns import database_now
 from outbox.database import Database
-from tests.outbox.lanes import MINUTE, hold, record_edits, revisions, rows, run_out, take
+from outbox.tables import NEVER
+from tests.outbox.lanes import MINUTE, end, hold, make_due, record_edits, revisions, rows, run_out, take
 from worker.bootstrap import LANES
 
 
@@ -151,7 +152,43 @@ def test_renewing_a_lost_lease_does_not_prolong_its_new_holders(database: Databa
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
-@pytest.mark.parametrize("half", [{"lease_token": "t" * 32}, {"leased_until": database_now()}], ids=["token", "until"])
-def test_the_database_refuses_half_a_lease(database: Database, lane: Lane, half: dict[str, object]) -> None:
+@pytest.mark.parametrize("half", ["lease_token", "leased_until"])
+def test_the_database_refuses_half_a_lease(database: Database, lane: Lane, half: str) -> None:
+    whole = {"lease_token": "t" * 32, "leased_until": database_now()}
     with pytest.raises(DBAPIError, match="whole_lease"), database.transaction() as session:
-        session.execute(insert(lane.messages).values(payload="{}", **half))
+        session.execute(insert(lane.messages).values(payload="{}", **whole | {half: None}))
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_claim_makes_no_row_longer_so_that_the_server_moves_none(database: Database, lane: Lane) -> None:
+    with database.transaction() as session:
+        record_payloads(session, lane, ["{}"])
+    (before,) = rows(database, lane.messages)
+
+    database.run(lambda session: claim(session, lane, limit=1, lease=MINUTE))
+
+    (after,) = rows(database, lane.messages)
+    assert [*map(len, (before["lease_token"], after["lease_token"]))] == [32, 32]
+    assert before["leased_until"] == NEVER < after["leased_until"]
+
+
+def test_messages_of_before_which_have_no_room_for_a_lease_are_claimed_like_any(database: Database) -> None:
+    record_edits(database, 3)
+    with database.transaction() as session:
+        session.execute(update(EDITS.messages).values(lease_token=None, leased_until=None))
+
+    claims = take(database)
+
+    assert revisions(claims) == [1, 2, 3]
+    assert end(database, dict.fromkeys(claims, Delivered())) == set(claims)
+
+
+def test_a_message_that_was_tried_before_is_no_suspect_unless_a_lease_of_it_ran_out(database: Database) -> None:
+    record_edits(database, 20)
+    for _ in range(2):
+        end(database, dict.fromkeys(take(database), RetryLater(timedelta(0), "503")))
+        make_due(database)
+    end(database, dict.fromkeys(take(database), Released("disk full")))
+
+    assert len(take(database)) == 20

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from outbox import Claim, Dead, Delivered, Lane, Outcome, Released, RetryLater, claim_in_order, record_payloads, settle
 from outbox.columns import database_now
 from outbox.database import Database
+from outbox.tables import NEVER
 from tests.outbox.lanes import MINUTE, rows, statements
 from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
@@ -40,7 +41,7 @@ def run_out(database: Database) -> None:
     with database.transaction() as session:
         session.execute(
             messages.update()
-            .where(messages.c.lease_token.is_not(None))
+            .where(messages.c.leased_until > NEVER)
             .values(leased_until=database_now(timedelta(seconds=-1)))
         )
 
@@ -264,7 +265,7 @@ def test_claimers_at_once_take_turns_and_nobody_who_promises_meets_a_deadlock(da
 
 def live_tokens(database: Database) -> set[str]:
     messages = FILE.lane.messages
-    query = select(messages.c.lease_token).distinct().where(messages.c.lease_token.is_not(None))
+    query = select(messages.c.lease_token).distinct().where(messages.c.leased_until > NEVER)
     with database.reading() as connection:
         return set(connection.execute(query).scalars())
 

@@ -16,6 +16,7 @@ from outbox.columns import database_now
 from outbox.database import Database
 from outbox.inspection import LaneStatus, inspect_lane
 from outbox.mediawiki.saving import save_edit
+from outbox.tables import NEVER
 from worker.bootstrap import Services
 from worker.config.wiki import Wiki
 from worker.events.file_sink import FILE
@@ -119,7 +120,7 @@ def score(services: Services, wiki: Wiki, claims: Sequence[Claim]) -> None:
 def let_leases_run_out(database: Database, lane: Lane) -> None:
     with database.transaction() as session:
         messages = lane.messages
-        session.execute(update(messages).where(messages.c.lease_token.is_not(None)).values(leased_until=LONG_AGO))
+        session.execute(update(messages).where(messages.c.leased_until > NEVER).values(leased_until=LONG_AGO))
 
 
 def make_due(database: Database, lane: Lane) -> None:

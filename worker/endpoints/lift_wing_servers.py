@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
@@ -22,8 +22,8 @@ from worker.endpoints.replies import (
     OrInvalidEntry,
     Probability,
     RoundedProbability,
-    ScoreReply,
     Version,
+    classes_of,
 )
 
 #: Revisions in one request of the servers that take several.
@@ -94,11 +94,20 @@ class _Predictions(EndpointReply):
     errors: tuple[Annotated[str | InvalidEntry, OrInvalidEntry], ...] = ()
 
 
+class _ValidPredictions(_Predictions):
+    """The same where every entry is valid, as nearly always: each look whether one is costs as much as reading it."""
+
+    predictions: list[_Prediction]  # type: ignore[assignment]  # narrower, and never written to
+    errors: tuple[str, ...] = ()
+
+
 class RevertRisk:
     """Revert risk of several revisions at once. A revision that is missing is left out of `predictions`."""
 
     most = MOST_INSTANCES
-    reply: TypeAdapter[Any] = TypeAdapter(_Predictions)
+    reply: TypeAdapter[Any] = TypeAdapter(
+        Annotated[_ValidPredictions | _Predictions, Field(union_mode="left_to_right")]
+    )
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
@@ -264,14 +273,10 @@ def _left_out(score_id: ScoreId, reply: _Predictions) -> Answer:
     return NoAnswer(f"the reply holds nothing for {score_id}, and no error of it either")
 
 
-def _checked(prediction: Any, probability: dict[str, float], model: str, version: str) -> Answer:
+def _checked(prediction: bool | str | list[str], probability: dict[str, float], model: str, version: str) -> Answer:
     """The score, unless it predicts a class without giving its probability."""
-    checked = ScoreOrInvalidEntry.validate_python({"prediction": prediction, "probability": probability})
-    if isinstance(checked, InvalidEntry):
-        return NoAnswer(f"the reply is not right: {checked.why}")
-    return checked.as_score(model, version)
-
-
-ScoreOrInvalidEntry: TypeAdapter[ScoreReply | InvalidEntry] = TypeAdapter(
-    Annotated[ScoreReply | InvalidEntry, OrInvalidEntry]
-)
+    classes = classes_of(prediction)
+    if not probability or any(name not in probability for name in classes):
+        return NoAnswer("the reply is not right: it predicts a class without a probability")
+    one_or_several = classes if isinstance(prediction, list) else classes[0]
+    return Score(model=model, version=version, prediction=one_or_several, probability=probability)

@@ -71,6 +71,13 @@ class EndpointReply(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
 
 
+def classes_of(prediction: bool | str | list[str]) -> tuple[str, ...]:
+    """The names of the classes that a reply predicts."""
+    if isinstance(prediction, bool):
+        return ("true" if prediction else "false",)
+    return tuple(prediction) if isinstance(prediction, list) else (prediction,)
+
+
 class ScoreReply(EndpointReply):
     """`{"prediction": …, "probability": {…}}`, as ORES and the revscoring servers write a score."""
 
@@ -86,10 +93,7 @@ class ScoreReply(EndpointReply):
 
     @property
     def predictions(self) -> tuple[str, ...]:
-        prediction = self.prediction
-        if isinstance(prediction, bool):
-            return ("true" if prediction else "false",)
-        return tuple(prediction) if isinstance(prediction, list) else (prediction,)
+        return classes_of(self.prediction)
 
     def as_score(self, model: str, version: str) -> Score:
         several = isinstance(self.prediction, list)
