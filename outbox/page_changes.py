@@ -15,7 +15,7 @@ from outbox.details import MOST, MOST_SIGNED, SourcePart, Timestamp, Title, Wiki
 from outbox.edits import Edit
 
 #: The key that only a page change has. Inside a JSON text a quote has a backslash before it, so no value looks like it.
-HAS_KIND = re.compile(r'[{,]\s*"kind"\s*:')
+HAS_KIND = re.compile(r'"kind"\s*:')
 
 
 class PageChangeKind(StrEnum):

@@ -12,7 +12,7 @@ from pydantic import Field
 from outbox.details import MOST, SourcePart, Timestamp, WikiId, read_payload
 
 #: The key that only these payloads have; see `outbox.page_changes.HAS_KIND`.
-HAS_SAVED_AT = re.compile(r'[{,]\s*"saved_at"\s*:')
+HAS_SAVED_AT = re.compile(r'"saved_at"\s*:')
 
 
 class SavedRevision(SourcePart):

@@ -112,7 +112,7 @@ class Circuits:
         silent = {score_id: answer for score_id, answer in answers.items() if isinstance(answer, NoAnswer)}
         for score_id, answer in silent.items():
             self._failed(score_id.wiki, score_id.model, [score_id.revision], answer.failure, answer.error, began)
-        for wiki, model in {(each.wiki, each.model) for each in answers.keys() - silent.keys()}:
+        for wiki, model in {(each.wiki, each.model) for each in answers if each not in silent}:
             self.served(wiki, model)
 
     def unanswered(self, ids: Iterable[ScoreId], error: EndpointUnavailable, began: float) -> None:

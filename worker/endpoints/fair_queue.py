@@ -7,7 +7,7 @@ the next turns of all that have a backlog, only for those that are fairly before
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -26,15 +26,15 @@ class FairQueue(Generic[Item]):
         #: The branches in the order of their turns, by the last one and by when they came.
         self._order: list[tuple[int, int, str]] = []
 
-    def put(self, path: Sequence[str], item: Item) -> None:
-        """Let *item* wait behind all others on the same *path*."""
-        name, *rest = path
-        if name not in self._branches:
-            self._branches[name] = FairQueue() if rest else deque()
+    def put(self, path: Path, item: Item, *, depth: int = 0) -> None:
+        """Let *item* wait behind all others on the same *path*; *depth* is how many of its parts lead here."""
+        name = path[depth]
+        branch = self._branches.get(name)
+        if branch is None:
+            branch = self._branches[name] = FairQueue() if depth + 1 < len(path) else deque()
             insort(self._order, (self._turns.get(name, 0), next(self._numbers), name))
-        branch = self._branches[name]
         if isinstance(branch, FairQueue):
-            branch.put(rest, item)
+            branch.put(path, item, depth=depth + 1)
         else:
             branch.append(item)
 

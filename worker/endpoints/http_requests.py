@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+from pydantic_core import to_json
 
 from worker.config.http_routes import HttpRoutes
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure
-from worker.domain.json_text import to_json
 from worker.endpoints.connections import Connections, NoReplyError, Reply
 from worker.endpoints.token import TokenFile
 
@@ -58,7 +58,7 @@ class HttpRequests:
         headers = f"Host: {host or self._host}\r\n{self._headers}"
         if self._token is not None:
             headers = f"{headers}Authorization: {await self._token.header()}\r\n"
-        content = b"" if body is None else to_json(body).encode()
+        content = b"" if body is None else to_json(body)
         if content:
             headers = f"{headers}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
         try:

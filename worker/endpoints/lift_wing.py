@@ -11,7 +11,7 @@ from worker.domain.models import LiftWingServer, ScoringModel
 from worker.domain.scores import UNKNOWN_VERSION, Answer, Hear, NoAnswer, Sample, Score, ScoreError, ScoreId, unheard
 from worker.domain.thresholds import Statistic
 from worker.endpoints.client import Endpoint
-from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames
+from worker.endpoints.lift_wing_servers import SERVERS, LiftWingNames, ServerProtocol
 from worker.endpoints.scoring_client import PROBE_EDITS
 
 #: Kubernetes namespace of each model server; a part of its Host header. Source: operations/deployment-charts
@@ -84,6 +84,8 @@ class LiftWingClient:
         self._models = models
         #: Wiki to the language code Lift Wing knows it by.
         self._languages = languages
+        #: By wiki and model, as found for the first request.
+        self._known: dict[tuple[str, str], tuple[ServerProtocol, Address, LiftWingNames]] = {}
 
     async def score(self, ids: Sequence[ScoreId], hear: Hear = unheard) -> dict[ScoreId, Answer]:
         # A request without the page would be refused, and that would be our fault.
@@ -180,16 +182,23 @@ class LiftWingClient:
 
     async def _ask(self, ids: Sequence[ScoreId]) -> dict[ScoreId, Answer]:
         wiki, name = ids[0].wiki, ids[0].model
-        model = self._models[name]
+        server, address, asked = self._names(wiki, name)
         revisions = [score_id.revision for score_id in ids]
-        server, address = SERVERS[model.server], server_address(wiki, name, model)
-        asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
         host = address.host if self._endpoint.settings.host_routing else None
         body = server.body(ids, asked)
         reply = await self._endpoint.ask(
             "POST", address.path, server.reply, wiki=wiki, models=[name], revisions=revisions, body=body, host=host
         )
         return server.answers(reply, ids, asked)
+
+    def _names(self, wiki: str, name: str) -> tuple[ServerProtocol, Address, LiftWingNames]:
+        """Whom to ask for the scores of the model that is called *name* here, and by which names."""
+        found = self._known.get((wiki, name))
+        if found is None:
+            model = self._models[name]
+            asked = LiftWingNames(self._languages.get(wiki), model.lift_wing_name or name)
+            found = self._known[wiki, name] = (SERVERS[model.server], server_address(wiki, name, model), asked)
+        return found
 
 
 def _without_page(score_id: ScoreId, why: str) -> ScoreError:

@@ -56,7 +56,7 @@ class Limits(Protocol):
     def are_held_by_others(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     """A request that waits for its turn."""
 
@@ -247,8 +247,11 @@ class Pacer:
     def _has_room(self, path: Path) -> bool:
         """Whether one more request may be under way there, as far as our share goes, of which others need some."""
         free = (self._grant.share if self._grant else 0) - self._in_flight
-        groups = [group for group, known in zip(path[1:], self._known, strict=True) if len(known) > 1]
-        return free > 0 and all(leaves_room(self._under_way[group], free) for group in groups)
+        if free <= 0:
+            return False
+        (wikis, models), (_, wiki, of_models) = self._known, path
+        leaves_wikis = len(wikis) < 2 or leaves_room(self._under_way[wiki], free)
+        return leaves_wikis and (len(models) < 2 or leaves_room(self._under_way[of_models], free))
 
     def _start_next(self, now: float) -> bool:
         """Let the next request start, if a start is due and there is room; returns whether one did."""

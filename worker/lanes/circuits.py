@@ -82,6 +82,9 @@ class Circuit:
 
     def served(self) -> None:
         """Close it: it was asked and served."""
+        if self._state.reason is None:
+            # As nearly always; nothing is counted while it is closed.
+            return
         with self._lock:
             was_open, self._state = self._state.reason is not None, _State()
         if was_open:
