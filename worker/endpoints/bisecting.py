@@ -53,7 +53,10 @@ async def bisected(ids: Sequence[ScoreId], ask: Ask) -> dict[ScoreId, Answer]:
     What a refusal says of a revision is that revision's answer, and the others are asked for without it. Any other
     failure may hit every part, so parts are not asked for again and again if none did better.
     """
-    return await _answers(ids, await _attempt(ids, ask), ask, in_vain=0, others_served=False)
+    try:
+        return await ask(ids)
+    except EndpointUnavailable as error:
+        return await _answers(ids, error, ask, in_vain=0, others_served=False)
 
 
 async def _answers(
