@@ -15,11 +15,28 @@ Item = TypeVar("Item")
 Path = tuple[str, ...]
 
 
+class _Line(deque[Item]):
+    """What waits on one path."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def put(self, path: Path, item: Item, *, depth: int) -> None:  # noqa: ARG002 - as the queue's
+        self.append(item)
+
+    def take(self, may: Callable[[Path], bool]) -> Item | None:
+        return self.popleft() if may(self._path) else None
+
+    def paths(self) -> Iterator[Path]:
+        yield self._path
+
+
 class FairQueue(Generic[Item]):
     """Items by path; all paths have the same length, at least one."""
 
     def __init__(self) -> None:
-        self._branches: dict[str, FairQueue[Item] | deque[Item]] = {}
+        self._branches: dict[str, FairQueue[Item] | _Line[Item]] = {}
         self._numbers = count(1)
         #: When each had its last turn, since this was last empty.
         self._turns: dict[str, int] = {}
@@ -31,33 +48,23 @@ class FairQueue(Generic[Item]):
         name = path[depth]
         branch = self._branches.get(name)
         if branch is None:
-            branch = self._branches[name] = FairQueue() if depth + 1 < len(path) else deque()
+            branch = self._branches[name] = FairQueue() if depth + 1 < len(path) else _Line(path)
             insort(self._order, (self._turns.get(name, 0), next(self._numbers), name))
-        if isinstance(branch, FairQueue):
-            branch.put(path, item, depth=depth + 1)
-        else:
-            branch.append(item)
+        branch.put(path, item, depth=depth + 1)
 
-    def take(self, may: Callable[[Path], bool], *, above: Path = ()) -> Item | None:
+    def take(self, may: Callable[[Path], bool]) -> Item | None:
         """Remove and return the next item among those for whose path *may* is true; None if there is none."""
         for place, (_, _, name) in enumerate(self._order):
-            path, branch = (*above, name), self._branches[name]
-            if isinstance(branch, FairQueue):
-                item = branch.take(may, above=path)
-            else:
-                item = branch.popleft() if may(path) else None
+            item = self._branches[name].take(may)
             if item is not None:
                 self._had_its_turn(place, name)
                 return item
         return None
 
-    def paths(self, *, above: Path = ()) -> Iterator[Path]:
+    def paths(self) -> Iterator[Path]:
         """The paths on which something waits."""
-        for name, branch in self._branches.items():
-            if isinstance(branch, FairQueue):
-                yield from branch.paths(above=(*above, name))
-            else:
-                yield (*above, name)
+        for branch in self._branches.values():
+            yield from branch.paths()
 
     def _had_its_turn(self, place: int, name: str) -> None:
         del self._order[place]
