@@ -52,18 +52,17 @@ def claim(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> 
     return _take(session, lane, session.execute(_ready(lane), {"limit": limit}).all(), limit, lease, now)
 
 
-def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim]:
-    """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed.
+def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timedelta) -> list[Claim] | None:
+    """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed, and returns None.
 
     So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
-    are just writing messages with earlier ids, not for those that write later ones. Who was given nothing may leave
-    the lane to the other claimer, if that one claims again after it has settled. Does not commit; raises as `claim`.
+    are just writing messages with earlier ids, not for those that write later ones. Does not commit; raises as `claim`.
     """
     session = synchronous(session, "claim_in_order")
     # Reads no payload and waits for nobody: claimers that meet would make each other wait, and read for nothing.
     now, is_one_due, first_leased_until, count = session.execute(_state(lane), {"limit": limit}).one()
     if first_leased_until is not None and first_leased_until >= now:
-        return []
+        return None
     if is_one_due:
         _promote(session, lane, limit)
         count = limit
@@ -72,7 +71,7 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
     # InnoDB locks one row more than an upper bound of the ids admits, but no more than a limit does.
     first = session.execute(_in_order(lane), {"limit": count}).all()
     if not all(row[-1] for row in first):
-        return []
+        return None
     return _take(session, lane, first, limit, lease, now)
 
 

@@ -29,6 +29,10 @@ def promise(database: Database, *names: int, lane: Lane = FILE.lane) -> None:
 
 
 def take(database: Database, *, limit: int = 100, lease: timedelta = MINUTE) -> list[Claim]:
+    return given(database, limit=limit, lease=lease) or []
+
+
+def given(database: Database, *, limit: int = 100, lease: timedelta = MINUTE) -> list[Claim] | None:
     return database.run(lambda session: claim_in_order(session, FILE.lane, limit=limit, lease=lease))
 
 
@@ -76,7 +80,7 @@ def test_a_claim_takes_no_more_than_its_limit_and_the_next_goes_on_there(databas
 
 
 def test_an_empty_lane_gives_nothing(database: Database) -> None:
-    assert take(database) == []
+    assert given(database) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -84,7 +88,7 @@ def test_while_a_lease_lives_nobody_else_gets_anything(database: Database, limit
     promise(database, 1, 2, 3, 4, 5)
     take(database, limit=2)
 
-    assert take(database, limit=limit) == []
+    assert given(database, limit=limit) is None
 
 
 def test_a_claim_that_is_refused_reads_no_message_and_writes_nothing(database: Database) -> None:
@@ -137,7 +141,7 @@ def test_lanes_do_not_wait_for_each_other(database: Database) -> None:
 
     for lane in list(EVENT_LANES.values())[1:]:
         with database.transaction() as session:
-            assert names(claim_in_order(session, lane, limit=1, lease=MINUTE)) == [1]
+            assert names(claim_in_order(session, lane, limit=1, lease=MINUTE) or []) == [1]
 
 
 def test_what_nobody_took_is_claimed_again_in_its_old_place(database: Database) -> None:
@@ -205,7 +209,7 @@ def test_a_promise_behind_all_that_stand_is_not_waited_for(mariadb: Database, li
         record_payloads(slow, FILE.lane, ["3"])
         taken = claim_in_order(claimer, FILE.lane, limit=limit, lease=MINUTE)
 
-    assert names(taken) == [1, 2]
+    assert names(taken or []) == [1, 2]
 
 
 def test_a_claimer_does_not_wait_for_the_one_that_has_the_lane(mariadb: Database) -> None:
@@ -213,7 +217,7 @@ def test_a_claimer_does_not_wait_for_the_one_that_has_the_lane(mariadb: Database
     claims = take(mariadb, limit=2)
     with mariadb.transaction() as settler, mariadb.transaction() as claimer, waiting_for_nobody(claimer):
         settle(settler, FILE.lane, dict.fromkeys(claims, Delivered()))
-        assert claim_in_order(claimer, FILE.lane, limit=2, lease=MINUTE) == []
+        assert claim_in_order(claimer, FILE.lane, limit=2, lease=MINUTE) is None
 
 
 @pytest.mark.parametrize("count", [6, 400])

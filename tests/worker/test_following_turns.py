@@ -15,7 +15,7 @@ from worker.events.file_sink import FILE
 from worker.events.kinds import EVENT_LANES
 from worker.events.sinks import OutgoingEvent, SinkUnavailable
 from worker.lanes.rings import TURN
-from worker.lanes.turn import Served
+from worker.lanes.turn import FEW, Served
 from worker.tasks.turn import FOLLOW_SECONDS, take_turns
 
 
@@ -59,15 +59,19 @@ def test_of_a_backlog_nothing_follows_and_all_is_rung_for(services: Services, da
     assert sorted(ring[2] for ring in rings) == [FILE.lane.name, EDITS.name]
 
 
-def test_of_events_the_next_batch_follows_until_none_is_left(services: Services, database: Database) -> None:
-    promise(services, edits(services.settings.outbox.batch_size + 1))
+def test_after_many_events_the_next_batch_follows_and_after_few_somebody_rings(
+    services: Services, database: Database
+) -> None:
+    promise(services, edits(services.settings.outbox.batch_size + FEW + 1))
 
-    turns = [served(services, FILE.lane) for _ in range(3)]
+    turns = [served(services, FILE.lane) for _ in range(2)]
+    promise(services, edits(FEW, first=5000))
+    turns.append(served(services, FILE.lane))
 
     assert [(turn.follows, rings) for turn, rings in turns] == [(FILE.lane.name, []), (FILE.lane.name, []), (None, [])]
 
 
-def test_an_event_that_came_while_the_sink_was_busy_is_served_in_the_turn_that_follows(
+def test_an_event_that_came_while_the_sink_was_busy_is_rung_for_until_that_one_is_done(
     services: Services, database: Database
 ) -> None:
     """Its ring was answered by a turn that left the lane to the one at work; the poll may be far away."""
@@ -75,17 +79,17 @@ def test_an_event_that_came_while_the_sink_was_busy_is_served_in_the_turn_that_f
     def meanwhile(_: OutgoingEvent) -> None:
         if not left_alone:
             promise(services, edits(1, first=100))
-            left_alone.append(served(services, lane)[0])
+            left_alone.append(served(services, lane))
 
-    left_alone: list[Served] = []
+    left_alone: list[tuple[Served, list[tuple[str, ...]]]] = []
     sink, lane = FakeSink(fate=meanwhile), EVENT_LANES["kafka"]
     services = with_sinks(services, kafka=sink)
     promise(services, edits(1))
 
-    taken, _ = served(services, lane)
-
-    assert (left_alone, taken.follows) == ([Served()], lane.name)
     served(services, lane)
+
+    assert left_alone == [(Served(), [(TURN, "enwiki", lane.name)])]
+    assert served(services, lane)[1] == []
     assert sink.revisions == [1, 100]
 
 

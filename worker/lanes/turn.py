@@ -8,7 +8,7 @@ A turn runs in the thread that takes it, with all its SQL and Redis; only HTTP r
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,8 +29,10 @@ from worker.lanes.rings import Bell
 from worker.lanes.seldom import Seldom
 from worker.lanes.unreturned import Unreturned
 
-#: A turn that found no place is rung for again after this time.
+#: A turn that found no place, or somebody else at work on its ordered lane, is rung for again after this time.
 NO_PLACE_SECONDS = 0.5
+#: After a batch of an ordered lane with more messages than this the next one follows; of fewer, somebody rings.
+FEW = 25
 #: So is one whose claims its database did not take back; longer than a lane that failed is let be.
 UNRETURNED_SECONDS = 6.0
 
@@ -41,8 +43,8 @@ class Served:
 
     #: Whether another turn at the same lane makes sense at once.
     goes_on: bool = False
-    #: The lane whose turn can follow at once, in the same task: its own, where its messages have an order, until none
-    #: is left, or one that was promised something. None where there is none, or others have it.
+    #: The lane whose turn can follow at once, in the same task: its own, where its messages have an order and many
+    #: were there, or one that was promised something. None where there is none, or others have it.
     follows: str | None = None
 
 
@@ -100,6 +102,9 @@ class Turns:
             return Served()
         lane = consumer.lane
         claims, size = self._claim(wiki, consumer)
+        if claims is None:
+            # What came meanwhile might wait for the next poll: nobody says when the other one is done.
+            self.bell.turn(wiki.id, lane.name, after=NO_PLACE_SECONDS)
         if not claims:
             consumer.nothing_claimed()
             return Served()
@@ -123,8 +128,7 @@ class Turns:
             self.bell.prompt(task, wiki.id)
         promised = [each.name for each in worked.promised]
         follows: str | None = None
-        if consumer.is_ordered and worked.goes_on:
-            # However little it was: turns that came meanwhile have left the lane to this one.
+        if consumer.is_ordered and worked.goes_on and (has_more or len(claims) > FEW):
             follows = lane.name
         elif promised and not has_more:
             # Where little waits one turn can follow at once; more than one, and a sink that hangs holds up another.
@@ -154,15 +158,15 @@ class Turns:
             goes_on=all(half.goes_on for half in halves),
         )
 
-    def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim], int]:
-        """Claim as much as makes sense now; also returns how much that was."""
+    def _claim(self, wiki: Wiki, consumer: Consumer) -> tuple[list[Claim] | None, int]:
+        """Claim as much as makes sense now; also returns how much that was. None while others have the lane."""
         lane = consumer.lane
         for outcomes in self.unreturned.take(wiki.id, lane.name):
             self._return(wiki, lane, outcomes)
         size = consumer.claim_size(wiki)
         if not size:
             return [], 0
-        take = claim_in_order if consumer.is_ordered else claim
+        take: Callable[..., list[Claim] | None] = claim_in_order if consumer.is_ordered else claim
         return wiki.database.run(partial(take, lane=lane, limit=size, lease=self.settings.lease)), size
 
     @contextmanager
