@@ -25,7 +25,7 @@ class Column:
     @property
     def concurrency(self) -> int:
         """Requests that may be under way: the default keeps two cores busy, unless most of the time is latency."""
-        return 200 if self.latency_ms else 32
+        return 200 if self.latency_ms else 64
 
     def baseline_edits(self, edits: int) -> int:
         """How many of *edits* the baseline gets: only its rate counts, and it is slow if calls are slow."""
