@@ -56,7 +56,8 @@ def claim_in_order(session: Transaction, lane: Lane, *, limit: int, lease: timed
     """As `claim`, but only one claimer at a time: takes nothing while earlier messages are claimed, and returns None.
 
     So messages are worked on in the order of their ids, except those that were delayed. Waits for transactions that
-    are just writing messages with earlier ids, not for those that write later ones. Does not commit; raises as `claim`.
+    are just writing messages with earlier ids; for those that write later ones only if a delayed message has just
+    become ready. Does not commit; raises as `claim`.
     """
     session = synchronous(session, "claim_in_order")
     # Reads no payload and waits for nobody: claimers that meet would make each other wait, and read for nothing.

@@ -2,8 +2,8 @@
 
 All are of one shape. Each consumer has a lane of its own, so that one which is stuck holds up nobody else. The lane of
 edits that were just saved is declared here, the others with `lane` where they are served.
-There is no state column. A message is *ready* (no lease), *claimed* (lease in the future) or *abandoned* (lease in the
-past, so ready again); it is *waiting* or *dead* by the table it is in.
+There is no state column. A message is *ready* (no lease, or nobody's), *claimed* (lease in the future) or *abandoned*
+(lease in the past, so ready again); it is *waiting* or *dead* by the table it is in.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def lane(name: str) -> Lane:
         Column("payload", Payload, nullable=False),
         Column("attempt", Integer, nullable=False, server_default="0"),
         Column("recorded_at", Moment, nullable=False, server_default=database_now()),
-        # A message without a lease has room for one; only old messages, and those on SQLite, have nothing there.
+        # A message without a lease has room for one, but for those that came before the defaults were made.
         Column("lease_token", String(32), server_default=NOBODYS_TOKEN),
         Column("leased_until", Moment, server_default=f"{NEVER:%Y-%m-%d %H:%M:%S}"),
         CheckConstraint("(lease_token IS NULL) = (leased_until IS NULL)", name="whole_lease"),

@@ -1,8 +1,9 @@
 """Room for a lease in every new message, so that a claim changes rows where they are.
 
 A row that grows is written to another place, which takes the server four times as long. A default needs no copy of the
-table, and workers of before, who know nothing of it, read a lease that ran out long ago. Not on SQLite, which writes
-whole rows anyway and can't change a default.
+table. Workers of before, who know nothing of it, read a lease that ran out long ago, and so claim messages that were
+tried before a few at a time; those of today need no defaults, so they are better replaced first. Not on SQLite, which
+writes whole rows anyway and can't change a default.
 """
 
 from alembic import op

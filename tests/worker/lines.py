@@ -50,6 +50,9 @@ class RecordingBell:
     def turn(self, wiki: str, lane: str, *, after: float | None = None) -> None:
         self.rings.append((TURN, wiki, lane))
 
+    def turn_again(self, wiki: str, lane: str, *, after: float) -> None:
+        self.rings.append((TURN, wiki, lane))
+
     def ring(self, task: str, wiki: str, *rest: str) -> None:
         self.rings.append((task, wiki, *rest))
 

@@ -223,6 +223,22 @@ def test_deployments_with_a_prefix_each_ring_apart(redis: Redis, rings: Rings) -
     assert all(key.startswith((b"one:", b"two:")) for key in redis.scan_iter())
 
 
+def test_a_turn_that_is_to_come_again_is_asked_for_once_and_holds_back_no_ring_that_comes_sooner(
+    redis: Redis, rings: Rings
+) -> None:
+    doorbell = Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=60)
+    for _ in range(3):
+        doorbell.turn_again("enwiki", "event_outbox", after=3600)
+    assert rings == []
+
+    doorbell.turn("enwiki", "event_outbox", after=0)
+    assert rings == [(TURN, "enwiki", "event_outbox")]
+
+    doorbell.answer(TURN, "enwiki", "event_outbox")
+    doorbell.close()
+    assert rings == [(TURN, "enwiki", "event_outbox")] * 2
+
+
 def test_what_is_to_be_sent_later_is_sent_once_for_all_who_want_it(redis: Redis, rings: Rings) -> None:
     doorbell = Doorbell(redis, lambda *task: rings.append(task), unanswered_seconds=60)
     for _ in range(3):

@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -122,7 +122,7 @@ class EventsSettings(Section):
         description="Instead, one score event a model, on this plus the model's name, as in mediawiki.revision_score_.",
     )
     #: Model to the stream on which its predictions are announced in addition.
-    prediction_streams: dict[str, str] = Field(default_factory=dict)
+    prediction_streams: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     prediction_schema: Literal["1.1.0", "1.3.0"] = Field(
         default="1.3.0", description="Version of page/prediction_classification_change."
     )

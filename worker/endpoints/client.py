@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
@@ -23,7 +23,7 @@ from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report
 from worker.endpoints.pacer import Pacer
 from worker.endpoints.refusals import Cures, cure_of_endpoint, names_one, said_of
-from worker.endpoints.replies import first_problem
+from worker.endpoints.replies import ReadsReply, first_problem
 from worker.endpoints.sentences import first_line, sentence_in
 
 ReplyType = TypeVar("ReplyType")
@@ -106,7 +106,7 @@ class Endpoint:
     async def question(
         self,
         path: str,
-        reply: TypeAdapter[ReplyType],
+        reply: ReadsReply[ReplyType],
         *,
         wiki: str,
         params: Mapping[str, str] | None = None,
@@ -135,7 +135,7 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        reply: TypeAdapter[ReplyType],
+        reply: ReadsReply[ReplyType],
         *,
         wiki: str,
         models: Collection[str] = (),
@@ -233,7 +233,7 @@ def _validated(
     response: Reply,
     wiki: str,
     revisions: Collection[int],
-    reply: TypeAdapter[ReplyType],
+    reply: ReadsReply[ReplyType],
     cures: Cures,
 ) -> ReplyType:
     """The reply about *revisions* in *content*.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
@@ -21,8 +21,10 @@ from worker.endpoints.replies import (
     OresReply,
     OrInvalidEntry,
     Probability,
+    ReadsReply,
     RoundedProbability,
     Version,
+    WholeOrByEntry,
     classes_of,
 )
 
@@ -51,7 +53,7 @@ class ServerProtocol(Protocol):
     #: Revisions it takes in one request.
     most: int
     #: Reads its reply.
-    reply: TypeAdapter[Any]
+    reply: ReadsReply[Any]
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         """What to send for *ids*, all of one wiki and one model, and no more than `most`."""
@@ -64,7 +66,7 @@ class Revscoring:
     """ORES' own models, each on a server of its own, with replies in ORES' shape."""
 
     most = 1
-    reply: TypeAdapter[Any] = OresReply
+    reply: ReadsReply[Any] = OresReply
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         return {"rev_id": ids[0].revision}
@@ -95,7 +97,7 @@ class _Predictions(EndpointReply):
 
 
 class _ValidPredictions(_Predictions):
-    """The same where every entry is valid, as nearly always: each look whether one is costs as much as reading it."""
+    """The same where every entry is valid."""
 
     predictions: list[_Prediction]  # type: ignore[assignment]  # narrower, and never written to
     errors: tuple[str, ...] = ()
@@ -105,9 +107,7 @@ class RevertRisk:
     """Revert risk of several revisions at once. A revision that is missing is left out of `predictions`."""
 
     most = MOST_INSTANCES
-    reply: TypeAdapter[Any] = TypeAdapter(
-        Annotated[_ValidPredictions | _Predictions, Field(union_mode="left_to_right")]
-    )
+    reply: ReadsReply[Any] = WholeOrByEntry(TypeAdapter(_ValidPredictions), TypeAdapter(_Predictions))
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
@@ -126,7 +126,7 @@ class SingleRevertRisk:
     """Revert risk of one revision: the multilingual model, and with *sends_language* off Wikidata's."""
 
     most = 1
-    reply: TypeAdapter[Any] = TypeAdapter(_Prediction)
+    reply: ReadsReply[Any] = TypeAdapter(_Prediction)
 
     def __init__(self, *, sends_language: bool) -> None:
         self._sends_language = sends_language
@@ -154,7 +154,7 @@ class ArticleQuality:
     """
 
     most = 1
-    reply: TypeAdapter[Any] = TypeAdapter(_Quality)
+    reply: ReadsReply[Any] = TypeAdapter(_Quality)
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         # A text: the server expects one, and fails if it gets a boolean.
@@ -192,7 +192,7 @@ class ArticleQualityV2:
     """
 
     most = MOST_INSTANCES
-    reply: TypeAdapter[Any] = TypeAdapter(_ClassedQualities)
+    reply: ReadsReply[Any] = TypeAdapter(_ClassedQualities)
 
     def body(self, ids: Sequence[ScoreId], asked: LiftWingNames) -> dict[str, Any]:
         return {"instances": [{"rev_id": score_id.revision, "lang": asked.language} for score_id in ids]}
@@ -226,7 +226,7 @@ class OutlinkTopic:
     """Topics of a page. The reply has neither revision nor version; the version is set with the model."""
 
     most = 1
-    reply: TypeAdapter[Any] = TypeAdapter(_Outlink)
+    reply: ReadsReply[Any] = TypeAdapter(_Outlink)
     #: The probability above which Lift Wing counts a topic as predicted.
     PREDICTED_FROM = 0.5
 
@@ -276,7 +276,9 @@ def _left_out(score_id: ScoreId, reply: _Predictions) -> Answer:
 def _checked(prediction: bool | str | list[str], probability: dict[str, float], model: str, version: str) -> Answer:
     """The score, unless it predicts a class without giving its probability."""
     classes = classes_of(prediction)
-    if not probability or any(name not in probability for name in classes):
+    if not probability:
+        return NoAnswer("the reply is not right: it holds no probability")
+    if any(name not in probability for name in classes):
         return NoAnswer("the reply is not right: it predicts a class without a probability")
     one_or_several = classes if isinstance(prediction, list) else classes[0]
     return Score(model=model, version=version, prediction=one_or_several, probability=probability)

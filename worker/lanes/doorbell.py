@@ -80,6 +80,13 @@ class Doorbell:
         if now >= self._rests_until.get(parts, -inf):
             self._try(self._rest, parts, partial(self._ring_with_rest, parts, is_busy=is_busy))
 
+    def turn_again(self, wiki: str, lane: str, *, after: float) -> None:
+        """Ask for a turn in *after* seconds; a ring that comes meanwhile is sent as well, and not held back by this."""
+        if self._standby is not None and self._standby.is_needed:
+            self._standby.ring(after, TURN, wiki, lane)
+            return
+        self.send_once(f"{TURN}:{wiki}:{lane}:again", partial(self.turn, wiki, lane, after=0), seconds=after)
+
     def ring(self, task: str, wiki: str, *rest: str, after: float = 0, lasts: float = 0) -> None:
         """Ask for *task* on *wiki*, with the *rest* of its arguments, unless a ring for it is unanswered.
 

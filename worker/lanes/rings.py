@@ -41,6 +41,9 @@ class Bell(Protocol):
         None: after a short rest, so that the turn serves what comes meanwhile, too.
         """
 
+    def turn_again(self, wiki: str, lane: str, *, after: float) -> None:
+        """Ask for a turn at *lane* of *wiki* in *after* seconds, whoever rings sooner."""
+
     def ring(self, task: str, wiki: str, *rest: str) -> None:
         """Ask for upkeep: *task* on *wiki*, with the *rest* of its arguments."""
 

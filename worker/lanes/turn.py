@@ -104,7 +104,7 @@ class Turns:
         claims, size = self._claim(wiki, consumer)
         if claims is None:
             # What came meanwhile might wait for the next poll: nobody says when the other one is done.
-            self.bell.turn(wiki.id, lane.name, after=NO_PLACE_SECONDS)
+            self.bell.turn_again(wiki.id, lane.name, after=NO_PLACE_SECONDS)
         if not claims:
             consumer.nothing_claimed()
             return Served()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from pydantic import TypeAdapter
 
 from tests.builders import some_settings
 from tests.examples import examples
@@ -34,6 +33,7 @@ from worker.endpoints.connections import Reply
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
 from worker.endpoints.refusals import cure_of_endpoint
+from worker.endpoints.replies import ReadsReply
 from worker.endpoints.scoring_client import ScoringClient
 
 REPLIES = examples(10_000)
@@ -56,7 +56,7 @@ class ConstantEndpoint(Endpoint):
         """None ever opens: each reply is the first one."""
         return Circuits("here", lambda _: None)
 
-    async def ask(self, method: str, path: str, reply: TypeAdapter[ReplyType], **request: Any) -> ReplyType:
+    async def ask(self, method: str, path: str, reply: ReadsReply[ReplyType], **request: Any) -> ReplyType:
         return _validated("here", Reply(200, self.content, {}), "enwiki", [1], reply, self.cures)
 
 
