@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from benchmarks.cloned_wikis import cloned_wikis
@@ -25,9 +26,12 @@ class Amount:
     unrung: int = 3
     burst: int = 300
     backlogs: Sequence[int] = (1_000, 10_000, 100_000, 1_000_000)
-    #: Edits drained of each backlog, after some to warm up.
-    slice: int = 6_000
+    #: Edits drained of each backlog, after some to warm up; many times what is claimed at once, of which a part is done
+    #: at either end.
+    slice: int = 30_000
     warm_up: int = WARM_UP_EDITS
+    #: How often each backlog is drained; the one with the middle cost counts.
+    rounds: int = 3
     #: Changes to the default settings.
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,11 +63,18 @@ def measure_scale(
         if is_many:
             _measure_many(servers, amount, parts, announce, urls, found)
         if "backlog" in parts:
-            found.backlogs = [
-                measure_backlog(servers, urls["w0"], waiting, amount.slice, announce, amount.warm_up)
-                for waiting in amount.backlogs
-            ]
+            found.backlogs = _backlogs(servers, urls["w0"], amount, announce)
     return found
+
+
+def _backlogs(servers: Servers, url: str, amount: Amount, announce: Announce) -> list[Backlog]:
+    """One for each size, measured in turns: the speed of a machine may change by a third within a minute."""
+    rounds = [
+        [measure_backlog(servers, url, waiting, amount.slice, announce, amount.warm_up) for waiting in amount.backlogs]
+        for _ in range(amount.rounds)
+    ]
+    middle = amount.rounds // 2
+    return [sorted(of_one, key=attrgetter("milliseconds"))[middle] for of_one in zip(*rounds, strict=True)]
 
 
 def _measure_many(

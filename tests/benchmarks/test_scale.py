@@ -23,6 +23,7 @@ AMOUNT = Amount(
     backlogs=(20_000,),
     slice=1_000,
     warm_up=200,
+    rounds=1,
     settings={"poll_seconds": 1},
 )
 
