@@ -31,10 +31,10 @@ from worker.lanes.unreturned import Unreturned
 
 #: A turn that found no place, or somebody else at work on its ordered lane, is rung for again after this time.
 NO_PLACE_SECONDS = 0.5
-#: After a batch of an ordered lane with more messages than this the next one follows; of fewer, somebody rings.
-FEW = 25
 #: So is one whose claims its database did not take back; longer than a lane that failed is let be.
 UNRETURNED_SECONDS = 6.0
+#: After a batch of an ordered lane with more messages than this the next one follows; after fewer the next ring is waited for.
+FEW = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
