@@ -121,7 +121,7 @@ def _now_and_whether_due(lane: Lane) -> Select[Any, Any]:
 
 @cache
 def _state(lane: Lane) -> Select[Any]:
-    """The database's time, whether a message is due, the first message's lease, and how many there are up to *limit*."""
+    """The database's time, whether a message is due, the first one's lease, and how many stand, at most *limit*."""
     messages = lane.messages.c
     first_lease = select(messages.leased_until).order_by(messages.id).limit(1).scalar_subquery()
     some = select(messages.id).order_by(messages.id).limit(bindparam("limit", type_=Integer)).subquery()

@@ -33,7 +33,7 @@ from worker.lanes.unreturned import Unreturned
 NO_PLACE_SECONDS = 0.5
 #: So is one whose claims its database did not take back; longer than a lane that failed is let be.
 UNRETURNED_SECONDS = 6.0
-#: After a batch of an ordered lane with more messages than this the next one follows; after fewer the next ring is waited for.
+#: After a batch of an ordered lane with more messages than this the next one follows; after fewer a ring must come.
 FEW = 25
 
 
