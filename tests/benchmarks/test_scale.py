@@ -3,11 +3,12 @@
 import pytest
 
 from benchmarks.scale.bench import Amount, Scale, measure_scale
+from benchmarks.scale.idle import DIRTY_PAGES, write_back
 from benchmarks.scale.mediawiki_edit import Spent
 from benchmarks.scale.own_transaction import OwnTransaction, measure_own_transaction
 from benchmarks.scale.promise import InMediaWiki, Share, added, added_by_trigger
 from benchmarks.scale.report import is_ok, rows, scale_table
-from benchmarks.servers import Servers
+from benchmarks.servers import Servers, connect
 from benchmarks.traffic import latencies_of
 from tests.benchmarks.silence import silent
 from tests.endpoint import EmulatedEndpoint
@@ -58,6 +59,20 @@ def test_an_edit_that_nobody_rang_for_is_seen_by_a_poll_and_a_burst_is_through(f
     assert len(found.burst.unrung_seconds) == 1
     assert (found.burst.wikis, found.burst.poll_seconds) == (WIKIS, 1)
     assert found.burst.connections <= 2 * 8
+
+
+def test_what_was_changed_is_on_disk_before_idle_wikis_are_measured_and_the_server_as_it_was(servers: Servers) -> None:
+    settings = "SELECT @@innodb_max_dirty_pages_pct, @@innodb_io_capacity, @@innodb_io_capacity_max"
+    with connect(servers.mariadb_url) as connection, connection.cursor() as cursor:
+        cursor.execute(settings)
+        before = cursor.fetchall()
+        write_back(servers)
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'")
+        ((_, dirty),) = cursor.fetchall()
+        cursor.execute(settings)
+
+        assert int(dirty) <= 2 * DIRTY_PAGES
+        assert cursor.fetchall() == before
 
 
 @pytest.mark.long
