@@ -12,8 +12,8 @@ import pytest
 
 from tests.patience import PATIENCE_SECONDS
 from tests.worker.raw_server import http, raw_server_beside
+from worker.config.http_connections import Connections
 from worker.config.http_routes import DIRECT
-from worker.endpoints.connections import Connections
 from worker.lanes.loops import HttpLoop
 
 #: More than the threads of libuv, and than those of asyncio.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from worker.config.http_connections import Reply
 from worker.config.http_routes import ALL_DIRECT, HttpRoutes
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable
@@ -17,7 +18,6 @@ from worker.domain.redirects import advice
 from worker.domain.scores import Answer, Final, Hear, ScoreId
 from worker.endpoints.bisecting import Ask, RequestRefused, bisected
 from worker.endpoints.circuits import Circuits
-from worker.endpoints.connections import Reply
 from worker.endpoints.deadlines import Deadlines, Within
 from worker.endpoints.http_requests import HttpRequests
 from worker.endpoints.limits import Report

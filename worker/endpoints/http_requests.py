@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 import httpx
 from pydantic_core import to_json
 
+from worker.config.http_connections import Connections, NoReplyError, Reply
 from worker.config.http_routes import HttpRoutes
 from worker.config.settings_sections import EndpointSettings
 from worker.domain.errors import EndpointUnavailable, SettingsInvalid
 from worker.domain.failures import Failure
-from worker.endpoints.connections import Connections, NoReplyError, Reply
 from worker.endpoints.token import TokenFile
 
 

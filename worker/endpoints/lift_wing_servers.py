@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from worker.domain.failures import Failure
 from worker.domain.models import LiftWingServer
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.storable import LONGEST_MESSAGE
 from worker.endpoints.refusals import fate
 from worker.endpoints.replies import (
-    LONGEST_MESSAGE,
     EndpointReply,
     InvalidEntry,
     OresReply,

@@ -22,6 +22,7 @@ from pydantic import (
 
 from worker.domain.failures import Failure
 from worker.domain.scores import FEATURES, Answer, NoAnswer, Score, ScoreError, ScoreId
+from worker.domain.storable import LONGEST_MESSAGE
 from worker.domain.thresholds import Statistic
 from worker.endpoints.refusals import fate
 
@@ -63,8 +64,6 @@ RoundedProbability = Annotated[
 ]
 #: At most as long as `oresm_version`, in bytes; it also becomes part of task ids and keys.
 Version = Annotated[str, Field(pattern="^[!-~]{1,32}$")]
-#: Characters kept of the endpoint's own words, into which ORES puts whole tracebacks.
-LONGEST_MESSAGE = 500
 
 
 class EndpointReply(BaseModel):

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from worker.endpoints.replies import LONGEST_MESSAGE
+from worker.domain.storable import storable
 
 
 def sentence_in(content: bytes) -> str:
@@ -27,11 +27,6 @@ def first_line(content: bytes, content_type: str) -> str:
     if not content_type.startswith("text/plain"):
         return ""
     return storable(next(iter(content.decode(errors="replace").strip().splitlines()), ""))
-
-
-def storable(text: str) -> str:
-    """*text* in a form that every table can hold: cut, and without lone surrogates, which JSON and HTTP allow."""
-    return text[:LONGEST_MESSAGE].encode(errors="replace").decode()
 
 
 def _innermost(error: Any) -> Any:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from worker.endpoints.replies import LONGEST_MESSAGE, EndpointReply
+from worker.domain.storable import LONGEST_MESSAGE
+from worker.endpoints.replies import EndpointReply
 
 Id = Annotated[int, Field(ge=0, strict=True)]
 

@@ -12,10 +12,11 @@ import httpx
 from pydantic import Field, field_validator
 
 from outbox import lane
+from worker.config.http_connections import Connections, NoReplyError, Reply
 from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import SinkSection, without_password
 from worker.domain.redirects import advice
-from worker.domain.unpacking import Unpacking, UnreadableReply
+from worker.domain.unpacking import UnreadableReply
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
@@ -25,6 +26,8 @@ MOST_BYTES = 1_000_000
 #: A reply repeats the events that were not accepted, with the reasons; it may be this many bytes larger than the
 #: request.
 LARGEST_REPLY_BYTES = 3 * MOST_BYTES
+#: Requests at once; as many publishers have threads.
+MOST_CONNECTIONS = 100
 #: No request begins after the batches of one sending have taken this many times as long as one request may.
 MOST_TIMEOUTS = 2
 
@@ -87,16 +90,12 @@ class EventGateSink:
         self._batch_size = batch_size
         self._timeout = timeout_seconds
         self._loop = loop
-        # Without httpx' client, which raises for a redirect that leads nowhere.
-        self._http = httpx.AsyncHTTPTransport(
-            trust_env=False, proxy=None if route.proxy is None else httpx.Proxy(route.proxy), verify=route.tls()
-        )
-        self._headers = {
-            "User-Agent": user_agent,
-            "Content-Type": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-        }
-        self._extensions = {"timeout": httpx.Timeout(timeout_seconds).as_dict()}
+        self._proxy, self._trusted = route.proxy, route.tls()
+        of_client = f"User-Agent: {user_agent}\r\nAccept-Encoding: gzip, deflate\r\n"
+        self._headers = f"{of_client}Content-Type: application/json\r\n"
+        self._target = ""
+        #: Made in the loop, by the first request.
+        self._made: Connections | None = None
 
     def send(self, events: Sequence[OutgoingEvent]) -> Mapping[int, DeliveryFailure]:
         failures: dict[int, DeliveryFailure] = {}
@@ -112,7 +111,8 @@ class EventGateSink:
         return failures
 
     def close(self) -> None:
-        self._loop.run(self._http.aclose())
+        if self._made is not None:
+            self._loop.run(self._made.close())
 
     def _batches(self, places: Sequence[int], events: Sequence[OutgoingEvent]) -> list[list[int]]:
         batches: list[list[int]] = []
@@ -125,23 +125,19 @@ class EventGateSink:
             batches[-1].append(place)
         return batches
 
-    async def _exchange(self, body: bytes) -> tuple[httpx.Response, bytes]:
+    async def _exchange(self, body: bytes) -> Reply:
         """One request and its whole reply.
 
-        Raises TimeoutError at the deadline, even while the reply is still coming in, and UnreadableReply for what can't
-        be a reply.
+        Raises TimeoutError at the deadline, even while the reply is still coming in, NoReplyError for what can't be a
+        reply, and ValueError or httpx.InvalidURL for a host that nobody can have.
         """
-        request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions=self._extensions)
+        if self._made is None:
+            self._target = httpx.URL(self._url).raw_path.decode("ascii")
+            self._made = Connections(self._url, self._trusted, MOST_CONNECTIONS, self._proxy)
+        headers = f"Host: {self._made.host}\r\n{self._headers}Content-Length: {len(body)}\r\n"
         async with asyncio.timeout(self._timeout):
-            response = await self._http.handle_async_request(request)
-            try:
-                encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-                unpacking = Unpacking(encodings, LARGEST_REPLY_BYTES + len(body))
-                async for chunk in response.aiter_raw():
-                    unpacking.take(chunk)
-                return response, unpacking.content()
-            finally:
-                await response.aclose()
+            largest = LARGEST_REPLY_BYTES + len(body)
+            return await self._made.exchange("POST", self._target, headers, body, largest=largest)
 
     def _post(self, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float) -> dict[int, DeliveryFailure]:
         body = "[" + ",".join(events[place].body for place in batch) + "]"
@@ -149,41 +145,35 @@ class EventGateSink:
             late = f"{self._url}: its replies take too long; look after it, or raise sinks.eventgate.timeout_seconds"
             return dict.fromkeys(batch, SinkUnavailable(late))
         try:
-            response, content = self._loop.run(self._exchange(body.encode()))
+            reply = self._loop.run(self._exchange(body.encode()))
         except CancelledError:
             reason = "the process ends before it replied"
-        except (TimeoutError, httpx.TimeoutException):
+        except TimeoutError:
             reason = f"no whole reply within {self._timeout:g} s"
-        except UnreadableReply as error:
-            said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
-            return dict.fromkeys(batch, SinkUnavailable(said))
-        # A name that no host can have raises UnicodeError only when it is looked up.
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        except (NoReplyError, httpx.InvalidURL, ValueError) as error:
+            if isinstance(error.__cause__, UnreadableReply):
+                said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
+                return dict.fromkeys(batch, SinkUnavailable(said))
             reason = first_cause(error)
         else:
-            return self._read(response, content, batch, events, until)
+            return self._read(reply, batch, events, until)
         cure = "start it, or correct sinks.eventgate.url"
         return dict.fromkeys(batch, SinkUnavailable(f"{self._url}: {reason}; {cure}"))
 
     def _read(
-        self,
-        response: httpx.Response,
-        content: bytes,
-        batch: Sequence[int],
-        events: Sequence[OutgoingEvent],
-        until: float,
+        self, reply: Reply, batch: Sequence[int], events: Sequence[OutgoingEvent], until: float
     ) -> dict[int, DeliveryFailure]:
-        status = response.status_code
+        status, content = reply.status, reply.content
         if status in {200, 201}:
             return {}
         verdicts = verdicts_of(status, content)
         if verdicts is not None:
             return judged(batch, events, verdicts, everything=status != 207, where=self._url)
-        reason = f"{self._url}: status {status}: {text_of(content) or response.reason_phrase or 'no reason'}"
+        reason = f"{self._url}: status {status}: {text_of(content) or reply.reason or 'no reason'}"
         if status in {400, 413} or is_about_the_request(status, content):
             return self._halved(batch, events, reason, until)
         if 300 <= status < 400:
-            location = response.headers.get("Location")
+            location = reply.header("Location")
             reason = f"{reason}; {advice(self._url, self._base, location, setting='sinks.eventgate.url')}"
         # Also for 202, which promises nothing, and can only come from a gateway in between.
         return dict.fromkeys(batch, SinkUnavailable(reason))

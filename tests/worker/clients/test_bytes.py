@@ -14,10 +14,10 @@ import pytest
 from tests.worker.asking import KINDS, ask_raw, ids
 from tests.worker.clients.shapes import asked_revisions, ores_reply, right
 from tests.worker.raw_server import RawReply, RawServer, Request, http
+from worker.config.http_connections import LARGEST_REPLY_BYTES
 from worker.domain.failures import Failure
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError
 from worker.domain.unpacking import Unpacking, UnreadableReply
-from worker.endpoints.connections import LARGEST_REPLY_BYTES
 
 GOOD = json.dumps(ores_reply([1])).encode()
 MEGABYTE = 1024 * 1024

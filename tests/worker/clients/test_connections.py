@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
+from worker.config.http_connections import LARGEST_REPLY_BYTES, Connections, NoReplyError
 from worker.config.http_routes import DIRECT
 from worker.domain.failures import Failure
-from worker.endpoints.connections import LARGEST_REPLY_BYTES, Connections, NoReplyError
 from worker.lanes.names import NamingLoop
 
 #: Key and certificate of 127.0.0.1, signed by itself; good for nothing else.
@@ -384,3 +384,29 @@ def test_a_proxy_that_refuses_the_way_is_an_outage_and_its_password_stands_nowhe
     assert error.failure is Failure.OUTAGE
     assert "407" in str(error)
     assert "cret" not in f"{error}{error.__cause__!r}"
+
+
+def test_a_request_that_nobody_reads_is_given_up_with_its_connection() -> None:
+    """Closed and not cut off, a connection would wait for ever until its reader takes the rest of the request."""
+    is_cut_off = asyncio.Event()
+
+    class Deaf(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await given_up.wait()
+            with suppress(ConnectionError):
+                while await reader.read(65536):
+                    pass
+            writer.transport.abort()
+            is_cut_off.set()
+
+    given_up = asyncio.Event()
+
+    async def work(connections: Connections) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await connections.exchange("POST", "/", HEADERS, b" " * 20_000_000)
+        await asyncio.wait_for(connections.close(), PATIENCE_SECONDS / 2)
+        given_up.set()
+        await asyncio.wait_for(is_cut_off.wait(), PATIENCE_SECONDS)
+
+    exchanged(Deaf(), work)

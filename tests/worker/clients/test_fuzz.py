@@ -26,10 +26,10 @@ from tests.worker.clients.shapes import (
     revert_risk,
     revert_risks,
 )
+from worker.config.http_connections import Reply
 from worker.domain.scores import Answer, NoAnswer, Score, ScoreError, ScoreId
 from worker.endpoints.circuits import Circuits
 from worker.endpoints.client import Endpoint, _validated
-from worker.endpoints.connections import Reply
 from worker.endpoints.lift_wing import LiftWingClient
 from worker.endpoints.ores import OresClient
 from worker.endpoints.refusals import cure_of_endpoint
@@ -57,7 +57,7 @@ class ConstantEndpoint(Endpoint):
         return Circuits("here", lambda _: None)
 
     async def ask(self, method: str, path: str, reply: ReadsReply[ReplyType], **request: Any) -> ReplyType:
-        return _validated("here", Reply(200, self.content, {}), "enwiki", [1], reply, self.cures)
+        return _validated("here", Reply(200, "", self.content, {}), "enwiki", [1], reply, self.cures)
 
 
 @dataclass(frozen=True, slots=True)

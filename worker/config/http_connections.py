@@ -1,4 +1,4 @@
-"""Connections to one endpoint, kept for the next request: the pool and the parser of aiohttp, without its session.
+"""Connections to one server, kept for the next request: the pool and the parser of aiohttp, without its session.
 
 Session, request and response of aiohttp take as long again: for each request they look after cookies, redirects, traces
 and timers, which nobody wants here.
@@ -16,14 +16,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from worker.domain.failures import Failure
+from worker.domain.storable import storable
 from worker.domain.unpacking import Unpacking, UnreadableReply
-from worker.endpoints.sentences import storable
 
 #: Seconds for which a connection is kept without a request.
 KEPT_SECONDS = 5.0
 #: Bytes of a reply that are read ahead of who takes them.
 READ_AHEAD_BYTES = 64 * 1024
-#: Bytes of a reply at most; enough for fifty revisions of a model with sixty-four topics.
+#: Bytes of a reply at most, unless who asks allows more; enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
 #: Whoever asks has one deadline for the whole exchange; one for each part would cost a timer each.
 NO_DEADLINES = aiohttp.ClientTimeout()
@@ -47,6 +47,8 @@ class Reply:
     """A reply of any status, with its whole content."""
 
     status: int
+    #: What its first line says of the status; may be empty.
+    reason: str
     content: bytes
     _headers: Mapping[str, str]
 
@@ -56,7 +58,7 @@ class Reply:
 
 
 class Connections:
-    """Exchanges requests for replies with the endpoint at *url*, over at most so many connections at once.
+    """Exchanges requests for replies with the server at *url*, over at most so many connections at once.
 
     Made inside the event loop that will use it.
     """
@@ -83,10 +85,13 @@ class Connections:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def exchange(self, method: str, target: str, headers: str, body: bytes = b"") -> Reply:
-        """Send one request, and return its reply. *target* is path and query; *headers* are lines with their ends.
+    async def exchange(
+        self, method: str, target: str, headers: str, body: bytes = b"", *, largest: int = LARGEST_REPLY_BYTES
+    ) -> Reply:
+        """Send one request, and return its reply, of at most *largest* bytes.
 
-        It is sent again if it met a connection that was kept and is closed, since to ask for a score changes nothing.
+        *target* is path and query; *headers* are lines with their ends. It is sent again if it met a connection that
+        was kept and is closed: to ask for a score changes nothing, and an event that comes twice has the same id.
 
         Raises:
             NoReplyError: there is none.
@@ -94,11 +99,11 @@ class Connections:
         line = f"{method} {self._before_path}{target} HTTP/1.1\r\n"
         request = f"{line}{headers}{self._for_proxy}\r\n".encode("ascii") + body
         try:
-            return await self._exchange(request)
+            return await self._exchange(request, largest)
         except _ClosedMeanwhileError:
-            return await self._exchange(request)
+            return await self._exchange(request, largest)
 
-    async def _exchange(self, request: bytes) -> Reply:
+    async def _exchange(self, request: bytes, largest: int) -> Reply:
         try:
             connection = await self._pool.connect(self._whose, [], NO_DEADLINES)
         except (aiohttp.ClientError, ValueError) as error:
@@ -107,9 +112,11 @@ class Connections:
         if transport is None or protocol is None:
             raise _ClosedMeanwhileError("the connection is closed", Failure.LATE)
         try:
-            reply = await _over(transport, protocol, request)
+            reply = await _over(transport, protocol, request, largest)
         except BaseException as error:
-            # What comes in later must not be taken for another reply.
+            # What comes in later must not be taken for another reply. Only closed, it would wait until all of the
+            # request is sent: with a peer that reads nothing for ever, and so would whoever closes the pool.
+            transport.abort()
             connection.close()
             if isinstance(error, aiohttp.ClientConnectionError):
                 # An endpoint that breaks off may do so because of what was asked.
@@ -121,8 +128,8 @@ class Connections:
         return reply
 
 
-async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes) -> Reply:
-    """Raise ClientConnectionError if the endpoint breaks off before its reply begins."""
+async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes, largest: int) -> Reply:
+    """Raise ClientConnectionError if the server breaks off before its reply begins."""
     protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_AHEAD_BYTES)
     transport.write(request)
     try:
@@ -132,10 +139,10 @@ async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request
     except HttpProcessingError as error:
         raise NoReplyError(f"this is not HTTP: {storable(error.message)}", Failure.OUTAGE) from error
     try:
-        unpacking = Unpacking(",".join(head.headers.getall("Content-Encoding", ())).split(","), LARGEST_REPLY_BYTES)
+        unpacking = Unpacking(",".join(head.headers.getall("Content-Encoding", ())).split(","), largest)
         while not content.at_eof():
             unpacking.take(await content.readany())
-        return Reply(head.code, unpacking.content(), head.headers)
+        return Reply(head.code, head.reason, unpacking.content(), head.headers)
     except (UnreadableReply, aiohttp.ClientError) as error:
         raise NoReplyError(_words(error), Failure.TRANSIENT) from error
 
