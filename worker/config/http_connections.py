@@ -123,6 +123,9 @@ class Connections:
                 kind = _ClosedMeanwhileError if protocol in self._kept else NoReplyError
                 raise kind(_words(error), Failure.LATE) from error
             raise
+        if transport.get_write_buffer_size():
+            # It replied before it had read all, as to what is too large; the rest may never be read.
+            transport.abort()
         self._kept.add(protocol)
         connection.release()
         return reply

@@ -388,6 +388,27 @@ def test_a_proxy_that_refuses_the_way_is_an_outage_and_its_password_stands_nowhe
     assert "cret" not in f"{error}{error.__cause__!r}"
 
 
+def test_who_replies_before_the_request_is_read_gets_the_next_one_on_another_connection() -> None:
+    class Hasty(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.heads.append([(await reader.readuntil(b"\r\n\r\n")).decode()])
+            writer.write(reply_of("too large"))
+            await replied_twice.wait()
+            writer.transport.abort()
+
+    replied_twice = asyncio.Event()
+    server = Hasty()
+
+    async def work(connections: Connections) -> None:
+        for _ in range(2):
+            reply = await connections.exchange("POST", "/", HEADERS, b" " * 20_000_000)
+            assert reply.content == b"too large"
+        replied_twice.set()
+
+    exchanged(server, work)
+    assert [len(of_one) for of_one in server.heads] == [1, 1]
+
+
 def test_a_request_that_nobody_reads_is_given_up_with_its_connection_and_the_loop_ends() -> None:
     """Closed and not cut off, a connection waits until its peer has read the rest, and uvloop's loop for it."""
     with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
