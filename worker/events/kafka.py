@@ -38,8 +38,12 @@ PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
 
 #: Is told what became of an event.
 Acknowledge = Callable[[KafkaError | None, Message | None], None]
+#: For which an event may wait for those of other lanes.
+LINGER_MILLISECONDS = 5
 #: Seconds that one look for acknowledgements takes at most; it ends as soon as there is one.
 POLL_SECONDS = 0.1
+#: By then nothing lingers any more.
+FLUSH_SECONDS = LINGER_MILLISECONDS / 1000
 
 
 class KafkaSink:
@@ -48,7 +52,7 @@ class KafkaSink:
     def __init__(self, settings: Mapping[str, Any], *, topic_prefix: str, timeout_seconds: float) -> None:
         self._settings = {
             "compression.type": "snappy",
-            "linger.ms": 5,
+            "linger.ms": LINGER_MILLISECONDS,
             **settings,
             "enable.idempotence": True,
             "acks": "all",
@@ -76,8 +80,8 @@ class KafkaSink:
             for place, event in enumerate(events):
                 self._produce(producer, event, partial(acknowledged, place))
             deadline = time.monotonic() + self._timeout + 1
-            producer.poll(0)
-            # Not flush(), which also waits for what other threads have sent.
+            # What lingers for company is sent at once. Not until all is delivered: it also waits for what others send.
+            producer.flush(FLUSH_SECONDS)
             while waited_for and time.monotonic() < deadline:
                 producer.poll(POLL_SECONDS)
             if any(isinstance(failure, SinkUnavailable) for failure in failures.values()):

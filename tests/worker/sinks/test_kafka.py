@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,19 @@ def kinds(failures: dict[int, DeliveryFailure]) -> dict[int, type[DeliveryFailur
 def test_an_event_is_a_message_of_its_body(broker: Broker, prefix: str) -> None:
     assert sent(broker, prefix, events('{"title": "維基百科 🦉"}')) == {}
     assert broker.values(prefix + "s", 1) == ['{"title": "維基百科 🦉"}']
+
+
+def test_events_do_not_wait_for_company(broker: Broker, prefix: str) -> None:
+    """confluentinc/librdkafka, rd_kafka_flush(): linger.ms is ignored meanwhile."""
+    with a_sink(broker.address, prefix, **{"linger.ms": 500}) as sink:
+
+        def seconds() -> float:
+            began = time.monotonic()
+            assert sink.send(events("1")) == {}
+            return time.monotonic() - began
+
+        # None could be faster if they waited, and one at least is where they do not, however busy the machine is.
+        assert any(seconds() < 0.5 for _ in range(20))
 
 
 def test_the_topic_is_the_stream_behind_the_data_centre(broker: Broker, prefix: str) -> None:
