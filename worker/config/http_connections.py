@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -104,13 +105,7 @@ class Connections:
             return await self._exchange(request, largest)
 
     async def _exchange(self, request: bytes, largest: int) -> Reply:
-        try:
-            connection = await self._pool.connect(self._whose, [], NO_DEADLINES)
-        except (aiohttp.ClientError, ValueError) as error:
-            raise NoReplyError(_unreached(error), Failure.OUTAGE) from error
-        transport, protocol = connection.transport, connection.protocol
-        if transport is None or protocol is None:
-            raise _ClosedMeanwhileError("the connection is closed", Failure.LATE)
+        connection, transport, protocol = await self._connection()
         try:
             reply = await _over(transport, protocol, request, largest)
         except BaseException as error:
@@ -129,6 +124,22 @@ class Connections:
         self._kept.add(protocol)
         connection.release()
         return reply
+
+    async def _connection(self) -> tuple[Connection, asyncio.Transport, ResponseHandler]:
+        """One over which nothing has come but replies."""
+        while True:
+            try:
+                connection = await self._pool.connect(self._whose, [], NO_DEADLINES)
+            except (aiohttp.ClientError, ValueError) as error:
+                raise NoReplyError(_unreached(error), Failure.OUTAGE) from error
+            transport, protocol = connection.transport, connection.protocol
+            if transport is None or protocol is None:
+                raise _ClosedMeanwhileError("the connection is closed", Failure.LATE)
+            if protocol not in self._kept or not protocol.should_close:
+                return connection, transport, protocol
+            # Something came while nothing was asked, such as a balancer's 408; it would be taken for the next reply.
+            transport.abort()
+            connection.close()
 
 
 async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes, largest: int) -> Reply:

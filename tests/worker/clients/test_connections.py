@@ -409,6 +409,32 @@ def test_who_replies_before_the_request_is_read_gets_the_next_one_on_another_con
     assert [len(of_one) for of_one in server.heads] == [1, 1]
 
 
+def test_a_reply_that_nobody_asked_for_is_not_taken_for_that_of_the_next_request() -> None:
+    """aio-libs/aiohttp issue 13656; balancers say 408 so before they close a connection that was idle."""
+    is_kept = asyncio.Event()
+
+    class Talkative(KeptServer):
+        async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.heads.append([(await reader.readuntil(b"\r\n\r\n")).decode()])
+            writer.write(reply_of("asked for"))
+            await is_kept.wait()
+            writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+            writer.close()
+
+    server = Talkative()
+
+    async def work(connections: Connections) -> None:
+        await asyncio.gather(*(connections.exchange("GET", "/", HEADERS) for _ in range(4)))
+        is_kept.set()
+        while not all(protocol.should_close for protocol in connections._kept):  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0)
+        assert (await connections.exchange("GET", "/", HEADERS)).content == b"asked for"
+
+    exchanged(server, work)
+    assert len(server.heads) == 4 + 1
+
+
 def test_a_request_that_nobody_reads_is_given_up_with_its_connection_and_the_loop_ends() -> None:
     """Closed and not cut off, a connection waits until its peer has read the rest, and uvloop's loop for it."""
     with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
