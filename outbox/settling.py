@@ -96,15 +96,20 @@ def _place(lane: Lane, claim: Claim, outcome: Outcome) -> tuple[Table, dict[str,
         return lane.dead_letters, {
             "attempt": literal(claim.attempt),
             "reason": literal(outcome.reason),
-            "error": literal(outcome.error[:LONGEST_ERROR]),
+            "error": literal(_kept(outcome.error)),
         }
     if not isinstance(outcome, RetryLater):
         raise TypeError(f"a message with the outcome {outcome!r} goes nowhere")
     return lane.waiting, {
         "attempt": literal(_attempts(claim, outcome)),
         "due_at": database_now(max(outcome.delay, timedelta(0))),
-        "error": literal(outcome.error[:LONGEST_ERROR]),
+        "error": literal(_kept(outcome.error)),
     }
+
+
+def _kept(error: str) -> str:
+    """What is kept of an error, in letters that a table can hold: a peer's words may have lone surrogates."""
+    return error[:LONGEST_ERROR].encode(errors="replace").decode()
 
 
 def _is_kept_whole(outcome: Outcome) -> bool:
@@ -133,7 +138,7 @@ def _let_wait(
             "attempt": _attempts(claim, outcome),
             "recorded_at": removed[claim.message].recorded_at,
             "due_at": now + max(outcome.delay, timedelta(0)),
-            "error": outcome.error[:LONGEST_ERROR],
+            "error": _kept(outcome.error),
         }
         for claim, outcome in retries
     ]
@@ -159,7 +164,7 @@ def _give_up(
             "attempt": claim.attempt,
             "recorded_at": removed[claim.message].recorded_at,
             "reason": outcome.reason,
-            "error": outcome.error[:LONGEST_ERROR],
+            "error": _kept(outcome.error),
         }
         for claim, outcome in dead
     ]

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from outbox import EDITS, Dead, Delivered, Outcome, Released, RetryLater, settle
+from outbox import EDITS, Dead, Delivered, Outcome, Released, RetryLater, record_payloads, settle
 from outbox.database import Database
+from outbox.settling import LARGEST_PAYLOAD
 from outbox.tables import NEVER, NOBODYS_TOKEN
 from tests.outbox.lanes import end, make_due, record_edits, revisions, rows, run_out, statements, take, take_one
 
@@ -97,6 +98,23 @@ def test_a_dead_message_moves_to_the_dead_letters_with_its_reason(database: Data
     assert (letter["reason"], letter["error"], letter["attempt"]) == ("refused", "the endpoint answers 400", 1)
     assert (letter["payload"], letter["recorded_at"]) == (claim.payload, message["recorded_at"])
     assert rows(database, EDITS.messages) == []
+
+
+@pytest.mark.parametrize("payload", [None, "x" * LARGEST_PAYLOAD])
+@pytest.mark.parametrize("kind", [RetryLater, Dead])
+def test_an_error_in_letters_that_no_table_holds_keeps_nobody_from_settling(
+    database: Database, kind: type[RetryLater] | type[Dead], payload: str | None
+) -> None:
+    if payload is not None:
+        with database.transaction() as session:
+            record_payloads(session, EDITS, [f'"{payload}"'])
+    (claim,) = [take_one(database)] if payload is None else take(database)
+    error = "413 \udcff \ud800"
+
+    end(database, {claim: RetryLater(HOUR, error) if kind is RetryLater else Dead("refused", error)})
+
+    (kept,) = rows(database, EDITS.waiting if kind is RetryLater else EDITS.dead_letters)
+    assert kept["error"] == "413 ? ?"
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -26,17 +27,25 @@ KEPT_SECONDS = 5.0
 READ_AHEAD_BYTES = 64 * 1024
 #: Bytes of a reply at most, unless who asks allows more; enough for fifty revisions of a model with sixty-four topics.
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
+#: What is larger may have been refused before it was read.
+LARGE_REQUEST_BYTES = 32 * 1024
+#: Most bytes of a line of a reply's head.
+LONGEST_LINE_BYTES = 64 * 1024
 #: Whoever asks has one deadline for the whole exchange; one for each part would cost a timer each.
 NO_DEADLINES = aiohttp.ClientTimeout()
 SWITCHING_PROTOCOLS = 101
 
 
 class NoReplyError(Exception):
-    """There is no reply, or its content can't be read; the text says why, and *failure* whose fault it may be."""
+    """There is no reply, or its content can't be read; the text says why, and *failure* whose fault it may be.
 
-    def __init__(self, why: str, failure: Failure) -> None:
+    *is_nonsense*: somebody answered, but not as a server of HTTP would.
+    """
+
+    def __init__(self, why: str, failure: Failure, *, is_nonsense: bool = False) -> None:
         super().__init__(why)
         self.failure = failure
+        self.is_nonsense = is_nonsense
 
 
 class _ClosedMeanwhileError(NoReplyError):
@@ -99,10 +108,9 @@ class Connections:
         """
         line = f"{method} {self._before_path}{target} HTTP/1.1\r\n"
         request = f"{line}{headers}{self._for_proxy}\r\n".encode("ascii") + body
-        try:
+        with suppress(_ClosedMeanwhileError):
             return await self._exchange(request, largest)
-        except _ClosedMeanwhileError:
-            return await self._exchange(request, largest)
+        return await self._exchange(request, largest)
 
     async def _exchange(self, request: bytes, largest: int) -> Reply:
         connection, transport, protocol = await self._connection()
@@ -118,8 +126,9 @@ class Connections:
                 kind = _ClosedMeanwhileError if protocol in self._kept else NoReplyError
                 raise kind(_words(error), Failure.LATE) from error
             raise
-        if transport.get_write_buffer_size():
-            # It replied before it had read all, as to what is too large; the rest may never be read.
+        if transport.get_write_buffer_size() or (reply.status >= 300 and len(request) > LARGE_REQUEST_BYTES):
+            # It may have replied before it had read all, as to what is too large, and never read the rest. What the
+            # kernel or TLS still holds of that is not counted.
             transport.abort()
         self._kept.add(protocol)
         connection.release()
@@ -134,6 +143,7 @@ class Connections:
                 raise NoReplyError(_unreached(error), Failure.OUTAGE) from error
             transport, protocol = connection.transport, connection.protocol
             if transport is None or protocol is None:
+                connection.close()
                 raise _ClosedMeanwhileError("the connection is closed", Failure.LATE)
             if protocol not in self._kept or not protocol.should_close:
                 return connection, transport, protocol
@@ -144,21 +154,28 @@ class Connections:
 
 async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes, largest: int) -> Reply:
     """Raise ClientConnectionError if the server breaks off before its reply begins."""
-    protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_AHEAD_BYTES)
+    protocol.set_response_params(
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=READ_AHEAD_BYTES,
+        max_line_size=LONGEST_LINE_BYTES,
+        max_field_size=LONGEST_LINE_BYTES,
+    )
     transport.write(request)
     try:
         head, content = await protocol.read()
         while head.code < 200 and head.code != SWITCHING_PROTOCOLS:
             head, content = await protocol.read()
     except HttpProcessingError as error:
-        raise NoReplyError(f"this is not HTTP: {storable(error.message)}", Failure.OUTAGE) from error
+        raise NoReplyError(f"this is not HTTP: {_line(error.message)}", Failure.OUTAGE, is_nonsense=True) from error
     try:
         unpacking = Unpacking(",".join(head.headers.getall("Content-Encoding", ())).split(","), largest)
         while not content.at_eof():
             unpacking.take(await content.readany())
-        return Reply(head.code, head.reason, unpacking.content(), head.headers)
+        return Reply(head.code, storable(head.reason or ""), unpacking.content(), head.headers)
     except (UnreadableReply, aiohttp.ClientError) as error:
-        raise NoReplyError(_words(error), Failure.TRANSIENT) from error
+        is_nonsense = isinstance(error, UnreadableReply)
+        raise NoReplyError(_words(error), Failure.TRANSIENT, is_nonsense=is_nonsense) from error
 
 
 def _unreached(error: Exception) -> str:
@@ -168,11 +185,20 @@ def _unreached(error: Exception) -> str:
 
 
 def _words(error: BaseException) -> str:
-    return storable(str(error)) or type(error).__name__
+    # An error of the parser puts a status 400 of its own before its message.
+    told = error.__cause__.message if isinstance(error.__cause__, HttpProcessingError) else str(error)
+    return _line(told) or type(error).__name__
+
+
+def _line(text: str) -> str:
+    return " ".join(storable(text).split())
 
 
 def _authorization(proxy: URL) -> dict[str, str]:
     """How we say to *proxy* who we are, if its URL does."""
     if proxy.user is None:
         return {}
-    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")}
+    try:
+        return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.user, proxy.password or "")}
+    except ValueError:
+        raise ValueError("its proxy can't be asked by that user, whose name has a colon") from None

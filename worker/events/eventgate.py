@@ -16,7 +16,6 @@ from worker.config.http_connections import Connections, NoReplyError, Reply
 from worker.config.http_routes import DIRECT, Route
 from worker.config.settings_sections import SinkSection, without_password
 from worker.domain.redirects import advice
-from worker.domain.unpacking import UnreadableReply
 from worker.events.eventgate_replies import is_about_the_request, judged, text_of, verdicts_of
 from worker.events.sinks import DeliveryFailure, EventRefused, OutgoingEvent, SinkKind, SinkUnavailable, rounds
 from worker.lanes.loops import HttpLoop
@@ -26,7 +25,7 @@ MOST_BYTES = 1_000_000
 #: A reply repeats the events that were not accepted, with the reasons; it may be this many bytes larger than the
 #: request.
 LARGEST_REPLY_BYTES = 3 * MOST_BYTES
-#: Requests at once; as many publishers have threads.
+#: Requests at once, more than publishers in a process.
 MOST_CONNECTIONS = 100
 #: No request begins after the batches of one sending have taken this many times as long as one request may.
 MOST_TIMEOUTS = 2
@@ -151,7 +150,7 @@ class EventGateSink:
         except TimeoutError:
             reason = f"no whole reply within {self._timeout:g} s"
         except (NoReplyError, httpx.InvalidURL, ValueError) as error:
-            if isinstance(error.__cause__, UnreadableReply):
+            if isinstance(error, NoReplyError) and error.is_nonsense:
                 said = f"{self._url}: {error}; see who answers there, or correct sinks.eventgate.url"
                 return dict.fromkeys(batch, SinkUnavailable(said))
             reason = first_cause(error)
@@ -189,7 +188,7 @@ class EventGateSink:
 
 
 def first_cause(error: BaseException) -> str:
-    """Why there was no connection, or why it broke off; the error itself only says that there was none."""
+    """Why there was no connection, or why it broke off, by the system's own error if there was one."""
     first, earlier = error, error.__context__
     while earlier is not None:
         first = earlier
@@ -197,6 +196,8 @@ def first_cause(error: BaseException) -> str:
     # For names and TLS the numbers mean something else, and the texts are good.
     if (isinstance(first, ConnectionError) or type(first) is OSError) and first.errno:
         return os.strerror(first.errno).lower()
+    if isinstance(error, NoReplyError) and not isinstance(first, OSError):
+        return str(error)
     return str(first) or str(error) or type(first).__name__
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from worker.domain.storable import storable
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, OutgoingEvent, SinkUnavailable
 
-LONGEST_REASON = 500
 #: What an EventGate says about an event whose schema or stream it does not know. Any other error is the EventGate's
 #: fault.
 ABOUT_THE_EVENT = re.compile(r"schema|stream|not allowed|unauthori[sz]ed", re.IGNORECASE)
@@ -66,10 +66,10 @@ def judged(
     for place in batch:
         places.setdefault(events[place].id, []).append(place)
     for entry in verdicts.invalid:
-        reason = (entry.context.errors_text or "invalid")[:LONGEST_REASON]
+        reason = storable(entry.context.errors_text or "invalid")
         failures |= dict.fromkeys(places.get(entry.id, []), EventRefused(reason))
     for entry in verdicts.error:
-        reason = (entry.context.message or "error")[:LONGEST_REASON]
+        reason = storable(entry.context.message or "error")
         failure = EventFailed(reason) if ABOUT_THE_EVENT.search(reason) else SinkUnavailable(f"{where}: {reason}")
         failures |= dict.fromkeys(places.get(entry.id, []), failure)
     if everything or any(entry.id not in places for entry in [*verdicts.invalid, *verdicts.error]):
@@ -91,4 +91,4 @@ def text_of(content: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     title = document.get("detail") or document.get("title") if isinstance(document, dict) else None
-    return str(title or "")[:LONGEST_REASON]
+    return storable(str(title or ""))

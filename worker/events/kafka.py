@@ -42,7 +42,7 @@ Acknowledge = Callable[[KafkaError | None, Message | None], None]
 LINGER_MILLISECONDS = 5
 #: Seconds that one look for acknowledgements takes at most; it ends as soon as there is one.
 POLL_SECONDS = 0.1
-#: By then nothing lingers any more.
+#: By then nothing lingers any more, unless the settings say longer.
 FLUSH_SECONDS = LINGER_MILLISECONDS / 1000
 
 

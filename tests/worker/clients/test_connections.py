@@ -388,11 +388,15 @@ def test_a_proxy_that_refuses_the_way_is_an_outage_and_its_password_stands_nowhe
     assert "cret" not in f"{error}{error.__cause__!r}"
 
 
-def test_who_replies_before_the_request_is_read_gets_the_next_one_on_another_connection() -> None:
+@pytest.mark.parametrize("size", [20_000_000, 3_000_000, 100_000])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_refuses_a_large_request_before_it_is_read_gets_the_next_one_on_another_connection(
+    scheme: str, size: int
+) -> None:
     class Hasty(KeptServer):
         async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.heads.append([(await reader.readuntil(b"\r\n\r\n")).decode()])
-            writer.write(reply_of("too large"))
+            writer.write(reply_of("too large").replace(b"200 OK", b"413 -"))
             await replied_twice.wait()
             writer.transport.abort()
 
@@ -401,11 +405,11 @@ def test_who_replies_before_the_request_is_read_gets_the_next_one_on_another_con
 
     async def work(connections: Connections) -> None:
         for _ in range(2):
-            reply = await connections.exchange("POST", "/", HEADERS, b" " * 20_000_000)
+            reply = await connections.exchange("POST", "/", HEADERS, b" " * size)
             assert reply.content == b"too large"
         replied_twice.set()
 
-    exchanged(server, work)
+    exchanged(server, work, url=f"{scheme}://{{}}", trusted=trusting())
     assert [len(of_one) for of_one in server.heads] == [1, 1]
 
 

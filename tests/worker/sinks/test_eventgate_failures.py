@@ -1,5 +1,6 @@
 """Where an EventGate takes nothing, or nobody knows what it took, no event is at fault and none counts as delivered."""
 
+import asyncio
 import json
 import socket
 import ssl
@@ -11,6 +12,8 @@ import pytest
 from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http, raw_server_beside
 from tests.worker.sinks.posting import a_score, a_sink, identity, scores, sent, sent_to_one_that_says
+from worker.config.http_connections import Connections, NoReplyError
+from worker.config.http_routes import DIRECT
 from worker.demo.processes import free_port
 from worker.events.eventgate import LARGEST_REPLY_BYTES, first_cause
 from worker.events.sinks import DeliveryFailure, EventRefused, SinkUnavailable
@@ -161,9 +164,75 @@ def test_an_answer_that_comes_too_late_leaves_all_undelivered() -> None:
     }
 
 
-@pytest.mark.parametrize("reply", [b"", b"no HTTP at all\r\n\r\n", http(201, b"short", length=50)])
-def test_an_answer_that_is_no_http_leaves_all_undelivered(reply: bytes) -> None:
-    assert kinds(sent_to_one_that_says(reply, events=scores(2))[0]) == unavailable(2)
+@pytest.mark.parametrize(
+    ("reply", "says", "cure"),
+    [
+        (b"", "Server disconnected", "start it"),
+        (b"no HTTP at all\r\n\r\n", "this is not HTTP: ", "see who answers there"),
+        (http(201, b"short", length=50), "Not enough data to satisfy content length header", "start it"),
+        (b"HTTP/1.1 207 -\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "chunk size", "see who answers there"),
+    ],
+)
+def test_an_answer_that_is_no_http_leaves_all_undelivered_and_is_one_line(reply: bytes, says: str, cure: str) -> None:
+    failures, _ = sent_to_one_that_says(reply, events=scores(2))
+
+    (reason,) = reasons(failures)
+    assert kinds(failures) == unavailable(2)
+    assert says in reason
+    assert reason.endswith(f"; {cure}, or correct sinks.eventgate.url")
+    assert "400" not in reason
+    assert reason.isprintable()
+
+
+def test_an_eventgate_that_was_stopped_is_said_to_be_so_whatever_became_of_its_kept_connection() -> None:
+    async def first_of_two(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 201 -\r\nContent-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def ask_twice() -> BaseException:
+        listener = await asyncio.start_server(first_of_two, "127.0.0.1", 0)
+        url = "http://{}:{}".format(*listener.sockets[0].getsockname())
+        connections = Connections(url, DIRECT.tls(), 1, None)
+        await connections.exchange("GET", "/", "Host: a\r\n")
+        listener.close()
+        try:
+            with pytest.raises(NoReplyError) as error:
+                await connections.exchange("GET", "/", "Host: a\r\n")
+        finally:
+            await connections.close()
+        return error.value
+
+    assert first_cause(asyncio.run(ask_twice())) == "connection refused"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 413 \xfft\xe9\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 413 " + b"x" * 9000 + b"\r\nContent-Length: 0\r\n\r\n",
+        http(413, b'{"title": "\\ud800"}'),
+        http(
+            400,
+            json.dumps(
+                {"invalid": [{"event": {"meta": {"id": identity(0)}}, "context": {"errorsText": "\ud800"}}]}
+            ).encode(),
+        ),
+        http(
+            207,
+            json.dumps(
+                {"error": [{"event": {"meta": {"id": identity(0)}}, "context": {"message": "\ud800"}}]}
+            ).encode(),
+        ),
+    ],
+)
+def test_what_is_said_of_an_event_can_be_stored(reply: bytes) -> None:
+    failures, _ = sent_to_one_that_says(reply, events=scores(1))
+
+    (reason,) = reasons(failures)
+    assert reason.encode()
+    assert len(reason) < 700
 
 
 def test_nobody_there_is_a_sentence_that_names_the_setting() -> None:

@@ -9,7 +9,7 @@ from tests.emulators.eventgate.asking import ABSENT
 from tests.eventgate import EmulatedEventGate
 from tests.worker.raw_server import http
 from tests.worker.sinks.posting import a_score, identity, scores, sent, sent_to_one_that_says
-from worker.events.eventgate_replies import LONGEST_REASON
+from worker.domain.storable import LONGEST_MESSAGE
 from worker.events.sinks import DeliveryFailure, EventFailed, EventRefused, SinkUnavailable
 
 GOOD, OTHER_GOOD = a_score(1), a_score(2)
@@ -132,7 +132,7 @@ def test_a_very_long_reason_is_cut() -> None:
         0
     ].values()
 
-    assert failure == EventRefused("x" * LONGEST_REASON)
+    assert failure == EventRefused("x" * LONGEST_MESSAGE)
 
 
 @pytest.mark.parametrize("event", [None, "text", [], {}, {"meta": None}, {"meta": {}}, {"meta": {"id": "of another"}}])
