@@ -4,12 +4,15 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from outbox import EDITS
 from tests.acceptance.conftest import NewDatabase
 from tests.acceptance.expectations import assert_every_promise_was_kept, calls_by_score, sample_edits
 from tests.acceptance.running import SLOWLY, exists, running
 
 
+@pytest.mark.parametrize("new_database", ["mariadb", pytest.param("sqlite", marks=pytest.mark.long)], indirect=True)
 def test_killing_worker_children_in_the_middle_of_a_run_changes_no_final_count(
     tmp_path: Path, new_database: NewDatabase
 ) -> None:
