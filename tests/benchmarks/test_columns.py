@@ -53,7 +53,8 @@ def test_our_worker_settles_and_announces_every_edit(
     assert 0 < found.http_calls <= len(column.models)
 
 
-@pytest.mark.parametrize("name", ["liftwing-0", pytest.param("revertrisk-0", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["liftwing-0", "revertrisk-0"])
 def test_the_baseline_asks_for_each_edit_and_model(
     name: str, servers: Servers, shown: list[int], announce: Callable[[str, int], Tell]
 ) -> None:
