@@ -39,7 +39,7 @@ SWITCHING_PROTOCOLS = 101
 class NoReplyError(Exception):
     """There is no reply, or its content can't be read; the text says why, and *failure* whose fault it may be.
 
-    *is_nonsense*: somebody answered, but not as a server of HTTP would.
+    *is_nonsense*: somebody answered, with what can be no reply.
     """
 
     def __init__(self, why: str, failure: Failure, *, is_nonsense: bool = False) -> None:
@@ -117,10 +117,8 @@ class Connections:
         try:
             reply = await _over(transport, protocol, request, largest)
         except BaseException as error:
-            # What comes in later must not be taken for another reply. Only closed, it would wait until all of the
-            # request is sent: with a peer that reads nothing for ever, and so would whoever closes the pool.
-            transport.abort()
-            connection.close()
+            # What comes in later must not be taken for another reply.
+            _cut(connection, transport)
             if isinstance(error, aiohttp.ClientConnectionError):
                 # An endpoint that breaks off may do so because of what was asked.
                 kind = _ClosedMeanwhileError if protocol in self._kept else NoReplyError
@@ -129,9 +127,10 @@ class Connections:
         if transport.get_write_buffer_size() or (reply.status >= 300 and len(request) > LARGE_REQUEST_BYTES):
             # It may have replied before it had read all, as to what is too large, and never read the rest. What the
             # kernel or TLS still holds of that is not counted.
-            transport.abort()
-        self._kept.add(protocol)
-        connection.release()
+            _cut(connection, transport)
+        else:
+            self._kept.add(protocol)
+            connection.release()
         return reply
 
     async def _connection(self) -> tuple[Connection, asyncio.Transport, ResponseHandler]:
@@ -148,8 +147,17 @@ class Connections:
             if protocol not in self._kept or not protocol.should_close:
                 return connection, transport, protocol
             # Something came while nothing was asked, such as a balancer's 408; it would be taken for the next reply.
-            transport.abort()
-            connection.close()
+            _cut(connection, transport)
+
+
+def _cut(connection: Connection, transport: asyncio.Transport) -> None:
+    """End a connection with what it has not sent.
+
+    Only closed, it would wait until all is sent: with a peer that reads nothing for ever, and so would whoever closes
+    the pool.
+    """
+    transport.abort()
+    connection.close()
 
 
 async def _over(transport: asyncio.Transport, protocol: ResponseHandler, request: bytes, largest: int) -> Reply:

@@ -52,7 +52,7 @@ class EventGateSection(SinkSection):
         try:
             parts = urlsplit(url)
             is_right = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
-            # Encoded twice, as for connecting: by httpx, and when the name is looked up.
+            # Encoded twice, as for connecting: in the address, and when the name is looked up.
             httpx.URL(url).raw_host.decode().encode("idna")
         except (httpx.InvalidURL, UnicodeError):
             raise ValueError("no host can have the name in it; correct it") from None
